@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: MIT
+"""Fabrics of routers with equal-cost paths, in namespaces, with the kernel's own forwarding."""
+import collections
+import json
+import random
+from dataclasses import dataclass
+
+from lab.netns import End, Lab, LabError, Namespace  # noqa: F401: the lab for users of a fabric
+
+# Policy 1 would use skb->hash, which on a packet from a local socket is a random number of its
+# sender. Policy 3 always dissects: addresses, protocol and ports (0x37), no flow label.
+ROUTER = {
+    "net.ipv4.ip_forward": 1,
+    "net.ipv6.conf.all.forwarding": 1,
+    "net.ipv4.fib_multipath_hash_policy": 3,
+    "net.ipv4.fib_multipath_hash_fields": 0x37,
+    "net.ipv6.fib_multipath_hash_policy": 3,
+    "net.ipv6.fib_multipath_hash_fields": 0x37,
+}
+SEED = "net.ipv4.fib_multipath_hash_seed"  # of both families; since Linux 6.11
+
+HOST = {
+    "net.mptcp.enabled": 1,
+    "net.mptcp.allow_join_initial_addr_port": 1,
+    "net.mptcp.blackhole_timeout": 0,
+    "net.ipv4.tcp_no_metrics_save": 1,
+}
+OPTIONAL = (SEED, "net.mptcp.blackhole_timeout")
+
+
+@dataclass(frozen=True)
+class Topology:
+    """A fabric as data. Links are (label, label, Mbit/s, or None for unshaped)."""
+    routers: list
+    hosts: list
+    links: list
+
+    def neighbours(self, label):
+        return [b if a == label else a for a, b, _ in self.links if label in (a, b)]
+
+    def next_hops(self, to):
+        """{router: its neighbours on the shortest paths to this host}."""
+        distance, queue = {to: 0}, collections.deque([to])
+        while queue:
+            label = queue.popleft()
+            for neighbour in self.neighbours(label):
+                if neighbour not in distance and neighbour in self.routers:
+                    distance[neighbour] = distance[label] + 1
+                    queue.append(neighbour)
+        return {router: [neighbour for neighbour in self.neighbours(router)
+                         if distance.get(neighbour) == distance[router] - 1]
+                for router in self.routers if router in distance}
+
+
+def leaf_spine_topology(spines, leaves, hosts, rate_mbit):
+    """Every leaf is linked to every spine; hosts are numbered from leaf to leaf.
+
+    The links of hosts are not shaped, so that those of the spines are the bottleneck.
+    """
+    leaf = [f"leaf{i}" for i in range(leaves)]
+    spine = [f"spine{i}" for i in range(spines)]
+    host = [f"host{i}" for i in range(leaves * hosts)]
+    links = [(name, leaf[i // hosts], None) for i, name in enumerate(host)]
+    links += [(low, high, rate_mbit) for low in leaf for high in spine]
+    return Topology(leaf + spine, host, links)
+
+
+def leaf_spine(spines=4, leaves=2, hosts=1, rate_mbit=100, **options):
+    """A leaf-spine Fabric with `hosts` hosts a leaf; for `with`."""
+    return Fabric(leaf_spine_topology(spines, leaves, hosts, rate_mbit), **options)
+
+
+class Host(Namespace):
+    """A Namespace with addresses of its own and the one router that it hangs on."""
+    ip4 = ip6 = router = None
+
+
+class Fabric(Lab):
+    """A Topology made real. `seed` decides how the routers hash; None: differently every time."""
+
+    def __init__(self, topology, gso_max_size=16384, congestion_control="reno", seed=None):
+        super().__init__()
+        self.topology = topology
+        self.gso_max_size = gso_max_size
+        self.congestion_control = congestion_control
+        self.seed = seed
+
+    def host(self, number):
+        return self.nodes[self.topology.hosts[number]]
+
+    def build(self):
+        seeds = random.Random(self.seed)
+        for label in self.topology.routers:
+            self.netns(label).sysctl({**ROUTER, SEED: seeds.randrange(1, 1 << 32)}, OPTIONAL)
+        for label in self.topology.hosts:
+            # Never the host's default: only "allowed" ones may be set in a new namespace.
+            control = {"net.ipv4.tcp_congestion_control": self.congestion_control}
+            self.netns(label, Host).sysctl({**HOST, **control}, OPTIONAL)
+        for a, b, rate_mbit in self.topology.links:
+            self.veth(self.nodes[a], self.nodes[b], rate_mbit=rate_mbit,
+                      gso_max_size=self.gso_max_size)
+        self._route()
+
+    def _route(self):
+        far = {(near.node.label, end.node.label): end
+               for pair in self.links for near, end in (pair, pair[::-1])}
+        routes = collections.defaultdict(list)
+        for label in self.topology.hosts:
+            host, (router,) = self.nodes[label], self.topology.neighbours(label)
+            end = far[router, label]
+            host.ip4, host.ip6, host.router = end.ip4, end.ip6, self.nodes[router]
+            gateway = far[label, router]
+            routes[label] += [f"route add default via {gateway.ip4}",
+                              f"route add default via {gateway.ip6}"]
+            for hop, nexts in self.topology.next_hops(label).items():
+                if hop == router:
+                    continue
+                for family in ("ip4", "ip6"):
+                    via = " ".join(f"nexthop via {getattr(far[hop, n], family)}" for n in nexts)
+                    routes[hop].append(f"route add {getattr(end, family)} {via}")
+        for label, lines in routes.items():
+            self.nodes[label].ip(*lines)
+
+    def uplinks(self, host):
+        """Devices of the host's router that lead into the fabric: the first step of each path."""
+        return [label for label in self.topology.neighbours(host.router.label)
+                if label in self.topology.routers]
+
+    def uplink_bytes(self, host):
+        """Bytes sent on each of the uplinks, by the router's own counters, in their order."""
+        sent = host.router.tx_bytes()
+        return [sent[device] for device in self.uplinks(host)]
+
+    def path_of(self, source, target, sport, dport, ipv6=False):
+        """Labels of the routers that a TCP packet passes, as the routers themselves say."""
+        family = "ip6" if ipv6 else "ip4"
+        flow = f"ipproto tcp sport {sport} dport {dport}"
+        path, before, here = [], source, source.router
+        while here is not target:
+            path.append(here.label)
+            answer = self.run(["ip", "-n", here.name, "-j", "route", "get", getattr(target, family),
+                               "from", getattr(source, family), "iif", before.label, *flow.split()])
+            before, here = here, self.nodes[json.loads(answer)[0]["dev"]]
+        return path
