@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +28,16 @@ def cgroup2_root():
         if kind == "cgroup2":
             return Path(where)
     raise LabError("no cgroup2 is mounted: mount -t cgroup2 none /sys/fs/cgroup")
+
+
+def wait_until(condition, what, timeout_s=10.0):
+    """Returns the first true value of condition(); LabError when there is none in time."""
+    deadline = time.monotonic() + timeout_s
+    while not (value := condition()):
+        if time.monotonic() > deadline:
+            raise LabError(f"{what}: not within {timeout_s:g} s")
+        time.sleep(0.02)
+    return value
 
 
 class Namespace:
@@ -97,6 +108,11 @@ class Namespace:
         return {names.split(":")[0] + name: int(value)
                 for names, values in zip(lines[::2], lines[1::2])
                 for name, value in zip(names.split()[1:], values.split()[1:])}
+
+    def is_listening(self, port):
+        """Whether a TCP or MPTCP socket of either family listens on this port."""
+        rows = (line.split() for name in ("tcp", "tcp6") for line in self._proc_net(name)[1:])
+        return any(row[3] == "0A" and int(row[1].split(":")[1], 16) == port for row in rows)
 
     def close(self):
         """Lets go: an open file inside would keep the namespace alive after its deletion."""

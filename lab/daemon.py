@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: MIT
+"""subflowd and subflow of a build directory, run for a lab on a control socket of its own."""
+import json
+import os
+import subprocess
+
+from lab.netns import LabError, wait_until
+
+
+class Daemon:
+    """One subflowd. Its files are in the lab's directory, its hooks at the lab's cgroup only."""
+
+    def __init__(self, lab, build, config=None):
+        """config: {section: {key: value}}, over what a lab sets by itself."""
+        self.lab = lab
+        self.cli = build / "cli" / "subflow"
+        self.binary = build / "daemon" / "subflowd"
+        for path in (self.cli, self.binary):
+            if not path.exists():
+                raise LabError(f"{path} does not exist: run make first")
+        self.socket = lab.directory / "control"
+        self.log = lab.directory / "subflowd.log"
+        self.environment = {**os.environ, "SUBFLOW_SOCKET": str(self.socket)}
+        self.process = None
+        self._config = lab.directory / "subflowd.conf"
+        sections = {"hooks": {"cgroup": lab.cgroup}, "control": {"socket": self.socket}}
+        for section, values in (config or {}).items():
+            sections.setdefault(section, {}).update(values)
+        self._config.write_text("".join(
+            f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
+            for section, values in sections.items()))
+
+    def start(self, serve=()):
+        """Starts it and returns when these namespaces are served."""
+        with self.log.open("ab") as log:
+            self.process = self.lab.popen([self.binary, "--config", self._config],
+                                          stdout=log, stderr=log)
+        names = {node.name for node in serve}
+
+        def is_serving():
+            if self.process.poll() is not None:
+                raise LabError(f"subflowd ended with {self.process.returncode}:\n{self.tail()}")
+            served = {entry["name"] for entry in self.status().get("namespaces", [])
+                      if entry["state"] == "served"}
+            return self.socket.exists() and names <= served
+        try:
+            wait_until(is_serving, "subflowd serves " + ", ".join(sorted(names)))
+        except LabError as error:
+            raise LabError(f"{error}\n{self.tail()}") from None
+
+    def status(self):
+        """What `subflow status --json` prints; {} when there is no answer."""
+        try:
+            answer = subprocess.run([self.cli, "status", "--json"], env=self.environment,
+                                    capture_output=True, timeout=5)
+            return json.loads(answer.stdout) if answer.returncode == 0 else {}
+        except (subprocess.TimeoutExpired, ValueError):
+            return {}
+
+    def run(self, node, command, **options):
+        """`subflow run` of a command in a namespace: a Popen."""
+        return node.popen([self.cli, "run", "--", *command], env=self.environment, **options)
+
+    def tail(self, lines=12):
+        return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])
