@@ -39,10 +39,11 @@ class Daemon:
 
         def is_serving():
             if self.process.poll() is not None:
-                raise LabError(f"subflowd ended with {self.process.returncode}:\n{self.tail()}")
+                raise LabError(f"subflowd ended with {self.process.returncode}")
             served = {entry["name"] for entry in self.status().get("namespaces", [])
                       if entry["state"] == "served"}
             return self.socket.exists() and names <= served
+
         try:
             wait_until(is_serving, "subflowd serves " + ", ".join(sorted(names)))
         except LabError as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from lab import fabric, measure
 from lab.daemon import Daemon
-from lab.netns import LabError, wait_until
+from lab.netns import LabError, require_root, wait_until
 
 SPINES = 4
 RATE_MBIT = 100
@@ -125,6 +125,7 @@ def report(summary):
 
 
 def demo(build):
+    require_root()
     out = build / "demo"
     out.mkdir(parents=True, exist_ok=True)
     for name in ("summary.json", "throughput.png", "throughput.svg"):
@@ -138,8 +139,8 @@ def demo(build):
               f" one subflowd for both hosts", flush=True)
         samples, elephant = send(lab, daemon, lab.directory / "iperf3.log")
         if samples[-1].joins + 1 != SUBFLOWS:
-            raise LabError(f"{samples[-1].joins + 1} subflows established and not {SUBFLOWS}:"
-                           f"\n{daemon.tail()}")
+            raise LabError(f"{samples[-1].joins + 1} subflows established and not {SUBFLOWS};"
+                           f" status said: {elephant}\n{daemon.tail()}")
         summary = evaluate(lab, samples, elephant)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     from lab import plot  # late: matplotlib takes longer to load than the fabric to build

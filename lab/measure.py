@@ -65,9 +65,9 @@ def transfer(samples):
 
 
 def joined(samples):
-    """The first sample of each number of subflows beyond the first: (sample, how many in all)."""
+    """[(last sample without, first sample with, subflows in all)] for each time there were more."""
     steps = zip(samples, samples[1:])
-    return [(late, 1 + late.joins) for early, late in steps if late.joins > early.joins]
+    return [(early, late, 1 + late.joins) for early, late in steps if late.joins > early.joins]
 
 
 def windows(samples):
@@ -75,13 +75,14 @@ def windows(samples):
 
     before: from SETTLE_S after the first data to the last sample that saw one subflow.
     after: from SETTLE_S after the last subflow was established to TAIL_S before the last data.
+    A sample's bytes are read before its joins: no byte of a second subflow is in `before`.
     """
     samples, splits = transfer(samples), joined(transfer(samples))
     if not splits:
         raise LabError("the connection was never split")
     start, end = samples[0].time_s + SETTLE_S, samples[-1].time_s - TAIL_S
     before = [s for s in samples if s.joins == 0 and s.time_s >= start]
-    after = [s for s in samples if splits[-1][0].time_s + SETTLE_S <= s.time_s <= end]
+    after = [s for s in samples if splits[-1][1].time_s + SETTLE_S <= s.time_s <= end]
     for name, window in (("before the first", before), ("after the last", after)):
         if not window or window[-1].time_s - window[0].time_s < WINDOW_MIN_S:
             raise LabError(f"the time {name} split is too short to measure a rate")

@@ -21,6 +21,11 @@ class LabError(Exception):
     """Something in the lab did not work; the message is one line for people."""
 
 
+def require_root():
+    if os.geteuid() != 0:
+        raise LabError("network namespaces need root: run this with sudo")
+
+
 def cgroup2_root():
     """Where cgroup2 is mounted: not the same place on hybrid hosts."""
     for line in Path("/proc/self/mounts").read_text().splitlines():
@@ -139,10 +144,10 @@ class Lab:
         self.directory = None
         self.cgroup = None
         self._reaper = None
+        self._processes = []
 
     def __enter__(self):
-        if os.geteuid() != 0:
-            raise LabError("network namespaces need root: run this with sudo")
+        require_root()
         self.cgroup = cgroup2_root() / self.prefix.rstrip("-")
         self.directory = Path(tempfile.gettempdir(), self.prefix.rstrip("-"))
         reaper = Path(__file__).with_name("reaper.py")
@@ -170,9 +175,11 @@ class Lab:
             node.close()
         if self._reaper:
             self._reaper.stdin.close()
-            if self._reaper.wait():
+            failed, self._reaper = self._reaper.wait(), None
+            for process in self._processes:
+                process.poll()  # or they would stay zombies for as long as we live
+            if failed:
                 raise LabError(f"the lab {self.prefix}* could not be removed whole")
-            self._reaper = None
 
     def popen(self, command, **options):
         """subprocess.Popen in the lab's cgroup, in the namespace that we are in.
@@ -182,7 +189,8 @@ class Lab:
         """
         join = ["sh", "-c", 'echo 0 >"$0" && exec "$@"', self.cgroup / "cgroup.procs"]
         options = {"stdin": subprocess.DEVNULL, "start_new_session": True, **options}
-        return subprocess.Popen(join + [str(word) for word in command], **options)
+        self._processes.append(subprocess.Popen(join + [str(w) for w in command], **options))
+        return self._processes[-1]
 
     def run(self, command, input="", timeout=30, **options):
         """Runs a command to its end and returns its standard output; LabError if it fails."""
@@ -191,7 +199,8 @@ class Lab:
             try:
                 output, error = process.communicate(input, timeout)
             except BaseException:
-                os.killpg(process.pid, signal.SIGKILL)
+                if process.poll() is None:
+                    os.killpg(process.pid, signal.SIGKILL)
                 raise
         if process.returncode:
             raise LabError(f"{' '.join(map(str, command))}: {error.strip() or process.returncode}")

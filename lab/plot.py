@@ -20,10 +20,11 @@ def draw(samples, paths, thresholds, title, files):
     axes.stackplot(times, list(zip(*steps)), labels=paths, colors=COLOURS, linewidth=0)
     top = 1.18 * max(sum(step) for step in steps)
     reached = {entry["subflows"]: entry["bytes"] for entry in thresholds}
-    for sample, subflows in measure.joined(samples):
-        axes.axvline(sample.time_s - origin, color="black", linestyle="--", linewidth=1)
+    for early, late, subflows in measure.joined(samples):
+        when = (early.time_s + late.time_s) / 2 - origin
+        axes.axvline(when, color="black", linestyle="--", linewidth=1)
         at = f"{reached[subflows] / 1e6:.0f} MB\n" if subflows in reached else ""
-        axes.text(sample.time_s - origin, top * 0.99, f" {at} {subflows} subflows", va="top")
+        axes.text(when, top * 0.99, f" {at} {subflows} subflows", va="top")
     axes.set(xlabel="seconds", ylabel="Mbit/s, by the routers' counters", title=title,
              xlim=(0, times[-1]), ylim=(0, top))
     axes.legend(loc="upper left")
