@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -58,9 +59,6 @@ struct option {
  * the running kernel lacks reads as an error on every socket, and is passed by.
  */
 static const struct option options[] = {
-	/* The namespace cannot be set: a socket made in another one is refused by this. */
-	{SOL_SOCKET, SO_NETNS_COOKIE},
-
 	{SOL_SOCKET, SO_DEBUG},
 	{SOL_SOCKET, SO_REUSEADDR},
 	{SOL_SOCKET, SO_REUSEPORT},
@@ -234,8 +232,8 @@ static int set_number(int fd, int level, int name, int number)
 }
 
 /*
- * Buffer sizes read as twice what was set (socket(7)). Setting one, be it to the
- * value it has, also stops the kernel from tuning it: MPTCP sockets have no
+ * Buffer sizes read as twice what was set (socket(7)). Setting one, be it to
+ * the value it has, also stops the kernel from tuning it: MPTCP sockets have no
  * other way to carry that lock.
  */
 static int carry_buffer(int old, int fresh, const struct option *o, const struct value *was)
@@ -281,6 +279,15 @@ static int carry_option(int old, int pristine, int fresh, const struct option *o
 	return setsockopt(fresh, o->level, o->name, was.bytes, was.len) < 0 ? -errno : 0;
 }
 
+static bool is_carried(int old, int fresh, const struct option *o)
+{
+	struct value was, is;
+
+	get(old, o, &was);
+	get(fresh, o, &is);
+	return was.error || is.error || is_equal(&was, &is);
+}
+
 static int has_filter(int fd)
 {
 	socklen_t len = 0;
@@ -306,6 +313,17 @@ static unsigned int option_memory(int fd)
 	return meminfo[MEMINFO_OPTMEM];
 }
 
+/* A fresh socket is of the calling thread's namespace. Cannot be told before Linux 5.14. */
+static bool is_same_namespace(int a, int b)
+{
+	uint64_t cookie_a = 0, cookie_b = 0;
+	socklen_t len = sizeof(cookie_a);
+
+	getsockopt(a, SOL_SOCKET, SO_NETNS_COOKIE, &cookie_a, &len);
+	getsockopt(b, SOL_SOCKET, SO_NETNS_COOKIE, &cookie_b, &len);
+	return cookie_a == cookie_b;
+}
+
 static bool is_tcp(int fd)
 {
 	int protocol = 0;
@@ -317,7 +335,7 @@ static bool is_tcp(int fd)
 
 int carry_options(int old, int pristine, int fresh)
 {
-	if (has_filter(old) != 0)
+	if (!is_same_namespace(old, fresh) || has_filter(old) != 0)
 		return -EOPNOTSUPP;
 	/*
 	 * MPTCP sockets take none of these. What they are charged for is the BPF
@@ -328,6 +346,10 @@ int carry_options(int old, int pristine, int fresh)
 
 	for (size_t i = 0; i < N_OPTIONS; i++)
 		if (carry_option(old, pristine, fresh, &options[i]) < 0)
+			return -EOPNOTSUPP;
+	/* Only now: setting one option may have changed another. */
+	for (size_t i = 0; i < N_OPTIONS; i++)
+		if (!is_carried(old, fresh, &options[i]))
 			return -EOPNOTSUPP;
 	return 0;
 }
@@ -409,20 +431,28 @@ static int bind_beside(int old, int fresh, const union address *a, socklen_t len
 
 int carry_address(int old, int fresh)
 {
-	union address a;
-	socklen_t len;
+	union address was, is;
+	socklen_t len_was, len_is;
 	int r;
 
-	r = get_address(old, &a, &len);
+	r = get_address(old, &was, &len_was);
 	if (r < 0)
 		return r;
-	if (!is_bound(&a))
+	if (!is_bound(&was))
 		return 0;
 
-	r = port_be_of(&a) ? bind_beside(old, fresh, &a, len) : bind_without_port(fresh, &a, len);
-	/* The address could be bound once; that it is not valid any more is not the caller's doing.
-	 */
-	return r == -EINVAL ? -EOPNOTSUPP : r;
+	if (port_be_of(&was))
+		r = bind_beside(old, fresh, &was, len_was);
+	else
+		r = bind_without_port(fresh, &was, len_was);
+	if (r < 0)
+		/* It was valid once; that it is no more is none of the caller's arguments. */
+		return r == -EINVAL ? -EOPNOTSUPP : r;
+
+	r = get_address(fresh, &is, &len_is);
+	if (r < 0)
+		return r;
+	return len_was == len_is && memcmp(&was, &is, len_was) == 0 ? 0 : -EOPNOTSUPP;
 }
 
 static int carry_owner(int old, int fresh)
@@ -471,32 +501,6 @@ int carry_file(int old, int fresh)
 		return -errno;
 	flags &= ~O_ASYNC;
 	if (fcntl(fresh, F_SETFL, flags) < 0 || fcntl(fresh, F_GETFL) != flags)
-		return -EOPNOTSUPP;
-	return 0;
-}
-
-int carry_check(int old, int fresh)
-{
-	union address address_was, address_is;
-	socklen_t len_was, len_is;
-	int r;
-
-	for (size_t i = 0; i < N_OPTIONS; i++) {
-		struct value was, is;
-
-		get(old, &options[i], &was);
-		get(fresh, &options[i], &is);
-		if (!was.error && !is.error && !is_equal(&was, &is))
-			return -EOPNOTSUPP;
-	}
-
-	r = get_address(old, &address_was, &len_was);
-	if (r < 0)
-		return r;
-	r = get_address(fresh, &address_is, &len_is);
-	if (r < 0)
-		return r;
-	if (len_was != len_is || memcmp(&address_was, &address_is, len_was) != 0)
 		return -EOPNOTSUPP;
 	return 0;
 }

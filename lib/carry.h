@@ -16,7 +16,11 @@
  */
 int carry_options(int old, int pristine, int fresh);
 
-/* Binds @fresh where @old is bound, if it is; @old keeps its port meanwhile. */
+/*
+ * Binds @fresh where @old is bound, if it is; @old keeps its port meanwhile.
+ * Comes after the options: bind(2) depends on them, and changes some
+ * (IPV6_V6ONLY, SO_BINDTODEVICE) in ways that differ between TCP and MPTCP.
+ */
 int carry_address(int old, int fresh);
 
 /*
@@ -25,8 +29,5 @@ int carry_address(int old, int fresh);
  * set once @fresh has the number of @old.
  */
 int carry_file(int old, int fresh);
-
-/* Compares after all is carried: a later step may have undone an earlier one. */
-int carry_check(int old, int fresh);
 
 #endif

@@ -98,10 +98,7 @@ static int carry(int old, int pristine, int fresh)
 	r = carry_address(old, fresh);
 	if (r < 0)
 		return r;
-	r = carry_file(old, fresh);
-	if (r < 0)
-		return r;
-	return carry_check(old, fresh);
+	return carry_file(old, fresh);
 }
 
 /* Moves @fresh to descriptor @fd. @spare refers to the socket that is there now. */
