@@ -11,7 +11,8 @@ from pathlib import Path
 
 from lab import fabric, measure
 from lab.daemon import Daemon
-from lab.netns import LabError, require_root, wait_until
+from lab.lab import require_root
+from lab.netns import LabError, wait_until
 
 SPINES = 4
 RATE_MBIT = 100
