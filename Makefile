@@ -1,0 +1,27 @@
+# Thin front door to Meson; README.md says what each target is for.
+BUILD  ?= build
+PREFIX ?= /usr/local
+PYTHON := /usr/bin/python3
+
+.PHONY: all deps check demo install clean
+
+all: $(BUILD)/build.ninja
+	@ninja -C $(BUILD) --quiet
+
+$(BUILD)/build.ninja:
+	@meson setup $(BUILD) --prefix $(PREFIX) >/dev/null
+
+deps:
+	@dist/deps
+
+check: deps
+	@$(PYTHON) tests/check.py
+
+demo: deps all
+	@$(PYTHON) -m lab.demo
+
+install: all
+	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
+
+clean:
+	@rm -rf build build-clang build-sanitize

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* Ringing the daemon: puts a copy of an intent into the ring. */
+#ifndef SUBFLOW_DOORBELL_H
+#define SUBFLOW_DOORBELL_H
+
+#include "maps.h"
+
+static __always_inline void fill_record(
+	struct record *r, __u16 kind, __u64 netns, __u32 token)
+{
+	__builtin_memset(r, 0, sizeof(*r));
+	r->version = RECORD_VERSION;
+	r->kind = kind;
+	r->token = token;
+	r->netns = netns;
+	r->time_ns = bpf_ktime_get_ns();
+}
+
+/*
+ * If the ring is full the loss is counted first and the ring tried once more:
+ * either it has been drained meanwhile, or the daemon still has records to
+ * read and sees the counter after them. So a loss never goes unnoticed.
+ */
+static __always_inline void ring_doorbell(__u64 netns, __u32 token, const struct intent *intent)
+{
+	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+
+	if (!r) {
+		__sync_fetch_and_add(&counters.lost, 1);
+		r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+		if (!r)
+			return;
+	}
+	fill_record(r, RECORD_INTENT, netns, token);
+	r->generation = intent->generation;
+	r->adds = intent->adds;
+	r->removes = intent->removes;
+	bpf_ringbuf_submit(r, 0);
+}
+
+#endif

@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * Detection: one callback per round trip and subflow tells when an MPTCP
+ * connection has sent more than the next threshold of the elephant rule.
+ */
+#include "mptcp.h"
+
+#include "maps.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "doorbell.h"
+
+/*
+ * Marks a subflow that joined an existing connection: the flag is at hand in
+ * the context without a helper call, and its callback (one per state change)
+ * costs nothing to speak of.
+ */
+#define JOINED BPF_SOCK_OPS_STATE_CB_FLAG
+
+/*
+ * A connection with several subflows spreads its bytes, so a joined subflow asks for the
+ * connection's counter early; the first one may wait until it alone has sent a threshold's
+ * worth, and mice return without a helper call.
+ */
+#define JOINED_GATE (64 * 1024)
+
+static __always_inline __u64 bytes_sent(const struct mptcp_sock *msk, struct elephant *e)
+{
+	if (bpf_core_field_exists(msk->bytes_sent))
+		return msk->bytes_sent;
+	return msk->snd_nxt - e->first;
+}
+
+/* The initial data sequence number, for kernels that do not count bytes sent. */
+static __always_inline __u64 first_sequence(const struct mptcp_sock *msk)
+{
+	struct mptcp_subflow_context *subflow;
+	struct list_head *node;
+
+	if (bpf_core_field_exists(msk->bytes_sent))
+		return 0;
+	node = BPF_CORE_READ(msk, conn_list.next);
+	subflow = (void *)node - bpf_core_field_offset(struct mptcp_subflow_context, node);
+	return BPF_CORE_READ(subflow, idsn) + 1;
+}
+
+static __always_inline int on_round_trip(struct bpf_sock_ops *ctx)
+{
+	__u32 flags = ctx->bpf_sock_ops_cb_flags;
+	struct elephant fresh, *e;
+	struct mptcp_sock *msk;
+	struct bpf_sock *sk;
+	struct record *r;
+	__u64 bytes, next, netns;
+
+	if (ctx->bytes_acked < (flags & JOINED ? JOINED_GATE : config.start))
+		return 1;
+	sk = ctx->sk;
+	if (!sk)
+		return 1;
+	msk = (struct mptcp_sock *)bpf_skc_to_mptcp_sock(sk);
+	if (!msk || msk->flags & config.fallback_mask)
+		return 1;
+	e = bpf_sk_storage_get(&elephants, msk, NULL, 0);
+	if (!e) {
+		fresh.next = config.start;
+		fresh.first = first_sequence(msk);
+		e = bpf_sk_storage_get(&elephants, msk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+		if (!e)
+			return 1;
+	}
+	next = e->next;
+	if (next >= config.stop) {
+		bpf_sock_ops_cb_flags_set(ctx, flags & ~BPF_SOCK_OPS_RTT_CB_FLAG);
+		return 1;
+	}
+	bytes = bytes_sent(msk, e);
+	if (bytes < next)
+		return 1;
+
+	netns = bpf_get_netns_cookie(ctx);
+	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	if (!r) { /* the next round trip tries again */
+		__sync_fetch_and_add(&counters.deferred, 1);
+		return 1;
+	}
+	/* Two subflows may pass the threshold at once, on two CPUs. */
+	if (__sync_val_compare_and_swap(&e->next, next, next + config.step) != next) {
+		bpf_ringbuf_discard(r, 0);
+		return 1;
+	}
+	fill_record(r, RECORD_THRESHOLD, netns, msk->token);
+	r->bytes = bytes;
+	r->threshold = next;
+	bpf_ringbuf_submit(r, 0);
+	return 1;
+}
+
+static __always_inline void tell_foreign(__u64 netns, __u32 token)
+{
+	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+
+	if (!r)
+		return;
+	fill_record(r, RECORD_FOREIGN, netns, token);
+	bpf_ringbuf_submit(r, 0);
+}
+
+static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
+{
+	__u64 netns = bpf_get_netns_cookie(ctx);
+	__u32 flags = BPF_SOCK_OPS_RTT_CB_FLAG;
+	struct mptcp_sock *msk;
+	struct bpf_sock *sk = ctx->sk;
+	struct intent *intent;
+	bool joined;
+
+	if (!sk || !bpf_map_lookup_elem(&served, &netns))
+		return 1;
+	msk = (struct mptcp_sock *)bpf_skc_to_mptcp_sock(sk);
+	if (!msk || msk->flags & config.fallback_mask)
+		return 1;
+	joined = (void *)BPF_CORE_READ(msk, first) != (void *)sk;
+	if (msk->pm.pm_type != PM_TYPE_USERSPACE) {
+		if (!joined)
+			tell_foreign(netns, msk->token);
+		return 1;
+	}
+	/* Only a client can open subflows, so only its uploads are watched. */
+	if (!active)
+		return 1;
+	if (joined)
+		flags |= JOINED;
+	bpf_sock_ops_cb_flags_set(ctx, flags);
+
+	/*
+	 * What was asked before the handshake ended. The setsockopt hook writes
+	 * the intent before it reads the subflow's state, which is ESTABLISHED
+	 * by now: one of the two sees the other.
+	 */
+	if (joined)
+		return 1;
+	intent = bpf_sk_storage_get(&intents, msk, NULL, 0);
+	if (intent && intent->generation)
+		ring_doorbell(netns, msk->token, intent);
+	return 1;
+}
+
+SEC("sockops")
+int subflow_sockops(struct bpf_sock_ops *ctx)
+{
+	switch (ctx->op) {
+	case BPF_SOCK_OPS_RTT_CB:
+		return on_round_trip(ctx);
+	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
+		return on_established(ctx, true);
+	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:
+		return on_established(ctx, false);
+	}
+	return 1;
+}

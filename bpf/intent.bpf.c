@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The walk: writes the intent of every socket that has one to the reader, for
+ * a daemon that missed doorbells.
+ */
+#include "mptcp.h"
+
+#include "maps.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
+
+#include "doorbell.h"
+
+SEC("iter/bpf_sk_storage_map")
+int subflow_walk(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	struct seq_file *seq = ctx->meta->seq;
+	struct intent *intent = ctx->value;
+	struct sock *sk = ctx->sk;
+	struct mptcp_sock *msk = (struct mptcp_sock *)sk;
+	struct record r;
+
+	if (!sk || !intent || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_MPTCP)
+		return 0;
+	fill_record(&r, RECORD_INTENT, BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie),
+		BPF_CORE_READ(msk, token));
+	r.generation = intent->generation;
+	r.adds = intent->adds;
+	r.removes = intent->removes;
+	r.msk_flags = BPF_CORE_READ(msk, flags);
+	if (r.generation)
+		bpf_seq_write(seq, &r, sizeof(r));
+	return 0;
+}

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The state that the programs and the daemon share. */
+#include "maps.h"
+
+struct ring_map ring SEC(".maps");
+struct intents_map intents SEC(".maps");
+struct elephants_map elephants SEC(".maps");
+struct served_map served SEC(".maps");
+struct receipts_map receipts SEC(".maps");
+
+volatile struct hook_config config SEC(".data");
+struct hook_counters counters SEC(".bss");
+
+char _license[] SEC("license") = "Dual MIT/GPL";

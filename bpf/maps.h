@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The maps and variables that the programs share; maps.bpf.c defines them. */
+#ifndef SUBFLOW_MAPS_H
+#define SUBFLOW_MAPS_H
+
+#include <linux/bpf.h>
+
+#include <bpf/bpf_helpers.h>
+
+#include "record.h"
+
+/* When the next threshold record of a connection is due. */
+struct elephant {
+	__u64 next;  /* bytes sent */
+	__u64 first; /* data sequence number before the first byte; old kernels only */
+};
+
+/* Doorbells and thresholds, to the daemon. */
+struct ring_map {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 1 << 18);
+};
+
+/* What applications asked for; dies with its socket. A fork's copy is shared, an accepted
+ * connection does not inherit it. */
+struct intents_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct intent);
+};
+
+struct elephants_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct elephant);
+};
+
+/* The namespaces that the daemon serves, by cookie. */
+struct served_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 16384);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	__type(value, __u32);
+};
+
+struct receipts_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct conn_key);
+	__type(value, struct receipt);
+};
+
+extern struct ring_map ring SEC(".maps");
+extern struct intents_map intents SEC(".maps");
+extern struct elephants_map elephants SEC(".maps");
+extern struct served_map served SEC(".maps");
+extern struct receipts_map receipts SEC(".maps");
+
+extern volatile struct hook_config config;
+extern struct hook_counters counters;
+
+#endif

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * The few kernel types that the programs read. libbpf relocates every access
+ * to the running kernel's layout (CO-RE), so only names and types matter here.
+ */
+#ifndef SUBFLOW_MPTCP_H
+#define SUBFLOW_MPTCP_H
+
+#include <linux/types.h>
+#include <stdbool.h>
+
+#define AF_INET       2
+#define AF_INET6      10
+#define IPPROTO_TCP   6
+#define IPPROTO_MPTCP 262
+
+/* net/mptcp/protocol.h: enum mptcp_pm_type */
+#define PM_TYPE_USERSPACE 1
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+
+struct list_head {
+	struct list_head *next;
+};
+
+struct net {
+	__u64 net_cookie;
+};
+
+typedef struct {
+	struct net *net;
+} possible_net_t;
+
+struct in6_addr {
+	union {
+		__u8 u6_addr8[16];
+		__be32 u6_addr32[4];
+	} in6_u;
+};
+
+struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
+	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	struct in6_addr skc_v6_daddr;
+	struct in6_addr skc_v6_rcv_saddr;
+	possible_net_t skc_net;
+};
+
+struct sock {
+	struct sock_common __sk_common;
+	__u16 sk_protocol;
+};
+
+struct mptcp_pm_data {
+	bool server_side;
+	__u8 pm_type;
+};
+
+struct mptcp_sock {
+	__u64 bytes_sent; /* kernels from 6.5 */
+	__u64 snd_nxt;
+	__u32 token;
+	unsigned long flags;
+	struct list_head conn_list;
+	struct sock *first;
+	struct mptcp_pm_data pm;
+};
+
+struct mptcp_subflow_context {
+	struct list_head node;
+	__u64 idsn;
+	struct sock *tcp_sock;
+};
+
+/* include/linux/filter.h: what a sockopt program's context really is */
+struct bpf_sockopt_kern {
+	struct sock *sk;
+};
+
+struct bpf_iter_meta {
+	struct seq_file *seq;
+};
+
+struct bpf_iter__bpf_sk_storage_map {
+	struct bpf_iter_meta *meta;
+	struct sock *sk;
+	void *value;
+};
+
+#pragma clang attribute pop
+
+#endif

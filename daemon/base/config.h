@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: MIT */
+/* INI files read into a structure by a table of keys. */
+#ifndef SUBFLOW_CONFIG_H
+#define SUBFLOW_CONFIG_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum config_type {
+	CONFIG_BYTES,  /* uint64_t; "100MB", "4096", decimal units kB MB GB */
+	CONFIG_NUMBER, /* uint32_t */
+	CONFIG_BOOL,   /* bool; yes or no */
+	CONFIG_STRING, /* char *, on the heap */
+};
+
+struct config_key {
+	const char *section;
+	const char *name;
+	enum config_type type;
+	size_t offset;		/* of the value in the structure */
+	uint64_t min, max;	/* of a number or of bytes, inclusive */
+	const char *allowed;	/* of a string, in words for the error message */
+	int (*check)(const char *value); /* of a string, or NULL: 0, or -EINVAL if not allowed */
+};
+
+/*
+ * Reads @path into @ret_values by the table @keys, which ends with an entry
+ * without a name. Values of keys that the file does not name stay. On error
+ * nothing of @ret_values is changed but strings already read, and @error names
+ * file, line, key and what is allowed.
+ */
+int config_read(const char *path, const struct config_key *keys, void *ret_values, char *error,
+	size_t error_size);
+
+/* One value from text; @key says how. -EINVAL with @error filled as above, without a place. */
+int config_set(const struct config_key *key, const char *text, void *ret_values, char *error,
+	size_t error_size);
+
+#endif

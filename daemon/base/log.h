@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: MIT */
+/* Messages for the operator, on stderr; with journald's priorities under systemd. */
+#ifndef SUBFLOW_LOG_H
+#define SUBFLOW_LOG_H
+
+#include <stdbool.h>
+
+/* Whether log_debug() prints. */
+void log_init(bool verbose);
+
+void log_error(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_warning(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
+void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
+
+#endif

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* The operator's window: never waits for a client. */
+#include "server.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define CLIENTS_MAX 32
+#define REQUEST_MAX 256
+
+struct client {
+	TAILQ_ENTRY(client) entry;
+	struct source source;
+	struct server *server;
+	char request[REQUEST_MAX];
+	size_t request_len;
+	char *answer; /* NULL while the request is being read */
+	size_t answer_len, written;
+};
+
+static void drop(struct client *client)
+{
+	struct server *server = client->server;
+
+	TAILQ_REMOVE(&server->clients, client, entry);
+	server->count--;
+	loop_remove(server->loop, &client->source);
+	close(client->source.fd);
+	free(client->answer);
+	free(client);
+}
+
+static void give(struct client *client)
+{
+	ssize_t n;
+
+	while (client->written < client->answer_len) {
+		n = send(client->source.fd, client->answer + client->written,
+			client->answer_len - client->written, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno == EAGAIN) {
+			if (loop_change(client->server->loop, &client->source, EPOLLOUT) == 0)
+				return;
+			break;
+		}
+		if (n < 0)
+			break;
+		client->written += n;
+	}
+	drop(client);
+}
+
+static void take(struct client *client)
+{
+	char *end;
+	ssize_t n;
+
+	n = recv(client->source.fd, client->request + client->request_len,
+		sizeof(client->request) - 1 - client->request_len, MSG_DONTWAIT);
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	if (n <= 0) {
+		drop(client);
+		return;
+	}
+	client->request_len += n;
+	client->request[client->request_len] = '\0';
+	end = strchr(client->request, '\n');
+	if (!end) {
+		if (client->request_len == sizeof(client->request) - 1)
+			drop(client);
+		return;
+	}
+	*end = '\0';
+	client->answer = client->server->answer(client->server->owner, client->request);
+	if (!client->answer) {
+		drop(client);
+		return;
+	}
+	client->answer_len = strlen(client->answer);
+	give(client);
+}
+
+static void client_ready(struct source *source, uint32_t events)
+{
+	struct client *client = SOURCE_OWNER(source, struct client, source);
+
+	if (events & EPOLLERR || (client->answer && events & EPOLLHUP))
+		drop(client);
+	else if (client->answer)
+		give(client);
+	else
+		take(client);
+}
+
+static void server_ready(struct source *source, uint32_t events)
+{
+	struct server *server = SOURCE_OWNER(source, struct server, source);
+	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct client *client;
+
+	(void)events;
+	if (fd < 0)
+		return;
+	client = calloc(1, sizeof(*client));
+	if (!client) {
+		close(fd);
+		return;
+	}
+	client->server = server;
+	client->source.fd = fd;
+	client->source.ready = client_ready;
+	if (loop_add(server->loop, &client->source, EPOLLIN)) {
+		close(fd);
+		free(client);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&server->clients, client, entry);
+	if (++server->count > CLIENTS_MAX) {
+		server->refused++;
+		drop(TAILQ_FIRST(&server->clients));
+	}
+}
+
+static int make_folder(const char *path)
+{
+	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
+	char *slash;
+
+	strcpy(folder, path);
+	slash = strrchr(folder, '/');
+	if (slash == folder)
+		return 0;
+	*slash = '\0';
+	return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
+}
+
+int server_init(struct server *server, struct loop *loop, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct stat st;
+	int err;
+
+	TAILQ_INIT(&server->clients);
+	server->loop = loop;
+	server->source.ready = server_ready;
+	server->source.fd = -1;
+	if (strlen(path) >= sizeof(address.sun_path))
+		return -ENAMETOOLONG;
+	strcpy(address.sun_path, path);
+	err = make_folder(path);
+	if (err)
+		return err;
+	server->source.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (server->source.fd < 0)
+		return -errno;
+	if (connect(server->source.fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
+		err = -EADDRINUSE;
+		goto fail;
+	}
+	if (errno == ECONNREFUSED && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
+		unlink(path);
+	if (bind(server->source.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(server->source.fd, CLIENTS_MAX) < 0 || chmod(path, 0666) < 0) {
+		err = -errno;
+		goto fail;
+	}
+	server->path = strdup(path);
+	err = server->path ? loop_add(loop, &server->source, EPOLLIN) : -ENOMEM;
+	if (!err)
+		return 0;
+fail:
+	server_done(server);
+	return err;
+}
+
+void server_done(struct server *server)
+{
+	while (!TAILQ_EMPTY(&server->clients))
+		drop(TAILQ_FIRST(&server->clients));
+	if (server->path)
+		unlink(server->path);
+	free(server->path);
+	server->path = NULL;
+	if (server->source.fd >= 0)
+		close(server->source.fd);
+	server->source.fd = -1;
+}

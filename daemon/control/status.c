@@ -1,0 +1,247 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemon shows of itself, as JSON. */
+#include "status.h"
+
+#include "base/loop.h"
+#include "kernel/diag.h"
+#include "kernel/netns.h"
+
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static void put_text(struct json_object *object, const char *key, const char *text)
+{
+	json_object_object_add(object, key, text ? json_object_new_string(text) : NULL);
+}
+
+static void put_number(struct json_object *object, const char *key, uint64_t number)
+{
+	json_object_object_add(object, key, json_object_new_uint64(number));
+}
+
+static void put_endpoint(struct json_object *object, const char *key, const struct endpoint *endpoint)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	put_text(object, key, endpoint_text(endpoint, text));
+}
+
+static struct json_object *write_rule(const struct elephant_rule *rule)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_number(object, "start", rule->start_bytes);
+	put_number(object, "step", rule->step_bytes);
+	put_number(object, "stop", rule->stop_bytes);
+	put_number(object, "max_subflows", rule->max_subflows);
+	return object;
+}
+
+static struct json_object *write_counters(const struct status_view *view)
+{
+	const struct plan_counters *plan = &view->plan->counters;
+	struct hook_counters hooks = hooks_counters(view->hooks);
+	struct json_object *object = json_object_new_object();
+
+	put_number(object, "records", view->hooks->records);
+	put_number(object, "records_lost", hooks.lost);
+	put_number(object, "records_deferred", hooks.deferred);
+	put_number(object, "records_malformed", view->hooks->malformed);
+	put_number(object, "walks", view->hooks->walks);
+	put_number(object, "options_refused", hooks.refused);
+	put_number(object, "events_overruns", view->monitor->overruns);
+	put_number(object, "events_malformed", view->monitor->malformed);
+	put_number(object, "elephants", plan->elephants);
+	put_number(object, "requests", plan->requests);
+	put_number(object, "creates", plan->created);
+	put_number(object, "create_failures", plan->create_failures);
+	put_number(object, "retries", plan->retries);
+	put_number(object, "established", plan->established);
+	put_number(object, "refused_by_peer", plan->refused_by_peer);
+	put_number(object, "destroys", plan->destroyed);
+	put_number(object, "destroy_failures", plan->destroy_failures);
+	put_number(object, "connections_refused", view->plan->table.refused);
+	put_number(object, "namespaces_refused", view->served->refused);
+	return object;
+}
+
+static struct json_object *write_histogram(const struct histogram *histogram)
+{
+	struct json_object *object = json_object_new_object(), *bucket,
+			   *buckets = json_object_new_array();
+
+	for (int i = 0; i < HISTOGRAM_BUCKETS; i++) {
+		bucket = json_object_new_object();
+		if (histogram_bound_us(i))
+			put_number(bucket, "le", histogram_bound_us(i));
+		else
+			json_object_object_add(bucket, "le", NULL);
+		put_number(bucket, "count", histogram->counts[i]);
+		json_object_array_add(buckets, bucket);
+	}
+	put_number(object, "count", histogram->count);
+	put_number(object, "sum", histogram->sum_us);
+	json_object_object_add(object, "buckets", buckets);
+	return object;
+}
+
+static struct json_object *write_daemon(const struct status_view *view)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_text(object, "version", SUBFLOW_VERSION);
+	put_number(object, "pid", getpid());
+	json_object_object_add(object, "uptime_s",
+		json_object_new_double((loop_now_ns() - view->started_ns) / 1e9));
+	put_text(object, "config", view->config_path);
+	put_text(object, "cgroup", view->cgroup);
+	json_object_object_add(object, "elephant", write_rule(&view->plan->rule));
+	put_number(object, "max_subflows", view->plan->max_subflows);
+	json_object_object_add(object, "counters", write_counters(view));
+	json_object_object_add(object, "create_us", write_histogram(view->create_us));
+	return object;
+}
+
+static struct json_object *write_subflows(const struct conn *conn)
+{
+	static const char *const states[] = {
+		[SUBFLOW_OPENING] = "opening",
+		[SUBFLOW_ESTABLISHED] = "established",
+		[SUBFLOW_CLOSING] = "closing",
+	};
+	struct json_object *array = json_object_new_array(), *object;
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		object = json_object_new_object();
+		put_endpoint(object, "local", &subflow->local);
+		put_endpoint(object, "remote", &subflow->remote);
+		put_number(object, "id", subflow->id);
+		put_text(object, "state", states[subflow->state]);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+static struct json_object *write_thresholds(const struct conn *conn)
+{
+	struct json_object *array = json_object_new_array(), *object;
+
+	for (uint32_t i = 0; i < conn->n_passed; i++) {
+		object = json_object_new_object();
+		put_number(object, "threshold", conn->passed[i].threshold);
+		put_number(object, "bytes", conn->passed[i].bytes);
+		put_number(object, "subflows", conn->passed[i].subflows);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+/* One namespace being asked; the connections that the kernel names are written as they come. */
+struct asking {
+	struct plan *plan;
+	const struct served_netns *netns;
+	struct json_object *array;
+	uint64_t count;
+};
+
+static void write_conn(void *arg, const struct diag_conn *seen)
+{
+	struct asking *asking = arg;
+	struct conn_key key = {.netns = asking->netns->cookie, .token = seen->token};
+	const struct conn *conn = conn_find(&asking->plan->table, &key);
+	struct json_object *object = json_object_new_object();
+	bool is_served = conn && conn->is_created && !conn->is_foreign;
+
+	asking->count++;
+	put_text(object, "namespace", asking->netns->name);
+	put_number(object, "token", seen->token);
+	put_text(object, "role", !conn || !conn->is_created ? NULL
+				 : conn->is_server	    ? "server"
+							    : "client");
+	put_endpoint(object, "local", &seen->local);
+	put_endpoint(object, "remote", &seen->remote);
+	if (seen->has_bytes) {
+		put_number(object, "bytes_sent", seen->bytes_sent);
+		put_number(object, "bytes_received", seen->bytes_received);
+	} else {
+		json_object_object_add(object, "bytes_sent", NULL);
+		json_object_object_add(object, "bytes_received", NULL);
+	}
+	put_text(object, "state", is_served ? "served" : "in-kernel path manager");
+	json_object_object_add(
+		object, "subflows", conn ? write_subflows(conn) : json_object_new_array());
+	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
+	json_object_object_add(
+		object, "thresholds", conn ? write_thresholds(conn) : json_object_new_array());
+	if (conn && *conn->why)
+		put_text(object, "decision", conn->why);
+	else if (asking->netns->state == SERVED_ALONE)
+		put_text(object, "decision", "cannot be split: its namespace is left alone");
+	else
+		put_text(object, "decision",
+			"cannot be split: it is older than Subflow's service of this namespace");
+	json_object_array_add(asking->array, object);
+}
+
+static struct json_object *write_netns(
+	const struct status_view *view, const struct served_netns *netns, struct json_object *conns)
+{
+	static const char *const states[] = {
+		[SERVED_YES] = "served",
+		[SERVED_ALONE] = "left alone",
+		[SERVED_VANISHED] = "vanished",
+	};
+	struct asking asking = {.plan = view->plan, .netns = netns, .array = conns};
+	struct json_object *object = json_object_new_object();
+	const char *why = netns->why;
+	int err = netns_enter(netns->path, netns->cookie);
+
+	if (!err) {
+		err = diag_dump(write_conn, &asking);
+		if (*netns->path)
+			netns_leave();
+		if (err && !*why)
+			why = "its connections cannot be listed: the kernel module mptcp_diag is missing";
+	}
+	put_text(object, "name", netns->name);
+	put_number(object, "cookie", netns->cookie);
+	put_text(object, "state", states[netns->state]);
+	put_text(object, "reason", why);
+	put_number(object, "connections", asking.count);
+	return object;
+}
+
+static char *take_text(struct json_object *object)
+{
+	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+	char *copy = text ? strdup(text) : NULL;
+
+	json_object_put(object);
+	return copy;
+}
+
+char *status_write(const struct status_view *view)
+{
+	struct json_object *root = json_object_new_object(),
+			   *namespaces = json_object_new_array(),
+			   *connections = json_object_new_array();
+	const struct served_netns *netns;
+
+	TAILQ_FOREACH (netns, &view->served->list, entry)
+		json_object_array_add(namespaces, write_netns(view, netns, connections));
+	json_object_object_add(root, "daemon", write_daemon(view));
+	json_object_object_add(root, "namespaces", namespaces);
+	json_object_object_add(root, "connections", connections);
+	return take_text(root);
+}
+
+char *status_write_error(const char *message)
+{
+	struct json_object *root = json_object_new_object();
+
+	put_text(root, "error", message);
+	return take_text(root);
+}

@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: MIT */
+/* What the daemon shows of itself, as JSON; docs/control.md lists the keys. */
+#ifndef SUBFLOW_STATUS_H
+#define SUBFLOW_STATUS_H
+
+#include "base/histogram.h"
+#include "core/plan.h"
+#include "kernel/hooks.h"
+#include "kernel/monitor.h"
+#include "kernel/served.h"
+#include "settings.h"
+
+struct status_view {
+	const struct settings *settings;
+	const char *config_path; /* NULL = defaults */
+	const char *cgroup;	 /* where the socket options are answered */
+	struct plan *plan;
+	struct served *served;
+	const struct hooks *hooks;
+	const struct monitor *monitor;
+	const struct histogram *create_us;
+	uint64_t started_ns;
+};
+
+/* The answer, on the heap; asks the kernel for byte counts. NULL when memory is short. */
+char *status_write(const struct status_view *view);
+
+/* {"error": message}, on the heap. */
+char *status_write_error(const char *message);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory: the connection table. */
+#include "conn.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+
+void conn_table_init(struct conn_table *table, uint32_t limit)
+{
+	*table = (struct conn_table){.limit = limit};
+	TAILQ_INIT(&table->retries);
+}
+
+void conn_table_done(struct conn_table *table)
+{
+	struct conn *conn, *next;
+
+	HASH_ITER (hh, table->conns, conn, next)
+		conn_free(table, conn);
+}
+
+uint32_t conn_table_count(const struct conn_table *table)
+{
+	return HASH_COUNT(table->conns);
+}
+
+struct conn *conn_find(struct conn_table *table, const struct conn_key *key)
+{
+	struct conn *conn;
+
+	HASH_FIND(hh, table->conns, key, sizeof(*key), conn);
+	return conn;
+}
+
+struct conn *conn_get(struct conn_table *table, const struct conn_key *key)
+{
+	struct conn *conn = conn_find(table, key);
+
+	if (conn)
+		return conn;
+	if (conn_table_count(table) < table->limit)
+		conn = calloc(1, sizeof(*conn));
+	if (!conn) {
+		table->refused++;
+		return NULL;
+	}
+	conn->key = *key;
+	TAILQ_INIT(&conn->subflows);
+	HASH_ADD(hh, table->conns, key, sizeof(conn->key), conn);
+	return conn;
+}
+
+void conn_free(struct conn_table *table, struct conn *conn)
+{
+	struct subflow *subflow;
+
+	while ((subflow = TAILQ_FIRST(&conn->subflows)))
+		conn_remove_subflow(conn, subflow);
+	conn_set_retry(table, conn, 0);
+	HASH_DEL(table->conns, conn);
+	free(conn->passed);
+	free(conn);
+}
+
+void conn_set_retry(struct conn_table *table, struct conn *conn, uint64_t retry_ns)
+{
+	if (conn->retry_ns)
+		TAILQ_REMOVE(&table->retries, conn, retry);
+	conn->retry_ns = retry_ns;
+	if (conn->retry_ns)
+		TAILQ_INSERT_TAIL(&table->retries, conn, retry);
+}
+
+struct subflow *conn_add_subflow(struct conn *conn)
+{
+	struct subflow *subflow = calloc(1, sizeof(*subflow));
+
+	if (!subflow)
+		return NULL;
+	subflow->serial = ++conn->next_serial;
+	TAILQ_INSERT_TAIL(&conn->subflows, subflow, entry);
+	conn->n_subflows++;
+	return subflow;
+}
+
+void conn_remove_subflow(struct conn *conn, struct subflow *subflow)
+{
+	TAILQ_REMOVE(&conn->subflows, subflow, entry);
+	conn->n_subflows--;
+	free(subflow);
+}
+
+struct subflow *conn_find_subflow(
+	struct conn *conn, const struct endpoint *local, const struct endpoint *remote)
+{
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (endpoint_is_equal(&subflow->local, local) &&
+			endpoint_is_equal(&subflow->remote, remote))
+			return subflow;
+	}
+	return NULL;
+}
+
+struct subflow *conn_find_serial(struct conn *conn, uint32_t serial)
+{
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->serial == serial)
+			return subflow;
+	}
+	return NULL;
+}
+
+struct subflow *conn_find_opening(
+	struct conn *conn, const struct endpoint *local, const struct endpoint *remote)
+{
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->state == SUBFLOW_OPENING &&
+			endpoint_is_same_address(&subflow->local, local) &&
+			endpoint_is_equal(&subflow->remote, remote))
+			return subflow;
+	}
+	return NULL;
+}
+
+int conn_add_passed(struct conn *conn, uint64_t threshold, uint64_t bytes)
+{
+	struct passed *passed =
+		reallocarray(conn->passed, conn->n_passed + 1, sizeof(*conn->passed));
+
+	if (!passed)
+		return -ENOMEM;
+	conn->passed = passed;
+	passed[conn->n_passed++] = (struct passed){.threshold = threshold, .bytes = bytes};
+	return 0;
+}
+
+uint32_t conn_count_live(const struct conn *conn)
+{
+	const struct subflow *subflow;
+	uint32_t live = 0;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry)
+		live += subflow->state != SUBFLOW_CLOSING && !subflow->is_doomed;
+	return live;
+}
+
+uint32_t conn_count_wanted(const struct conn *conn)
+{
+	return conn->wanted_application + conn->wanted_elephant;
+}
+
+void conn_say(struct conn *conn, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(conn->why, sizeof(conn->why), format, args);
+	va_end(args);
+}

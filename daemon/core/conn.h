@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory: the MPTCP connections of the served namespaces and their subflows. */
+#ifndef SUBFLOW_CONN_H
+#define SUBFLOW_CONN_H
+
+#include "core/endpoint.h"
+#include "record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+#define CONN_WHY_MAX 160
+
+enum subflow_state {
+	SUBFLOW_OPENING, /* the kernel has sent a SYN; the local port is not known yet */
+	SUBFLOW_ESTABLISHED,
+	SUBFLOW_CLOSING, /* DESTROY is under way */
+};
+
+enum subflow_asker { ASKER_NOBODY, ASKER_APPLICATION, ASKER_ELEPHANT };
+
+struct subflow {
+	TAILQ_ENTRY(subflow) entry; /* in conn.subflows, oldest first */
+	struct endpoint local, remote;
+	uint8_t id; /* address id, of the local address */
+	enum subflow_state state;
+	enum subflow_asker asker;
+	bool is_doomed; /* to be destroyed as soon as its port is known */
+	uint32_t serial; /* unique within the connection */
+};
+
+/* A threshold that led to a subflow. */
+struct passed {
+	uint64_t threshold, bytes;
+	uint32_t subflows; /* in all, when it was established; 0 = not yet */
+};
+
+struct conn {
+	struct conn_key key;
+	UT_hash_handle hh;
+	TAILQ_ENTRY(conn) retry; /* in conn_table.retries while retry_ns is set */
+	struct endpoint local, remote; /* of the initial subflow */
+	bool is_server;
+	bool is_created;     /* the kernel's CREATED event was seen */
+	bool is_established; /* fully: subflows can be opened */
+	bool denies_join;    /* RFC 8684 section 3.1, C flag of the peer */
+	bool is_foreign;     /* owned by the in-kernel path manager */
+	TAILQ_HEAD(subflow_list, subflow) subflows;
+	uint32_t n_subflows;
+	uint32_t next_serial;
+	/* Subflows still to be opened, by who asked. */
+	uint32_t wanted_application, wanted_elephant;
+	uint32_t adds, removes; /* of the application, heard so far */
+	struct receipt receipt; /* of these, carried out or given up */
+	uint32_t tries;		/* failed ones in a row */
+	uint64_t retry_ns;	/* CLOCK_MONOTONIC; 0 = no retry is due */
+	struct passed *passed; /* thresholds that led to a subflow, oldest first */
+	uint32_t n_passed;
+	char why[CONN_WHY_MAX]; /* the last decision, for the operator */
+};
+
+struct conn_table {
+	struct conn *conns;
+	TAILQ_HEAD(, conn) retries;
+	uint32_t limit;
+	uint64_t refused; /* connections that found the table full */
+};
+
+void conn_table_init(struct conn_table *table, uint32_t limit);
+void conn_table_done(struct conn_table *table);
+uint32_t conn_table_count(const struct conn_table *table);
+
+struct conn *conn_find(struct conn_table *table, const struct conn_key *key);
+
+/* Finds or makes the connection. NULL when the table is full or memory is short. */
+struct conn *conn_get(struct conn_table *table, const struct conn_key *key);
+
+/* Takes the connection and its subflows out and frees them. */
+void conn_free(struct conn_table *table, struct conn *conn);
+
+/* Sets when to try again; 0 takes the connection off the list. */
+void conn_set_retry(struct conn_table *table, struct conn *conn, uint64_t retry_ns);
+
+/* A new subflow at the young end; NULL when memory is short. */
+struct subflow *conn_add_subflow(struct conn *conn);
+void conn_remove_subflow(struct conn *conn, struct subflow *subflow);
+struct subflow *conn_find_subflow(
+	struct conn *conn, const struct endpoint *local, const struct endpoint *remote);
+struct subflow *conn_find_serial(struct conn *conn, uint32_t serial);
+
+/* The oldest one that is being opened between these addresses. */
+struct subflow *conn_find_opening(
+	struct conn *conn, const struct endpoint *local, const struct endpoint *remote);
+
+/* Notes a threshold that leads to a subflow; -ENOMEM. */
+int conn_add_passed(struct conn *conn, uint64_t threshold, uint64_t bytes);
+
+/* Subflows that are there or under way, not counting those that are to go. */
+uint32_t conn_count_live(const struct conn *conn);
+uint32_t conn_count_wanted(const struct conn *conn);
+
+/* The last decision, as printf(3). */
+void conn_say(struct conn *conn, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+#endif

@@ -1,0 +1,439 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: what to do about each event. */
+#include "plan.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TRIES_MAX      8
+#define RETRY_FIRST_NS 10000000ull /* doubles with each failure */
+#define MB	       1000000.0
+
+int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_subflows,
+	uint32_t max_connections)
+{
+	*plan = (struct plan){.rule = *rule, .max_subflows = max_subflows, .room = 64};
+	conn_table_init(&plan->table, max_connections);
+	plan->actions = calloc(plan->room, sizeof(*plan->actions));
+	return plan->actions ? 0 : -ENOMEM;
+}
+
+void plan_done(struct plan *plan)
+{
+	conn_table_done(&plan->table);
+	free(plan->actions);
+	plan->actions = NULL;
+}
+
+const struct action *plan_next(struct plan *plan)
+{
+	if (plan->next_action == plan->n_actions) {
+		plan->n_actions = plan->next_action = 0;
+		return NULL;
+	}
+	return &plan->actions[plan->next_action++];
+}
+
+static struct action *append(struct plan *plan, enum action_kind kind, const struct conn *conn)
+{
+	struct action *actions, *action;
+
+	if (plan->n_actions == plan->room) {
+		actions = reallocarray(plan->actions, plan->room * 2, sizeof(*actions));
+		if (!actions)
+			return NULL;
+		plan->actions = actions;
+		plan->room *= 2;
+	}
+	action = &plan->actions[plan->n_actions++];
+	*action = (struct action){.kind = kind, .key = conn->key, .receipt = conn->receipt};
+	return action;
+}
+
+/* The hooks count what was asked for and has no receipt as reserved. */
+static void settle(struct plan *plan, struct conn *conn, uint32_t adds, uint32_t removes)
+{
+	if (!adds && !removes)
+		return;
+	conn->receipt.adds += adds;
+	conn->receipt.removes += removes;
+	append(plan, ACTION_RECEIPT, conn);
+}
+
+static enum subflow_asker take_wanted(struct conn *conn)
+{
+	if (conn->wanted_application) {
+		conn->wanted_application--;
+		return ASKER_APPLICATION;
+	}
+	conn->wanted_elephant--;
+	return ASKER_ELEPHANT;
+}
+
+/* Sends what is wanted on its way, as far as the kernel takes it now. */
+static void open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
+{
+	struct subflow *subflow;
+	struct action *action;
+
+	if (!conn->is_established || conn->retry_ns)
+		return;
+	if (conn->denies_join && conn_count_wanted(conn)) {
+		plan->counters.refused_by_peer += conn_count_wanted(conn);
+		settle(plan, conn, conn->wanted_application, 0);
+		conn->wanted_application = conn->wanted_elephant = 0;
+		conn_say(conn, "the peer allows no subflow to its address (RFC 8684 3.1, C flag)");
+		return;
+	}
+	while (conn_count_wanted(conn)) {
+		action = append(plan, ACTION_CREATE, conn);
+		if (!action)
+			return;
+		subflow = conn_add_subflow(conn);
+		if (!subflow) {
+			plan->n_actions--;
+			return;
+		}
+		subflow->asker = take_wanted(conn);
+		subflow->state = SUBFLOW_OPENING;
+		subflow->remote = conn->remote;
+		subflow->local = conn->local;
+		subflow->local.port = 0;
+		action->local = subflow->local;
+		action->remote = subflow->remote;
+		action->id = subflow->id;
+		action->serial = subflow->serial;
+		action->cause_ns = cause_ns;
+	}
+}
+
+static void destroy(struct plan *plan, struct conn *conn, struct subflow *subflow)
+{
+	struct action *action = append(plan, ACTION_DESTROY, conn);
+
+	if (!action)
+		return;
+	subflow->state = SUBFLOW_CLOSING;
+	action->local = subflow->local;
+	action->remote = subflow->remote;
+	action->id = subflow->id;
+	action->serial = subflow->serial;
+}
+
+/* A threshold led to a subflow: note how many there are now that it is up. */
+static void note_passed(struct conn *conn)
+{
+	uint32_t established = 0;
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry)
+		established += subflow->state == SUBFLOW_ESTABLISHED;
+	for (uint32_t i = 0; i < conn->n_passed; i++) {
+		if (!conn->passed[i].subflows) {
+			conn->passed[i].subflows = established;
+			return;
+		}
+	}
+}
+
+static void hear_created(struct conn *conn, const struct event *event)
+{
+	struct subflow *first;
+
+	conn->is_server = event->is_server;
+	conn->denies_join = event->denies_join;
+	if (conn->is_created)
+		return;
+	conn->is_created = true;
+	conn->local = event->local;
+	conn->remote = event->remote;
+	first = conn_add_subflow(conn);
+	if (!first)
+		return;
+	first->state = SUBFLOW_ESTABLISHED;
+	first->local = event->local;
+	first->remote = event->remote;
+	if (!*conn->why)
+		conn_say(conn, conn->is_server ? "accepted: only its client can open subflows"
+					       : "too small to split");
+}
+
+static void hear_subflow_established(
+	struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
+
+	if (!subflow)
+		subflow = conn_find_opening(conn, &event->local, &event->remote);
+	if (!subflow)
+		subflow = conn_add_subflow(conn);
+	if (!subflow)
+		return;
+	if (subflow->state == SUBFLOW_OPENING && subflow->asker != ASKER_NOBODY)
+		plan->counters.established++;
+	subflow->local = event->local;
+	subflow->remote = event->remote;
+	subflow->id = event->id;
+	subflow->state = SUBFLOW_ESTABLISHED;
+	if (subflow->asker == ASKER_ELEPHANT)
+		note_passed(conn);
+	if (subflow->is_doomed)
+		destroy(plan, conn, subflow);
+}
+
+static void hear_subflow_closed(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
+
+	if (!subflow) {
+		subflow = conn_find_opening(conn, &event->local, &event->remote);
+		if (!subflow)
+			return;
+		plan->counters.refused_by_peer++;
+		if (event->reset_reason >= 0)
+			conn_say(conn,
+				"the peer refused a subflow (MPTCP reset reason %d); without Subflow it needs `ip mptcp limits set subflows 3`",
+				event->reset_reason);
+		else
+			conn_say(conn,
+				"the peer refused a subflow (%s); without Subflow it needs `ip mptcp limits set subflows 3`",
+				event->error ? strerror(event->error) : "reset");
+	}
+	if (subflow->is_doomed && subflow->state == SUBFLOW_OPENING)
+		settle(plan, conn, 0, 1);
+	conn_remove_subflow(conn, subflow);
+}
+
+static void hear_threshold(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	uint32_t subflows = conn_count_live(conn) + conn_count_wanted(conn);
+	const char *why;
+
+	if (conn->is_server || conn->is_foreign)
+		return;
+	if (!elephant_decide(&plan->rule, event->bytes, subflows, &why)) {
+		conn_say(conn, "no more at %.0f MB: %s (%u of %u)", event->threshold / MB, why,
+			subflows, plan->rule.max_subflows);
+		return;
+	}
+	if (conn_add_passed(conn, event->threshold, event->bytes))
+		return;
+	conn_say(conn, "%s at %.0f MB: %u of %u", why, event->threshold / MB, subflows + 1,
+		plan->rule.max_subflows);
+	plan->counters.elephants++;
+	conn->wanted_elephant++;
+	open_wanted(plan, conn, event->now_ns);
+}
+
+/* Takes the youngest away; false when it is the last. */
+static bool remove_youngest(struct plan *plan, struct conn *conn)
+{
+	struct subflow *subflow;
+
+	if (conn_count_live(conn) + conn_count_wanted(conn) <= 1)
+		return false;
+	/* What was not sent on its way yet is the youngest of all. */
+	if (conn->wanted_application) {
+		conn->wanted_application--;
+		settle(plan, conn, 1, 1);
+		return true;
+	}
+	if (conn->wanted_elephant) {
+		conn->wanted_elephant--;
+		settle(plan, conn, 0, 1);
+		return true;
+	}
+	TAILQ_FOREACH_REVERSE (subflow, &conn->subflows, subflow_list, entry) {
+		if (subflow->state == SUBFLOW_CLOSING || subflow->is_doomed)
+			continue;
+		subflow->is_doomed = true;
+		if (subflow->state == SUBFLOW_ESTABLISHED)
+			destroy(plan, conn, subflow);
+		return true;
+	}
+	return false;
+}
+
+/* @adds and @removes only grow; the difference to what was heard is news. */
+static void hear_intent(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	int32_t adds = event->adds - conn->adds, removes = event->removes - conn->removes;
+	uint32_t refused = 0;
+
+	/* A record that was overtaken by a walk. */
+	if (adds < 0 || removes < 0 || adds + removes == 0)
+		return;
+	conn->adds = event->adds;
+	conn->removes = event->removes;
+	plan->counters.requests += adds;
+	while (adds--) {
+		if (conn->is_server || conn->is_foreign ||
+			conn_count_live(conn) + conn_count_wanted(conn) >= plan->max_subflows) {
+			refused++;
+			continue;
+		}
+		conn->wanted_application++;
+	}
+	settle(plan, conn, refused, 0);
+	conn_say(conn, "as the application asked: %u in all",
+		conn_count_live(conn) + conn_count_wanted(conn) - removes);
+	while (removes--) {
+		if (!remove_youngest(plan, conn))
+			settle(plan, conn, 0, 1);
+	}
+	open_wanted(plan, conn, event->now_ns);
+}
+
+static bool is_worth_another_try(int error)
+{
+	return error == ENOTCONN || error == EADDRINUSE || error == EAGAIN || error == ENOBUFS ||
+	       error == ENOMEM || error == EINTR || error == EBUSY;
+}
+
+static void hear_create_done(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_serial(conn, event->serial);
+	enum subflow_asker asker;
+	bool is_doomed;
+
+	if (!event->error) {
+		plan->counters.created++;
+		conn->tries = 0;
+		if (subflow && subflow->asker == ASKER_APPLICATION)
+			settle(plan, conn, 1, 0);
+		return;
+	}
+	if (!subflow)
+		return;
+	asker = subflow->asker;
+	is_doomed = subflow->is_doomed;
+	conn_remove_subflow(conn, subflow);
+	if (is_doomed) {
+		settle(plan, conn, asker == ASKER_APPLICATION, 1);
+		return;
+	}
+	if (is_worth_another_try(event->error) && conn->tries < TRIES_MAX) {
+		plan->counters.retries++;
+		if (asker == ASKER_APPLICATION)
+			conn->wanted_application++;
+		else
+			conn->wanted_elephant++;
+		if (!conn->retry_ns)
+			conn_set_retry(&plan->table, conn,
+				event->now_ns + (RETRY_FIRST_NS << conn->tries++));
+		return;
+	}
+	plan->counters.create_failures++;
+	conn_say(conn, "the kernel opened no subflow: %s", strerror(event->error));
+	settle(plan, conn, asker == ASKER_APPLICATION, 0);
+}
+
+static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_serial(conn, event->serial);
+
+	settle(plan, conn, 0, 1);
+	if (!event->error) { /* it stays in the table until the kernel says that it is closed */
+		plan->counters.destroyed++;
+		return;
+	}
+	plan->counters.destroy_failures++;
+	if (subflow)
+		conn_remove_subflow(conn, subflow);
+}
+
+static void forget(struct plan *plan, struct conn *conn)
+{
+	append(plan, ACTION_FORGET, conn);
+	conn_free(&plan->table, conn);
+}
+
+void plan_hear(struct plan *plan, const struct event *event)
+{
+	struct conn *conn = conn_find(&plan->table, &event->key);
+
+	switch (event->kind) {
+	case EVENT_CREATED:
+	case EVENT_ESTABLISHED:
+	case EVENT_THRESHOLD:
+	case EVENT_INTENT:
+	case EVENT_FOREIGN:
+		if (!conn)
+			conn = conn_get(&plan->table, &event->key);
+		break;
+	default:
+		break;
+	}
+	if (!conn) {
+		if (event->kind == EVENT_CREATED || event->kind == EVENT_INTENT)
+			plan->counters.not_served++;
+		return;
+	}
+
+	switch (event->kind) {
+	case EVENT_NONE:
+		break;
+	case EVENT_CREATED:
+		hear_created(conn, event);
+		break;
+	case EVENT_ESTABLISHED:
+		hear_created(conn, event);
+		conn->is_established = true;
+		open_wanted(plan, conn, 0);
+		break;
+	case EVENT_CLOSED:
+		forget(plan, conn);
+		break;
+	case EVENT_SUBFLOW_ESTABLISHED:
+		hear_subflow_established(plan, conn, event);
+		break;
+	case EVENT_SUBFLOW_CLOSED:
+		hear_subflow_closed(plan, conn, event);
+		break;
+	case EVENT_THRESHOLD:
+		hear_threshold(plan, conn, event);
+		break;
+	case EVENT_INTENT:
+		hear_intent(plan, conn, event);
+		break;
+	case EVENT_FOREIGN:
+		conn->is_foreign = true;
+		conn_say(conn,
+			"cannot be split: its socket is older than Subflow's service of this namespace");
+		break;
+	case EVENT_CREATE_DONE:
+		hear_create_done(plan, conn, event);
+		break;
+	case EVENT_DESTROY_DONE:
+		hear_destroy_done(plan, conn, event);
+		break;
+	}
+}
+
+uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
+{
+	struct conn *conn, *after;
+	uint64_t next_ns = 0;
+
+	for (conn = TAILQ_FIRST(&plan->table.retries); conn; conn = after) {
+		after = TAILQ_NEXT(conn, retry);
+		if (conn->retry_ns <= now_ns) {
+			conn_set_retry(&plan->table, conn, 0);
+			open_wanted(plan, conn, 0);
+		} else if (!next_ns || conn->retry_ns < next_ns) {
+			next_ns = conn->retry_ns;
+		}
+	}
+	return next_ns;
+}
+
+void plan_forget_netns(struct plan *plan, uint64_t netns)
+{
+	struct conn *conn, *next;
+
+	HASH_ITER (hh, plan->table.conns, conn, next) {
+		if (conn->key.netns == netns)
+			forget(plan, conn);
+	}
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: what to do about each event. Pure: no system call, no clock. */
+#ifndef SUBFLOW_PLAN_H
+#define SUBFLOW_PLAN_H
+
+#include "core/conn.h"
+#include "core/elephant.h"
+#include "core/event.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct plan_counters {
+	uint64_t elephants;	   /* thresholds that led to a subflow */
+	uint64_t requests;	   /* subflows that applications asked for */
+	uint64_t created;	   /* SYNs sent */
+	uint64_t established;	   /* joins that succeeded */
+	uint64_t refused_by_peer;  /* joins that the other end reset or left unanswered */
+	uint64_t create_failures;  /* given up, for an error of the local kernel */
+	uint64_t retries;
+	uint64_t destroyed;
+	uint64_t destroy_failures;
+	uint64_t not_served;	   /* events of connections that found the table full */
+};
+
+struct plan {
+	struct conn_table table;
+	struct elephant_rule rule;
+	uint32_t max_subflows; /* of one connection, for applications */
+	struct plan_counters counters;
+	struct action *actions; /* to be carried out, in this order */
+	size_t n_actions, next_action, room;
+};
+
+int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_subflows,
+	uint32_t max_connections);
+void plan_done(struct plan *plan);
+
+/* Takes the event in; appends the actions that follow from it. */
+void plan_hear(struct plan *plan, const struct event *event);
+
+/* The next action, or NULL when none is left. Valid until the next plan_hear(). */
+const struct action *plan_next(struct plan *plan);
+
+/* Tries again what is due; returns when to call next (CLOCK_MONOTONIC), 0 = no need. */
+uint64_t plan_tick(struct plan *plan, uint64_t now_ns);
+
+/* A namespace is gone, with all its connections. */
+void plan_forget_netns(struct plan *plan, uint64_t netns);
+
+#endif

@@ -1,0 +1,518 @@
+/* SPDX-License-Identifier: MIT */
+/* Ties ears, memory, judgement, hands and window to one loop. */
+#include "daemon.h"
+
+#include "base/histogram.h"
+#include "base/log.h"
+#include "base/loop.h"
+#include "control/server.h"
+#include "control/status.h"
+#include "core/plan.h"
+#include "kernel/calibration.h"
+#include "kernel/guardian.h"
+#include "kernel/hooks.h"
+#include "kernel/monitor.h"
+#include "kernel/netns.h"
+#include "kernel/pm.h"
+#include "kernel/served.h"
+#include "lock.h"
+#include "settings.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define ERROR_MAX 512
+
+struct daemon {
+	struct settings settings;
+	const char *config_path;
+	char root[PATH_MAX]; /* of cgroup2 */
+	int lock_fd;
+	struct loop loop;
+	struct source signals, timer, guardian_end;
+	struct guardian guardian;
+	struct genl_family family;
+	struct hooks hooks;
+	struct monitor monitor;
+	struct served served;
+	struct plan plan;
+	struct server server;
+	struct histogram create_us;
+	uint64_t started_ns;
+
+	/* The command socket of the namespace that was last acted in, for one batch. */
+	struct mnl_socket *hand;
+	uint64_t hand_netns;
+};
+
+static const char *cgroup_of(const struct daemon *daemon)
+{
+	return *daemon->settings.cgroup ? daemon->settings.cgroup : daemon->root;
+}
+
+/* Nothing is held open inside a namespace between batches: it would keep it alive. */
+static void close_hand(struct daemon *daemon)
+{
+	if (daemon->hand)
+		mnl_socket_close(daemon->hand);
+	daemon->hand = NULL;
+}
+
+static int open_hand(struct daemon *daemon, uint64_t cookie)
+{
+	struct served_netns *netns;
+	int err;
+
+	if (daemon->hand && daemon->hand_netns == cookie)
+		return 0;
+	close_hand(daemon);
+	netns = served_find(&daemon->served, cookie);
+	if (!netns || netns->state != SERVED_YES)
+		return -ENONET;
+	err = netns_enter(netns->path, cookie);
+	if (err)
+		return -ENONET;
+	err = genl_open(NETLINK_GENERIC, &daemon->hand);
+	if (*netns->path)
+		netns_leave();
+	daemon->hand_netns = cookie;
+	return err;
+}
+
+static void answer(struct daemon *daemon, const struct action *action, enum event_kind kind, int err)
+{
+	struct event event = {.kind = kind,
+		.key = action->key,
+		.now_ns = loop_now_ns(),
+		.serial = action->serial,
+		.error = -err};
+
+	plan_hear(&daemon->plan, &event);
+}
+
+static void create(struct daemon *daemon, struct action action)
+{
+	int err = open_hand(daemon, action.key.netns);
+
+	if (!err)
+		err = pm_create(daemon->hand, &daemon->family, action.key.token, &action.local,
+			&action.remote, action.id);
+	if (!err && action.cause_ns)
+		histogram_add(&daemon->create_us, (loop_now_ns() - action.cause_ns) / 1000);
+	if (err)
+		log_debug("SUBFLOW_CREATE token %08x: %s", action.key.token, strerror(-err));
+	answer(daemon, &action, EVENT_CREATE_DONE, err);
+}
+
+static void destroy(struct daemon *daemon, struct action action)
+{
+	int err = open_hand(daemon, action.key.netns);
+
+	if (!err)
+		err = pm_destroy(daemon->hand, &daemon->family, action.key.token, &action.local,
+			&action.remote);
+	if (err)
+		log_debug("SUBFLOW_DESTROY token %08x: %s", action.key.token, strerror(-err));
+	answer(daemon, &action, EVENT_DESTROY_DONE, err);
+}
+
+static void arm_timer(struct daemon *daemon, uint64_t deadline_ns)
+{
+	struct itimerspec when = {.it_value = {.tv_sec = deadline_ns / 1000000000,
+					  .tv_nsec = deadline_ns % 1000000000}};
+
+	timerfd_settime(daemon->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* Carries out what the judgement wants; results go back to it as events. */
+static void act(struct daemon *daemon)
+{
+	const struct action *action;
+
+	while ((action = plan_next(&daemon->plan))) {
+		switch (action->kind) {
+		case ACTION_CREATE:
+			create(daemon, *action);
+			break;
+		case ACTION_DESTROY:
+			destroy(daemon, *action);
+			break;
+		case ACTION_RECEIPT:
+			if (hooks_put_receipt(&daemon->hooks, &action->key, &action->receipt))
+				log_warning("no room for the receipt of connection %08x",
+					action->key.token);
+			break;
+		case ACTION_FORGET:
+			hooks_drop_receipt(&daemon->hooks, &action->key);
+			break;
+		}
+	}
+	close_hand(daemon);
+	if (!TAILQ_EMPTY(&daemon->plan.table.retries))
+		arm_timer(daemon, plan_tick(&daemon->plan, 0));
+}
+
+static void timer_ready(struct source *source, uint32_t events)
+{
+	struct daemon *daemon = SOURCE_OWNER(source, struct daemon, timer);
+	uint64_t expirations;
+
+	(void)events;
+	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+		return;
+	plan_tick(&daemon->plan, loop_now_ns());
+	act(daemon);
+}
+
+static void hear_record(void *owner, const struct record *record)
+{
+	struct daemon *daemon = owner;
+	struct event event = {.now_ns = record->time_ns,
+		.key = {.netns = record->netns, .token = record->token},
+		.bytes = record->bytes,
+		.threshold = record->threshold,
+		.adds = record->adds,
+		.removes = record->removes};
+
+	if (!record->token || !served_find(&daemon->served, record->netns))
+		return;
+	switch (record->kind) {
+	case RECORD_THRESHOLD:
+		event.kind = EVENT_THRESHOLD;
+		break;
+	case RECORD_INTENT:
+		event.kind = EVENT_INTENT;
+		break;
+	case RECORD_FOREIGN:
+		event.kind = EVENT_FOREIGN;
+		break;
+	default:
+		return;
+	}
+	plan_hear(&daemon->plan, &event);
+	act(daemon);
+}
+
+static void hear_event(void *owner, int nsid, struct event *event)
+{
+	struct daemon *daemon = owner;
+	struct served_netns *netns = served_find_id(&daemon->served, nsid);
+
+	if (!netns || netns->state == SERVED_ALONE)
+		return;
+	event->key.netns = netns->cookie;
+	event->now_ns = loop_now_ns();
+	plan_hear(&daemon->plan, event);
+	act(daemon);
+}
+
+static void hear_loss(void *owner)
+{
+	(void)owner;
+	log_warning("the kernel dropped path-manager events");
+}
+
+static void hear_end(void *owner, int nsid)
+{
+	struct daemon *daemon = owner;
+
+	served_end(&daemon->served, nsid);
+}
+
+static int netns_begun(void *owner, uint64_t cookie)
+{
+	struct daemon *daemon = owner;
+
+	return hooks_serve(&daemon->hooks, cookie);
+}
+
+static void netns_ended(void *owner, uint64_t cookie)
+{
+	struct daemon *daemon = owner;
+
+	hooks_unserve(&daemon->hooks, cookie);
+	plan_forget_netns(&daemon->plan, cookie);
+	act(daemon);
+}
+
+static char *answer_request(void *owner, const char *request)
+{
+	struct daemon *daemon = owner;
+	struct status_view view = {
+		.settings = &daemon->settings,
+		.config_path = daemon->config_path,
+		.cgroup = cgroup_of(daemon),
+		.plan = &daemon->plan,
+		.served = &daemon->served,
+		.hooks = &daemon->hooks,
+		.monitor = &daemon->monitor,
+		.create_us = &daemon->create_us,
+		.started_ns = daemon->started_ns,
+	};
+
+	if (strcmp(request, "status"))
+		return status_write_error("unknown request; there is: status");
+	return status_write(&view);
+}
+
+static void signals_ready(struct source *source, uint32_t events)
+{
+	struct signalfd_siginfo info;
+
+	(void)events;
+	if (read(source->fd, &info, sizeof(info)) == sizeof(info))
+		loop_stop(&SOURCE_OWNER(source, struct daemon, signals)->loop);
+}
+
+static int watch_guardian(struct daemon *daemon)
+{
+	daemon->guardian_end.fd = daemon->guardian.fd;
+	return loop_add(&daemon->loop, &daemon->guardian_end, EPOLLIN);
+}
+
+/* The guardian never speaks first: ready means that it is dead. */
+static void guardian_ended(struct source *source, uint32_t events)
+{
+	struct daemon *daemon = SOURCE_OWNER(source, struct daemon, guardian_end);
+	int err;
+
+	(void)events;
+	loop_remove(&daemon->loop, source);
+	guardian_stop(&daemon->guardian);
+	err = guardian_start(&daemon->guardian, daemon->lock_fd);
+	if (!err)
+		err = watch_guardian(daemon);
+	if (!err)
+		err = served_tell_all(&daemon->served);
+	if (!err) {
+		log_warning("the guardian process was killed; a new one has taken its place");
+		return;
+	}
+	log_error("the guardian process was killed and cannot be replaced: %s", strerror(-err));
+	loop_stop(&daemon->loop);
+}
+
+static int watch_signals(struct daemon *daemon)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	daemon->signals.ready = signals_ready;
+	daemon->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	if (daemon->signals.fd < 0)
+		return -errno;
+	return loop_add(&daemon->loop, &daemon->signals, EPOLLIN);
+}
+
+static int watch_timer(struct daemon *daemon)
+{
+	daemon->timer.ready = timer_ready;
+	daemon->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (daemon->timer.fd < 0)
+		return -errno;
+	return loop_add(&daemon->loop, &daemon->timer, EPOLLIN);
+}
+
+static int load_hooks(struct daemon *daemon)
+{
+	const struct settings *settings = &daemon->settings;
+	struct hook_config config = {
+		.start = settings->start_bytes,
+		.step = settings->step_bytes,
+		.stop = settings->stop_bytes,
+		.max_subflows = settings->max_subflows,
+		.calls_per_second = settings->calls_per_second,
+	};
+	char error[ERROR_MAX];
+	uint64_t mask;
+	int err;
+
+	err = hooks_load(&daemon->hooks, &config, settings->ring_bytes, error, sizeof(error));
+	if (err) {
+		log_error("%s", error);
+		return err;
+	}
+	err = calibration_run(&daemon->hooks, &mask);
+	if (err) {
+		log_error("cannot find out how this kernel marks a connection that fell back to TCP: %s; `subflow doctor` tells more",
+			strerror(-err));
+		return err;
+	}
+	hooks_set_fallback_mask(&daemon->hooks, mask);
+	daemon->hooks.owner = daemon;
+	daemon->hooks.heard = hear_record;
+	return 0;
+}
+
+/* Ears first, hooks last: nothing is answered before everything that follows can be heard. */
+static int begin(struct daemon *daemon)
+{
+	const struct settings *settings = &daemon->settings;
+	const struct elephant_rule rule = {
+		.start_bytes = settings->start_bytes,
+		.step_bytes = settings->step_bytes,
+		.stop_bytes = settings->stop_bytes,
+		.max_subflows = settings->elephant_subflows,
+	};
+	char error[ERROR_MAX];
+	int err;
+
+	err = pm_resolve(&daemon->family);
+	if (err) {
+		log_error("this kernel has no MPTCP path manager (generic netlink family mptcp_pm): %s; it needs CONFIG_MPTCP=y",
+			strerror(-err));
+		return err;
+	}
+	err = load_hooks(daemon);
+	if (err)
+		return err;
+	err = plan_init(&daemon->plan, &rule, settings->max_subflows, settings->max_connections);
+	if (!err)
+		err = watch_signals(daemon);
+	if (!err)
+		err = watch_timer(daemon);
+	if (!err)
+		err = watch_guardian(daemon);
+	if (err) {
+		log_error("%s", strerror(-err));
+		return err;
+	}
+	daemon->monitor.owner = daemon;
+	daemon->monitor.heard = hear_event;
+	daemon->monitor.lost = hear_loss;
+	daemon->monitor.ended = hear_end;
+	err = monitor_init(&daemon->monitor, &daemon->loop, &daemon->family);
+	if (err) {
+		log_error("cannot listen for path-manager events: %s", strerror(-err));
+		return err;
+	}
+	daemon->server.owner = daemon;
+	daemon->server.answer = answer_request;
+	err = server_init(&daemon->server, &daemon->loop, settings->socket);
+	if (err) {
+		log_error("[control] socket = %s: %s%s", settings->socket, strerror(-err),
+			err == -EADDRINUSE ? "; another subflowd answers there" : "");
+		return err;
+	}
+	err = hooks_attach(&daemon->hooks, &daemon->loop, daemon->root, cgroup_of(daemon), error,
+		sizeof(error));
+	if (err) {
+		log_error("%s", error);
+		return err;
+	}
+	daemon->served.monitor = &daemon->monitor;
+	daemon->served.guardian = &daemon->guardian;
+	daemon->served.wanted = settings->serve;
+	daemon->served.take_over = settings->take_over;
+	daemon->served.owner = daemon;
+	daemon->served.begun = netns_begun;
+	daemon->served.ended = netns_ended;
+	err = served_init(&daemon->served, &daemon->loop);
+	if (err)
+		log_error("cannot watch for network namespaces: %s", strerror(-err));
+	return err;
+}
+
+static void end(struct daemon *daemon)
+{
+	if (daemon->hooks.skeleton) {
+		served_done(&daemon->served);
+		server_done(&daemon->server);
+		monitor_done(&daemon->monitor);
+		plan_done(&daemon->plan);
+		hooks_done(&daemon->hooks);
+	}
+	if (daemon->timer.fd >= 0)
+		close(daemon->timer.fd);
+	if (daemon->signals.fd >= 0)
+		close(daemon->signals.fd);
+	loop_done(&daemon->loop);
+}
+
+static int prepare(struct daemon *daemon)
+{
+	char error[ERROR_MAX];
+	int err;
+
+	err = settings_init(&daemon->settings);
+	if (err) {
+		log_error("%s", strerror(-err));
+		return err;
+	}
+	if (daemon->config_path) {
+		err = settings_read(
+			&daemon->settings, daemon->config_path, error, sizeof(error));
+		if (err) {
+			log_error("%s", error);
+			return err;
+		}
+	}
+	err = hooks_find_cgroup2(daemon->root, sizeof(daemon->root));
+	if (err) {
+		log_error("no cgroup2 file system is mounted, which the hooks attach to: mount -t cgroup2 none /sys/fs/cgroup/unified");
+		return err;
+	}
+	err = lock_take(daemon->settings.socket, &daemon->lock_fd, error, sizeof(error));
+	if (err) {
+		log_error("%s", error);
+		return err;
+	}
+	err = netns_init();
+	if (!err)
+		err = loop_init(&daemon->loop);
+	/* Before there is anything else that it could inherit. */
+	if (!err)
+		err = guardian_start(&daemon->guardian, daemon->lock_fd);
+	if (err)
+		log_error("%s", strerror(-err));
+	return err;
+}
+
+int daemon_run(const char *config_path)
+{
+	struct daemon *daemon = calloc(1, sizeof(*daemon));
+	int err;
+
+	if (!daemon)
+		return EXIT_FAILURE;
+	daemon->config_path = config_path;
+	daemon->lock_fd = daemon->guardian.fd = daemon->timer.fd = daemon->signals.fd = -1;
+	daemon->served.mounts.fd = daemon->server.source.fd = -1;
+	daemon->guardian_end.ready = guardian_ended;
+	daemon->started_ns = loop_now_ns();
+	TAILQ_INIT(&daemon->served.list);
+	TAILQ_INIT(&daemon->server.clients);
+	conn_table_init(&daemon->plan.table, 0);
+
+	err = prepare(daemon);
+	if (!err) {
+		err = begin(daemon);
+		if (!err) {
+			log_info("hooks attached to %s: every getsockopt and setsockopt of the processes there costs about half a microsecond more; [hooks] cgroup narrows it",
+				cgroup_of(daemon));
+			log_info("ready, version %s", SUBFLOW_VERSION);
+			err = loop_run(&daemon->loop);
+			log_info("ending");
+		}
+		end(daemon);
+		guardian_stop(&daemon->guardian);
+	}
+	if (daemon->lock_fd >= 0)
+		close(daemon->lock_fd);
+	settings_done(&daemon->settings);
+	free(daemon);
+	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+}

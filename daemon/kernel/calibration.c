@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: MIT */
+/* Which bit of mptcp_sock.flags says that a connection fell back to TCP. */
+#include "calibration.h"
+
+#include "kernel/netns.h"
+
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define TIMEOUT_MS    2000
+
+/* Marks by which the walk's records are told apart. */
+enum { HEALTHY = 1, FALLEN_BACK = 2 };
+
+struct pair {
+	int listener, client, server;
+};
+
+struct sample {
+	uint32_t flags[FALLEN_BACK + 1];
+	bool has[FALLEN_BACK + 1];
+};
+
+static void pair_close(struct pair *pair)
+{
+	if (pair->server >= 0)
+		close(pair->server);
+	if (pair->client >= 0)
+		close(pair->client);
+	if (pair->listener >= 0)
+		close(pair->listener);
+}
+
+static int wait_readable(int fd)
+{
+	struct pollfd ready = {.fd = fd, .events = POLLIN};
+
+	return poll(&ready, 1, TIMEOUT_MS) == 1 ? 0 : -ETIMEDOUT;
+}
+
+/* One connection over lo, with a byte each way so that it is fully established. */
+static int pair_open(struct pair *pair, int server_protocol)
+{
+	struct sockaddr_in address = {
+		.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+	socklen_t len = sizeof(address);
+	char byte = 0;
+
+	*pair = (struct pair){-1, -1, -1};
+	pair->listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, server_protocol);
+	pair->client = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	if (pair->listener < 0 || pair->client < 0)
+		return -EPROTONOSUPPORT;
+	if (bind(pair->listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(pair->listener, 1) < 0 ||
+		getsockname(pair->listener, (struct sockaddr *)&address, &len) < 0 ||
+		connect(pair->client, (struct sockaddr *)&address, sizeof(address)) < 0)
+		return -errno;
+	if (wait_readable(pair->listener))
+		return -ETIMEDOUT;
+	pair->server = accept4(pair->listener, NULL, NULL, SOCK_CLOEXEC);
+	if (pair->server < 0)
+		return -errno;
+	if (send(pair->client, &byte, 1, MSG_NOSIGNAL) != 1 || wait_readable(pair->server) ||
+		recv(pair->server, &byte, 1, 0) != 1 ||
+		send(pair->server, &byte, 1, MSG_NOSIGNAL) != 1 || wait_readable(pair->client))
+		return -EIO;
+	return 0;
+}
+
+static void take_sample(void *owner, const struct record *record)
+{
+	struct sample *sample = owner;
+
+	if (record->generation < HEALTHY || record->generation > FALLEN_BACK)
+		return;
+	sample->flags[record->generation] = record->msk_flags;
+	sample->has[record->generation] = true;
+}
+
+static int raise_loopback(void)
+{
+	struct ifreq request = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (ioctl(fd, SIOCSIFFLAGS, &request) < 0)
+		err = -errno;
+	close(fd);
+	return err;
+}
+
+static int compare(struct hooks *hooks, uint64_t *ret_mask)
+{
+	struct pair healthy = {-1, -1, -1}, fallen = {-1, -1, -1};
+	struct sample sample = {};
+	uint64_t mask;
+	int err;
+
+	err = raise_loopback();
+	if (!err)
+		err = pair_open(&healthy, IPPROTO_MPTCP);
+	if (!err)
+		err = pair_open(&fallen, IPPROTO_TCP);
+	if (!err)
+		err = hooks_mark(hooks, healthy.client, HEALTHY);
+	if (!err)
+		err = hooks_mark(hooks, fallen.client, FALLEN_BACK);
+	if (!err) {
+		hooks->owner = &sample;
+		hooks->heard = take_sample;
+		err = hooks_walk(hooks);
+	}
+	pair_close(&healthy);
+	pair_close(&fallen);
+	if (err)
+		return err;
+	mask = sample.flags[FALLEN_BACK] & ~sample.flags[HEALTHY];
+	if (!sample.has[HEALTHY] || !sample.has[FALLEN_BACK] || !mask)
+		return -ENODATA;
+	*ret_mask = mask;
+	return 0;
+}
+
+int calibration_run(struct hooks *hooks, uint64_t *ret_mask)
+{
+	void (*heard)(void *, const struct record *) = hooks->heard;
+	void *owner = hooks->owner;
+	int err;
+
+	if (unshare(CLONE_NEWNET) < 0)
+		return -errno;
+	err = compare(hooks, ret_mask);
+	netns_leave();
+	hooks->owner = owner;
+	hooks->heard = heard;
+	return err;
+}

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel knows of every MPTCP connection: net/mptcp/mptcp_diag.c. */
+#include "diag.h"
+
+#include "kernel/genl.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <stddef.h>
+#include <string.h>
+
+
+/* struct mptcp_info, as far as we read it; 6.1 ends before the byte counters. */
+struct info {
+	uint8_t subflows, add_addr_signal, add_addr_accepted, subflows_max, add_addr_signal_max,
+		add_addr_accepted_max;
+	uint32_t flags, token;
+	uint64_t write_seq, snd_una, rcv_nxt;
+	uint8_t local_addr_used, local_addr_max, csum_enabled;
+	uint32_t retransmits;
+	uint64_t bytes_retrans, bytes_sent, bytes_received, bytes_acked;
+};
+
+#define FLAG_FALLBACK (1 << 0)
+#define OLD_INFO_BYTES (offsetof(struct info, token) + sizeof(uint32_t))
+
+struct dump {
+	void (*each)(void *arg, const struct diag_conn *conn);
+	void *arg;
+};
+
+static int find_info(const struct nlattr *attr, void *arg)
+{
+	if (mnl_attr_get_type(attr) == INET_DIAG_INFO)
+		*(const struct nlattr **)arg = attr;
+	return MNL_CB_OK;
+}
+
+static void read_endpoint(
+	struct endpoint *endpoint, uint8_t family, const __be32 *address, __be16 port)
+{
+	endpoint->family = family;
+	endpoint->port = ntohs(port);
+	if (family == AF_INET)
+		memcpy(&endpoint->v4, address, sizeof(endpoint->v4));
+	else
+		memcpy(&endpoint->v6, address, sizeof(endpoint->v6));
+}
+
+static int read_socket(const struct nlmsghdr *message, void *arg)
+{
+	const struct dump *dump = arg;
+	const struct nlattr *attr = NULL;
+	const struct inet_diag_msg *socket;
+	struct diag_conn conn = {};
+	struct info info = {};
+	size_t len;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*socket))
+		return MNL_CB_OK;
+	socket = mnl_nlmsg_get_payload(message);
+	mnl_attr_parse(message, sizeof(*socket), find_info, &attr);
+	if (!attr)
+		return MNL_CB_OK;
+	len = mnl_attr_get_payload_len(attr);
+	if (len < OLD_INFO_BYTES)
+		return MNL_CB_OK;
+	memcpy(&info, mnl_attr_get_payload(attr), len < sizeof(info) ? len : sizeof(info));
+	if (!info.token || info.flags & FLAG_FALLBACK)
+		return MNL_CB_OK;
+	conn.token = info.token;
+	conn.has_bytes = len >= sizeof(info);
+	conn.bytes_sent = info.bytes_sent;
+	conn.bytes_received = info.bytes_received;
+	read_endpoint(&conn.local, socket->idiag_family, socket->id.idiag_src,
+		socket->id.idiag_sport);
+	read_endpoint(&conn.remote, socket->idiag_family, socket->id.idiag_dst,
+		socket->id.idiag_dport);
+	dump->each(dump->arg, &conn);
+	return MNL_CB_OK;
+}
+
+static int dump_family(struct mnl_socket *socket, uint8_t family, struct dump *dump)
+{
+	struct inet_diag_req_v2 *query;
+	char buffer[GENL_BUFFER_BYTES];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+
+	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	query = mnl_nlmsg_put_extra_header(request, sizeof(*query));
+	query->sdiag_family = family;
+	query->sdiag_protocol = IPPROTO_TCP; /* eight bits are too few: the attribute below says */
+	query->idiag_ext = 1 << (INET_DIAG_INFO - 1);
+	query->idiag_states = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;
+	mnl_attr_put_u32(request, INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
+	return genl_ask(socket, request, read_socket, dump);
+}
+
+int diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg)
+{
+	struct dump dump = {.each = each, .arg = arg};
+	struct mnl_socket *socket;
+	int err = genl_open(NETLINK_SOCK_DIAG, &socket);
+
+	if (err)
+		return err;
+	err = dump_family(socket, AF_INET, &dump);
+	if (!err)
+		err = dump_family(socket, AF_INET6, &dump);
+	mnl_socket_close(socket);
+	return err;
+}

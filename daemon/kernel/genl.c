@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* A small generic netlink layer over libmnl. */
+#include "genl.h"
+
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+
+/* The kernel answers within the request's own system call; this only guards against a bug. */
+#define ANSWER_TIMEOUT_S 5
+
+int genl_open(int protocol, struct mnl_socket **ret_socket)
+{
+	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
+	struct mnl_socket *socket = mnl_socket_open2(protocol, SOCK_CLOEXEC);
+	int err;
+
+	if (!socket)
+		return -errno;
+	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
+		setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
+			sizeof(timeout)) < 0) {
+		err = -errno;
+		mnl_socket_close(socket);
+		return err;
+	}
+	*ret_socket = socket;
+	return 0;
+}
+
+struct nlmsghdr *genl_begin(
+	char *buffer, const struct genl_family *family, uint8_t command, uint16_t flags)
+{
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct genlmsghdr *header;
+
+	request->nlmsg_type = family->id;
+	request->nlmsg_flags = NLM_F_REQUEST | flags;
+	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));
+	header->cmd = command;
+	header->version = 1;
+	return request;
+}
+
+int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each, void *arg)
+{
+	char answer[GENL_BUFFER_BYTES];
+	unsigned int port = mnl_socket_get_portid(socket);
+	static unsigned int sequence;
+	ssize_t len;
+	int more = MNL_CB_OK;
+
+	request->nlmsg_seq = ++sequence;
+	if (mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
+		return -errno;
+	while (more > MNL_CB_STOP) {
+		len = mnl_socket_recvfrom(socket, answer, sizeof(answer));
+		if (len < 0)
+			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		more = mnl_cb_run(answer, len, request->nlmsg_seq, port, each, arg);
+	}
+	return more < 0 ? -errno : 0;
+}
+
+struct resolving {
+	const char *group;
+	struct genl_family family;
+};
+
+static int read_group(const struct nlattr *attr, void *arg)
+{
+	struct resolving *resolving = arg;
+	const struct nlattr *inner;
+	uint32_t id = 0;
+	bool is_it = false;
+
+	mnl_attr_for_each_nested (inner, attr) {
+		if (mnl_attr_get_type(inner) == CTRL_ATTR_MCAST_GRP_ID &&
+			mnl_attr_validate(inner, MNL_TYPE_U32) >= 0)
+			id = mnl_attr_get_u32(inner);
+		if (mnl_attr_get_type(inner) == CTRL_ATTR_MCAST_GRP_NAME &&
+			mnl_attr_validate(inner, MNL_TYPE_NUL_STRING) >= 0)
+			is_it = !strcmp(mnl_attr_get_str(inner), resolving->group);
+	}
+	if (is_it)
+		resolving->family.events_group = id;
+	return MNL_CB_OK;
+}
+
+static int read_family_attr(const struct nlattr *attr, void *arg)
+{
+	struct resolving *resolving = arg;
+
+	if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID &&
+		mnl_attr_validate(attr, MNL_TYPE_U16) >= 0)
+		resolving->family.id = mnl_attr_get_u16(attr);
+	if (mnl_attr_get_type(attr) == CTRL_ATTR_MCAST_GROUPS)
+		mnl_attr_parse_nested(attr, read_group, resolving);
+	return MNL_CB_OK;
+}
+
+static int read_family(const struct nlmsghdr *message, void *arg)
+{
+	return mnl_attr_parse(message, sizeof(struct genlmsghdr), read_family_attr, arg);
+}
+
+int genl_resolve(struct mnl_socket *socket, const char *name, const char *group,
+	struct genl_family *ret_family)
+{
+	struct genl_family controller = {.id = GENL_ID_CTRL};
+	struct resolving resolving = {.group = group};
+	char buffer[GENL_BUFFER_BYTES];
+	struct nlmsghdr *request =
+		genl_begin(buffer, &controller, CTRL_CMD_GETFAMILY, NLM_F_ACK);
+	int err;
+
+	mnl_attr_put_strz(request, CTRL_ATTR_FAMILY_NAME, name);
+	err = genl_ask(socket, request, read_family, &resolving);
+	if (err)
+		return err;
+	if (!resolving.family.id)
+		return -ENOENT;
+	*ret_family = resolving.family;
+	return 0;
+}

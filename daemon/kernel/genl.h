@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* A small generic netlink layer over libmnl: resolve, ask, listen. */
+#ifndef SUBFLOW_GENL_H
+#define SUBFLOW_GENL_H
+
+#include <libmnl/libmnl.h>
+#include <stdint.h>
+
+#define GENL_BUFFER_BYTES 8192
+
+struct genl_family {
+	uint16_t id;
+	uint32_t events_group; /* multicast group, 0 = none of that name */
+};
+
+/* Opens a netlink socket of @protocol in the caller's namespace. -errno. */
+int genl_open(int protocol, struct mnl_socket **ret_socket);
+
+/* Looks @name up, and its multicast group @group. -ENOENT when the kernel has none. */
+int genl_resolve(
+	struct mnl_socket *socket, const char *name, const char *group, struct genl_family *ret_family);
+
+/* Starts a request in @buffer, which holds GENL_BUFFER_BYTES. */
+struct nlmsghdr *genl_begin(
+	char *buffer, const struct genl_family *family, uint8_t command, uint16_t flags);
+
+/*
+ * Sends the request and reads the answer up to its end: @each (or NULL) is
+ * called for each message of it. 0 or the kernel's -errno.
+ */
+int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each, void *arg);
+
+#endif

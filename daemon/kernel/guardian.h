@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A small process that outlives the daemon, whatever ends it, and puts back the
+ * sysctls that the daemon has set, where they still hold the daemon's value.
+ */
+#ifndef SUBFLOW_GUARDIAN_H
+#define SUBFLOW_GUARDIAN_H
+
+#include <stdint.h>
+#include <sys/types.h>
+
+#define GUARDIAN_PATH_MAX  288
+#define GUARDIAN_VALUE_MAX 32
+
+/* What was set, and what was there before. */
+struct guardian_note {
+	char path[GUARDIAN_PATH_MAX]; /* of the namespace; "" is the daemon's own */
+	uint64_t cookie;
+	char sysctl[GUARDIAN_VALUE_MAX]; /* under net.mptcp */
+	char ours[GUARDIAN_VALUE_MAX], before[GUARDIAN_VALUE_MAX];
+};
+
+struct guardian {
+	int fd; /* readable when the guardian has died */
+	pid_t pid;
+};
+
+/* Forks. @keep_fd (a lock, or -1) stays open in the guardian until its work is done. */
+int guardian_start(struct guardian *guardian, int keep_fd);
+
+/* To be told before the sysctl is set. When this returns 0 the note is safe. */
+int guardian_tell(struct guardian *guardian, const struct guardian_note *note);
+
+/* Lets it do its work, and waits for the end of it. */
+void guardian_stop(struct guardian *guardian);
+
+#endif

@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: MIT */
+/* The BPF programs: loading, attaching, their ring and their maps. */
+#include "hooks.h"
+
+#include "base/log.h"
+
+#include "subflow.skel.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <mntent.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char line[600];
+
+	vsnprintf(line, sizeof(line), format, args);
+	line[strcspn(line, "\n")] = '\0';
+	if (*line && level != LIBBPF_DEBUG)
+		log_debug("%s", line);
+	return 0;
+}
+
+int hooks_find_cgroup2(char *ret_path, size_t size)
+{
+	struct mntent *entry, storage;
+	int err = -ENOENT;
+	char text[4096];
+	FILE *mounts;
+
+	mounts = setmntent("/proc/self/mounts", "re");
+	if (!mounts)
+		return -errno;
+	while (err && (entry = getmntent_r(mounts, &storage, text, sizeof(text)))) {
+		if (strcmp(entry->mnt_type, "cgroup2"))
+			continue;
+		err = strlen(entry->mnt_dir) < size ? 0 : -ENAMETOOLONG;
+		if (!err)
+			strcpy(ret_path, entry->mnt_dir);
+	}
+	endmntent(mounts);
+	return err;
+}
+
+static bool has_capability(unsigned int capability)
+{
+	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
+	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
+
+	if (syscall(SYS_capget, &header, data) < 0)
+		return true; /* the load will tell */
+	return data[capability / 32].effective & 1u << capability % 32;
+}
+
+static int check_host(char *error, size_t error_size)
+{
+	static const struct {
+		unsigned int number;
+		const char *name;
+	} needed[] = {{CAP_BPF, "CAP_BPF"}, {CAP_PERFMON, "CAP_PERFMON"},
+		{CAP_NET_ADMIN, "CAP_NET_ADMIN"}, {CAP_SYS_ADMIN, "CAP_SYS_ADMIN"}};
+
+	for (size_t i = 0; i < sizeof(needed) / sizeof(*needed); i++) {
+		if (has_capability(needed[i].number))
+			continue;
+		snprintf(error, error_size, "%s is missing: run subflowd as root", needed[i].name);
+		return -EPERM;
+	}
+	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0) {
+		snprintf(error, error_size,
+			"this kernel shows no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF=y, and /sys mounted");
+		return -ENOENT;
+	}
+	return 0;
+}
+
+int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t ring_bytes,
+	char *error, size_t error_size)
+{
+	int err = check_host(error, error_size);
+
+	if (err)
+		return err;
+	libbpf_set_print(print_libbpf);
+	hooks->skeleton = hooks_bpf__open();
+	if (!hooks->skeleton) {
+		snprintf(error, error_size, "the BPF programs cannot be opened: %s",
+			strerror(errno));
+		return -errno;
+	}
+	hooks->skeleton->data->config = *config;
+	err = bpf_map__set_max_entries(hooks->skeleton->maps.ring, ring_bytes);
+	if (!err)
+		err = hooks_bpf__load(hooks->skeleton);
+	if (!err)
+		return 0;
+	snprintf(error, error_size,
+		"the kernel refuses the BPF programs: %s; `subflow doctor` says what it lacks, --verbose what it said",
+		strerror(-err));
+	hooks_done(hooks);
+	return err;
+}
+
+static int open_cgroup(const char *path, char *error, size_t error_size)
+{
+	struct statfs fs;
+	int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	if (fd < 0) {
+		fd = -errno;
+		snprintf(error, error_size,
+			"[hooks] cgroup = %s: %s; allowed is a folder of the cgroup2 file system",
+			path, strerror(-fd));
+		return fd;
+	}
+	if (fstatfs(fd, &fs) < 0 || fs.f_type != CGROUP2_SUPER_MAGIC) {
+		close(fd);
+		snprintf(error, error_size,
+			"[hooks] cgroup = %s: not a folder of the cgroup2 file system", path);
+		return -EINVAL;
+	}
+	return fd;
+}
+
+static int attach(struct bpf_program *program, struct bpf_link **link, int cgroup_fd,
+	const char *path, char *error, size_t error_size)
+{
+	int err;
+
+	*link = bpf_program__attach_cgroup(program, cgroup_fd);
+	if (*link)
+		return 0;
+	err = -errno;
+	snprintf(error, error_size, "%s cannot be attached to %s: %s%s", bpf_program__name(program),
+		path, strerror(-err),
+		err == -EPERM ? "; a program attached higher up without BPF_F_ALLOW_MULTI forbids it "
+				"(see `bpftool cgroup tree`)"
+			      : "");
+	return err;
+}
+
+/* Two daemons on one cgroup would both carry out every request. */
+static int check_alone(int cgroup_fd, const char *path, char *error, size_t error_size)
+{
+	struct bpf_prog_info info;
+	uint32_t ids[64], n = 64, size;
+	int fd, err = 0;
+
+	if (bpf_prog_query(cgroup_fd, BPF_CGROUP_SETSOCKOPT, 0, NULL, ids, &n))
+		return 0;
+	for (uint32_t i = 0; i < n && !err; i++) {
+		fd = bpf_prog_get_fd_by_id(ids[i]);
+		if (fd < 0)
+			continue;
+		info = (struct bpf_prog_info){};
+		size = sizeof(info);
+		if (!bpf_obj_get_info_by_fd(fd, &info, &size) &&
+			!strcmp(info.name, "subflow_set"))
+			err = -EADDRINUSE;
+		close(fd);
+	}
+	if (err)
+		snprintf(error, error_size,
+			"another subflowd is attached to %s; stop it, or give this one a [hooks] cgroup of its own",
+			path);
+	return err;
+}
+
+static int hear_record(void *context, void *data, size_t size)
+{
+	struct hooks *hooks = context;
+	const struct record *record = data;
+
+	if (size < sizeof(*record) || record->version != RECORD_VERSION) {
+		hooks->malformed++;
+		return 0;
+	}
+	hooks->records++;
+	hooks->heard(hooks->owner, record);
+	return 0;
+}
+
+/* A full ring lost doorbells: the intents themselves are still in their sockets. */
+static void check_losses(struct hooks *hooks)
+{
+	uint64_t lost = hooks_counters(hooks).lost;
+	int err;
+
+	if (lost == hooks->lost_seen)
+		return;
+	hooks->lost_seen = lost;
+	err = hooks_walk(hooks);
+	if (err)
+		log_error("cannot walk the sockets for lost requests: %s", strerror(-err));
+}
+
+static void read_ring(struct source *source, uint32_t events)
+{
+	struct hooks *hooks = SOURCE_OWNER(source, struct hooks, source);
+
+	(void)events;
+	ring_buffer__consume(hooks->ring);
+	check_losses(hooks);
+}
+
+int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const char *cgroup,
+	char *error, size_t error_size)
+{
+	struct hooks_bpf *skeleton = hooks->skeleton;
+	int root_fd, cgroup_fd, err;
+
+	root_fd = open_cgroup(root, error, error_size);
+	if (root_fd < 0)
+		return root_fd;
+	cgroup_fd = open_cgroup(cgroup, error, error_size);
+	if (cgroup_fd < 0) {
+		close(root_fd);
+		return cgroup_fd;
+	}
+	err = check_alone(cgroup_fd, cgroup, error, error_size);
+	if (err)
+		goto out;
+	hooks->ring = ring_buffer__new(
+		bpf_map__fd(skeleton->maps.ring), hear_record, hooks, NULL);
+	if (!hooks->ring) {
+		err = -errno;
+		snprintf(error, error_size, "the ring cannot be mapped: %s", strerror(-err));
+		goto out;
+	}
+	hooks->source.fd = ring_buffer__epoll_fd(hooks->ring);
+	hooks->source.ready = read_ring;
+	err = loop_add(loop, &hooks->source, EPOLLIN);
+	if (err) {
+		snprintf(error, error_size, "the ring cannot be watched: %s", strerror(-err));
+		goto out;
+	}
+	err = attach(skeleton->progs.subflow_sockops, &skeleton->links.subflow_sockops, root_fd,
+		root, error, error_size);
+	if (!err)
+		err = attach(skeleton->progs.subflow_get, &skeleton->links.subflow_get, cgroup_fd,
+			cgroup, error, error_size);
+	if (!err)
+		err = attach(skeleton->progs.subflow_set, &skeleton->links.subflow_set, cgroup_fd,
+			cgroup, error, error_size);
+out:
+	close(root_fd);
+	close(cgroup_fd);
+	return err;
+}
+
+void hooks_done(struct hooks *hooks)
+{
+	ring_buffer__free(hooks->ring);
+	hooks->ring = NULL;
+	hooks_bpf__destroy(hooks->skeleton);
+	hooks->skeleton = NULL;
+}
+
+void hooks_set_fallback_mask(struct hooks *hooks, uint64_t mask)
+{
+	hooks->skeleton->data->config.fallback_mask = mask;
+}
+
+int hooks_walk(struct hooks *hooks)
+{
+	struct bpf_map *map = hooks->skeleton->maps.intents;
+	union bpf_iter_link_info info = {.map.map_fd = bpf_map__fd(map)};
+	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	struct record records[64];
+	struct bpf_link *link;
+	ssize_t len;
+	int fd, err = 0;
+
+	link = bpf_program__attach_iter(hooks->skeleton->progs.subflow_walk, &opts);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0) {
+		err = -errno;
+		goto out;
+	}
+	hooks->walks++;
+	while ((len = read(fd, records, sizeof(records))) != 0) {
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0 || len % sizeof(*records)) {
+			err = len < 0 ? -errno : -EBADMSG;
+			break;
+		}
+		for (size_t i = 0; i < len / sizeof(*records); i++)
+			hooks->heard(hooks->owner, &records[i]);
+	}
+	close(fd);
+out:
+	bpf_link__destroy(link);
+	return err;
+}
+
+int hooks_mark(struct hooks *hooks, int fd, uint32_t generation)
+{
+	struct intent intent = {.generation = generation};
+
+	return bpf_map__update_elem(hooks->skeleton->maps.intents, &fd, sizeof(fd), &intent,
+		sizeof(intent), BPF_ANY);
+}
+
+int hooks_serve(struct hooks *hooks, uint64_t netns)
+{
+	uint32_t one = 1;
+
+	return bpf_map__update_elem(
+		hooks->skeleton->maps.served, &netns, sizeof(netns), &one, sizeof(one), BPF_ANY);
+}
+
+void hooks_unserve(struct hooks *hooks, uint64_t netns)
+{
+	bpf_map__delete_elem(hooks->skeleton->maps.served, &netns, sizeof(netns), 0);
+}
+
+int hooks_put_receipt(struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt)
+{
+	return bpf_map__update_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), receipt,
+		sizeof(*receipt), BPF_ANY);
+}
+
+void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key)
+{
+	bpf_map__delete_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), 0);
+}
+
+struct hook_counters hooks_counters(const struct hooks *hooks)
+{
+	return hooks->skeleton->bss->counters;
+}

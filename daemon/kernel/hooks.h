@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* The BPF programs: loading, attaching, their ring and their maps. */
+#ifndef SUBFLOW_HOOKS_H
+#define SUBFLOW_HOOKS_H
+
+#include "base/loop.h"
+#include "record.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct hooks_bpf;
+
+struct hooks {
+	struct hooks_bpf *skeleton;
+	struct ring_buffer *ring;
+	struct source source;
+	uint64_t lost_seen;
+	uint64_t records, malformed, walks;
+
+	void *owner;
+	void (*heard)(void *owner, const struct record *record);
+};
+
+/*
+ * Loads the programs with @config and a ring of @ring_bytes (a power of two).
+ * On error @error says in one line what is missing and what to do.
+ */
+int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t ring_bytes,
+	char *error, size_t error_size);
+
+/*
+ * Attaches detection to the root of cgroup2 at @root and the socket options to
+ * @cgroup, and adds the ring to the loop. @owner and @heard are set by the caller.
+ */
+int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const char *cgroup,
+	char *error, size_t error_size);
+void hooks_done(struct hooks *hooks);
+
+/* The mask of mptcp_sock.flags that tells a connection that fell back. */
+void hooks_set_fallback_mask(struct hooks *hooks, uint64_t mask);
+
+/* Reads the intents of all sockets, as records; @heard gets each. */
+int hooks_walk(struct hooks *hooks);
+
+/* Sets the intent of a socket of this process, so that the walk shows it. */
+int hooks_mark(struct hooks *hooks, int fd, uint32_t generation);
+
+int hooks_serve(struct hooks *hooks, uint64_t netns);
+void hooks_unserve(struct hooks *hooks, uint64_t netns);
+int hooks_put_receipt(struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt);
+void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key);
+
+struct hook_counters hooks_counters(const struct hooks *hooks);
+
+/* The mount point of cgroup2; -ENOENT when there is none. */
+int hooks_find_cgroup2(char *ret_path, size_t size);
+
+#endif

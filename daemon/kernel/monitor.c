@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: MIT */
+/* Ears: path-manager events and the end of namespaces. */
+#include "monitor.h"
+
+#include "base/log.h"
+#include "kernel/pm.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+
+#define RECEIVE_BUFFER_BYTES (4 << 20)
+#define MESSAGE_BYTES_MAX    16384
+
+/* Which namespace a message came from: NETLINK_LISTEN_ALL_NSID. */
+static int read_nsid(struct msghdr *header)
+{
+	struct cmsghdr *control;
+	int nsid = MONITOR_HOME;
+
+	for (control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control)) {
+		if (control->cmsg_level == SOL_NETLINK &&
+			control->cmsg_type == NETLINK_LISTEN_ALL_NSID)
+			memcpy(&nsid, CMSG_DATA(control), sizeof(nsid));
+	}
+	return nsid;
+}
+
+/* 1 = a datagram was read, 0 = there is none. */
+static int receive(struct mnl_socket *socket, char *buffer, size_t *ret_len, int *ret_nsid)
+{
+	char control[CMSG_SPACE(sizeof(int)) + 64];
+	struct sockaddr_nl sender = {};
+	struct iovec iov = {.iov_base = buffer, .iov_len = MESSAGE_BYTES_MAX};
+	struct msghdr header = {.msg_name = &sender,
+		.msg_namelen = sizeof(sender),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	ssize_t len = recvmsg(mnl_socket_get_fd(socket), &header, MSG_DONTWAIT);
+
+	if (len < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	*ret_len = sender.nl_pid || header.msg_flags & MSG_TRUNC ? 0 : len;
+	*ret_nsid = read_nsid(&header);
+	return 1;
+}
+
+static void read_events(struct source *source, uint32_t ready)
+{
+	struct monitor *monitor = SOURCE_OWNER(source, struct monitor, events);
+
+	(void)ready;
+	monitor_drain(monitor);
+}
+
+void monitor_drain(struct monitor *monitor)
+{
+	char buffer[MESSAGE_BYTES_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct nlmsghdr *message;
+	struct event event;
+	int got, nsid, left;
+	size_t len;
+
+	while ((got = receive(monitor->events_socket, buffer, &len, &nsid))) {
+		if (got == -ENOBUFS) {
+			monitor->overruns++;
+			monitor->lost(monitor->owner);
+			continue;
+		}
+		if (got < 0)
+			return;
+		message = (void *)buffer;
+		for (left = len; mnl_nlmsg_ok(message, left);
+			message = mnl_nlmsg_next(message, &left)) {
+			if (message->nlmsg_type != monitor->family.id ||
+				pm_decode(message, &event)) {
+				monitor->malformed++;
+				continue;
+			}
+			if (event.kind != EVENT_NONE)
+				monitor->heard(monitor->owner, nsid, &event);
+		}
+	}
+}
+
+static int read_end_attr(const struct nlattr *attr, void *arg)
+{
+	if (mnl_attr_get_type(attr) == NETNSA_NSID && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
+		*(int *)arg = (int)mnl_attr_get_u32(attr);
+	return MNL_CB_OK;
+}
+
+static void read_namespaces(struct source *source, uint32_t ready)
+{
+	struct monitor *monitor = SOURCE_OWNER(source, struct monitor, namespaces);
+	char buffer[MESSAGE_BYTES_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	const struct nlmsghdr *message;
+	int got, nsid, ended, left;
+	size_t len;
+
+	(void)ready;
+	while ((got = receive(monitor->namespaces_socket, buffer, &len, &nsid)) > 0) {
+		message = (void *)buffer;
+		for (left = len; mnl_nlmsg_ok(message, left);
+			message = mnl_nlmsg_next(message, &left)) {
+			ended = MONITOR_HOME;
+			if (message->nlmsg_type != RTM_DELNSID ||
+				mnl_attr_parse(message, sizeof(struct rtgenmsg), read_end_attr,
+					&ended) < 0 ||
+				ended < 0)
+				continue;
+			/* Its last events first. */
+			monitor_drain(monitor);
+			monitor->ended(monitor->owner, ended);
+		}
+	}
+}
+
+static int join(struct mnl_socket *socket, unsigned int group)
+{
+	int fd = mnl_socket_get_fd(socket), bytes = RECEIVE_BUFFER_BYTES;
+
+	/* Beyond rmem_max with CAP_NET_ADMIN; a smaller buffer only overruns earlier. */
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
+		log_debug("SO_RCVBUFFORCE: %s", strerror(errno));
+	return mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0
+		       ? -errno
+		       : 0;
+}
+
+int monitor_init(struct monitor *monitor, struct loop *loop, const struct genl_family *family)
+{
+	int on = 1, err;
+
+	monitor->loop = loop;
+	monitor->family = *family;
+	err = genl_open(NETLINK_GENERIC, &monitor->events_socket);
+	if (err)
+		return err;
+	err = genl_open(NETLINK_ROUTE, &monitor->namespaces_socket);
+	if (err)
+		goto fail;
+	if (mnl_socket_setsockopt(monitor->events_socket, NETLINK_LISTEN_ALL_NSID, &on,
+		    sizeof(on)) < 0) {
+		err = -errno;
+		goto fail;
+	}
+	err = join(monitor->events_socket, family->events_group);
+	if (!err)
+		err = join(monitor->namespaces_socket, RTNLGRP_NSID);
+	if (err)
+		goto fail;
+	monitor->events.fd = mnl_socket_get_fd(monitor->events_socket);
+	monitor->events.ready = read_events;
+	monitor->namespaces.fd = mnl_socket_get_fd(monitor->namespaces_socket);
+	monitor->namespaces.ready = read_namespaces;
+	err = loop_add(loop, &monitor->events, EPOLLIN);
+	if (!err)
+		err = loop_add(loop, &monitor->namespaces, EPOLLIN);
+	if (!err)
+		return 0;
+fail:
+	monitor_done(monitor);
+	return err;
+}
+
+void monitor_done(struct monitor *monitor)
+{
+	if (monitor->events_socket)
+		mnl_socket_close(monitor->events_socket);
+	if (monitor->namespaces_socket)
+		mnl_socket_close(monitor->namespaces_socket);
+	monitor->events_socket = monitor->namespaces_socket = NULL;
+}
+
+int monitor_has_rival(const struct monitor *monitor, bool *ret_has)
+{
+	uint32_t group = monitor->family.events_group, groups;
+	struct stat own;
+	uint64_t inode;
+	int protocol;
+	char line[256];
+	FILE *file;
+
+	/* The file shows the first 32 groups only. */
+	if (group < 1 || group > 32)
+		return -EOPNOTSUPP;
+	if (fstat(mnl_socket_get_fd(monitor->events_socket), &own) < 0)
+		return -errno;
+	file = fopen("/proc/thread-self/net/netlink", "re");
+	if (!file)
+		return -errno;
+	*ret_has = false;
+	while (fgets(line, sizeof(line), file)) {
+		/* sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode */
+		if (sscanf(line, "%*s %d %*s %" SCNx32 " %*s %*s %*s %*s %*s %" SCNu64, &protocol,
+			    &groups, &inode) != 3)
+			continue;
+		if (protocol == NETLINK_GENERIC && groups & 1u << (group - 1) &&
+			inode != own.st_ino)
+			*ret_has = true;
+	}
+	fclose(file);
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel's MPTCP path manager, over generic netlink (family mptcp_pm):
+ * its commands and the decoder of its events.
+ */
+#ifndef SUBFLOW_PM_H
+#define SUBFLOW_PM_H
+
+#include "core/event.h"
+#include "kernel/genl.h"
+
+#include <stdbool.h>
+
+/* Looks the family up; the same for every namespace. -ENOENT: a kernel without MPTCP. */
+int pm_resolve(struct genl_family *ret_family);
+
+/*
+ * Opens one more subflow of the connection @token (MPTCP_PM_CMD_SUBFLOW_CREATE).
+ * @local->port 0: the kernel chooses. Returns once the SYN is sent.
+ * -ENOTCONN     not fully established yet
+ * -EADDRINUSE   the port is taken
+ * -EINVAL       no such connection, or it is not in userspace mode, or
+ *               (address, port) and id disagree with an earlier use
+ */
+int pm_create(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
+	const struct endpoint *local, const struct endpoint *remote, uint8_t id);
+
+/* Closes one subflow (MPTCP_PM_CMD_SUBFLOW_DESTROY). -ESRCH: there is none such. */
+int pm_destroy(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
+	const struct endpoint *local, const struct endpoint *remote);
+
+/* Whether the in-kernel path manager of the socket's namespace has endpoints. */
+int pm_has_endpoints(
+	struct mnl_socket *socket, const struct genl_family *family, bool *ret_has);
+
+/*
+ * Decodes one event message; all but @ret_event->key.netns and now_ns is filled in.
+ * Events that mean nothing to us become EVENT_NONE. -EBADMSG: not of the family's form.
+ */
+int pm_decode(const struct nlmsghdr *message, struct event *ret_event);
+
+#endif

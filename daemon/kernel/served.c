@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: MIT */
+/* The network namespaces that the configuration names. */
+#include "served.h"
+
+#include "base/log.h"
+#include "kernel/netns.h"
+#include "kernel/pm.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
+#define NAMES_DIR "/run/netns" /* iproute2's */
+#define OWN	  "own"
+#define COUNT_MAX 16384 /* as many as the hooks' map holds */
+
+static void say(struct served_netns *netns, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(struct served_netns *netns, const char *format, ...)
+{
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(netns->why, sizeof(netns->why), format, args);
+	va_end(args);
+}
+
+static bool is_wanted(const struct served *served, const char *name)
+{
+	const char *word = served->wanted;
+	size_t len;
+
+	for (word += strspn(word, " \t"); *word; word += len + strspn(word + len, " \t")) {
+		len = strcspn(word, " \t");
+		if ((len == 3 && !strncmp(word, "all", 3)) ||
+			(len == strlen(name) && !strncmp(word, name, len)))
+			return true;
+	}
+	return false;
+}
+
+/* Whether somebody else manages the paths of the namespace that the thread is in. */
+static bool is_taken(struct served *served, struct served_netns *netns)
+{
+	struct mnl_socket *socket;
+	bool has = false;
+	int err;
+
+	err = genl_open(NETLINK_GENERIC, &socket);
+	if (!err) {
+		err = pm_has_endpoints(socket, &served->monitor->family, &has);
+		mnl_socket_close(socket);
+	}
+	if (err) {
+		say(netns, "its MPTCP endpoints cannot be read: %s", strerror(-err));
+		return true;
+	}
+	if (has) {
+		say(netns, "the in-kernel path manager has endpoints there; flush them (ip mptcp endpoint flush) or set take_over = yes");
+		return true;
+	}
+	err = monitor_has_rival(served->monitor, &has);
+	if (!err && has) {
+		say(netns, "another path manager (mptcpd?) listens there; stop it or set take_over = yes");
+		return true;
+	}
+	return false;
+}
+
+/* Switches the namespace that the thread is in to the userspace path manager. */
+static int switch_over(struct served *served, struct served_netns *netns)
+{
+	struct guardian_note *note = &netns->note;
+	const char *sysctl, *userspace;
+	int err;
+
+	sysctl = netns_pm_sysctl(&userspace);
+	if (!sysctl) {
+		say(netns, "this kernel has no userspace path manager (net.mptcp.pm_type)");
+		return -EOPNOTSUPP;
+	}
+	if (!served->take_over && is_taken(served, netns))
+		return -EBUSY;
+	err = netns_read_sysctl(sysctl, note->before, sizeof(note->before));
+	if (err || !strcmp(note->before, userspace)) /* already: nothing to put back */
+		return err;
+	snprintf(note->path, sizeof(note->path), "%s", netns->path);
+	snprintf(note->sysctl, sizeof(note->sysctl), "%s", sysctl);
+	snprintf(note->ours, sizeof(note->ours), "%s", userspace);
+	note->cookie = netns->cookie;
+	err = guardian_tell(served->guardian, note);
+	if (!err)
+		err = netns_write_sysctl(sysctl, userspace);
+	if (err)
+		*note->sysctl = '\0';
+	return err;
+}
+
+static int begin(struct served *served, struct served_netns *netns)
+{
+	char enabled[8] = "1";
+	int err = netns_enter(netns->path, 0);
+
+	if (err)
+		return err;
+	err = netns_cookie(&netns->cookie);
+	if (!err)
+		err = switch_over(served, netns);
+	if (!err)
+		err = netns_read_sysctl("enabled", enabled, sizeof(enabled));
+	if (*netns->path)
+		netns_leave();
+	if (err)
+		return err;
+	if (*netns->path) {
+		err = netns_assign_id(netns->path, &netns->nsid);
+		if (err)
+			return err;
+	}
+	if (!strcmp(enabled, "0"))
+		say(netns, "MPTCP is off there (sysctl net.mptcp.enabled=1)");
+	return served->begun(served->owner, netns->cookie);
+}
+
+static void add(struct served *served, const char *name, const char *path, ino_t inode)
+{
+	struct served_netns *netns = NULL;
+	int err;
+
+	if (served->count < COUNT_MAX)
+		netns = calloc(1, sizeof(*netns));
+	if (!netns) {
+		served->refused++;
+		return;
+	}
+	snprintf(netns->name, sizeof(netns->name), "%s", name);
+	snprintf(netns->path, sizeof(netns->path), "%s", path);
+	netns->inode = inode;
+	netns->nsid = MONITOR_HOME;
+	netns->state = SERVED_ALONE;
+	err = begin(served, netns);
+	if (err == -ENOENT || err == -EINVAL) { /* gone again, or not mounted yet */
+		free(netns);
+		return;
+	}
+	TAILQ_INSERT_TAIL(&served->list, netns, entry);
+	served->count++;
+	if (!err) {
+		netns->state = SERVED_YES;
+		log_info("serving network namespace %s%s%s", name, *netns->why ? "; " : "",
+			netns->why);
+		return;
+	}
+	if (!*netns->why)
+		say(netns, "%s", strerror(-err));
+	log_warning("leaving network namespace %s alone: %s", name, netns->why);
+}
+
+static void drop(struct served *served, struct served_netns *netns)
+{
+	TAILQ_REMOVE(&served->list, netns, entry);
+	served->count--;
+	if (netns->cookie)
+		served->ended(served->owner, netns->cookie);
+	free(netns);
+}
+
+/* The name is gone, or names another namespace now. */
+static void lose_name(struct served *served, struct served_netns *netns)
+{
+	log_info("network namespace %s has lost its name", netns->name);
+	if (netns->state == SERVED_ALONE || netns->nsid < 0) {
+		drop(served, netns);
+		return;
+	}
+	/* RTM_DELNSID will tell of its end. */
+	netns->state = SERVED_VANISHED;
+	say(netns, "it has no name any more, so it cannot be entered");
+}
+
+static int stat_name(const char *name, char path[GUARDIAN_PATH_MAX], ino_t *ret_inode)
+{
+	struct statfs fs;
+	struct stat st;
+
+	snprintf(path, GUARDIAN_PATH_MAX, "%s/%s", NAMES_DIR, name);
+	if (stat(path, &st) < 0 || statfs(path, &fs) < 0)
+		return -errno;
+	if (fs.f_type != NSFS_MAGIC)
+		return -EINVAL;
+	*ret_inode = st.st_ino;
+	return 0;
+}
+
+static void scan(struct served *served)
+{
+	struct served_netns *netns, *next;
+	char path[GUARDIAN_PATH_MAX];
+	struct dirent *entry;
+	ino_t inode;
+	DIR *dir;
+
+	for (netns = TAILQ_FIRST(&served->list); netns; netns = next) {
+		next = TAILQ_NEXT(netns, entry);
+		if (!*netns->path || netns->state == SERVED_VANISHED)
+			continue;
+		if (stat_name(netns->name, path, &inode) || inode != netns->inode)
+			lose_name(served, netns);
+	}
+	dir = opendir(NAMES_DIR);
+	if (!dir)
+		return;
+	while ((entry = readdir(dir))) {
+		if (*entry->d_name == '.' || !is_wanted(served, entry->d_name) ||
+			stat_name(entry->d_name, path, &inode))
+			continue;
+		TAILQ_FOREACH (netns, &served->list, entry) {
+			if (netns->state != SERVED_VANISHED && netns->inode == inode)
+				break;
+		}
+		if (!netns)
+			add(served, entry->d_name, path, inode);
+	}
+	closedir(dir);
+}
+
+static void mounts_changed(struct source *source, uint32_t events)
+{
+	(void)events;
+	scan(SOURCE_OWNER(source, struct served, mounts));
+}
+
+int served_init(struct served *served, struct loop *loop)
+{
+	struct stat own;
+	int err;
+
+	TAILQ_INIT(&served->list);
+	served->loop = loop;
+	served->mounts.ready = mounts_changed;
+	served->mounts.fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (served->mounts.fd < 0)
+		return -errno;
+	err = loop_add(loop, &served->mounts, EPOLLPRI);
+	if (err)
+		return err;
+	if (stat("/proc/self/ns/net", &own) < 0)
+		return -errno;
+	if (is_wanted(served, OWN))
+		add(served, OWN, "", own.st_ino);
+	scan(served);
+	return 0;
+}
+
+void served_done(struct served *served)
+{
+	struct served_netns *netns;
+
+	while ((netns = TAILQ_FIRST(&served->list)))
+		drop(served, netns);
+	if (served->mounts.fd >= 0)
+		close(served->mounts.fd);
+	served->mounts.fd = -1;
+}
+
+struct served_netns *served_find(struct served *served, uint64_t cookie)
+{
+	struct served_netns *netns;
+
+	TAILQ_FOREACH (netns, &served->list, entry) {
+		if (netns->cookie == cookie)
+			return netns;
+	}
+	return NULL;
+}
+
+struct served_netns *served_find_id(struct served *served, int nsid)
+{
+	struct served_netns *netns;
+
+	TAILQ_FOREACH (netns, &served->list, entry) {
+		if (netns->nsid == nsid && (nsid != MONITOR_HOME || !*netns->path))
+			return netns;
+	}
+	return NULL;
+}
+
+void served_end(struct served *served, int nsid)
+{
+	struct served_netns *netns = served_find_id(served, nsid);
+
+	if (!netns)
+		return;
+	log_info("network namespace %s has ended", netns->name);
+	drop(served, netns);
+}
+
+int served_tell_all(struct served *served)
+{
+	struct served_netns *netns;
+	int err = 0;
+
+	TAILQ_FOREACH (netns, &served->list, entry) {
+		if (*netns->note.sysctl && !err)
+			err = guardian_tell(served->guardian, &netns->note);
+	}
+	return err;
+}

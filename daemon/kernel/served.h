@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* The network namespaces that the configuration names, as they come and go. */
+#ifndef SUBFLOW_SERVED_H
+#define SUBFLOW_SERVED_H
+
+#include "base/loop.h"
+#include "kernel/guardian.h"
+#include "kernel/monitor.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <sys/types.h>
+
+#define SERVED_NAME_MAX 256
+#define SERVED_WHY_MAX	200
+
+enum served_state {
+	SERVED_YES,
+	SERVED_ALONE,	 /* left alone, for the reason given */
+	SERVED_VANISHED, /* its name is gone; something inside keeps it alive */
+};
+
+struct served_netns {
+	TAILQ_ENTRY(served_netns) entry;
+	char name[SERVED_NAME_MAX]; /* as in `ip netns`; "own" is the daemon's */
+	char path[GUARDIAN_PATH_MAX]; /* "" is the daemon's */
+	uint64_t cookie;
+	int nsid; /* MONITOR_HOME is the daemon's */
+	ino_t inode;
+	enum served_state state;
+	char why[SERVED_WHY_MAX];
+	struct guardian_note note; /* what was set; no sysctl name: nothing */
+};
+
+struct served {
+	TAILQ_HEAD(, served_netns) list;
+	struct loop *loop;
+	struct source mounts; /* a namespace's name is a mount point */
+	struct monitor *monitor;
+	struct guardian *guardian;
+	const char *wanted; /* own, all, names; separated by blanks */
+	bool take_over;
+	uint32_t count;
+	uint64_t refused; /* namespaces that found the table full */
+
+	void *owner;
+	/* It is served from now on; -errno leaves it alone. */
+	int (*begun)(void *owner, uint64_t cookie);
+	void (*ended)(void *owner, uint64_t cookie);
+};
+
+/*
+ * Serves what is there and watches for more. @monitor, @guardian, @wanted,
+ * @take_over, @owner and the callbacks are set by the caller. -errno only when
+ * the watch fails; what is wrong with one namespace is its own why.
+ */
+int served_init(struct served *served, struct loop *loop);
+void served_done(struct served *served);
+
+struct served_netns *served_find(struct served *served, uint64_t cookie);
+struct served_netns *served_find_id(struct served *served, int nsid);
+
+/* The kernel says that the namespace is no more. */
+void served_end(struct served *served, int nsid);
+
+/* Tells a new guardian everything that the old one knew. */
+int served_tell_all(struct served *served);
+
+#endif

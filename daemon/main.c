@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of subflowd. */
+#include "base/log.h"
+#include "daemon.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+static const char usage[] =
+	"Usage: subflowd [--config FILE] [--verbose]\n"
+	"Gives MPTCP connections more subflows: elephants by rule, others on request.\n"
+	"Runs in the foreground and logs to stderr; SIGTERM ends it.\n"
+	"\n"
+	"  -c, --config FILE  read FILE, as subflowd.conf(5) describes it\n"
+	"  -v, --verbose      say more\n"
+	"  -V, --version      print the version\n"
+	"  -h, --help         print this\n";
+
+int main(int argc, char **argv)
+{
+	static const struct option options[] = {
+		{"config", required_argument, NULL, 'c'},
+		{"verbose", no_argument, NULL, 'v'},
+		{"version", no_argument, NULL, 'V'},
+		{"help", no_argument, NULL, 'h'},
+		{},
+	};
+	const char *config_path = NULL;
+	bool is_verbose = false;
+	int option;
+
+	while ((option = getopt_long(argc, argv, "c:vVh", options, NULL)) != -1) {
+		switch (option) {
+		case 'c':
+			config_path = optarg;
+			break;
+		case 'v':
+			is_verbose = true;
+			break;
+		case 'V':
+			puts("subflowd " SUBFLOW_VERSION);
+			return EXIT_SUCCESS;
+		case 'h':
+			fputs(usage, stdout);
+			return EXIT_SUCCESS;
+		default:
+			fputs(usage, stderr);
+			return 2;
+		}
+	}
+	if (optind < argc) {
+		fprintf(stderr, "subflowd: unexpected argument: %s\n%s", argv[optind], usage);
+		return 2;
+	}
+	log_init(is_verbose);
+	return daemon_run(config_path);
+}

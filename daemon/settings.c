@@ -1,0 +1,103 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of keys; dist/subflowd.conf documents each for the operator. */
+#include "settings.h"
+
+#include "base/config.h"
+#include "record.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_BYTES_MAX 4095
+#define SOCKET_BYTES_MAX 107 /* sun_path */
+#define TERABYTE 1000000000000ull
+
+static int check_serve(const char *value)
+{
+	return value[strspn(value, " ")] && !strchr(value, '/') ? 0 : -EINVAL;
+}
+
+static int check_path(const char *value)
+{
+	return *value == '/' && strlen(value) <= PATH_BYTES_MAX ? 0 : -EINVAL;
+}
+
+static int check_socket(const char *value)
+{
+	return *value == '/' && strlen(value) <= SOCKET_BYTES_MAX ? 0 : -EINVAL;
+}
+
+#define KEY(section, name, type, member, ...)                                                      \
+	{section, name, type, offsetof(struct settings, member), __VA_ARGS__}
+
+static const struct config_key keys[] = {
+	KEY("elephant", "start", CONFIG_BYTES, start_bytes, 1, 1000 * TERABYTE, NULL, NULL),
+	KEY("elephant", "step", CONFIG_BYTES, step_bytes, 1, 1000 * TERABYTE, NULL, NULL),
+	KEY("elephant", "stop", CONFIG_BYTES, stop_bytes, 1, 1000 * TERABYTE, NULL, NULL),
+	KEY("elephant", "max_subflows", CONFIG_NUMBER, elephant_subflows, 1, SUBFLOWS_HARD_MAX,
+		NULL, NULL),
+	KEY("limits", "max_subflows", CONFIG_NUMBER, max_subflows, 1, SUBFLOWS_HARD_MAX, NULL,
+		NULL),
+	KEY("limits", "calls_per_second", CONFIG_NUMBER, calls_per_second, 1, 1000000, NULL, NULL),
+	KEY("limits", "max_connections", CONFIG_NUMBER, max_connections, 1, 10000000, NULL, NULL),
+	KEY("namespaces", "serve", CONFIG_STRING, serve, 0, 0,
+		"own, all, or names as in `ip netns`, separated by blanks", check_serve),
+	KEY("namespaces", "take_over", CONFIG_BOOL, take_over, 0, 0, NULL, NULL),
+	KEY("hooks", "cgroup", CONFIG_STRING, cgroup, 0, 0,
+		"an absolute path, of a folder of the cgroup2 file system", check_path),
+	KEY("hooks", "ring_size", CONFIG_BYTES, ring_bytes, 4096, 1 << 30, NULL, NULL),
+	KEY("control", "socket", CONFIG_STRING, socket, 0, 0,
+		"an absolute path of at most 107 bytes", check_socket),
+	{NULL, NULL, CONFIG_NUMBER, 0, 0, 0, NULL, NULL},
+};
+
+int settings_init(struct settings *settings)
+{
+	*settings = (struct settings){
+		.start_bytes = 100000000,
+		.step_bytes = 50000000,
+		.stop_bytes = 300000000,
+		.elephant_subflows = 4,
+		.max_subflows = 8,
+		.calls_per_second = 100,
+		.max_connections = 65536,
+		.serve = strdup("own"),
+		.cgroup = strdup(""),
+		.ring_bytes = 1 << 18,
+		.socket = strdup("/run/subflow/control"),
+	};
+	if (settings->serve && settings->cgroup && settings->socket)
+		return 0;
+	settings_done(settings);
+	return -ENOMEM;
+}
+
+void settings_done(struct settings *settings)
+{
+	free(settings->serve);
+	free(settings->cgroup);
+	free(settings->socket);
+	*settings = (struct settings){};
+}
+
+int settings_read(struct settings *settings, const char *path, char *error, size_t error_size)
+{
+	int err = config_read(path, keys, settings, error, error_size);
+
+	if (err)
+		return err;
+	if (settings->stop_bytes < settings->start_bytes) {
+		snprintf(error, error_size,
+			"%s: [elephant] stop: allowed is start or more; to never split, set max_subflows = 1",
+			path);
+		return -EINVAL;
+	}
+	if (settings->ring_bytes & (settings->ring_bytes - 1)) {
+		snprintf(error, error_size,
+			"%s: [hooks] ring_size: allowed is a power of two, from 4096 up", path);
+		return -EINVAL;
+	}
+	return 0;
+}

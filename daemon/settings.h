@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* What the operator has set: the configuration file's values and their defaults. */
+#ifndef SUBFLOW_SETTINGS_H
+#define SUBFLOW_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct settings {
+	/* [elephant] */
+	uint64_t start_bytes, step_bytes, stop_bytes;
+	uint32_t elephant_subflows;
+	/* [limits] */
+	uint32_t max_subflows;
+	uint32_t calls_per_second;
+	uint32_t max_connections;
+	/* [namespaces] */
+	char *serve;
+	bool take_over;
+	/* [hooks] */
+	char *cgroup; /* empty = the root of cgroup2 */
+	uint64_t ring_bytes;
+	/* [control] */
+	char *socket;
+};
+
+/* The defaults. settings_done() frees what either function has put in. */
+int settings_init(struct settings *settings);
+void settings_done(struct settings *settings);
+
+/* Reads @path over the defaults; @error names file, line, key and what is allowed. */
+int settings_read(struct settings *settings, const char *path, char *error, size_t error_size);
+
+#endif

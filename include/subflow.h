@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * subflow.h - control of Multipath TCP subflows for applications.
+ *
+ * The only header an application needs. It holds
+ *
+ *  - the socket options of RFC 6897, answered inside setsockopt(2) and
+ *    getsockopt(2) wherever subflowd serves the network namespace; no library
+ *    is needed for them;
+ *  - libsubflow: typed wrappers of these options, and subflow_enable(), the one
+ *    operation that plain setsockopt(2) cannot do whole.
+ *
+ * Every option lives at level IPPROTO_TCP. Multi-byte fields are in host byte
+ * order unless they stand inside a sockaddr.
+ */
+#ifndef SUBFLOW_H
+#define SUBFLOW_H
+
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/*
+ * TCP_MULTIPATH_ENABLE (get, set: int 0 or 1; RFC 6897 section 5.3.2)
+ *
+ * get: 1 while the connection really runs MPTCP, else 0 (plain TCP, not
+ *      connected yet, or fallen back).
+ * set: setting what the socket already is succeeds. The other direction is
+ *      EOPNOTSUPP from setsockopt(2), because no kernel can change the protocol
+ *      of an existing socket: use subflow_enable(), or the preload object of
+ *      `subflow run`.
+ * Errors: EINVAL (length is not 4, value is not 0 or 1), EOPNOTSUPP.
+ */
+#define TCP_MULTIPATH_ENABLE 10002
+
+/*
+ * TCP_MULTIPATH_ADD (set: int n, 1 or more)
+ *
+ * Asks for n more subflows. Success means accepted: the subflows are opened
+ * asynchronously, and TCP_MULTIPATH_SUBFLOWS lists each once it is established.
+ * May be called before connect(2), while it is in progress, and later.
+ * Errors: EINVAL (length is not 4, n < 1), EOPNOTSUPP (not an MPTCP connection,
+ * fallen back, accepted rather than connected, a listener, or in the hands of
+ * the in-kernel path manager), ENOTCONN (the connection is closing), EDQUOT
+ * (more subflows than the administrator's limit for one connection), EAGAIN
+ * (more calls a second than the administrator's limit), ENOBUFS (no memory).
+ */
+#define TCP_MULTIPATH_ADD 10003
+
+/*
+ * TCP_MULTIPATH_REMOVE (set: int n, 1 or more)
+ *
+ * Takes the n youngest subflows away.
+ * Errors: as TCP_MULTIPATH_ADD, and EBUSY (the last subflow would go). An
+ * accepted connection may remove.
+ */
+#define TCP_MULTIPATH_REMOVE 10004
+
+/*
+ * TCP_MULTIPATH_SUBFLOWS (get: array of struct tcp_multipath_pair)
+ *
+ * The established subflows, in the order in which they were opened. Pass room for 4096 bytes:
+ * a buffer that is too small is ERANGE, and the kernel then reports no size.
+ * Errors: ENOTCONN (not connected, or a listener), EOPNOTSUPP (not MPTCP, or
+ * fallen back), ERANGE.
+ */
+#define TCP_MULTIPATH_SUBFLOWS 10005
+
+/*
+ * TCP_MULTIPATH_CONNID (get: uint32_t)
+ *
+ * The local identifier of the connection: its MPTCP token, as MPTCP_INFO
+ * reports it. Unique within the network namespace while the connection lives.
+ * Errors: EINVAL (room for less than 4 bytes), ENOTCONN, EOPNOTSUPP.
+ */
+#define TCP_MULTIPATH_CONNID 10006
+
+/* One end of a subflow. Addresses and ports are in network byte order. */
+union tcp_multipath_addr {
+	struct sockaddr sa;
+	struct sockaddr_in sin;
+	struct sockaddr_in6 sin6;
+};
+
+/*
+ * One subflow. The family is that of the socket, as getsockname(2) gives it:
+ * an IPv4 subflow of an AF_INET6 socket is v4-mapped.
+ */
+struct tcp_multipath_pair {
+	union tcp_multipath_addr local;
+	union tcp_multipath_addr remote;
+};
+
+/* Room for the pairs of the largest connection that fits an option. */
+#define TCP_MULTIPATH_PAIRS_MAX (4096 / sizeof(struct tcp_multipath_pair))
+
+/*
+ * libsubflow. All functions return 0 or a negative errno, keep no state, own no
+ * descriptor after they return, print nothing, and may be called from any
+ * thread. The errno values of the option of the same name apply.
+ */
+
+/*
+ * Makes @fd an MPTCP socket (on = true) or a plain TCP socket (on = false), in
+ * place: a fresh socket takes over the descriptor's number, with the socket
+ * options, the bound address, O_NONBLOCK and FD_CLOEXEC of the old one. Call it
+ * before connect(2) or listen(2). On any error @fd is as it was.
+ *
+ * -EBADF, -ENOTSOCK     @fd is no socket
+ * -EINVAL               @fd is no TCP or MPTCP stream socket
+ * -EISCONN              it is connected, connecting or listening
+ * -EBUSY                another descriptor of this process, or an epoll set,
+ *                       refers to the same socket and would keep the old one
+ * -EOPNOTSUPP           a setting of the socket cannot be carried over
+ * -EPROTONOSUPPORT, -ENOPROTOOPT   this kernel has no MPTCP, or it is off
+ * others                from socket(2), bind(2), dup3(2)
+ */
+int subflow_enable(int fd, bool on);
+
+/* 1 in *@ret_on while the connection really runs MPTCP (RFC 6897 section 5.3.2). */
+int subflow_enabled(int fd, bool *ret_on);
+
+/* Asks for @n more subflows. */
+int subflow_add(int fd, int n);
+
+/* Takes the @n youngest subflows away. */
+int subflow_remove(int fd, int n);
+
+/*
+ * Writes up to @len established subflows into @pairs, which the caller owns,
+ * and how many into *@ret_n. -ERANGE if @len is too small.
+ */
+int subflow_list(int fd, struct tcp_multipath_pair *pairs, size_t len, size_t *ret_n);
+
+/* The connection's local identifier. */
+int subflow_connid(int fd, uint32_t *ret_connid);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
