@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks of Subflow itself on this host: the preload object, the daemon, the options. */
+#include "control.h"
+#include "doctor.h"
+#include "preload.h"
+#include "report.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <subflow.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+static void check_preload(struct host *host, struct finding *f)
+{
+	char path[PATH_MAX];
+
+	(void)host;
+	if (preload_find(path) == 0)
+		doctor_found(f, STATE_OK, NULL, "%s", path);
+	else
+		doctor_found(f, STATE_WARN, "install Subflow's libraries, or set SUBFLOW_PRELOAD",
+			"\"subflow run\" finds no preload object: %s", path);
+}
+
+static void check_daemon(struct host *host, struct finding *f)
+{
+	const char *path = control_path(NULL);
+	struct json_object *root = NULL;
+	char *answer, why[256] = "out of memory";
+	size_t len;
+	int r;
+
+	(void)host;
+	r = control_ask(path, "status\n", CONTROL_TIMEOUT_MS, &answer, &len);
+	if (r == -ENOENT || r == -ECONNREFUSED) {
+		doctor_found(f, STATE_WARN,
+			"start it as root: systemctl start subflowd, or subflowd --config FILE",
+			"not running: nobody listens on %s", path);
+		return;
+	}
+	if (r == -EACCES || r == -EPERM) {
+		doctor_found(f, STATE_UNKNOWN, "run as root", "permission denied on %s", path);
+		return;
+	}
+	if (r < 0) {
+		control_explain(r, path, CONTROL_TIMEOUT_MS, why, sizeof(why));
+		doctor_found(f, STATE_WARN, NULL, "%s", why);
+		return;
+	}
+	r = report_parse(answer, len, &root, why, sizeof(why));
+	free(answer);
+	if (r < 0)
+		doctor_found(f, STATE_WARN, "restart subflowd", "%s", why);
+	else
+		doctor_found(f, STATE_OK, NULL, "running, answers on %s", path);
+	json_object_put(root);
+}
+
+/* What an application in this cgroup and network namespace gets. */
+static void check_options(struct host *host, struct finding *f)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+	socklen_t len = sizeof(int);
+	int value, error;
+
+	(void)host;
+	if (fd < 0) {
+		doctor_found(f, STATE_UNKNOWN, NULL, "no MPTCP socket to ask");
+		return;
+	}
+	error = getsockopt(fd, IPPROTO_TCP, TCP_MULTIPATH_ENABLE, &value, &len) < 0 ? errno : 0;
+	close(fd);
+	if (!error)
+		doctor_found(f, STATE_OK, NULL, "answered for programs started from here");
+	else
+		doctor_found(f, STATE_WARN,
+			"start subflowd; see that [hooks] cgroup includes this process",
+			"not answered for programs started from here: %s", strerror(error));
+}
+
+const struct check host_checks[] = {
+	{"preload-object", check_preload},
+	{"subflowd", check_daemon},
+	{"socket-options", check_options},
+	{0},
+};

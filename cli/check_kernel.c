@@ -1,0 +1,372 @@
+/* SPDX-License-Identifier: MIT */
+/* Checks of Multipath TCP, its path managers and its netlink interfaces. */
+#include "doctor.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <linux/netlink.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+
+#define SYSCTL "/proc/sys/net/mptcp/"
+
+enum { SUBFLOWS_WANTED = 4, COMM_SIZE = 32 };
+
+static void check_sockets(struct host *host, struct finding *f)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP);
+
+	(void)host;
+	if (fd >= 0) {
+		close(fd);
+		doctor_found(f, STATE_OK, NULL, "socket(2) makes them");
+	} else if (errno == ENOPROTOOPT) {
+		doctor_found(f, STATE_OK, NULL, "this kernel has them, switched off (next line)");
+	} else if (errno == EPROTONOSUPPORT || errno == EINVAL) {
+		doctor_found(f, STATE_FAIL, "a kernel with CONFIG_MPTCP=y",
+			"this kernel has no Multipath TCP");
+	} else {
+		doctor_found(f, STATE_FAIL,
+			"allow socket(..., IPPROTO_MPTCP) in the security module (SELinux, "
+			"AppArmor) or seccomp filter",
+			"socket(2) refuses them: %s", strerror(errno));
+	}
+}
+
+static void check_enabled(struct host *host, struct finding *f)
+{
+	char word[16];
+
+	(void)host;
+	if (doctor_read_word(SYSCTL "enabled", word, sizeof(word)) < 0)
+		doctor_found(f, STATE_FAIL, "a kernel with CONFIG_MPTCP=y", "no such sysctl");
+	else if (!strcmp(word, "0"))
+		doctor_found(f, STATE_FAIL, "sysctl -w net.mptcp.enabled=1",
+			"0: switched off in this namespace");
+	else
+		doctor_found(f, STATE_OK, NULL, "%s", word);
+}
+
+static void check_path_manager(struct host *host, struct finding *f)
+{
+	const char *path = SYSCTL "pm_type";
+	char word[32];
+	bool is_userspace;
+
+	(void)host;
+	if (doctor_read_word(path, word, sizeof(word)) < 0) {
+		path = SYSCTL "path_manager";
+		if (doctor_read_word(path, word, sizeof(word)) < 0) {
+			doctor_found(f, STATE_FAIL,
+				"a kernel with net.mptcp.pm_type or net.mptcp.path_manager",
+				"this kernel has no userspace path manager");
+			return;
+		}
+	}
+	is_userspace = !strcmp(word, "1") || !strcmp(word, "userspace");
+	/* access(2) tells a read-only /proc/sys even to root. */
+	if (host->is_privileged && access(path, W_OK) < 0)
+		doctor_found(f, is_userspace ? STATE_WARN : STATE_FAIL,
+			"mount /proc/sys writable (in a container: run subflowd outside)",
+			"%s cannot be written: %s", path, strerror(errno));
+	else
+		doctor_found(f, STATE_OK, NULL, "available; %s",
+			is_userspace ? "this namespace has it"
+				     : "subflowd switches the namespaces that it serves to it");
+}
+
+static void check_family(struct host *host, struct finding *f)
+{
+	if (host->pm_error)
+		doctor_found(f, STATE_FAIL, "a kernel with CONFIG_MPTCP=y",
+			"no generic netlink family mptcp_pm: %s", strerror(-host->pm_error));
+	else if (!host->pm.events_group)
+		doctor_found(f, STATE_FAIL, "a kernel whose mptcp_pm has mptcp_pm_events",
+			"generic netlink family mptcp_pm announces no events");
+	else
+		doctor_found(f, STATE_OK, NULL, "commands and events");
+}
+
+static void check_endpoints(struct host *host, struct finding *f)
+{
+	unsigned count;
+	int r = host->pm_error;
+
+	if (r == 0)
+		r = netlink_count_endpoints(&host->pm, &count);
+	if (r == -EPERM)
+		doctor_unprivileged(f);
+	else if (r < 0)
+		doctor_found(f, STATE_UNKNOWN, NULL, "the kernel does not tell: %s", strerror(-r));
+	else if (count)
+		doctor_found(f, STATE_WARN,
+			"ip mptcp endpoint flush; or [namespaces] take_over = yes",
+			"%u of the in-kernel path manager: subflowd leaves this namespace alone",
+			count);
+	else
+		doctor_found(f, STATE_OK, NULL, "none of the in-kernel path manager");
+}
+
+/* Whether a descriptor of process @pid is the socket with @inode. */
+static bool holds_socket(const char *pid, unsigned long inode)
+{
+	char path[300], link[64], wanted[64];
+	struct dirent *entry;
+	bool is_found = false;
+	DIR *fds;
+
+	snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
+	snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
+	fds = opendir(path);
+	if (!fds)
+		return false;
+	while (!is_found && (entry = readdir(fds))) {
+		ssize_t n;
+
+		snprintf(path, sizeof(path), "/proc/%.16s/fd/%.16s", pid, entry->d_name);
+		n = readlink(path, link, sizeof(link) - 1);
+		if (n > 0) {
+			link[n] = '\0';
+			is_found = !strcmp(link, wanted);
+		}
+	}
+	closedir(fds);
+	return is_found;
+}
+
+/* Who holds the socket with @inode; -ESRCH when this user cannot see. */
+static int find_owner(unsigned long inode, char *ret_comm, size_t size, int *ret_pid)
+{
+	struct dirent *entry;
+	DIR *proc = opendir("/proc");
+	int r = -ESRCH;
+
+	if (!proc)
+		return -errno;
+	while (r < 0 && (entry = readdir(proc))) {
+		char path[64];
+
+		if (!isdigit((unsigned char)entry->d_name[0]) ||
+			!holds_socket(entry->d_name, inode))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%.16s/comm", entry->d_name);
+		if (doctor_read_word(path, ret_comm, size) < 0)
+			continue;
+		*ret_pid = atoi(entry->d_name);
+		r = 0;
+	}
+	closedir(proc);
+	return r;
+}
+
+/* Whether the line of /proc/net/netlink is a listener of @group; its columns: af_netlink.c. */
+static bool is_listener(const char *line, uint32_t group, unsigned long *ret_inode)
+{
+	unsigned protocol, groups;
+
+	return sscanf(line, "%*s %u %*u %x %*d %*d %*d %*d %*u %lu", &protocol, &groups,
+		       ret_inode) == 3 &&
+	       protocol == NETLINK_GENERIC && groups & UINT32_C(1) << (group - 1);
+}
+
+static void check_listeners(struct host *host, struct finding *f)
+{
+	FILE *file;
+	char line[256];
+	unsigned long inode;
+	bool is_subflowd = false;
+
+	if (host->pm_error || !host->pm.events_group) {
+		doctor_found(f, STATE_UNKNOWN, NULL, "no path-manager events to listen for");
+		return;
+	}
+	/* The file shows the first 32 groups only. */
+	if (host->pm.events_group > 32) {
+		doctor_found(f, STATE_UNKNOWN, "look for mptcpd in the list of processes",
+			"/proc/net/netlink does not show group %u", host->pm.events_group);
+		return;
+	}
+	file = fopen("/proc/net/netlink", "re");
+	if (!file) {
+		doctor_found(f, STATE_UNKNOWN, NULL, "/proc/net/netlink: %s", strerror(errno));
+		return;
+	}
+	doctor_found(f, STATE_OK, NULL, "nobody else listens for path-manager events");
+	while (fgets(line, sizeof(line), file)) {
+		char comm[COMM_SIZE] = "";
+		int pid = 0;
+
+		if (!is_listener(line, host->pm.events_group, &inode))
+			continue;
+		if (find_owner(inode, comm, sizeof(comm), &pid) < 0) {
+			doctor_found(f, STATE_UNKNOWN, "run as root",
+				"a process that this user cannot see listens for path-manager "
+				"events");
+		} else if (!strcmp(comm, "subflowd")) {
+			is_subflowd = true;
+			continue;
+		} else {
+			doctor_found(f, STATE_WARN, "stop it; or [namespaces] take_over = yes",
+				"%s (pid %d) listens for path-manager events: subflowd leaves "
+				"this namespace alone",
+				comm, pid);
+			break;
+		}
+	}
+	fclose(file);
+	if (is_subflowd && f->state == STATE_OK)
+		doctor_found(f, STATE_OK, NULL, "only subflowd listens for path-manager events");
+}
+
+static void check_initial_join(struct host *host, struct finding *f)
+{
+	char word[16];
+
+	(void)host;
+	if (doctor_read_word(SYSCTL "allow_join_initial_addr_port", word, sizeof(word)) < 0)
+		doctor_found(f, STATE_OK, NULL, "this kernel has no such switch");
+	else if (!strcmp(word, "0"))
+		doctor_found(f, STATE_WARN, "sysctl -w net.mptcp.allow_join_initial_addr_port=1",
+			"0: clients cannot add subflows to the address that they connected to");
+	else
+		doctor_found(f, STATE_OK, NULL, "allow_join_initial_addr_port is %s", word);
+}
+
+static void check_limits(struct host *host, struct finding *f)
+{
+	uint32_t limit = 0;
+	char remedy[96], word[8];
+	int r = host->pm_error;
+
+	if (r == 0)
+		r = netlink_get_subflow_limit(&host->pm, &limit);
+	if (r == -EPERM) {
+		doctor_unprivileged(f);
+	} else if (r < 0) {
+		doctor_found(f, STATE_UNKNOWN, NULL, "the kernel does not tell: %s", strerror(-r));
+	} else if (doctor_read_word(SYSCTL "pm_type", word, sizeof(word)) == 0 &&
+		   !strcmp(word, "1")) {
+		doctor_found(f, STATE_OK, NULL, "%u, without effect on the userspace path manager",
+			limit);
+	} else if (limit < SUBFLOWS_WANTED - 1) {
+		snprintf(remedy, sizeof(remedy), "ip mptcp limits set subflows %d",
+			SUBFLOWS_WANTED - 1);
+		doctor_found(f, STATE_WARN, remedy,
+			"a server here that subflowd does not serve accepts %u subflows in all, "
+			"not %d",
+			limit + 1, SUBFLOWS_WANTED);
+	} else {
+		doctor_found(
+			f, STATE_OK, NULL, "a server here accepts %u subflows in all", limit + 1);
+	}
+}
+
+static void check_all_namespaces(struct host *host, struct finding *f)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_GENERIC);
+	int on = 1, r;
+
+	(void)host;
+	r = fd < 0 ? -1 : setsockopt(fd, SOL_NETLINK, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on));
+	if (r == 0)
+		doctor_found(f, STATE_OK, NULL, "one socket hears them (NETLINK_LISTEN_ALL_NSID)");
+	else if (errno == EPERM)
+		doctor_unprivileged(f);
+	else
+		doctor_found(f, STATE_FAIL, "a kernel with NETLINK_LISTEN_ALL_NSID",
+			"one socket cannot hear them: %s", strerror(errno));
+	if (fd >= 0)
+		close(fd);
+}
+
+static bool is_module_loaded(const char *name)
+{
+	char path[96];
+
+	snprintf(path, sizeof(path), "/sys/module/%s", name);
+	return access(path, F_OK) == 0;
+}
+
+/* Whether asking for the feature of module @name would make the kernel load it. */
+static bool is_module_loadable(const char *name)
+{
+	struct utsname kernel;
+	char path[256], line[4096], wanted[64];
+	bool is_found = false;
+	FILE *file;
+
+	if (is_module_loaded(name) || uname(&kernel) < 0)
+		return false;
+	snprintf(path, sizeof(path), "/lib/modules/%s/modules.dep", kernel.release);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	snprintf(wanted, sizeof(wanted), "/%s.ko", name);
+	while (!is_found && fgets(line, sizeof(line), file)) {
+		line[strcspn(line, ":\n")] = '\0';
+		is_found = strstr(line, wanted) != NULL;
+	}
+	fclose(file);
+	return is_found;
+}
+
+static void check_diag(struct host *host, struct finding *f)
+{
+	int r;
+
+	(void)host;
+	/* The question itself would load the modules, and this command changes nothing. */
+	if (is_module_loadable("mptcp_diag")) {
+		doctor_found(f, STATE_OK, NULL, "module mptcp_diag, loaded when first needed");
+		return;
+	}
+	r = is_module_loadable("inet_diag") ? -ENOENT : netlink_ask_mptcp_diag();
+	if (r == 0)
+		doctor_found(f, STATE_OK, NULL, "lists MPTCP connections");
+	else if (r == -EPERM || r == -EACCES)
+		doctor_unprivileged(f);
+	else
+		doctor_found(f, STATE_WARN,
+			"the kernel's module mptcp_diag (CONFIG_INET_MPTCP_DIAG)",
+			"does not list MPTCP connections (%s): those that are older than subflowd "
+			"stay unknown",
+			strerror(-r));
+}
+
+static void check_congestion_control(struct host *host, struct finding *f)
+{
+	char word[32];
+
+	(void)host;
+	if (doctor_read_word("/proc/sys/net/ipv4/tcp_congestion_control", word, sizeof(word)) < 0)
+		doctor_found(f, STATE_UNKNOWN, NULL, "no such sysctl");
+	else
+		doctor_found(f, STATE_OK, NULL,
+			"%s, for each subflow by itself: N on one link take N shares", word);
+}
+
+const struct check kernel_checks[] = {
+	{"mptcp-sockets", check_sockets},
+	{"net.mptcp.enabled", check_enabled},
+	{"userspace-pm", check_path_manager},
+	{"mptcp_pm-netlink", check_family},
+	{"endpoints", check_endpoints},
+	{"other-listeners", check_listeners},
+	{"initial-address-joins", check_initial_join},
+	{"subflow-limit", check_limits},
+	{"events-of-namespaces", check_all_namespaces},
+	{"mptcp-sock_diag", check_diag},
+	{"congestion-control", check_congestion_control},
+	{0},
+};

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* The subcommands of subflow(1), and the little that they share. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdio.h>
+
+struct verb {
+	const char *name;
+	const char *summary;
+	const char *help; /* usage line first */
+	int (*run)(int argc, char **argv);
+	int usage_status; /* exit status for wrong usage */
+};
+
+extern const struct verb status_verb;
+extern const struct verb doctor_verb;
+extern const struct verb run_verb;
+
+/* The verb's help on standard output; 0, to be returned as the exit status. */
+int cli_help(const struct verb *verb);
+
+/* Points a wrong invocation to the help; the verb's exit status for that. */
+int cli_misused(const struct verb *verb);
+
+/* Flushes standard output; @status, or 1 if what was printed got lost. */
+int cli_finish(const struct verb *verb, int status);
+
+#endif

@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: MIT */
+/* Finds the subcommand that the user named. */
+#include "cli.h"
+
+#include <errno.h>
+#include <string.h>
+
+enum { EXIT_USAGE = 2 };
+
+static const struct verb *const verbs[] = {
+	&status_verb,
+	&doctor_verb,
+	&run_verb,
+};
+
+enum { N_VERBS = sizeof(verbs) / sizeof(verbs[0]) };
+
+static void usage(FILE *out)
+{
+	fputs("Usage: subflow VERB [ARGUMENTS]\n"
+	      "       subflow --help | --version\n\n"
+	      "Control of Multipath TCP subflows.\n\n",
+		out);
+	for (size_t i = 0; i < N_VERBS; i++)
+		fprintf(out, "  %-8s %s\n", verbs[i]->name, verbs[i]->summary);
+	fputs("\n\"subflow VERB --help\" tells more; so does subflow(1).\n", out);
+}
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (!strcmp(verbs[i]->name, name))
+			return verbs[i];
+	return NULL;
+}
+
+int cli_help(const struct verb *verb)
+{
+	fputs(verb->help, stdout);
+	return cli_finish(verb, 0);
+}
+
+int cli_misused(const struct verb *verb)
+{
+	fprintf(stderr, "Try \"subflow %s --help\".\n", verb->name);
+	return verb->usage_status;
+}
+
+int cli_finish(const struct verb *verb, int status)
+{
+	if (fflush(stdout) || ferror(stdout)) {
+		fprintf(stderr, "subflow %s: cannot write the output: %s\n", verb->name,
+			strerror(errno));
+		return 1;
+	}
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	const char *name = argc > 1 ? argv[1] : "";
+	const struct verb *verb;
+
+	if (!strcmp(name, "--help") || !strcmp(name, "-h") || !strcmp(name, "help")) {
+		verb = argc > 2 ? find_verb(argv[2]) : NULL;
+		if (verb)
+			return cli_help(verb);
+		usage(stdout);
+		return 0;
+	}
+	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
+		puts("subflow " SUBFLOW_VERSION);
+		return 0;
+	}
+	verb = find_verb(name);
+	if (!verb) {
+		if (*name)
+			fprintf(stderr, "subflow: no such verb: %s\n\n", name);
+		usage(stderr);
+		return EXIT_USAGE;
+	}
+	return verb->run(argc - 1, argv + 1);
+}
