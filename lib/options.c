@@ -43,7 +43,8 @@ int subflow_list(int fd, struct tcp_multipath_pair *pairs, size_t len, size_t *r
 	n = size / sizeof(all[0]);
 	if (n > len)
 		return -ERANGE;
-	memcpy(pairs, all, n * sizeof(all[0]));
+	if (n > 0)
+		memcpy(pairs, all, n * sizeof(all[0]));
 	*ret_n = n;
 	return 0;
 }

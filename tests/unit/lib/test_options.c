@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* The typed wrappers, against a kernel that the test plays. */
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "sockets.h"
+#include "subflow.h"
+
+enum { FD = 77 };
+
+/* What the kernel was asked, and what it answers. */
+static struct {
+	int name;
+	int set_value;
+	socklen_t len;
+	int error;
+	unsigned char answer[4096];
+	socklen_t answer_len;
+} kernel;
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len);
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len);
+
+static int answer(void)
+{
+	errno = kernel.error;
+	return kernel.error ? -1 : 0;
+}
+
+int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t len)
+{
+	assert_int_equal(fd, FD);
+	assert_int_equal(level, IPPROTO_TCP);
+	assert_int_equal(len, sizeof(int));
+	kernel.name = name;
+	memcpy(&kernel.set_value, value, sizeof(int));
+	return answer();
+}
+
+int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
+{
+	assert_int_equal(fd, FD);
+	assert_int_equal(level, IPPROTO_TCP);
+	kernel.name = name;
+	kernel.len = *len;
+	if (!kernel.error) {
+		assert_true(*len >= kernel.answer_len);
+		memcpy(value, kernel.answer, kernel.answer_len);
+		*len = kernel.answer_len;
+	}
+	return answer();
+}
+
+static int reset(void **state)
+{
+	(void)state;
+	memset(&kernel, 0, sizeof(kernel));
+	return 0;
+}
+
+static void answer_number(uint32_t number)
+{
+	memcpy(kernel.answer, &number, sizeof(number));
+	kernel.answer_len = sizeof(number);
+}
+
+static void numbers_are_set(void **state)
+{
+	(void)state;
+	assert_int_equal(subflow_add(FD, 3), 0);
+	assert_int_equal(kernel.name, TCP_MULTIPATH_ADD);
+	assert_int_equal(kernel.set_value, 3);
+	assert_int_equal(subflow_remove(FD, 2), 0);
+	assert_int_equal(kernel.name, TCP_MULTIPATH_REMOVE);
+	assert_int_equal(kernel.set_value, 2);
+}
+
+static void numbers_are_read(void **state)
+{
+	uint32_t connid = 0;
+	bool is_on = false;
+
+	(void)state;
+	answer_number(1);
+	assert_int_equal(subflow_enabled(FD, &is_on), 0);
+	assert_int_equal(kernel.name, TCP_MULTIPATH_ENABLE);
+	assert_true(is_on);
+	answer_number(0);
+	assert_int_equal(subflow_enabled(FD, &is_on), 0);
+	assert_false(is_on);
+	answer_number(0xfedcba98);
+	assert_int_equal(subflow_connid(FD, &connid), 0);
+	assert_int_equal(kernel.name, TCP_MULTIPATH_CONNID);
+	assert_int_equal(connid, 0xfedcba98);
+}
+
+static void errors_leave_outputs_alone(void **state)
+{
+	struct tcp_multipath_pair pair, was;
+	uint32_t connid = 42;
+	bool is_on = true;
+	size_t n = 42;
+
+	(void)state;
+	memset(&pair, 0x55, sizeof(pair));
+	was = pair;
+	kernel.error = EDQUOT;
+	assert_int_equal(subflow_add(FD, 1), -EDQUOT);
+	assert_int_equal(subflow_remove(FD, 1), -EDQUOT);
+	assert_int_equal(subflow_enabled(FD, &is_on), -EDQUOT);
+	assert_int_equal(subflow_connid(FD, &connid), -EDQUOT);
+	assert_int_equal(subflow_list(FD, &pair, 1, &n), -EDQUOT);
+	assert_true(is_on);
+	assert_int_equal(connid, 42);
+	assert_int_equal(n, 42);
+	assert_memory_equal(&pair, &was, sizeof(pair));
+}
+
+static void subflows_are_listed(void **state)
+{
+	struct tcp_multipath_pair in[3] = {0}, out[3];
+	size_t n = 0;
+
+	(void)state;
+	for (int i = 0; i < 3; i++) {
+		in[i].local.sin.sin_port = (in_port_t)(i + 1);
+		in[i].remote.sin6.sin6_scope_id = (uint32_t)i + 7;
+	}
+	memcpy(kernel.answer, in, sizeof(in));
+	kernel.answer_len = sizeof(in);
+	assert_int_equal(subflow_list(FD, out, 3, &n), 0);
+	assert_int_equal(kernel.name, TCP_MULTIPATH_SUBFLOWS);
+	/* Less, and the kernel would refuse a longer list without telling its length. */
+	assert_int_equal(kernel.len, 4096);
+	assert_int_equal(n, 3);
+	assert_memory_equal(out, in, sizeof(in));
+}
+
+static void short_room_is_an_error(void **state)
+{
+	struct tcp_multipath_pair out[3], was[3];
+	size_t n = 42;
+
+	(void)state;
+	memset(out, 0x55, sizeof(out));
+	memcpy(was, out, sizeof(out));
+	kernel.answer_len = sizeof(out);
+	assert_int_equal(subflow_list(FD, out, 2, &n), -ERANGE);
+	assert_int_equal(n, 42);
+	assert_memory_equal(out, was, sizeof(out));
+	assert_int_equal(subflow_list(FD, NULL, 0, &n), -ERANGE);
+}
+
+static void longest_list_fits(void **state)
+{
+	struct tcp_multipath_pair out[TCP_MULTIPATH_PAIRS_MAX];
+	size_t n = 0;
+
+	(void)state;
+	memset(kernel.answer, 0x33, sizeof(kernel.answer));
+	kernel.answer_len = sizeof(out);
+	assert_int_equal(subflow_list(FD, out, TCP_MULTIPATH_PAIRS_MAX, &n), 0);
+	assert_int_equal(n, TCP_MULTIPATH_PAIRS_MAX);
+	assert_memory_equal(out, kernel.answer, sizeof(out));
+}
+
+int main(void)
+{
+	static const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(numbers_are_set, reset),
+		cmocka_unit_test_setup(numbers_are_read, reset),
+		cmocka_unit_test_setup(errors_leave_outputs_alone, reset),
+		cmocka_unit_test_setup(subflows_are_listed, reset),
+		cmocka_unit_test_setup(short_room_is_an_error, reset),
+		cmocka_unit_test_setup(longest_list_fits, reset),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
