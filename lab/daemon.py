@@ -38,16 +38,17 @@ class Daemon:
         names = {node.name for node in serve}
 
         def is_serving():
-            if self.process.poll() is not None:
-                raise LabError(f"subflowd ended with {self.process.returncode}")
+            self.check()
             served = {entry["name"] for entry in self.status().get("namespaces", [])
                       if entry["state"] == "served"}
             return self.socket.exists() and names <= served
 
-        try:
-            wait_until(is_serving, "subflowd serves " + ", ".join(sorted(names)))
-        except LabError as error:
-            raise LabError(f"{error}\n{self.tail()}") from None
+        wait_until(is_serving, "subflowd serves " + ", ".join(sorted(names)))
+
+    def check(self):
+        """LabError when it is no longer there."""
+        if self.process.poll() is not None:
+            raise LabError(f"subflowd ended by itself ({self.process.returncode})")
 
     def status(self):
         """What `subflow status --json` prints; {} when there is no answer."""
@@ -63,4 +64,5 @@ class Daemon:
         return node.popen([self.cli, "run", "--", *command], env=self.environment, **options)
 
     def tail(self, lines=12):
+        """The end of its log."""
         return "\n".join(self.log.read_text(errors="replace").splitlines()[-lines:])

@@ -51,6 +51,7 @@ def watch(client, daemon, recorder):
     while client.poll() is None:
         if time.monotonic() - first.time_s > DEADLINE_S:
             raise LabError(f"iperf3 did not end within {DEADLINE_S:.0f} s")
+        daemon.check()
         time.sleep(SAMPLE_S)
         now = recorder.take()
         if now.time_s - shown.time_s < 1:
@@ -78,7 +79,10 @@ def send(lab, daemon, output):
     if client.returncode:
         raise LabError(f"iperf3 ended with {client.returncode}:\n{output.read_text()[-800:]}")
     if not elephant:
-        raise LabError("subflowd saw no connection: iperf3 did not speak MPTCP\n" + daemon.tail())
+        raise LabError("subflowd saw no connection: iperf3 did not speak MPTCP")
+    subflows = 1 + recorder.samples[-1].joins
+    if subflows != SUBFLOWS:
+        raise LabError(f"{subflows} subflows established and not {SUBFLOWS}; status: {elephant}")
     return recorder.samples, elephant
 
 
@@ -135,13 +139,13 @@ def demo(build):
         hosts = [lab.host(0), lab.host(1)]
         serve = {"namespaces": {"serve": " ".join(host.name for host in hosts)}}
         daemon = Daemon(lab, build, serve)
-        daemon.start(hosts)
-        print(f"{BYTES // 10**6} MB by iperf3 over {SPINES} spines of {RATE_MBIT} Mbit/s,"
-              f" one subflowd for both hosts", flush=True)
-        samples, elephant = send(lab, daemon, lab.directory / "iperf3.log")
-        if samples[-1].joins + 1 != SUBFLOWS:
-            raise LabError(f"{samples[-1].joins + 1} subflows established and not {SUBFLOWS};"
-                           f" status said: {elephant}\n{daemon.tail()}")
+        try:
+            daemon.start(hosts)
+            print(f"{BYTES // 10**6} MB by iperf3 over {SPINES} spines of {RATE_MBIT} Mbit/s,"
+                  f" one subflowd for both hosts", flush=True)
+            samples, elephant = send(lab, daemon, lab.directory / "iperf3.log")
+        except LabError as error:
+            raise LabError(f"{error}\nThe end of the daemon's log:\n{daemon.tail()}") from None
         summary = evaluate(lab, samples, elephant)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     from lab import plot  # late: matplotlib takes longer to load than the fabric to build
