@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks of Subflow itself on this host: the preload object, the daemon, the options. */
+#include "answer.h"
 #include "control.h"
 #include "doctor.h"
 #include "preload.h"
-#include "report.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -54,7 +54,7 @@ static void check_daemon(struct host *host, struct finding *f)
 		doctor_found(f, STATE_WARN, NULL, "%s", why);
 		return;
 	}
-	r = report_parse(answer, len, &root, why, sizeof(why));
+	r = answer_parse(answer, len, &root, why, sizeof(why));
 	free(answer);
 	if (r < 0)
 		doctor_found(f, STATE_WARN, "restart subflowd", "%s", why);

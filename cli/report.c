@@ -2,101 +2,15 @@
 /* Checks the daemon's status answer key by key and writes it out for people. */
 #include "report.h"
 
+#include "answer.h"
+
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 enum { PATH_SIZE = 96 };
-
-/* Remembers the first thing that was wrong; everything read after it is a default value. */
-struct reader {
-	bool has_failed;
-	char *why;
-	size_t why_size;
-};
-
-__attribute__((format(printf, 2, 3))) static void reject(
-	struct reader *reader, const char *format, ...)
-{
-	va_list args;
-
-	if (reader->has_failed)
-		return;
-	reader->has_failed = true;
-	va_start(args, format);
-	vsnprintf(reader->why, reader->why_size, format, args);
-	va_end(args);
-}
-
-/* @path names @object in messages; "" is the answer itself. */
-static struct json_object *get(struct reader *reader, struct json_object *object, const char *path,
-	const char *key, enum json_type type)
-{
-	const char *dot = *path ? "." : "";
-	struct json_object *value;
-
-	if (reader->has_failed)
-		return NULL;
-	if (!json_object_object_get_ex(object, key, &value)) {
-		reject(reader, "%s%s%s is missing in subflowd's answer (of another version?)", path,
-			dot, key);
-		return NULL;
-	}
-	if (type == json_type_double && json_object_is_type(value, json_type_int))
-		return value;
-	if (!json_object_is_type(value, type)) {
-		reject(reader,
-			"%s%s%s in subflowd's answer is a %s, not a %s (of another version?)", path,
-			dot, key, json_type_to_name(json_object_get_type(value)),
-			json_type_to_name(type));
-		return NULL;
-	}
-	return value;
-}
-
-static bool is_null(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	return json_object_object_get_ex(object, key, &value) && !value;
-}
-
-static const char *get_text(
-	struct reader *reader, struct json_object *object, const char *path, const char *key)
-{
-	struct json_object *value = get(reader, object, path, key, json_type_string);
-
-	return value ? json_object_get_string(value) : "";
-}
-
-static uint64_t get_number(
-	struct reader *reader, struct json_object *object, const char *path, const char *key)
-{
-	struct json_object *value = get(reader, object, path, key, json_type_int);
-
-	if (value && json_object_get_int64(value) < 0)
-		reject(reader, "%s.%s in subflowd's answer is negative", path, key);
-	return value && !reader->has_failed ? json_object_get_uint64(value) : 0;
-}
-
-static size_t get_list(struct reader *reader, struct json_object *object, const char *path,
-	const char *key, struct json_object **ret_list)
-{
-	*ret_list = get(reader, object, path, key, json_type_array);
-	return *ret_list ? json_object_array_length(*ret_list) : 0;
-}
-
-static struct json_object *get_item(
-	struct reader *reader, struct json_object *list, size_t i, const char *path)
-{
-	struct json_object *item = json_object_array_get_idx(list, i);
-
-	if (!json_object_is_type(item, json_type_object))
-		reject(reader, "%s in subflowd's answer is no object", path);
-	return item;
-}
 
 /* Names come from other users' namespaces: nothing in them may steer a terminal. */
 static void put_text(FILE *out, const char *text, int width)
@@ -140,13 +54,13 @@ static void put_bytes(FILE *out, uint64_t bytes)
 }
 
 /* Kernels before 6.5 have no byte counters. */
-static void put_counter(FILE *out, struct reader *reader, struct json_object *object,
+static void put_counter(FILE *out, struct answer_reader *reader, struct json_object *object,
 	const char *path, const char *key)
 {
-	if (is_null(object, key))
+	if (answer_is_null(object, key))
 		fputs("unknown", out);
 	else
-		put_bytes(out, get_number(reader, object, path, key));
+		put_bytes(out, answer_get_number(reader, object, path, key));
 }
 
 static void put_duration(FILE *out, double seconds)
@@ -165,8 +79,8 @@ static void put_duration(FILE *out, double seconds)
 
 static bool is_trouble(const char *counter)
 {
-	static const char *const words[] = {"lost", "loss", "fail", "refus", "reject", "drop",
-		"error", "overflow", "full", "denied", "timeout", "invalid"};
+	static const char *const words[] = {"lost", "loss", "overrun", "malformed", "fail", "refus",
+		"reject", "drop", "error", "overflow", "full", "denied", "timeout", "invalid"};
 
 	for (size_t i = 0; i < sizeof(words) / sizeof(words[0]); i++)
 		if (strstr(counter, words[i]))
@@ -174,9 +88,10 @@ static bool is_trouble(const char *counter)
 	return false;
 }
 
-static void put_trouble(FILE *out, struct reader *reader, struct json_object *daemon)
+static void put_trouble(FILE *out, struct answer_reader *reader, struct json_object *daemon)
 {
-	struct json_object *counters = get(reader, daemon, "daemon", "counters", json_type_object);
+	struct json_object *counters =
+		answer_get(reader, daemon, "daemon", "counters", json_type_object);
 	const char *separator = "  trouble     ";
 
 	if (!counters)
@@ -184,8 +99,8 @@ static void put_trouble(FILE *out, struct reader *reader, struct json_object *da
 	json_object_object_foreach(counters, name, value)
 	{
 		if (!json_object_is_type(value, json_type_int)) {
-			reject(reader, "daemon.counters.%s in subflowd's answer is no integer",
-				name);
+			answer_reject(reader,
+				"daemon.counters.%s in subflowd's answer is no integer", name);
 			return;
 		}
 		if (!is_trouble(name) || !json_object_get_int64(value))
@@ -201,7 +116,7 @@ static void put_trouble(FILE *out, struct reader *reader, struct json_object *da
 
 /* The smallest bucket bound below which @share of the @count lie; NULL: above all bounds. */
 static struct json_object *find_quantile(
-	struct reader *reader, struct json_object *buckets, uint64_t count, double share)
+	struct answer_reader *reader, struct json_object *buckets, uint64_t count, double share)
 {
 	size_t n = json_object_array_length(buckets);
 	struct json_object *bound = NULL;
@@ -209,29 +124,30 @@ static struct json_object *find_quantile(
 
 	for (size_t i = 0; i < n; i++) {
 		struct json_object *bucket =
-			get_item(reader, buckets, i, "daemon.create_us.buckets[]");
+			answer_get_item(reader, buckets, i, "daemon.create_us.buckets[]");
 
-		seen += (double)get_number(reader, bucket, "daemon.create_us.buckets[]", "count");
+		seen += (double)answer_get_number(
+			reader, bucket, "daemon.create_us.buckets[]", "count");
 		if (reader->has_failed)
 			return NULL;
 		if (seen >= share * (double)count) {
-			if (!is_null(bucket, "le"))
-				bound = get(reader, bucket, "daemon.create_us.buckets[]", "le",
-					json_type_double);
+			if (!answer_is_null(bucket, "le"))
+				bound = answer_get(reader, bucket, "daemon.create_us.buckets[]",
+					"le", json_type_double);
 			return bound;
 		}
 	}
 	return NULL;
 }
 
-static void put_reaction(FILE *out, struct reader *reader, struct json_object *daemon)
+static void put_reaction(FILE *out, struct answer_reader *reader, struct json_object *daemon)
 {
 	struct json_object *histogram, *buckets, *bound;
 	uint64_t count;
 
-	histogram = get(reader, daemon, "daemon", "create_us", json_type_object);
-	count = get_number(reader, histogram, "daemon.create_us", "count");
-	get_list(reader, histogram, "daemon.create_us", "buckets", &buckets);
+	histogram = answer_get(reader, daemon, "daemon", "create_us", json_type_object);
+	count = answer_get_number(reader, histogram, "daemon.create_us", "count");
+	answer_get_list(reader, histogram, "daemon.create_us", "buckets", &buckets);
 	if (!count || reader->has_failed)
 		return;
 	fprintf(out, "  reaction    %" PRIu64 " subflows asked for", count);
@@ -244,40 +160,38 @@ static void put_reaction(FILE *out, struct reader *reader, struct json_object *d
 	putc('\n', out);
 }
 
-static void put_daemon(FILE *out, struct reader *reader, struct json_object *root)
+static void put_daemon(FILE *out, struct answer_reader *reader, struct json_object *root)
 {
-	struct json_object *daemon = get(reader, root, "", "daemon", json_type_object);
-	struct json_object *elephant = get(reader, daemon, "daemon", "elephant", json_type_object);
+	struct json_object *daemon = answer_get(reader, root, "", "daemon", json_type_object);
+	struct json_object *elephant =
+		answer_get(reader, daemon, "daemon", "elephant", json_type_object);
 	struct json_object *uptime;
 
 	fputs("subflowd ", out);
-	put_text(out, get_text(reader, daemon, "daemon", "version"), 0);
-	fprintf(out, ", pid %" PRIu64 ", up ", get_number(reader, daemon, "daemon", "pid"));
-	uptime = get(reader, daemon, "daemon", "uptime_s", json_type_double);
+	put_text(out, answer_get_text(reader, daemon, "daemon", "version"), 0);
+	fprintf(out, ", pid %" PRIu64 ", up ", answer_get_number(reader, daemon, "daemon", "pid"));
+	uptime = answer_get(reader, daemon, "daemon", "uptime_s", json_type_double);
 	put_duration(out, uptime ? json_object_get_double(uptime) : 0);
 	fputs("\n  config      ", out);
-	if (is_null(daemon, "config"))
-		fputs("none (defaults)", out);
-	else
-		put_text(out, get_text(reader, daemon, "daemon", "config"), 0);
+	put_text(out, answer_get_text_or(reader, daemon, "daemon", "config", "none (defaults)"), 0);
 	fputs("\n  cgroup      ", out);
-	put_text(out, get_text(reader, daemon, "daemon", "cgroup"), 0);
+	put_text(out, answer_get_text_or(reader, daemon, "daemon", "cgroup", "none"), 0);
 	fputs("\n  elephants   one more subflow at ", out);
-	put_bytes(out, get_number(reader, elephant, "daemon.elephant", "start"));
+	put_bytes(out, answer_get_number(reader, elephant, "daemon.elephant", "start"));
 	fputs(", then every ", out);
-	put_bytes(out, get_number(reader, elephant, "daemon.elephant", "step"));
+	put_bytes(out, answer_get_number(reader, elephant, "daemon.elephant", "step"));
 	fputs(", none after ", out);
-	put_bytes(out, get_number(reader, elephant, "daemon.elephant", "stop"));
+	put_bytes(out, answer_get_number(reader, elephant, "daemon.elephant", "stop"));
 	fprintf(out, "; at most %" PRIu64 " subflows\n",
-		get_number(reader, elephant, "daemon.elephant", "max_subflows"));
+		answer_get_number(reader, elephant, "daemon.elephant", "max_subflows"));
 	put_reaction(out, reader, daemon);
 	put_trouble(out, reader, daemon);
 }
 
-static void put_namespaces(FILE *out, struct reader *reader, struct json_object *root)
+static void put_namespaces(FILE *out, struct answer_reader *reader, struct json_object *root)
 {
 	struct json_object *list;
-	size_t n = get_list(reader, root, "", "namespaces", &list);
+	size_t n = answer_get_list(reader, root, "", "namespaces", &list);
 
 	fprintf(out, "\nNamespaces%s\n", n ? "" : ": none");
 	for (size_t i = 0; i < n && !reader->has_failed; i++) {
@@ -287,14 +201,14 @@ static void put_namespaces(FILE *out, struct reader *reader, struct json_object 
 		uint64_t connections;
 
 		snprintf(path, sizeof(path), "namespaces[%zu]", i);
-		item = get_item(reader, list, i, path);
+		item = answer_get_item(reader, list, i, path);
 		fputs("  ", out);
-		put_text(out, get_text(reader, item, path, "name"), 12);
+		put_text(out, answer_get_text(reader, item, path, "name"), 12);
 		putc(' ', out);
-		put_text(out, get_text(reader, item, path, "state"), 12);
-		connections = get_number(reader, item, path, "connections");
+		put_text(out, answer_get_text(reader, item, path, "state"), 12);
+		connections = answer_get_number(reader, item, path, "connections");
 		fprintf(out, " %" PRIu64 " connection%s", connections, connections == 1 ? "" : "s");
-		reason = get_text(reader, item, path, "reason");
+		reason = answer_get_text_or(reader, item, path, "reason", "");
 		if (*reason) {
 			fputs(": ", out);
 			put_text(out, reason, 0);
@@ -304,66 +218,67 @@ static void put_namespaces(FILE *out, struct reader *reader, struct json_object 
 }
 
 static void put_subflows(
-	FILE *out, struct reader *reader, struct json_object *connection, const char *path)
+	FILE *out, struct answer_reader *reader, struct json_object *connection, const char *path)
 {
 	struct json_object *list;
-	size_t n = get_list(reader, connection, path, "subflows", &list);
+	size_t n = answer_get_list(reader, connection, path, "subflows", &list);
 
 	for (size_t i = 0; i < n && !reader->has_failed; i++) {
 		struct json_object *item;
 		char item_path[PATH_SIZE];
 
 		snprintf(item_path, sizeof(item_path), "%.60s.subflows[%zu]", path, i);
-		item = get_item(reader, list, i, item_path);
+		item = answer_get_item(reader, list, i, item_path);
 		fprintf(out, "    %s %zu  ", "subflow", i + 1);
-		put_text(out, get_text(reader, item, item_path, "local"), 0);
+		put_text(out, answer_get_text(reader, item, item_path, "local"), 0);
 		fputs(" -> ", out);
-		put_text(out, get_text(reader, item, item_path, "remote"), 0);
-		fprintf(out, "  id %" PRIu64 "  ", get_number(reader, item, item_path, "id"));
-		put_text(out, get_text(reader, item, item_path, "state"), 0);
+		put_text(out, answer_get_text(reader, item, item_path, "remote"), 0);
+		fprintf(out, "  id %" PRIu64 "  ",
+			answer_get_number(reader, item, item_path, "id"));
+		put_text(out, answer_get_text(reader, item, item_path, "state"), 0);
 		putc('\n', out);
 	}
 }
 
 static void put_thresholds(
-	FILE *out, struct reader *reader, struct json_object *connection, const char *path)
+	FILE *out, struct answer_reader *reader, struct json_object *connection, const char *path)
 {
 	struct json_object *list;
-	size_t n = get_list(reader, connection, path, "thresholds", &list);
+	size_t n = answer_get_list(reader, connection, path, "thresholds", &list);
 
 	for (size_t i = 0; i < n && !reader->has_failed; i++) {
 		struct json_object *item;
 		char item_path[PATH_SIZE];
 
 		snprintf(item_path, sizeof(item_path), "%.60s.thresholds[%zu]", path, i);
-		item = get_item(reader, list, i, item_path);
+		item = answer_get_item(reader, list, i, item_path);
 		fputs(i ? ", " : "    crossed    ", out);
-		put_bytes(out, get_number(reader, item, item_path, "threshold"));
+		put_bytes(out, answer_get_number(reader, item, item_path, "threshold"));
 		fputs(" (at ", out);
-		put_bytes(out, get_number(reader, item, item_path, "bytes"));
+		put_bytes(out, answer_get_number(reader, item, item_path, "bytes"));
 		fprintf(out, ", %" PRIu64 " subflows)",
-			get_number(reader, item, item_path, "subflows"));
+			answer_get_number(reader, item, item_path, "subflows"));
 	}
 	if (n)
 		putc('\n', out);
 }
 
 static void put_connection(
-	FILE *out, struct reader *reader, struct json_object *item, const char *path)
+	FILE *out, struct answer_reader *reader, struct json_object *item, const char *path)
 {
-	uint64_t wanted = get_number(reader, item, path, "wanted");
-	const char *decision = get_text(reader, item, path, "decision");
+	uint64_t wanted = answer_get_number(reader, item, path, "wanted");
+	const char *decision = answer_get_text_or(reader, item, path, "decision", "");
 
-	fprintf(out, "  %08" PRIx64 "  ", get_number(reader, item, path, "token"));
-	put_text(out, get_text(reader, item, path, "namespace"), 0);
+	fprintf(out, "  %08" PRIx64 "  ", answer_get_number(reader, item, path, "token"));
+	put_text(out, answer_get_text(reader, item, path, "namespace"), 0);
 	fputs("  ", out);
-	put_text(out, get_text(reader, item, path, "role"), 0);
+	put_text(out, answer_get_text_or(reader, item, path, "role", "role unknown"), 0);
 	fputs("  ", out);
-	put_text(out, get_text(reader, item, path, "local"), 0);
+	put_text(out, answer_get_text(reader, item, path, "local"), 0);
 	fputs(" -> ", out);
-	put_text(out, get_text(reader, item, path, "remote"), 0);
+	put_text(out, answer_get_text(reader, item, path, "remote"), 0);
 	fputs("  ", out);
-	put_text(out, get_text(reader, item, path, "state"), 0);
+	put_text(out, answer_get_text(reader, item, path, "state"), 0);
 	fputs("\n    sent       ", out);
 	put_counter(out, reader, item, path, "bytes_sent");
 	fputs(", received ", out);
@@ -380,136 +295,24 @@ static void put_connection(
 	}
 }
 
-static void put_connections(FILE *out, struct reader *reader, struct json_object *root)
+static void put_connections(FILE *out, struct answer_reader *reader, struct json_object *root)
 {
 	struct json_object *list;
-	size_t n = get_list(reader, root, "", "connections", &list);
+	size_t n = answer_get_list(reader, root, "", "connections", &list);
 
 	fprintf(out, "Connections%s\n", n ? "" : ": none");
 	for (size_t i = 0; i < n && !reader->has_failed; i++) {
 		char path[PATH_SIZE];
 
 		snprintf(path, sizeof(path), "connections[%zu]", i);
-		put_connection(out, reader, get_item(reader, list, i, path), path);
+		put_connection(out, reader, answer_get_item(reader, list, i, path), path);
 	}
 }
 
-int report_filter_init(struct report_filter *filter, const char *text)
-{
-	const char *slash = strrchr(text, '/');
-	const char *token = slash ? slash + 1 : text;
-	char *name = NULL;
-
-	if (token[0] == '0' && (token[1] | 0x20) == 'x')
-		token += 2;
-	if (!*token || strlen(token) > 8 || token[strspn(token, "0123456789abcdefABCDEF")] ||
-		slash == text)
-		return -EINVAL;
-	if (slash) {
-		name = strndup(text, (size_t)(slash - text));
-		if (!name)
-			return -ENOMEM;
-	}
-	*filter = (struct report_filter){
-		.is_set = true,
-		.namespace_name = name,
-		.token = (uint32_t)strtoul(token, NULL, 16),
-	};
-	return 0;
-}
-
-void report_filter_done(struct report_filter *filter)
-{
-	free(filter->namespace_name);
-	*filter = (struct report_filter){0};
-}
-
-int report_parse(const char *answer, size_t len, struct json_object **ret_root, char *ret_why,
+int report_write(struct json_object *root, bool connections_only, char **ret_text, char *ret_why,
 	size_t why_size)
 {
-	struct json_tokener *tokener = json_tokener_new();
-	struct json_object *root, *error;
-	enum json_tokener_error result;
-	size_t end;
-
-	if (!tokener)
-		return -ENOMEM;
-	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-	root = json_tokener_parse_ex(tokener, answer, (int)len);
-	result = json_tokener_get_error(tokener);
-	end = json_tokener_get_parse_end(tokener);
-	json_tokener_free(tokener);
-	while (end < len && strchr(" \t\r\n", answer[end]) && answer[end])
-		end++;
-	if (result == json_tokener_continue) {
-		snprintf(ret_why, why_size, "subflowd's answer is cut off after %zu bytes", len);
-	} else if (result != json_tokener_success || end < len) {
-		snprintf(ret_why, why_size, "subflowd's answer is no JSON: %s at byte %zu",
-			result == json_tokener_success ? "trailing bytes"
-						       : json_tokener_error_desc(result),
-			end);
-	} else if (!json_object_is_type(root, json_type_object)) {
-		snprintf(ret_why, why_size, "subflowd's answer is no JSON object");
-	} else if (json_object_object_get_ex(root, "error", &error)) {
-		/* JSON escapes whatever could steer a terminal. */
-		snprintf(ret_why, why_size, "subflowd says: %s", json_object_to_json_string(error));
-		json_object_put(root);
-		return -EREMOTEIO;
-	} else {
-		*ret_root = root;
-		return 0;
-	}
-	json_object_put(root);
-	return -EBADMSG;
-}
-
-int report_select(struct json_object *root, const struct report_filter *filter, char *ret_why,
-	size_t why_size)
-{
-	struct reader reader = {.why = ret_why, .why_size = why_size};
-	struct json_object *list, *kept;
-	size_t n;
-
-	if (!filter->is_set)
-		return 0;
-	n = get_list(&reader, root, "", "connections", &list);
-	kept = json_object_new_array();
-	if (!kept)
-		return -ENOMEM;
-	for (size_t i = 0; i < n && !reader.has_failed; i++) {
-		struct json_object *item;
-		char path[PATH_SIZE];
-
-		snprintf(path, sizeof(path), "connections[%zu]", i);
-		item = get_item(&reader, list, i, path);
-		if (get_number(&reader, item, path, "token") != filter->token)
-			continue;
-		if (filter->namespace_name &&
-			strcmp(get_text(&reader, item, path, "namespace"), filter->namespace_name))
-			continue;
-		json_object_array_add(kept, json_object_get(item));
-	}
-	if (reader.has_failed) {
-		json_object_put(kept);
-		return -EBADMSG;
-	}
-	if (!json_object_array_length(kept)) {
-		json_object_put(kept);
-		snprintf(ret_why, why_size,
-			"no connection %08" PRIx32 "%s%s: it is closed, or was never seen "
-			"(\"subflow status\" lists all)",
-			filter->token, filter->namespace_name ? " in namespace " : "",
-			filter->namespace_name ? filter->namespace_name : "");
-		return -ENOENT;
-	}
-	json_object_object_add(root, "connections", kept);
-	return 0;
-}
-
-int report_render(struct json_object *root, bool connections_only, char **ret_text, char *ret_why,
-	size_t why_size)
-{
-	struct reader reader = {.why = ret_why, .why_size = why_size};
+	struct answer_reader reader = {.why = ret_why, .why_size = why_size};
 	char *text = NULL;
 	size_t len;
 	FILE *out;
@@ -526,7 +329,7 @@ int report_render(struct json_object *root, bool connections_only, char **ret_te
 	}
 	put_connections(out, &reader, root);
 	if (fclose(out))
-		reject(&reader, "out of memory");
+		answer_reject(&reader, "out of memory");
 	if (reader.has_failed) {
 		free(text);
 		return -EBADMSG;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* subflow status: what the daemon knows and what it decided. */
+#include "answer.h"
 #include "cli.h"
 #include "control.h"
 #include "report.h"
@@ -46,7 +47,7 @@ static int show(struct json_object *root, const struct options *opt)
 								  JSON_C_TO_STRING_NOSLASHESCAPE));
 		return cli_finish(&status_verb, 0);
 	}
-	r = report_render(root, opt->connection, &text, why, sizeof(why));
+	r = report_write(root, opt->connection, &text, why, sizeof(why));
 	if (r < 0)
 		return fail(why);
 	fputs(text, stdout);
@@ -54,7 +55,7 @@ static int show(struct json_object *root, const struct options *opt)
 	return cli_finish(&status_verb, 0);
 }
 
-static int ask_and_show(const struct options *opt, const struct report_filter *filter)
+static int ask_and_show(const struct options *opt, const struct answer_filter *filter)
 {
 	struct json_object *root = NULL;
 	char why[512] = "out of memory", *answer;
@@ -66,10 +67,10 @@ static int ask_and_show(const struct options *opt, const struct report_filter *f
 		control_explain(r, opt->socket, opt->timeout_ms, why, sizeof(why));
 		return fail(why);
 	}
-	r = report_parse(answer, len, &root, why, sizeof(why));
+	r = answer_parse(answer, len, &root, why, sizeof(why));
 	free(answer);
 	if (r == 0)
-		r = report_select(root, filter, why, sizeof(why));
+		r = answer_select(root, filter, why, sizeof(why));
 	r = r < 0 ? fail(why) : show(root, opt);
 	json_object_put(root);
 	return r;
@@ -85,7 +86,7 @@ static int status_main(int argc, char **argv)
 		{0},
 	};
 	struct options opt = {.timeout_ms = CONTROL_TIMEOUT_MS};
-	struct report_filter filter = {0};
+	struct answer_filter filter = {0};
 	int c, r;
 
 	while ((c = getopt_long(argc, argv, "hj", long_options, NULL)) != -1) {
@@ -117,16 +118,16 @@ static int status_main(int argc, char **argv)
 	}
 	opt.socket = control_path(opt.socket);
 	opt.connection = argv[optind];
-	if (opt.connection && report_filter_init(&filter, opt.connection) < 0) {
+	if (opt.connection && answer_filter_init(&filter, opt.connection) < 0) {
 		fprintf(stderr,
 			"subflow status: \"%s\" names no connection: a token in hex (1 to 8 "
 			"digits), "
 			"or NAMESPACE/TOKEN\n",
 			opt.connection);
-		return cli_misused(&status_verb);
+		return 1;
 	}
 	r = ask_and_show(&opt, &filter);
-	report_filter_done(&filter);
+	answer_filter_done(&filter);
 	return r;
 }
 
