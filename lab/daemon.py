@@ -33,7 +33,7 @@ class Daemon:
     def start(self, serve=()):
         """Starts it and returns when these namespaces are served."""
         with self.log.open("ab") as log:
-            self.process = self.lab.popen([self.binary, "--config", self._config],
+            self.process = self.lab.popen([self.binary, "--verbose", "--config", self._config],
                                           stdout=log, stderr=log)
         names = {node.name for node in serve}
 

@@ -30,6 +30,7 @@ struct subflow {
 	enum subflow_asker asker;
 	bool is_doomed; /* to be destroyed as soon as its port is known */
 	uint32_t serial; /* unique within the connection */
+	uint64_t established_ns; /* CLOCK_MONOTONIC */
 };
 
 /* A threshold that led to a subflow. */

@@ -3,12 +3,19 @@
 #include "plan.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define TRIES_MAX      8
 #define RETRY_FIRST_NS 10000000ull /* doubles with each failure */
 #define MB	       1000000.0
+
+/*
+ * A peer that takes no more subflows answers the SYN and resets after the third packet of the
+ * handshake, often without a reason: a join that ends this soon was refused.
+ */
+#define REFUSAL_NS 1000000000ull
 
 int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_subflows,
 	uint32_t max_connections)
@@ -176,30 +183,39 @@ static void hear_subflow_established(
 	subflow->remote = event->remote;
 	subflow->id = event->id;
 	subflow->state = SUBFLOW_ESTABLISHED;
+	subflow->established_ns = event->now_ns;
 	if (subflow->asker == ASKER_ELEPHANT)
 		note_passed(conn);
 	if (subflow->is_doomed)
 		destroy(plan, conn, subflow);
 }
 
+static void say_refused(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	char why[48] = "reset";
+
+	plan->counters.refused_by_peer++;
+	if (event->reset_reason >= 0)
+		snprintf(why, sizeof(why), "MPTCP reset reason %d", event->reset_reason);
+	else if (event->error)
+		snprintf(why, sizeof(why), "%s", strerror(event->error));
+	conn_say(conn,
+		"the peer refused a subflow (%s); without Subflow it needs `ip mptcp limits set subflows 3`",
+		why);
+}
+
 static void hear_subflow_closed(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
 
-	if (!subflow) {
+	if (!subflow)
 		subflow = conn_find_opening(conn, &event->local, &event->remote);
-		if (!subflow)
-			return;
-		plan->counters.refused_by_peer++;
-		if (event->reset_reason >= 0)
-			conn_say(conn,
-				"the peer refused a subflow (MPTCP reset reason %d); without Subflow it needs `ip mptcp limits set subflows 3`",
-				event->reset_reason);
-		else
-			conn_say(conn,
-				"the peer refused a subflow (%s); without Subflow it needs `ip mptcp limits set subflows 3`",
-				event->error ? strerror(event->error) : "reset");
-	}
+	if (!subflow)
+		return;
+	if (subflow->state == SUBFLOW_OPENING ||
+		(subflow->state == SUBFLOW_ESTABLISHED && subflow->asker != ASKER_NOBODY &&
+			event->now_ns - subflow->established_ns < REFUSAL_NS))
+		say_refused(plan, conn, event);
 	if (subflow->is_doomed && subflow->state == SUBFLOW_OPENING)
 		settle(plan, conn, 0, 1);
 	conn_remove_subflow(conn, subflow);

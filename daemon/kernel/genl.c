@@ -6,27 +6,17 @@
 #include <linux/genetlink.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/time.h>
-#include <time.h>
 
-/* The kernel answers within the request's own system call; this only guards against a bug. */
-#define ANSWER_TIMEOUT_S 5
-
+/*
+ * The kernel answers within the request's own system call, so reading never
+ * needs to wait; and it binds the socket by itself at the first request.
+ */
 int genl_open(int protocol, struct mnl_socket **ret_socket)
 {
-	struct timeval timeout = {.tv_sec = ANSWER_TIMEOUT_S};
-	struct mnl_socket *socket = mnl_socket_open2(protocol, SOCK_CLOEXEC);
-	int err;
+	struct mnl_socket *socket = mnl_socket_open2(protocol, SOCK_CLOEXEC | SOCK_NONBLOCK);
 
 	if (!socket)
 		return -errno;
-	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0 ||
-		setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_RCVTIMEO, &timeout,
-			sizeof(timeout)) < 0) {
-		err = -errno;
-		mnl_socket_close(socket);
-		return err;
-	}
 	*ret_socket = socket;
 	return 0;
 }
@@ -48,7 +38,6 @@ struct nlmsghdr *genl_begin(
 int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each, void *arg)
 {
 	char answer[GENL_BUFFER_BYTES];
-	unsigned int port = mnl_socket_get_portid(socket);
 	static unsigned int sequence;
 	ssize_t len;
 	int more = MNL_CB_OK;
@@ -59,8 +48,8 @@ int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each,
 	while (more > MNL_CB_STOP) {
 		len = mnl_socket_recvfrom(socket, answer, sizeof(answer));
 		if (len < 0)
-			return errno == EAGAIN ? -ETIMEDOUT : -errno;
-		more = mnl_cb_run(answer, len, request->nlmsg_seq, port, each, arg);
+			return errno == EAGAIN ? -EPROTO : -errno;
+		more = mnl_cb_run(answer, len, request->nlmsg_seq, 0, each, arg);
 	}
 	return more < 0 ? -errno : 0;
 }

@@ -130,6 +130,8 @@ static int join(struct mnl_socket *socket, unsigned int group)
 	/* Beyond rmem_max with CAP_NET_ADMIN; a smaller buffer only overruns earlier. */
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof(bytes)) < 0)
 		log_debug("SO_RCVBUFFORCE: %s", strerror(errno));
+	if (mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
 	return mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) < 0
 		       ? -errno
 		       : 0;

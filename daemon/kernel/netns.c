@@ -65,15 +65,21 @@ void netns_leave(void)
 	abort();
 }
 
+int netns_cookie_of(int socket_fd, uint64_t *ret_cookie)
+{
+	socklen_t len = sizeof(*ret_cookie);
+
+	return getsockopt(socket_fd, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &len) < 0 ? -errno
+											: 0;
+}
+
 int netns_cookie(uint64_t *ret_cookie)
 {
-	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err = 0;
-	socklen_t len = sizeof(*ret_cookie);
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), err;
 
 	if (fd < 0)
 		return -errno;
-	if (getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, ret_cookie, &len) < 0)
-		err = -errno;
+	err = netns_cookie_of(fd, ret_cookie);
 	close(fd);
 	return err;
 }

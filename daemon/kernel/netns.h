@@ -25,7 +25,8 @@ int netns_enter(const char *path, uint64_t cookie);
 /* Back home. Ends the process if that fails: it must not act in the wrong place. */
 void netns_leave(void);
 
-/* Of the namespace that the thread is in. */
+/* Of the namespace that a socket is in, and that the thread is in. */
+int netns_cookie_of(int socket_fd, uint64_t *ret_cookie);
 int netns_cookie(uint64_t *ret_cookie);
 int netns_read_sysctl(const char *name, char *ret_value, size_t size);
 int netns_write_sysctl(const char *name, const char *value);

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: MIT
+"""Two hosts on one link, one subflowd for both, and applications that tests tell what to do."""
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT))
+
+from lab.daemon import Daemon  # noqa: E402
+from lab.lab import Lab  # noqa: E402
+from lab.netns import wait_until  # noqa: E402
+
+from app import App  # noqa: E402
+
+BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
+
+
+class Pair(Lab):
+    """Namespaces `client` and `server`, linked; addresses in .near and .far, at the client's and
+    the server's end."""
+
+    def build(self):
+        self.client = self.netns("client")
+        self.server = self.netns("server")
+        self.near, self.far = self.veth(self.client, self.server)
+
+    def serve(self, config=None, serve=None):
+        """A running daemon that serves these namespaces, by default both."""
+        nodes = [self.client, self.server] if serve is None else serve
+        sections = {"namespaces": {"serve": " ".join(node.name for node in nodes) or "own"}}
+        for section, values in (config or {}).items():
+            sections.setdefault(section, {}).update(values)
+        daemon = Daemon(self, BUILD, sections)
+        daemon.start(nodes)
+        return daemon
+
+    def app(self, node, **options):
+        return App(node, **options)
+
+    def sink(self, node=None, port=7000, **options):
+        """An application on the server that reads whatever comes."""
+        app = App(node or self.server)
+        app.sink(port, **options)
+        return app
+
+    def connection(self, daemon, app):
+        """What status says of the connection that an application has in `s`."""
+        token = app.connid()
+
+        def find():
+            return [c for c in daemon.status().get("connections", [])
+                    if c["token"] == token and c["namespace"] == app.node.name]
+
+        return wait_until(find, f"status shows connection {token:08x}")[0]
+
+
+@pytest.fixture
+def pair():
+    with Pair() as lab:
+        yield lab
+
+
+@pytest.fixture
+def served(pair):
+    """The pair with a daemon at its defaults."""
+    pair.daemon = pair.serve()
+    return pair
+
+
+def pytest_runtest_makereport(item, call):
+    """What both ends saw, where a test with a daemon failed."""
+    lab = item.funcargs.get("pair") if hasattr(item, "funcargs") else None
+    if call.when != "call" or not call.excinfo or lab is None or call.excinfo.typename == "Skipped":
+        return
+    for path in sorted(lab.directory.glob("*.log")) if lab.directory.exists() else []:
+        item.add_report_section("call", path.name, path.read_text(errors="replace")[-4000:])
+    for node in list(lab.nodes.values()):
+        try:
+            sockets = node.run(["ss", "-Mnita"]) + node.run(["ss", "-tnita"])
+            counters = {k: v for k, v in node.netstat().items() if "MPTcp" in k and v}
+        except Exception as error:  # the report must not hide the failure
+            sockets, counters = str(error), {}
+        item.add_report_section("call", node.name, f"{sockets}\n{counters}")
