@@ -108,18 +108,35 @@ struct tcp_multipath_pair {
 
 /*
  * Makes @fd an MPTCP socket (on = true) or a plain TCP socket (on = false), in
- * place: a fresh socket takes over the descriptor's number, with the socket
- * options, the bound address, O_NONBLOCK and FD_CLOEXEC of the old one. Call it
- * before connect(2) or listen(2). On any error @fd is as it was.
+ * place: a fresh socket takes over the descriptor's number. Call it before
+ * connect(2) or listen(2). On any error @fd is the socket that it was.
+ *
+ * Carried over: every socket option that can be read, the bound address (the
+ * port stays taken meanwhile), O_NONBLOCK and the other status flags, O_ASYNC
+ * with its owner and signal, FD_CLOEXEC, the socket's user and group. What
+ * cannot be carried is refused, never dropped. On a socket that is MPTCP or TCP
+ * already, connected or not, nothing is done, and that is success.
+ *
+ * Not kept, because they are the socket's own: its inode and SO_COOKIE, and, with
+ * on = false, subflows asked for by TCP_MULTIPATH_ADD. The kernel shows nobody,
+ * so they are lost unseen: SO_ATTACH_REUSEPORT_CBPF and _EBPF, SO_BUSY_POLL_BUDGET,
+ * IP_XFRM_POLICY, BPF sockmaps, and who else than this process holds the socket
+ * (other processes, messages in flight, io_uring); with on = false, on kernels
+ * that lack the fixes of 2025, IPV6_V6ONLY, IP_FREEBIND and IP_TRANSPARENT.
  *
  * -EBADF, -ENOTSOCK     @fd is no socket
  * -EINVAL               @fd is no TCP or MPTCP stream socket
- * -EISCONN              it is connected, connecting or listening
+ * -EISCONN              it is connected, connecting or listening, or a connection
+ *                       that ended left data or an error to be fetched
  * -EBUSY                another descriptor of this process, or an epoll set,
  *                       refers to the same socket and would keep the old one
- * -EOPNOTSUPP           a setting of the socket cannot be carried over
+ * -EOPNOTSUPP           a setting of the socket cannot be carried over: the other
+ *                       protocol has no such option (TCP_USER_TIMEOUT, IP_TTL ...),
+ *                       it needs a privilege, a filter or key is attached, the
+ *                       socket is of another network namespace
  * -EPROTONOSUPPORT, -ENOPROTOOPT   this kernel has no MPTCP, or it is off
- * others                from socket(2), bind(2), dup3(2)
+ * others                from socket(2), bind(2), dup3(2), fcntl(2), or from
+ *                       reading /proc/thread-self, which must be mounted
  */
 int subflow_enable(int fd, bool on);
 
