@@ -274,7 +274,7 @@ scope = socket.if_nametoindex("one")
 out = {}
 for case, proto, device in ("on", TCP, b""), ("off", MPTCP, b""), ("off, device", MPTCP, b"one"):
     sock = stream("AF_INET6", proto)
-    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device + b"\0")
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, device + bytes(1))
     sock.bind(("fe80::77", 0, 0, scope))
     before = sock.getsockname()
     out[case] = [enable(sock, proto == TCP), protocol(sock), before, sock.getsockname()]
