@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: MIT
 """The options of RFC 6897 as an unprivileged program with raw setsockopt and getsockopt meets them."""
 import errno
+import signal
 import socket
 import struct
-import subprocess
 
 import pytest
 from app import ADD, CONNID, ENABLE, MPTCP, REMOVE, SUBFLOWS, TCP
@@ -317,7 +317,7 @@ def test_ring_full_loses_no_request(pair):
     app = pair.app(pair.client)
     count = 150
     app(f"""
-socks = [socket.create_connection if False else socket.socket(2, 1, {MPTCP}) for _ in range({count})]
+socks = [socket.socket(socket.AF_INET, socket.SOCK_STREAM, {MPTCP}) for _ in range({count})]
 for s in socks:
     s.connect(({pair.far.ip4!r}, 7000))
     s.send(b"x")
@@ -329,9 +329,9 @@ for s in socks:
                    for c in connections) == count
 
     wait_until(established, "all connections in status")
-    daemon.process.send_signal(subprocess.signal.SIGSTOP)
+    daemon.process.send_signal(signal.SIGSTOP)
     app("for s in socks: s.setsockopt(6, 10003, 1)")
-    daemon.process.send_signal(subprocess.signal.SIGCONT)
+    daemon.process.send_signal(signal.SIGCONT)
     wait_until(lambda: set(app(
         "[len(s.getsockopt(6, 10005, 1024)) // 56 for s in socks]")) == {2}, "every ADD is done")
     counters = daemon.status()["daemon"]["counters"]

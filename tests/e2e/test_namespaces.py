@@ -1,0 +1,270 @@
+# SPDX-License-Identifier: MIT
+"""One daemon and many network namespaces: which are served, and what is put back."""
+import os
+import signal
+import socket
+
+import pytest
+from app import ADD
+from conftest import BUILD
+from lab.daemon import Daemon
+from lab.netns import wait_until
+
+KERNEL_PM = 0
+USERSPACE_PM = 1
+
+
+def pm_type(node):
+    return int(node.inside(lambda: open("/proc/sys/net/mptcp/pm_type").read()))
+
+
+def namespaces(daemon):
+    return {entry["name"]: entry for entry in daemon.status().get("namespaces", [])}
+
+
+def start(pair, serve, **sections):
+    """A daemon whose `serve` is taken as it is; returns when it answers."""
+    daemon = Daemon(pair, BUILD, {"namespaces": {"serve": serve, **sections}})
+    daemon.start()
+    wait_until(daemon.status, "subflowd answers")
+    return daemon
+
+
+
+
+def test_only_named_namespaces_are_served(pair):
+    daemon = start(pair, pair.client.name)
+    wait_until(lambda: pair.client.name in namespaces(daemon), "the client is served")
+    assert list(namespaces(daemon)) == [pair.client.name]
+    assert pm_type(pair.client) == USERSPACE_PM
+    assert pm_type(pair.server) == KERNEL_PM
+
+
+def test_own_is_the_namespace_of_the_daemon(pair):
+    """The default: nothing is said of namespaces, and the daemon serves where it runs."""
+    daemon = Daemon(pair, BUILD, {})
+    pair.client.popen([daemon.binary, "--config", pair.directory / "subflowd.conf"],
+                      stdout=open(daemon.log, "ab"), stderr=open(daemon.log, "ab"))
+    wait_until(daemon.status, "subflowd answers")
+    assert namespaces(daemon)["own"]["state"] == "served"
+    assert pm_type(pair.client) == USERSPACE_PM
+    assert pm_type(pair.server) == KERNEL_PM
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+
+
+def test_names_may_be_combined_with_own(pair):
+    daemon = Daemon(pair, BUILD, {"namespaces": {"serve": f"own {pair.server.name}"}})
+    pair.client.popen([daemon.binary, "--config", pair.directory / "subflowd.conf"],
+                      stdout=open(daemon.log, "ab"), stderr=open(daemon.log, "ab"))
+    wait_until(lambda: len(namespaces(daemon)) == 2, "both are served")
+    assert set(namespaces(daemon)) == {"own", pair.server.name}
+
+
+def test_a_namespace_that_appears_later_is_served(pair):
+    daemon = start(pair, f"{pair.prefix}late")
+    assert namespaces(daemon) == {}
+    late = pair.netns("late")
+    wait_until(lambda: namespaces(daemon).get(late.name, {}).get("state") == "served", "served")
+    assert pm_type(late) == USERSPACE_PM
+
+
+def test_events_of_all_namespaces_arrive_and_are_told_apart(pair):
+    """The same addresses in two pairs of namespaces; each connection is found in its own."""
+    others = [pair.netns(name) for name in ("client2", "server2")]
+    pair.run(["ip", "link", "add", "twin", "netns", others[0].name, "type", "veth",
+              "peer", "name", "twin", "netns", others[1].name])
+    for node, end in zip(others, (pair.near, pair.far)):
+        node.ip("link set twin up", f"address add {end.ip4}/24 dev twin")
+    daemon = pair.serve(serve=[pair.client, pair.server, *others])
+    apps = []
+    for client, server in ((pair.client, pair.server), others):
+        pair.sink(server)
+        apps.append(pair.app(client).connect(pair.far.ip4))
+    for count, app in enumerate(apps, 1):
+        app.set(ADD, count)
+    for count, app in enumerate(apps, 1):
+        app.wait_subflows(1 + count)
+        connection = pair.connection(daemon, app)
+        assert connection["namespace"] == app.node.name
+        assert len(connection["subflows"]) == 1 + count
+
+
+def test_a_deleted_namespace_and_its_devices_are_gone(pair):
+    """Nothing that the daemon holds keeps it: the peer's end of the link goes with it."""
+    daemon = pair.serve()
+    sink = pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 2)
+    app.wait_subflows(3)
+    sink.stop()  # first: a socket that waits for the peer's FIN keeps its namespace for a minute
+    app.stop()
+    pair.client.close()
+    pair.run(["ip", "netns", "delete", pair.client.name])
+    wait_until(lambda: pair.far.device not in pair.server.tx_bytes(),
+               "the veth at the other end disappears with the namespace")
+    wait_until(lambda: pair.client.name not in namespaces(daemon), "status forgets it")
+    assert all(c["namespace"] != pair.client.name for c in daemon.status()["connections"])
+    assert daemon.process.poll() is None
+    del pair.nodes["client"]
+
+
+def test_a_namespace_that_vanishes_while_in_use(pair):
+    """Its name goes, a process and its connection stay in it: the daemon goes on, and so do they."""
+    daemon = pair.serve()
+    sink = pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    pair.run(["ip", "netns", "delete", pair.client.name])
+    wait_until(lambda: namespaces(daemon)[pair.client.name]["state"] == "vanished", "vanished")
+    app.set(ADD, 1)
+    wait_until(lambda: daemon.status()["daemon"]["counters"]["create_failures"] == 1, "given up")
+    assert len(app.subflows()) == 1
+    app("send(s, 1000000)")
+    sink.stop()
+    app.stop()
+    wait_until(lambda: pair.client.name not in namespaces(daemon), "status forgets it")
+    pair.client.close()
+    del pair.nodes["client"]
+    again = pair.netns("client")
+    wait_until(lambda: namespaces(daemon).get(again.name, {}).get("state") == "served",
+               "another namespace of the same name is served")
+
+
+def test_short_lived_namespaces_leave_nothing_behind(pair):
+    daemon = start(pair, "all")
+    descriptors = f"/proc/{daemon.process.pid}/fd"
+    wait_until(lambda: pair.server.name in namespaces(daemon), "served")
+    before = len(os.listdir(descriptors))
+    count = len(namespaces(daemon))
+    for _ in range(20):
+        node = pair.netns("brief")
+        wait_until(lambda: node.name in namespaces(daemon), "served")
+        node.close()
+        pair.run(["ip", "netns", "delete", node.name])
+        del pair.nodes["brief"]
+    wait_until(lambda: len(namespaces(daemon)) == count, "all are forgotten")
+    assert len(os.listdir(descriptors)) == before
+
+
+def test_endpoints_of_the_in_kernel_path_manager_are_respected(pair):
+    pair.client.run(["ip", "mptcp", "endpoint", "add", pair.near.ip4, "subflow"])
+    daemon = start(pair, f"{pair.client.name} {pair.server.name}")
+    wait_until(lambda: len(namespaces(daemon)) == 2, "both are known")
+    entry = namespaces(daemon)[pair.client.name]
+    assert entry["state"] == "left alone"
+    assert "endpoint" in entry["reason"] and "take_over" in entry["reason"]
+    assert pm_type(pair.client) == KERNEL_PM
+    assert entry["reason"] in daemon.log.read_text()
+
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    with pytest.raises(OSError) as caught:
+        app.set(ADD, 1)
+    assert caught.value.errno == 95
+    connection = pair.connection(daemon, app)
+    assert connection["decision"] == "cannot be split: its namespace is left alone"
+
+
+def test_take_over(pair):
+    pair.client.run(["ip", "mptcp", "endpoint", "add", pair.near.ip4, "subflow"])
+    daemon = start(pair, pair.client.name, take_over="yes")
+    wait_until(lambda: namespaces(daemon).get(pair.client.name, {}).get("state") == "served",
+               "served")
+    assert pm_type(pair.client) == USERSPACE_PM
+
+
+def listen_for_path_manager_events(node):
+    """What mptcpd does: a generic netlink socket in the multicast group of the events."""
+    genl = node.inside(socket.socket, socket.AF_NETLINK, socket.SOCK_RAW, 16)
+    genl.bind((0, 0))
+    name = b"mptcp_pm\0"
+    attribute = (4 + len(name)).to_bytes(2, "little") + (2).to_bytes(2, "little") + name
+    attribute += bytes(-len(attribute) % 4)
+    body = bytes([3, 1, 0, 0]) + attribute
+    genl.send((16 + len(body)).to_bytes(4, "little") + (16).to_bytes(2, "little")
+              + (1).to_bytes(2, "little") + bytes(8) + body)
+    answer = genl.recv(65536)
+    at = answer.index(b"mptcp_pm_events\0")
+    group = int.from_bytes(answer[at - 8:at - 4], "little")
+    genl.setsockopt(270, 1, group)  # SOL_NETLINK, NETLINK_ADD_MEMBERSHIP
+    return genl
+
+
+def test_another_path_manager_is_respected(pair):
+    with listen_for_path_manager_events(pair.client):
+        daemon = start(pair, pair.client.name)
+        wait_until(lambda: namespaces(daemon), "known")
+        entry = namespaces(daemon)[pair.client.name]
+        assert entry["state"] == "left alone" and "another path manager" in entry["reason"]
+        assert pm_type(pair.client) == KERNEL_PM
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_what_was_set_is_put_back(pair, how):
+    daemon = pair.serve()
+    assert pm_type(pair.client) == pm_type(pair.server) == USERSPACE_PM
+    daemon.process.send_signal(how)
+    wait_until(lambda: pm_type(pair.client) == pm_type(pair.server) == KERNEL_PM, "put back")
+    assert daemon.process.wait(10) == (0 if how != signal.SIGKILL else -how)
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_what_somebody_else_has_set_since_is_not_touched(pair, how):
+    """The administrator's own value wins: here the sysctl was ours already before the daemon."""
+    pair.client.sysctl({"net.mptcp.pm_type": USERSPACE_PM})
+    daemon = pair.serve()
+    pair.server.sysctl({"net.mptcp.pm_type": KERNEL_PM})
+    daemon.process.send_signal(how)
+    daemon.process.wait(10)
+    wait_until(lambda: not daemon.socket.exists() or how == signal.SIGKILL, "ended")
+    wait_guardians_gone(daemon)
+    assert pm_type(pair.client) == USERSPACE_PM
+    assert pm_type(pair.server) == KERNEL_PM
+
+
+def wait_guardians_gone(daemon):
+    """The guardian holds the lock until its work is done."""
+    import fcntl
+    with open(f"{daemon.socket}.lock") as lock:
+        def is_free():
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+        wait_until(is_free, "the guardian ends")
+
+
+def test_a_killed_guardian_is_replaced(pair):
+    daemon = pair.serve()
+
+    def guardians():
+        with open(pair.cgroup / "cgroup.procs") as file:
+            pids = [int(line) for line in file]
+        return [pid for pid in pids if open(f"/proc/{pid}/comm").read() == "subflow-guard\n"]
+
+    first, = guardians()
+    os.kill(first, signal.SIGKILL)
+    wait_until(lambda: guardians() and guardians() != [first], "a new guardian")
+    wait_until(lambda: "new one has taken its place" in daemon.log.read_text(), "the log says so")
+    daemon.process.kill()
+    wait_until(lambda: pm_type(pair.client) == pm_type(pair.server) == KERNEL_PM, "put back")
+
+
+def test_a_socket_passed_to_another_namespace_keeps_working(pair):
+    """The options follow the socket's namespace and not that of the process."""
+    pair.serve()
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    # Unprivileged, so the process cannot move itself: hand the socket to one that is elsewhere.
+    path = str(pair.directory / "hand")
+    other = pair.app(pair.server, uid=0)
+    other(f"u = socket.socket(socket.AF_UNIX); u.bind({path!r}); u.listen(1)")
+    other(f"os = __import__('os'); os.chmod({path!r}, 0o777)")
+    app(f"u = socket.socket(socket.AF_UNIX); u.connect({path!r}); socket.send_fds(u, [b'x'], [s.fileno()])")
+    other("c, _ = u.accept(); s = socket.socket(fileno=socket.recv_fds(c, 1, 1)[1][0])")
+    other.set(ADD, 1)
+    app.wait_subflows(2)
+    assert other.connid() == app.connid()
