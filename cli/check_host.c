@@ -13,10 +13,6 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
-#endif
-
 static void check_preload(struct host *host, struct finding *f)
 {
 	char path[PATH_MAX];

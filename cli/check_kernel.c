@@ -1,27 +1,21 @@
 /* SPDX-License-Identifier: MIT */
 /* Checks of Multipath TCP, its path managers and its netlink interfaces. */
 #include "doctor.h"
+#include "listener.h"
 
-#include <ctype.h>
-#include <dirent.h>
 #include <errno.h>
 #include <linux/netlink.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
-#endif
-
 #define SYSCTL "/proc/sys/net/mptcp/"
 
-enum { SUBFLOWS_WANTED = 4, COMM_SIZE = 32 };
+enum { SUBFLOWS_WANTED = 4 };
 
 static void check_sockets(struct host *host, struct finding *f)
 {
@@ -58,25 +52,32 @@ static void check_enabled(struct host *host, struct finding *f)
 		doctor_found(f, STATE_OK, NULL, "%s", word);
 }
 
+/* The sysctl that chooses the path manager has two names, by kernel. NULL: there is none. */
+static const char *find_path_manager(bool *ret_is_userspace)
+{
+	static const char *const paths[] = {SYSCTL "pm_type", SYSCTL "path_manager"};
+	char word[32];
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		if (doctor_read_word(paths[i], word, sizeof(word)) < 0)
+			continue;
+		*ret_is_userspace = !strcmp(word, "1") || !strcmp(word, "userspace");
+		return paths[i];
+	}
+	return NULL;
+}
+
 static void check_path_manager(struct host *host, struct finding *f)
 {
-	const char *path = SYSCTL "pm_type";
-	char word[32];
 	bool is_userspace;
+	const char *path = find_path_manager(&is_userspace);
 
-	(void)host;
-	if (doctor_read_word(path, word, sizeof(word)) < 0) {
-		path = SYSCTL "path_manager";
-		if (doctor_read_word(path, word, sizeof(word)) < 0) {
-			doctor_found(f, STATE_FAIL,
-				"a kernel with net.mptcp.pm_type or net.mptcp.path_manager",
-				"this kernel has no userspace path manager");
-			return;
-		}
-	}
-	is_userspace = !strcmp(word, "1") || !strcmp(word, "userspace");
+	if (!path)
+		doctor_found(f, STATE_FAIL,
+			"a kernel with net.mptcp.pm_type or net.mptcp.path_manager",
+			"this kernel has no userspace path manager");
 	/* access(2) tells a read-only /proc/sys even to root. */
-	if (host->is_privileged && access(path, W_OK) < 0)
+	else if (host->is_privileged && access(path, W_OK) < 0)
 		doctor_found(f, is_userspace ? STATE_WARN : STATE_FAIL,
 			"mount /proc/sys writable (in a container: run subflowd outside)",
 			"%s cannot be written: %s", path, strerror(errno));
@@ -118,115 +119,35 @@ static void check_endpoints(struct host *host, struct finding *f)
 		doctor_found(f, STATE_OK, NULL, "none of the in-kernel path manager");
 }
 
-/* Whether a descriptor of process @pid is the socket with @inode. */
-static bool holds_socket(const char *pid, unsigned long inode)
-{
-	char path[300], link[64], wanted[64];
-	struct dirent *entry;
-	bool is_found = false;
-	DIR *fds;
-
-	snprintf(wanted, sizeof(wanted), "socket:[%lu]", inode);
-	snprintf(path, sizeof(path), "/proc/%.16s/fd", pid);
-	fds = opendir(path);
-	if (!fds)
-		return false;
-	while (!is_found && (entry = readdir(fds))) {
-		ssize_t n;
-
-		snprintf(path, sizeof(path), "/proc/%.16s/fd/%.16s", pid, entry->d_name);
-		n = readlink(path, link, sizeof(link) - 1);
-		if (n > 0) {
-			link[n] = '\0';
-			is_found = !strcmp(link, wanted);
-		}
-	}
-	closedir(fds);
-	return is_found;
-}
-
-/* Who holds the socket with @inode; -ESRCH when this user cannot see. */
-static int find_owner(unsigned long inode, char *ret_comm, size_t size, int *ret_pid)
-{
-	struct dirent *entry;
-	DIR *proc = opendir("/proc");
-	int r = -ESRCH;
-
-	if (!proc)
-		return -errno;
-	while (r < 0 && (entry = readdir(proc))) {
-		char path[64];
-
-		if (!isdigit((unsigned char)entry->d_name[0]) ||
-			!holds_socket(entry->d_name, inode))
-			continue;
-		snprintf(path, sizeof(path), "/proc/%.16s/comm", entry->d_name);
-		if (doctor_read_word(path, ret_comm, size) < 0)
-			continue;
-		*ret_pid = atoi(entry->d_name);
-		r = 0;
-	}
-	closedir(proc);
-	return r;
-}
-
-/* Whether the line of /proc/net/netlink is a listener of @group; its columns: af_netlink.c. */
-static bool is_listener(const char *line, uint32_t group, unsigned long *ret_inode)
-{
-	unsigned protocol, groups;
-
-	return sscanf(line, "%*s %u %*u %x %*d %*d %*d %*d %*u %lu", &protocol, &groups,
-		       ret_inode) == 3 &&
-	       protocol == NETLINK_GENERIC && groups & UINT32_C(1) << (group - 1);
-}
-
 static void check_listeners(struct host *host, struct finding *f)
 {
-	FILE *file;
-	char line[256];
-	unsigned long inode;
-	bool is_subflowd = false;
+	struct listeners found;
+	int r;
 
 	if (host->pm_error || !host->pm.events_group) {
 		doctor_found(f, STATE_UNKNOWN, NULL, "no path-manager events to listen for");
 		return;
 	}
-	/* The file shows the first 32 groups only. */
-	if (host->pm.events_group > 32) {
+	r = listener_find(host->pm.events_group, "subflowd", &found);
+	if (r == -ERANGE)
 		doctor_found(f, STATE_UNKNOWN, "look for mptcpd in the list of processes",
 			"/proc/net/netlink does not show group %u", host->pm.events_group);
-		return;
-	}
-	file = fopen("/proc/net/netlink", "re");
-	if (!file) {
-		doctor_found(f, STATE_UNKNOWN, NULL, "/proc/net/netlink: %s", strerror(errno));
-		return;
-	}
-	doctor_found(f, STATE_OK, NULL, "nobody else listens for path-manager events");
-	while (fgets(line, sizeof(line), file)) {
-		char comm[COMM_SIZE] = "";
-		int pid = 0;
-
-		if (!is_listener(line, host->pm.events_group, &inode))
-			continue;
-		if (find_owner(inode, comm, sizeof(comm), &pid) < 0) {
-			doctor_found(f, STATE_UNKNOWN, "run as root",
-				"a process that this user cannot see listens for path-manager "
-				"events");
-		} else if (!strcmp(comm, "subflowd")) {
-			is_subflowd = true;
-			continue;
-		} else {
-			doctor_found(f, STATE_WARN, "stop it; or [namespaces] take_over = yes",
-				"%s (pid %d) listens for path-manager events: subflowd leaves "
-				"this namespace alone",
-				comm, pid);
-			break;
-		}
-	}
-	fclose(file);
-	if (is_subflowd && f->state == STATE_OK)
-		doctor_found(f, STATE_OK, NULL, "only subflowd listens for path-manager events");
+	else if (r < 0)
+		doctor_found(f, STATE_UNKNOWN, NULL, "/proc/net/netlink: %s", strerror(-r));
+	else if (found.other_pid)
+		doctor_found(f, STATE_WARN, "stop it; or [namespaces] take_over = yes",
+			"%s (pid %d) listens for path-manager events: subflowd leaves this "
+			"namespace alone",
+			found.other_name, found.other_pid);
+	else if (found.has_hidden && host->is_privileged)
+		doctor_found(f, STATE_WARN, "look for it outside of this container",
+			"a process of another PID namespace listens for path-manager events");
+	else if (found.has_hidden)
+		doctor_found(f, STATE_UNKNOWN, "run as root",
+			"a process that this user cannot see listens for path-manager events");
+	else
+		doctor_found(f, STATE_OK, NULL, "%s listens for path-manager events",
+			found.has_ours ? "only subflowd" : "nobody");
 }
 
 static void check_initial_join(struct host *host, struct finding *f)
@@ -246,7 +167,8 @@ static void check_initial_join(struct host *host, struct finding *f)
 static void check_limits(struct host *host, struct finding *f)
 {
 	uint32_t limit = 0;
-	char remedy[96], word[8];
+	bool is_userspace;
+	char remedy[96];
 	int r = host->pm_error;
 
 	if (r == 0)
@@ -255,8 +177,7 @@ static void check_limits(struct host *host, struct finding *f)
 		doctor_unprivileged(f);
 	} else if (r < 0) {
 		doctor_found(f, STATE_UNKNOWN, NULL, "the kernel does not tell: %s", strerror(-r));
-	} else if (doctor_read_word(SYSCTL "pm_type", word, sizeof(word)) == 0 &&
-		   !strcmp(word, "1")) {
+	} else if (find_path_manager(&is_userspace) && is_userspace) {
 		doctor_found(f, STATE_OK, NULL, "%u, without effect on the userspace path manager",
 			limit);
 	} else if (limit < SUBFLOWS_WANTED - 1) {

@@ -14,10 +14,6 @@
 #include <sys/time.h>
 #include <time.h>
 
-#ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
-#endif
-
 enum { REQUEST_SIZE = 256, ANSWER_SIZE = 32 << 10 };
 
 /* A dump says in its last message whether it went well; libmnl ignores that. */

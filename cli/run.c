@@ -16,10 +16,6 @@
 #include <sys/xattr.h>
 #include <unistd.h>
 
-#ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
-#endif
-
 /* As env(1) and the shells have them. */
 enum { EXIT_SELF = 125, EXIT_CANNOT_EXECUTE = 126, EXIT_NOT_FOUND = 127 };
 

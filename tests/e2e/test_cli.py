@@ -19,6 +19,7 @@ REPO = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SUBFLOW_BUILD", REPO / "build")).resolve()
 SUBFLOW = str(BUILD / "cli" / "subflow")
 PRELOAD = BUILD / "lib" / "libsubflow-preload.so"
+SUBFLOWD = BUILD / "daemon" / "subflowd"
 PYTHON = "/usr/bin/python3"
 DEADLINE_S = 30
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
@@ -668,3 +669,60 @@ def test_run_makes_sockets_mptcp():
     script = "import socket as s; print(s.socket().getsockopt(s.SOL_SOCKET, 38))"
     done = subflow("run", PYTHON, "-c", script)
     assert (done.stdout, done.stderr) == ("262\n", "")
+
+
+# With the real daemon
+
+def cgroup2():
+    for line in pathlib.Path("/proc/self/mounts").read_text(encoding="utf-8").splitlines():
+        fields = line.split()
+        if fields[2] == "cgroup2":
+            return pathlib.Path(fields[1])
+    return pytest.skip("no cgroup2 here")
+
+
+@pytest.fixture(name="daemon")
+def fixture_daemon(namespace, tmp_path):
+    """subflowd for a namespace of its own and a cgroup without processes; its control socket."""
+    if not SUBFLOWD.exists():
+        pytest.skip("no daemon in this build")
+    cgroup = cgroup2() / namespace.name
+    control = tmp_path / "control"
+    config = tmp_path / "subflowd.conf"
+    config.write_text(f"[namespaces]\nserve = own\n[hooks]\ncgroup = {cgroup}\n"
+                      f"[control]\nsocket = {control}\n")
+    cgroup.mkdir()
+    try:
+        with subprocess.Popen([*namespace.enter, SUBFLOWD, "--config", config],
+                              stderr=subprocess.PIPE, text=True) as daemon:
+            guard = threading.Timer(DEADLINE_S, daemon.kill)
+            guard.start()
+            try:
+                log = []
+                for line in daemon.stderr:
+                    log.append(line)
+                    if "ready" in line:
+                        break
+                else:
+                    pytest.fail("subflowd is not ready:\n" + "".join(log))
+                yield control
+            finally:
+                daemon.terminate()
+                daemon.stderr.read()
+                daemon.wait()
+                guard.cancel()
+    finally:
+        cgroup.rmdir()
+
+
+@needs_root
+def test_status_of_the_daemon(namespace, daemon):
+    done = subflow("status", "--socket", daemon)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "own          served" in done.stdout and "Connections: none" in done.stdout
+    answer = json.loads(subflow("status", "--json", "--socket", daemon).stdout)
+    assert answer["namespaces"][0]["state"] == "served"
+    fails(subflow("status", "12345678", "--socket", daemon), "no connection 12345678")
+    checks = doctor(namespace.enter, daemon)
+    assert checks["subflowd"]["state"] == "ok"
+    assert "only subflowd" in checks["other-listeners"]["detail"]

@@ -35,21 +35,26 @@ static void refused(const char *text, size_t len, int error, const char *words)
 		fail_msg("\"%s\" does not say \"%s\"", why, words);
 }
 
+static void refused_text(const char *text, int error, const char *words)
+{
+	refused(text, strlen(text), error, words);
+}
+
 static void test_parse(void **state)
 {
 	(void)state;
 	json_object_put(parsed("{}"));
 	json_object_put(parsed(" {\"daemon\": {}} \r\n\t"));
-	refused("{\"daemon\": ", 11, -EBADMSG, "cut off after 11 bytes");
-	refused("nonsense", 8, -EBADMSG, "no JSON");
-	refused("{} {}", 5, -EBADMSG, "no JSON");
+	refused_text("{\"daemon\": ", -EBADMSG, "cut off after 11 bytes");
+	refused_text("nonsense", -EBADMSG, "no JSON");
+	refused_text("{} {}", -EBADMSG, "no JSON");
 	refused("{}\0", 3, -EBADMSG, "no JSON");
-	refused("[]", 2, -EBADMSG, "no JSON object");
-	refused("null ", 5, -EBADMSG, "no JSON object");
-	refused("12 ", 3, -EBADMSG, "no JSON object");
-	refused("{\"a\": \"\xff\"}", 10, -EBADMSG, "no JSON");
-	refused("{\"error\": \"no\x7f way\"}", 19, -EREMOTEIO, "no");
-	refused("{\"error\": \"\\u001b[2J\"}", 22, -EREMOTEIO, "\\u001b[2J");
+	refused_text("[]", -EBADMSG, "no JSON object");
+	refused_text("null ", -EBADMSG, "no JSON object");
+	refused_text("12 ", -EBADMSG, "no JSON object");
+	refused_text("{\"a\": \"\xff\"}", -EBADMSG, "no JSON");
+	refused_text("{\"error\": \"no\x7f way\"}", -EREMOTEIO, "no");
+	refused_text("{\"error\": \"\\u001b[2J\"}", -EREMOTEIO, "\\u001b[2J");
 }
 
 /* Every beginning of a whole answer is an error, never a shorter answer. */

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* Who listens to a generic netlink multicast group in this network namespace. */
+#ifndef LISTENER_H
+#define LISTENER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct listeners {
+	bool has_ours;
+	bool has_hidden; /* processes that this user cannot see */
+	int other_pid;   /* the first other one; 0: there is none */
+	char other_name[32];
+};
+
+/* @ours is the name of our own processes. -ERANGE when the kernel does not show @group. */
+int listener_find(uint32_t group, const char *ours, struct listeners *ret_listeners);
+
+#endif
