@@ -26,8 +26,8 @@ struct config_key {
 /*
  * Reads @path into @ret_values by the table @keys, which ends with an entry
  * without a name. Values of keys that the file does not name stay. On error
- * nothing of @ret_values is changed but strings already read, and @error names
- * file, line, key and what is allowed.
+ * nothing of @ret_values is changed, and @error names file, line, key and what
+ * is allowed. A key is named once; a line is at most 199 bytes (libinih).
  */
 int config_read(const char *path, const struct config_key *keys, void *ret_values, char *error,
 	size_t error_size);
