@@ -1,0 +1,214 @@
+/* SPDX-License-Identifier: MIT */
+/* The table of keys: defaults, what each key sets, and what is refused. */
+#include "settings.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/file.h"
+#include "unit.h"
+
+#define ERROR_MAX 512
+
+static struct settings settings;
+static char error[ERROR_MAX];
+
+static int begin(void **state)
+{
+	(void)state;
+	*error = '\0';
+	return settings_init(&settings);
+}
+
+static int end(void **state)
+{
+	(void)state;
+	settings_done(&settings);
+	return 0;
+}
+
+static int read_text(const char *text)
+{
+	char path[FILE_PATH_MAX];
+	int fd = file_make(text, strlen(text), path);
+	int err = settings_read(&settings, path, error, sizeof(error));
+
+	file_remove(fd);
+	return err;
+}
+
+static void assert_defaults(void)
+{
+	assert_int_equal(settings.start_bytes, 100000000);
+	assert_int_equal(settings.step_bytes, 50000000);
+	assert_int_equal(settings.stop_bytes, 300000000);
+	assert_int_equal(settings.elephant_subflows, 4);
+	assert_int_equal(settings.max_subflows, 8);
+	assert_int_equal(settings.calls_per_second, 100);
+	assert_int_equal(settings.max_connections, 65536);
+	assert_string_equal(settings.serve, "own");
+	assert_false(settings.take_over);
+	assert_string_equal(settings.cgroup, "");
+	assert_int_equal(settings.ring_bytes, 262144);
+	assert_string_equal(settings.socket, "/run/subflow/control");
+}
+
+static void defaults_are_the_papers(void **state)
+{
+	(void)state;
+	assert_defaults();
+	assert_int_equal(read_text(""), 0);
+	assert_defaults();
+}
+
+static void every_key_is_read(void **state)
+{
+	(void)state;
+	assert_int_equal(read_text("[elephant]\n"
+				   "start = 1MB\n"
+				   "step = 2MB\n"
+				   "stop = 3MB\n"
+				   "max_subflows = 5\n"
+				   "[limits]\n"
+				   "max_subflows = 6\n"
+				   "calls_per_second = 7\n"
+				   "max_connections = 8\n"
+				   "[namespaces]\n"
+				   "serve = own a b\n"
+				   "take_over = yes\n"
+				   "[hooks]\n"
+				   "cgroup = /sys/fs/cgroup/a\n"
+				   "ring_size = 8192\n"
+				   "[control]\n"
+				   "socket = /run/a\n"),
+		0);
+	assert_string_equal(error, "");
+	assert_int_equal(settings.start_bytes, 1000000);
+	assert_int_equal(settings.step_bytes, 2000000);
+	assert_int_equal(settings.stop_bytes, 3000000);
+	assert_int_equal(settings.elephant_subflows, 5);
+	assert_int_equal(settings.max_subflows, 6);
+	assert_int_equal(settings.calls_per_second, 7);
+	assert_int_equal(settings.max_connections, 8);
+	assert_string_equal(settings.serve, "own a b");
+	assert_true(settings.take_over);
+	assert_string_equal(settings.cgroup, "/sys/fs/cgroup/a");
+	assert_int_equal(settings.ring_bytes, 8192);
+	assert_string_equal(settings.socket, "/run/a");
+}
+
+struct refusal {
+	const char *text;
+	const char *says; /* a part of the message */
+};
+
+static void assert_refused(const struct refusal *refusals, size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		assert_int_equal(read_text(refusals[i].text), -EINVAL);
+		if (!strstr(error, refusals[i].says))
+			fail_msg("\"%s\" does not say \"%s\"", error, refusals[i].says);
+	}
+}
+
+#define ASSERT_REFUSED(refusals) assert_refused(refusals, sizeof(refusals) / sizeof(*refusals))
+
+static void ranges_are_kept(void **state)
+{
+	static const struct refusal refusals[] = {
+		{"[elephant]\nstart = 0", ":2: start = 0: allowed is a number of bytes from 1"},
+		{"[elephant]\nstep = 0", "step = 0: allowed is a number of bytes from 1"},
+		{"[elephant]\nmax_subflows = 0", "allowed is a number from 1 to 64"},
+		{"[elephant]\nmax_subflows = 65", "allowed is a number from 1 to 64"},
+		{"[limits]\nmax_subflows = 65", "allowed is a number from 1 to 64"},
+		{"[limits]\ncalls_per_second = 0", "allowed is a number from 1 to 1000000"},
+		{"[limits]\nmax_connections = 0", "allowed is a number from 1 to 10000000"},
+		{"[hooks]\nring_size = 2048", "allowed is a number of bytes from 4096"},
+	};
+
+	(void)state;
+	ASSERT_REFUSED(refusals);
+	assert_defaults();
+}
+
+static void values_must_fit_together(void **state)
+{
+	static const struct refusal refusals[] = {
+		{"[elephant]\nstart = 301MB", "[elephant] stop: allowed is start or more"},
+		{"[elephant]\nstop = 99MB", "[elephant] stop: allowed is start or more"},
+		{"[hooks]\nring_size = 5000", "[hooks] ring_size: allowed is a power of two"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+		end(NULL);
+		begin(NULL);
+		assert_refused(&refusals[i], 1);
+	}
+	end(NULL);
+	begin(NULL);
+	assert_int_equal(read_text("[elephant]\nstart = 300MB"), 0);
+}
+
+static void namespaces_are_names(void **state)
+{
+	static const struct refusal refusals[] = {
+		{"[namespaces]\nserve =", "allowed is own, all, or names as in `ip netns`"},
+		{"[namespaces]\nserve = a b/c", "allowed is own, all, or names as in `ip netns`"},
+		{"[namespaces]\nserve = ../a", "allowed is own, all, or names as in `ip netns`"},
+		{"[namespaces]\ntake_over = maybe", "allowed is yes or no"},
+	};
+
+	(void)state;
+	ASSERT_REFUSED(refusals);
+	assert_defaults();
+	assert_int_equal(read_text("[namespaces]\nserve = all"), 0);
+	assert_string_equal(settings.serve, "all");
+}
+
+static void paths_are_absolute(void **state)
+{
+	static const struct refusal refusals[] = {
+		{"[hooks]\ncgroup = a/b", "allowed is an absolute path"},
+		{"[hooks]\ncgroup =", "allowed is an absolute path"},
+		{"[control]\nsocket = a", "allowed is an absolute path of at most 107 bytes"},
+	};
+
+	(void)state;
+	ASSERT_REFUSED(refusals);
+	assert_defaults();
+}
+
+/* sun_path has room for 107 bytes and their end. */
+static void socket_paths_fit_an_address(void **state)
+{
+	char text[160], *path;
+
+	(void)state;
+	path = text + sprintf(text, "[control]\nsocket = ");
+	memset(path, 'x', 108);
+	*path = '/';
+	path[108] = '\0';
+	assert_int_equal(read_text(text), -EINVAL);
+	path[107] = '\0';
+	assert_int_equal(read_text(text), 0);
+	assert_string_equal(settings.socket, path);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(defaults_are_the_papers),
+		TEST(every_key_is_read),
+		TEST(ranges_are_kept),
+		TEST(values_must_fit_together),
+		TEST(namespaces_are_names),
+		TEST(paths_are_absolute),
+		TEST(socket_paths_fit_an_address),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
