@@ -288,20 +288,11 @@ static bool is_carried(int old, int fresh, const struct option *o)
 	return was.error || is.error || is_equal(&was, &is);
 }
 
-static int has_filter(int fd)
-{
-	socklen_t len = 0;
-
-	/* With no room the kernel tells the number of instructions; EACCES is an eBPF program. */
-	if (getsockopt(fd, SOL_SOCKET, SO_GET_FILTER, NULL, &len) < 0)
-		return errno == EACCES ? 1 : -errno;
-	return len > 0;
-}
-
 /*
- * Bytes of option memory that the socket is charged for: TCP-MD5 and TCP-AO
- * keys, flow label leases, anycast memberships, BPF storage. None of these can
- * be read back, but this tells that there is something. 0 before Linux 4.12.
+ * Bytes of option memory that the socket is charged for: classic and eBPF
+ * filters, TCP-MD5 and TCP-AO keys, flow label leases, anycast memberships, BPF
+ * storage. Most of these cannot be read back, but this tells that there is
+ * something.
  */
 static unsigned int option_memory(int fd)
 {
@@ -335,7 +326,7 @@ static bool is_tcp(int fd)
 
 int carry_options(int old, int pristine, int fresh)
 {
-	if (!is_same_namespace(old, fresh) || has_filter(old) != 0)
+	if (!is_same_namespace(old, fresh))
 		return -EOPNOTSUPP;
 	/*
 	 * MPTCP sockets take none of these. What they are charged for is the BPF

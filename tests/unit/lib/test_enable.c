@@ -9,6 +9,7 @@
 #include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -18,12 +19,21 @@
 /* The next such call fails with this errno. */
 static int bind_error, dup3_error, async_error;
 
+/* Another thread that is quicker: at the next bind(), this socket takes over that descriptor. */
+static int intruder = -1, intruded = -1;
+
+/* A BPF program of the host that makes every TCP socket MPTCP at its birth. */
+static bool is_tcp_turned;
+
 int __real_bind(int fd, const struct sockaddr *sa, socklen_t len);
 int __wrap_bind(int fd, const struct sockaddr *sa, socklen_t len);
 int __real_dup3(int old, int new, int flags);
 int __wrap_dup3(int old, int new, int flags);
 int __real_fcntl64(int fd, int command, long argument);
 int __wrap_fcntl64(int fd, int command, long argument);
+
+long __real_syscall(long number, long domain, long type, long protocol);
+long __wrap_syscall(long number, long domain, long type, long protocol);
 
 static bool is_injected(int *error)
 {
@@ -37,7 +47,18 @@ static bool is_injected(int *error)
 
 int __wrap_bind(int fd, const struct sockaddr *sa, socklen_t len)
 {
+	if (intruder >= 0) {
+		assert_int_equal(dup2(intruder, intruded), intruded);
+		intruder = -1;
+	}
 	return is_injected(&bind_error) ? -1 : __real_bind(fd, sa, len);
+}
+
+long __wrap_syscall(long number, long domain, long type, long protocol)
+{
+	if (number == SYS_socket && is_tcp_turned && protocol == IPPROTO_TCP)
+		protocol = IPPROTO_MPTCP;
+	return __real_syscall(number, domain, type, protocol);
 }
 
 int __wrap_dup3(int old, int new, int flags)
@@ -573,6 +594,39 @@ static void injected_failures_leave_no_trace(void **state)
 	}
 }
 
+static void quicker_thread_keeps_its_socket(void **state)
+{
+	(void)state;
+	for (int p = 0; p < 2; p++) {
+		int fd = open_stream(AF_INET, protocols[p]),
+		    other = open_stream(AF_INET, IPPROTO_TCP);
+		ino_t inode = inode_of(other);
+		int fds = count_fds();
+
+		bind_loopback(fd, AF_INET, 0);
+		intruder = other;
+		intruded = fd;
+		assert_int_equal(swap_protocol(fd), -EBUSY);
+		assert_int_equal(inode_of(fd), inode);
+		assert_int_equal(count_fds(), fds);
+		close(other);
+		close(fd);
+	}
+}
+
+static void host_that_turns_tcp_into_mptcp_is_an_error(void **state)
+{
+	(void)state;
+	for (int p = 0; p < 2; p++) {
+		int fd = open_stream(AF_INET, protocols[p]);
+
+		is_tcp_turned = true;
+		expect_refusal(fd, -EOPNOTSUPP);
+		is_tcp_turned = false;
+		close(fd);
+	}
+}
+
 static void *swap_many_times(void *argument)
 {
 	intptr_t failures = 0;
@@ -628,6 +682,8 @@ int main(void)
 		cmocka_unit_test(socket_of_another_namespace_is_refused),
 		cmocka_unit_test(lack_of_descriptors_leaves_no_trace),
 		cmocka_unit_test(injected_failures_leave_no_trace),
+		cmocka_unit_test(quicker_thread_keeps_its_socket),
+		cmocka_unit_test(host_that_turns_tcp_into_mptcp_is_an_error),
 		cmocka_unit_test(threads_do_not_disturb_each_other),
 	};
 
