@@ -65,6 +65,10 @@ static __always_inline int on_round_trip(struct bpf_sock_ops *ctx)
 		return 1;
 	e = bpf_sk_storage_get(&elephants, msk, NULL, 0);
 	if (!e) {
+		netns = bpf_get_netns_cookie(ctx);
+		/* Somebody else's program may have asked for the callback. */
+		if (!bpf_map_lookup_elem(&served, &netns))
+			return 1;
 		fresh.next = config.start;
 		fresh.first = first_sequence(msk);
 		e = bpf_sk_storage_get(&elephants, msk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
@@ -80,7 +84,6 @@ static __always_inline int on_round_trip(struct bpf_sock_ops *ctx)
 	if (bytes < next)
 		return 1;
 
-	netns = bpf_get_netns_cookie(ctx);
 	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r) { /* the next round trip tries again */
 		__sync_fetch_and_add(&counters.deferred, 1);
@@ -91,7 +94,7 @@ static __always_inline int on_round_trip(struct bpf_sock_ops *ctx)
 		bpf_ringbuf_discard(r, 0);
 		return 1;
 	}
-	fill_record(r, RECORD_THRESHOLD, netns, msk->token);
+	fill_record(r, RECORD_THRESHOLD, bpf_get_netns_cookie(ctx), msk->token);
 	r->bytes = bytes;
 	r->threshold = next;
 	bpf_ringbuf_submit(r, 0);

@@ -57,7 +57,7 @@ struct conn {
 	uint32_t adds, removes; /* of the application, heard so far */
 	struct receipt receipt; /* of these, carried out or given up */
 	uint32_t tries;		/* failed ones in a row */
-	uint64_t retry_ns;	/* CLOCK_MONOTONIC; 0 = no retry is due */
+	uint64_t retry_ns;	/* CLOCK_MONOTONIC; 0 = none is due. Before CREATED: when to give it up */
 	struct passed *passed; /* thresholds that led to a subflow, oldest first */
 	uint32_t n_passed;
 	char why[CONN_WHY_MAX]; /* the last decision, for the operator */

@@ -22,7 +22,7 @@ enum event_kind {
 	EVENT_INTENT,		   /* adds, removes */
 	EVENT_FOREIGN,
 	/* from the hands */
-	EVENT_CREATE_DONE,	   /* serial, error */
+	EVENT_CREATE_DONE,	   /* serial, error; ENONET: the namespace cannot be entered */
 	EVENT_DESTROY_DONE,	   /* serial, error */
 };
 

@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #define TRIES_MAX      8
 #define RETRY_FIRST_NS 10000000ull /* doubles with each failure */
@@ -16,6 +17,12 @@
  * handshake, often without a reason: a join that ends this soon was refused.
  */
 #define REFUSAL_NS 1000000000ull
+
+/*
+ * Records and events are read from two descriptors: a connection's record may be read before
+ * its CREATED, or after its CLOSED. It is forgotten if CREATED does not follow by then.
+ */
+#define STRAY_NS 10000000000ull
 
 int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_subflows,
 	uint32_t max_connections)
@@ -78,6 +85,27 @@ static enum subflow_asker take_wanted(struct conn *conn)
 	return ASKER_ELEPHANT;
 }
 
+/* In all, once everything under way has come about; the first is there before its event. */
+static uint32_t count_all(const struct conn *conn)
+{
+	return conn_count_live(conn) + conn_count_wanted(conn) + !conn->is_created;
+}
+
+/* An elephant's subflow came to nothing. Those that came about are the older ones. */
+static void drop_passed(struct conn *conn)
+{
+	if (conn->n_passed && !conn->passed[conn->n_passed - 1].subflows)
+		conn->n_passed--;
+}
+
+static void give_up_wanted(struct plan *plan, struct conn *conn)
+{
+	settle(plan, conn, conn->wanted_application, 0);
+	for (; conn->wanted_elephant; conn->wanted_elephant--)
+		drop_passed(conn);
+	conn->wanted_application = 0;
+}
+
 /* Sends what is wanted on its way, as far as the kernel takes it now. */
 static void open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 {
@@ -86,10 +114,11 @@ static void open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 
 	if (!conn->is_established || conn->retry_ns)
 		return;
+	if (conn->is_server || conn->is_foreign)
+		give_up_wanted(plan, conn);
 	if (conn->denies_join && conn_count_wanted(conn)) {
 		plan->counters.refused_by_peer += conn_count_wanted(conn);
-		settle(plan, conn, conn->wanted_application, 0);
-		conn->wanted_application = conn->wanted_elephant = 0;
+		give_up_wanted(plan, conn);
 		conn_say(conn, "the peer allows no subflow to its address (RFC 8684 3.1, C flag)");
 		return;
 	}
@@ -144,7 +173,7 @@ static void note_passed(struct conn *conn)
 	}
 }
 
-static void hear_created(struct conn *conn, const struct event *event)
+static void hear_created(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct subflow *first;
 
@@ -153,6 +182,7 @@ static void hear_created(struct conn *conn, const struct event *event)
 	if (conn->is_created)
 		return;
 	conn->is_created = true;
+	conn_set_retry(&plan->table, conn, 0);
 	conn->local = event->local;
 	conn->remote = event->remote;
 	first = conn_add_subflow(conn);
@@ -175,9 +205,9 @@ static void hear_subflow_established(
 		subflow = conn_find_opening(conn, &event->local, &event->remote);
 	if (!subflow)
 		subflow = conn_add_subflow(conn);
-	if (!subflow)
+	if (!subflow || subflow->state != SUBFLOW_OPENING)
 		return;
-	if (subflow->state == SUBFLOW_OPENING && subflow->asker != ASKER_NOBODY)
+	if (subflow->asker != ASKER_NOBODY)
 		plan->counters.established++;
 	subflow->local = event->local;
 	subflow->remote = event->remote;
@@ -216,14 +246,23 @@ static void hear_subflow_closed(struct plan *plan, struct conn *conn, const stru
 		(subflow->state == SUBFLOW_ESTABLISHED && subflow->asker != ASKER_NOBODY &&
 			event->now_ns - subflow->established_ns < REFUSAL_NS))
 		say_refused(plan, conn, event);
-	if (subflow->is_doomed && subflow->state == SUBFLOW_OPENING)
+	if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_ELEPHANT)
+		drop_passed(conn);
+	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed)
 		settle(plan, conn, 0, 1);
 	conn_remove_subflow(conn, subflow);
 }
 
+/* What is newly wanted does not pay for what was given up before. */
+static void renew_tries(struct conn *conn)
+{
+	if (!conn->retry_ns)
+		conn->tries = 0;
+}
+
 static void hear_threshold(struct plan *plan, struct conn *conn, const struct event *event)
 {
-	uint32_t subflows = conn_count_live(conn) + conn_count_wanted(conn);
+	uint32_t subflows = count_all(conn);
 	const char *why;
 
 	if (conn->is_server || conn->is_foreign)
@@ -239,6 +278,7 @@ static void hear_threshold(struct plan *plan, struct conn *conn, const struct ev
 		plan->rule.max_subflows);
 	plan->counters.elephants++;
 	conn->wanted_elephant++;
+	renew_tries(conn);
 	open_wanted(plan, conn, event->now_ns);
 }
 
@@ -247,7 +287,7 @@ static bool remove_youngest(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
 
-	if (conn_count_live(conn) + conn_count_wanted(conn) <= 1)
+	if (count_all(conn) <= 1)
 		return false;
 	/* What was not sent on its way yet is the youngest of all. */
 	if (conn->wanted_application) {
@@ -257,6 +297,7 @@ static bool remove_youngest(struct plan *plan, struct conn *conn)
 	}
 	if (conn->wanted_elephant) {
 		conn->wanted_elephant--;
+		drop_passed(conn);
 		settle(plan, conn, 0, 1);
 		return true;
 	}
@@ -271,33 +312,43 @@ static bool remove_youngest(struct plan *plan, struct conn *conn)
 	return false;
 }
 
-/* @adds and @removes only grow; the difference to what was heard is news. */
+/* How many of @adds the connection has room for. */
+static uint32_t grant(const struct plan *plan, const struct conn *conn, uint32_t adds)
+{
+	uint32_t in_all = count_all(conn);
+
+	if (conn->is_server || conn->is_foreign || in_all >= plan->max_subflows)
+		return 0;
+	return MIN(adds, plan->max_subflows - in_all);
+}
+
+/*
+ * @adds and @removes only grow; the difference to what was heard is news. In
+ * which order the application asked is not known: what it asked to add and to
+ * remove again is never opened.
+ */
 static void hear_intent(struct plan *plan, struct conn *conn, const struct event *event)
 {
-	int32_t adds = event->adds - conn->adds, removes = event->removes - conn->removes;
-	uint32_t refused = 0;
+	uint32_t adds = event->adds - conn->adds, removes = event->removes - conn->removes;
+	uint32_t both, granted;
 
-	/* A record that was overtaken by a walk. */
-	if (adds < 0 || removes < 0 || adds + removes == 0)
+	/* Nothing new, or a record that was overtaken by a walk. */
+	if (adds > INT32_MAX || removes > INT32_MAX || (!adds && !removes))
 		return;
 	conn->adds = event->adds;
 	conn->removes = event->removes;
 	plan->counters.requests += adds;
-	while (adds--) {
-		if (conn->is_server || conn->is_foreign ||
-			conn_count_live(conn) + conn_count_wanted(conn) >= plan->max_subflows) {
-			refused++;
-			continue;
-		}
-		conn->wanted_application++;
-	}
-	settle(plan, conn, refused, 0);
-	conn_say(conn, "as the application asked: %u in all",
-		conn_count_live(conn) + conn_count_wanted(conn) - removes);
-	while (removes--) {
-		if (!remove_youngest(plan, conn))
-			settle(plan, conn, 0, 1);
-	}
+	both = MIN(adds, removes);
+	adds -= both;
+	removes -= both;
+	granted = grant(plan, conn, adds);
+	settle(plan, conn, both + adds - granted, both);
+	conn->wanted_application += granted;
+	while (removes && !conn->is_foreign && remove_youngest(plan, conn))
+		removes--;
+	settle(plan, conn, 0, removes);
+	conn_say(conn, "as the application asked: %u in all", count_all(conn));
+	renew_tries(conn);
 	open_wanted(plan, conn, event->now_ns);
 }
 
@@ -326,10 +377,13 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 	is_doomed = subflow->is_doomed;
 	conn_remove_subflow(conn, subflow);
 	if (is_doomed) {
+		if (asker == ASKER_ELEPHANT)
+			drop_passed(conn);
 		settle(plan, conn, asker == ASKER_APPLICATION, 1);
 		return;
 	}
-	if (is_worth_another_try(event->error) && conn->tries < TRIES_MAX) {
+	/* Those that failed together are tried again together. */
+	if (is_worth_another_try(event->error) && (conn->retry_ns || conn->tries < TRIES_MAX)) {
 		plan->counters.retries++;
 		if (asker == ASKER_APPLICATION)
 			conn->wanted_application++;
@@ -341,7 +395,12 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 		return;
 	}
 	plan->counters.create_failures++;
-	conn_say(conn, "the kernel opened no subflow: %s", strerror(event->error));
+	if (asker == ASKER_ELEPHANT)
+		drop_passed(conn);
+	if (event->error == ENONET)
+		conn_say(conn, "no more subflows: its network namespace has no name to enter it by");
+	else
+		conn_say(conn, "the kernel opened no subflow: %s", strerror(event->error));
 	settle(plan, conn, asker == ASKER_APPLICATION, 0);
 }
 
@@ -350,13 +409,18 @@ static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct
 	struct subflow *subflow = conn_find_serial(conn, event->serial);
 
 	settle(plan, conn, 0, 1);
-	if (!event->error) { /* it stays in the table until the kernel says that it is closed */
+	if (!event->error)
 		plan->counters.destroyed++;
+	else
+		plan->counters.destroy_failures++;
+	/*
+	 * It stays in the table until the kernel says that it is closed, even if
+	 * it is gone already: that event must not be taken for an opening one's.
+	 */
+	if (!subflow || !event->error || event->error == ESRCH)
 		return;
-	}
-	plan->counters.destroy_failures++;
-	if (subflow)
-		conn_remove_subflow(conn, subflow);
+	subflow->state = SUBFLOW_ESTABLISHED;
+	subflow->is_doomed = false;
 }
 
 static void forget(struct plan *plan, struct conn *conn)
@@ -372,11 +436,17 @@ void plan_hear(struct plan *plan, const struct event *event)
 	switch (event->kind) {
 	case EVENT_CREATED:
 	case EVENT_ESTABLISHED:
+		if (!conn)
+			conn = conn_get(&plan->table, &event->key);
+		break;
 	case EVENT_THRESHOLD:
 	case EVENT_INTENT:
 	case EVENT_FOREIGN:
-		if (!conn)
-			conn = conn_get(&plan->table, &event->key);
+		if (conn)
+			break;
+		conn = conn_get(&plan->table, &event->key);
+		if (conn)
+			conn_set_retry(&plan->table, conn, event->now_ns + STRAY_NS);
 		break;
 	default:
 		break;
@@ -391,10 +461,10 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_NONE:
 		break;
 	case EVENT_CREATED:
-		hear_created(conn, event);
+		hear_created(plan, conn, event);
 		break;
 	case EVENT_ESTABLISHED:
-		hear_created(conn, event);
+		hear_created(plan, conn, event);
 		conn->is_established = true;
 		open_wanted(plan, conn, 0);
 		break;
@@ -436,7 +506,10 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 		after = TAILQ_NEXT(conn, retry);
 		if (conn->retry_ns <= now_ns) {
 			conn_set_retry(&plan->table, conn, 0);
-			open_wanted(plan, conn, 0);
+			if (conn->is_created)
+				open_wanted(plan, conn, 0);
+			else
+				forget(plan, conn);
 		} else if (!next_ns || conn->retry_ns < next_ns) {
 			next_ns = conn->retry_ns;
 		}

@@ -1,0 +1,320 @@
+# SPDX-License-Identifier: MIT
+"""subflowd as an operator meets it: its start, its end, and what it says when it cannot work."""
+import errno
+import json
+import os
+import signal
+import socket
+import subprocess
+import threading
+
+import pytest
+from app import ADD, SUBFLOWS
+from conftest import BUILD, ROOT
+from lab.daemon import Daemon
+from lab.lab import cgroup2_root
+from lab.netns import wait_until
+
+SUBFLOWD = BUILD / "daemon" / "subflowd"
+
+
+def run(pair, text=None, wrap=(), timeout=20):
+    """Runs subflowd, in the client's namespace, until it ends by itself."""
+    command = [*wrap, SUBFLOWD]
+    if text is not None:
+        path = pair.directory / "bad.conf"
+        path.write_text(text)
+        path.chmod(0o644)
+        command += ["--config", path]
+    process = pair.client.popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    try:
+        _, error = process.communicate(timeout=timeout)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        raise
+    return process.returncode, error
+
+
+@pytest.mark.parametrize("text, parts", [
+    ("[elephant]\nstart = 100 parsecs\n", [":2:", "start", "number of bytes", "MB"]),
+    ("[elephant]\nstart =\n", [":2:", "start"]),
+    ("[elephant]\n\nmax_subflows = 65\n", [":3:", "max_subflows", "1 to 64"]),
+    ("[elephant]\nstart = 10MB\nstop = 5MB\n", ["stop", "start or more"]),
+    ("[elephants]\nstart = 1\n", [":2:", "[elephants]", "[elephant]"]),
+    ("[elephant]\nbegin = 1\n", [":2:", "begin", "start step stop max_subflows"]),
+    ("[namespaces]\ntake_over = maybe\n", [":2:", "take_over", "yes or no"]),
+    ("[namespaces]\nserve =\n", [":2:", "serve", "own, all, or names"]),
+    ("[hooks]\ncgroup = here\n", [":2:", "cgroup", "absolute path"]),
+    ("[hooks]\nring_size = 5000\n", ["ring_size", "power of two"]),
+    ("[control]\nsocket = relative\n", [":2:", "socket", "absolute path"]),
+    ("just words\n", [":1:", "key = value"]),
+])
+def test_a_bad_config_names_file_line_key_and_what_is_allowed(pair, text, parts):
+    status, error = run(pair, text)
+    assert status == 1
+    assert error.count("\n") == 1 and error.startswith("subflowd: error: ")
+    for part in [str(pair.directory / "bad.conf"), *parts]:
+        assert part in error
+
+
+def test_a_config_that_is_not_there(pair):
+    process = pair.client.popen([SUBFLOWD, "--config", "/nowhere/at/all"], stderr=subprocess.PIPE,
+                                text=True)
+    assert process.wait(10) == 1
+    assert process.stderr.read() == "subflowd: error: /nowhere/at/all: No such file or directory\n"
+
+
+def test_the_shipped_config_is_valid_and_holds_the_defaults(pair):
+    shipped = (ROOT / "dist" / "subflowd.conf").read_text()
+    keys = [line.lstrip("#").split("=")[0].strip() for line in shipped.splitlines()
+            if "=" in line and not line.startswith("# ")]
+    assert {"start", "step", "stop", "max_subflows", "serve", "take_over", "cgroup", "ring_size",
+            "socket", "calls_per_second", "max_connections"} <= set(keys)
+    everything = "\n".join(line.lstrip("#") if "=" in line and not line.startswith("# ") else line
+                           for line in shipped.splitlines())
+    everything = "\n".join(
+        f"cgroup = {pair.cgroup}" if line.startswith("cgroup") else
+        f"socket = {pair.directory / 'control'}" if line.startswith("socket") else line
+        for line in everything.splitlines())
+    path = pair.directory / "shipped.conf"
+    path.write_text(everything)
+    daemon = Daemon(pair, BUILD)
+    log = open(daemon.log, "ab")
+    pair.client.popen([SUBFLOWD, "--config", path], stdout=log, stderr=log)
+    rule = wait_until(daemon.status, "subflowd answers")["daemon"]["elephant"]
+    assert rule == {"start": 100000000, "step": 50000000, "stop": 300000000, "max_subflows": 4}
+
+
+WITHOUT = {
+    "cgroup2": (["unshare", "--mount", "sh", "-c", f'umount {cgroup2_root()} && exec "$@"', "-"],
+                ["cgroup2", "mount"]),
+    "BTF": (["unshare", "--mount", "sh", "-c",
+             'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "-"], ["BTF", "CONFIG_DEBUG_INFO_BTF"]),
+    "CAP_BPF": (["setpriv", "--bounding-set=-bpf", "--inh-caps=-bpf"], ["CAP_BPF", "root"]),
+    "root": (["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"], ["CAP_BPF", "root"]),
+}
+
+
+@pytest.mark.parametrize("missing", WITHOUT)
+def test_what_is_missing_is_said_in_one_line(pair, missing):
+    wrap, parts = WITHOUT[missing]
+    pair.directory.chmod(0o777)
+    status, error = run(pair, f"[control]\nsocket = {pair.directory / 'control'}\n", wrap)
+    assert status == 1
+    assert error.count("\n") == 1
+    for part in parts:
+        assert part in error
+
+
+def test_the_cgroup_must_be_one(pair):
+    for cgroup in ("/tmp", f"{pair.cgroup}/missing"):
+        status, error = run(pair, f"[hooks]\ncgroup = {cgroup}\n"
+                                  f"[control]\nsocket = {pair.directory / 'control'}\n")
+        assert status == 1 and error.count("\n") == 1
+        assert cgroup in error and "cgroup2" in error
+
+
+def test_the_start_says_where_the_hooks_are_and_what_they_cost(pair):
+    daemon = pair.serve()
+    log = daemon.log.read_text()
+    assert f"hooks attached to {pair.cgroup}" in log
+    assert "half a microsecond" in log and "[hooks] cgroup" in log
+
+
+def test_the_default_is_the_root_of_cgroup2(pair):
+    """And SIGTERM takes everything away again."""
+    daemon = Daemon(pair, BUILD, {"namespaces": {"serve": pair.client.name}})
+    text = (pair.directory / "subflowd.conf").read_text()
+    (pair.directory / "subflowd.conf").write_text(text.replace(f"cgroup = {pair.cgroup}\n", ""))
+    daemon.start([pair.client])
+    assert daemon.status()["daemon"]["cgroup"] == str(cgroup2_root())
+    attached = subprocess.run(["bpftool", "cgroup", "show", cgroup2_root()], capture_output=True,
+                              text=True).stdout
+    assert all(name in attached for name in ("subflow_get", "subflow_set", "subflow_sockops"))
+    daemon.process.terminate()
+    assert daemon.process.wait(10) == 0
+    attached = subprocess.run(["bpftool", "cgroup", "show", cgroup2_root()], capture_output=True,
+                              text=True).stdout
+    assert "subflow_" not in attached
+
+
+def test_hooks_answer_only_in_their_cgroup(served):
+    """[hooks] cgroup narrows it: a process elsewhere meets the bare kernel."""
+    served.sink()
+    app = served.app(served.client).connect(served.far.ip4)
+    app.set(ADD, 1)
+    (cgroup2_root() / "cgroup.procs").write_text(str(app.process.pid))
+    app.connect(served.far.ip4)  # a socket belongs to the cgroup that it was made in
+    with pytest.raises(OSError):
+        app.get(SUBFLOWS, 1024)
+
+
+def test_a_second_daemon_is_refused(served):
+    before = served.daemon.status()["daemon"]["pid"]
+    status, error = run(served, f"[control]\nsocket = {served.daemon.socket}\n")
+    assert status == 1 and error.count("\n") == 1 and "another subflowd" in error
+    status, error = run(served, f"[hooks]\ncgroup = {served.cgroup}\n"
+                                f"[control]\nsocket = {served.directory / 'other'}\n")
+    assert status == 1 and error.count("\n") == 1 and "another subflowd" in error
+    assert served.daemon.status()["daemon"]["pid"] == before
+    served.sink()
+    app = served.app(served.client).connect(served.far.ip4)
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+
+
+def test_a_stale_socket_file_is_replaced_and_other_files_are_not(pair):
+    path = pair.directory / "control"
+    stale = socket.socket(socket.AF_UNIX)
+    stale.bind(str(path))
+    stale.close()
+    daemon = pair.serve()
+    daemon.process.terminate()
+    daemon.process.wait(10)
+    assert not path.exists()
+    path.write_text("precious")
+    status, error = run(pair, f"[hooks]\ncgroup = {pair.cgroup}\n[control]\nsocket = {path}\n")
+    assert status == 1 and str(path) in error
+    assert path.read_text() == "precious"
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_after_its_end_connections_live_and_options_are_gone(pair, how):
+    """At once and with the kernel's own errno; new connections get joins as before it ran."""
+    daemon = pair.serve()
+    sink = pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 3)
+    app.wait_subflows(4)
+    daemon.process.send_signal(how)
+    daemon.process.wait(10)
+
+    def is_gone():
+        try:
+            app.get(SUBFLOWS, 1024)
+        except OSError as error:
+            return error.errno in (errno.ENOPROTOOPT, errno.EOPNOTSUPP)
+        return False
+
+    wait_until(is_gone, "the options are gone")
+    with pytest.raises(OSError):
+        app.set(ADD, 1)
+    app("send(s, 5000000)")
+    assert pair.client.netstat()["MPTcpExtMPCurrEstab"] == 1
+
+    # As before it ran: the in-kernel path manager accepts joins of new connections.
+    wait_until(lambda: not subprocess.run(["pgrep", "-x", "subflow-guard"]).returncode == 0 or
+               "0\n" == pair.server.inside(lambda: open("/proc/sys/net/mptcp/pm_type").read()),
+               "the guardian is done")
+    sink.sink(7001)
+    pair.client.run(["ip", "mptcp", "endpoint", "add", pair.near.ip4, "subflow", "fullmesh"])
+    pair.client.ip(f"address add {pair.near.ip4[:-1]}9/24 dev {pair.near.device}")
+    pair.client.run(["ip", "mptcp", "endpoint", "add", pair.near.ip4[:-1] + "9", "subflow"])
+    before = pair.server.netstat().get("MPTcpExtMPJoinAckRx", 0)
+    other = pair.app(pair.client).connect(pair.far.ip4, 7001)
+    wait_until(lambda: pair.server.netstat()["MPTcpExtMPJoinAckRx"] > before, "a join is accepted")
+    other.close()
+
+
+@pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+def test_a_restart_works_at_once(pair, how):
+    daemon = pair.serve()
+    pair.sink()
+    for _ in range(3):
+        daemon.process.send_signal(how)
+        daemon.start([pair.client, pair.server])
+        fresh = pair.app(pair.server)
+        fresh.sink(7100 + _)
+        app = pair.app(pair.client).connect(pair.far.ip4, 7100 + _)
+        app.set(ADD, 2)
+        app.wait_subflows(3)
+
+
+def test_signals_while_it_starts_leave_nothing(pair):
+    """SIGKILL at any moment of the start: the sysctls are as before."""
+    config = Daemon(pair, BUILD, {"namespaces": {"serve": pair.client.name}})
+    path = pair.directory / "subflowd.conf"
+    log = open(config.log, "ab")
+    for _ in range(10):
+        process = pair.popen([SUBFLOWD, "--config", path], stdout=log, stderr=log)
+        timer = threading.Timer(0.02 * _, process.kill)
+        timer.start()
+        process.wait(10)
+        timer.join()
+    wait_until(lambda: pair.client.inside(
+        lambda: open("/proc/sys/net/mptcp/pm_type").read()) == "0\n", "put back")
+
+
+def test_garbage_on_the_control_socket_does_no_harm(served):
+    for garbage in (b"", b"\n", b"status", b"x" * 10000, bytes(range(256)) + b"\n", b"status\nstatus\n"):
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(served.daemon.socket))
+            try:
+                client.sendall(garbage)
+                client.shutdown(socket.SHUT_WR)
+                client.settimeout(10)
+                answer = b"".join(iter(lambda: client.recv(65536), b""))
+            except (BrokenPipeError, ConnectionResetError):
+                answer = b""
+        if answer:
+            assert json.loads(answer)
+    idle = [socket.socket(socket.AF_UNIX) for _ in range(100)]
+    for client in idle:
+        client.connect(str(served.daemon.socket))
+    assert served.daemon.status()["daemon"]["pid"] == served.daemon.process.pid
+    for client in idle:
+        client.close()
+
+
+def test_an_idle_host_costs_no_work(pair):
+    """1,000 open connections and nothing happening: not one system call in 10 seconds.
+
+    In network and mount namespaces of its own, so that nothing else on the machine happens to it.
+    """
+    daemon = Daemon(pair, BUILD)
+    log = open(daemon.log, "ab")
+    daemon.process = pair.client.popen(
+        ["unshare", "--mount", SUBFLOWD, "--config", pair.directory / "subflowd.conf"],
+        stdout=log, stderr=log)
+    wait_until(daemon.status, "subflowd answers")
+    sink = pair.sink()
+    app = pair.app(pair.client)
+    app(f"""
+socks = [socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) for _ in range(1000)]
+for s in socks:
+    s.connect(({pair.far.ip4!r}, 7000))
+    s.send(b"x")
+""")
+    wait_until(lambda: sink("len(accepted)") == 1000, "1,000 connections")
+    wait_until(lambda: sum(c["role"] == "client" for c in daemon.status()["connections"]) == 1000,
+               "the daemon knows them")
+    trace = pair.directory / "strace"
+    subprocess.run(["timeout", "--signal=INT", "10", "strace", "-c", "-f", "-qq", "-o", trace, "-p",
+                    str(daemon.process.pid)], check=False)
+    rows = [line.split() for line in trace.read_text().splitlines()]
+    calls = {row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[3].isdigit()}
+    calls.pop("total", None)
+    assert set(calls) <= {"epoll_wait"} and calls.get("epoll_wait", 0) <= 1, trace.read_text()
+    assert daemon.process.poll() is None
+
+    # The trace sees what there is to see: one more connection is work.
+    tracer = subprocess.Popen(["strace", "-c", "-f", "-qq", "-o", trace, "-p",
+                               str(daemon.process.pid)])
+    wait_until(lambda: f"TracerPid:\t{tracer.pid}" in
+               open(f"/proc/{daemon.process.pid}/status").read(), "strace is attached")
+    token = app.connect(pair.far.ip4).connid()
+    wait_until(lambda: token in [c["token"] for c in daemon.status()["connections"]], "known")
+    tracer.send_signal(signal.SIGINT)
+    tracer.wait(10)
+    assert "recvmsg" in trace.read_text()
+
+
+def test_version_and_usage():
+    def call(*arguments):
+        return subprocess.run([SUBFLOWD, *arguments], capture_output=True, text=True)
+
+    assert call("--version").stdout.startswith("subflowd ")
+    assert "--config" in call("--help").stdout
+    assert call("--nonsense").returncode == 2
+    assert call("word").returncode == 2
+    assert os.access(SUBFLOWD, os.X_OK)

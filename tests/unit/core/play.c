@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: MIT */
+/* One connection played against the plan. */
+#include "play.h"
+
+#include <stdlib.h>
+
+static const struct elephant_rule paper = {
+	.start_bytes = 100 * MB,
+	.step_bytes = 50 * MB,
+	.stop_bytes = 300 * MB,
+	.max_subflows = 4,
+};
+
+int play_begin(void **state)
+{
+	struct play *play = calloc(1, sizeof(*play));
+
+	if (!play)
+		return -1;
+	play->key = (struct conn_key){.netns = 1, .token = 7};
+	play->now_ns = 1000000000;
+	*state = play;
+	return plan_init(&play->plan, &paper, 8, 3);
+}
+
+int play_end(void **state)
+{
+	struct play *play = *state;
+
+	plan_done(&play->plan);
+	free(play);
+	return 0;
+}
+
+struct endpoint play_local(uint16_t port)
+{
+	return (struct endpoint){
+		.family = AF_INET, .port = port, .v4.s_addr = htonl(0x0a000001)};
+}
+
+struct endpoint play_remote(void)
+{
+	return (struct endpoint){.family = AF_INET, .port = 80, .v4.s_addr = htonl(0x0a000002)};
+}
+
+/* As the daemon does it: the answer is heard before anything else. */
+static void answer(struct play *play, const struct action *action, enum event_kind kind, int error)
+{
+	struct event event = {.kind = kind,
+		.key = action->key,
+		.now_ns = play->now_ns,
+		.serial = action->serial,
+		.error = error};
+
+	plan_hear(&play->plan, &event);
+}
+
+static void act(struct play *play)
+{
+	const struct action *next;
+	struct action action;
+
+	while ((next = plan_next(&play->plan))) {
+		action = *next;
+		switch (action.kind) {
+		case ACTION_CREATE:
+			play->creates++;
+			play->create = action;
+			answer(play, &action, EVENT_CREATE_DONE, play->create_error);
+			break;
+		case ACTION_DESTROY:
+			play->destroys++;
+			play->destroy = action;
+			answer(play, &action, EVENT_DESTROY_DONE, play->destroy_error);
+			break;
+		case ACTION_RECEIPT:
+			play->receipts++;
+			play->receipt = action.receipt;
+			break;
+		case ACTION_FORGET:
+			play->forgets++;
+			break;
+		}
+	}
+}
+
+void play_hear(struct play *play, struct event event)
+{
+	if (!event.key.token)
+		event.key = play->key;
+	event.now_ns = play->now_ns;
+	plan_hear(&play->plan, &event);
+	act(play);
+}
+
+void play_created(struct play *play)
+{
+	play_hear(play, (struct event){.kind = EVENT_CREATED,
+				.local = play_local(LOCAL_PORT),
+				.remote = play_remote()});
+}
+
+void play_established(struct play *play)
+{
+	play_hear(play, (struct event){.kind = EVENT_ESTABLISHED,
+				.local = play_local(LOCAL_PORT),
+				.remote = play_remote()});
+}
+
+void play_closed(struct play *play)
+{
+	play_hear(play, (struct event){.kind = EVENT_CLOSED});
+}
+
+void play_joined(struct play *play, uint16_t port)
+{
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_ESTABLISHED,
+				.local = play_local(port),
+				.remote = play_remote()});
+}
+
+void play_left(struct play *play, uint16_t port)
+{
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = play_local(port),
+				.remote = play_remote(),
+				.reset_reason = -1});
+}
+
+void play_intent(struct play *play, uint32_t adds, uint32_t removes)
+{
+	play_hear(play, (struct event){.kind = EVENT_INTENT, .adds = adds, .removes = removes});
+}
+
+void play_threshold(struct play *play, uint64_t mb)
+{
+	play_hear(play, (struct event){.kind = EVENT_THRESHOLD,
+				.threshold = mb * MB,
+				.bytes = mb * MB + 12345});
+}
+
+void play_connect(struct play *play)
+{
+	play_created(play);
+	play_established(play);
+}
+
+bool play_wait(struct play *play)
+{
+	uint64_t next_ns = plan_tick(&play->plan, play->now_ns);
+
+	act(play);
+	if (!next_ns)
+		return false;
+	assert_true(next_ns > play->now_ns);
+	plan_tick(&play->plan, next_ns - 1);
+	assert_null(plan_next(&play->plan));
+	play->now_ns = next_ns;
+	plan_tick(&play->plan, play->now_ns);
+	act(play);
+	return true;
+}
+
+struct conn *play_conn(struct play *play)
+{
+	return conn_find(&play->plan.table, &play->key);
+}
+
+void play_assert_subflows(
+	struct play *play, uint32_t established, uint32_t opening, uint32_t wanted)
+{
+	struct conn *conn = play_conn(play);
+	uint32_t are_established = 0, are_opening = 0;
+	struct subflow *subflow;
+
+	assert_non_null(conn);
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->is_doomed)
+			continue;
+		are_established += subflow->state == SUBFLOW_ESTABLISHED;
+		are_opening += subflow->state == SUBFLOW_OPENING;
+	}
+	assert_int_equal(are_established, established);
+	assert_int_equal(are_opening, opening);
+	assert_int_equal(conn_count_wanted(conn), wanted);
+}
+
+void play_assert_receipt(struct play *play, uint32_t adds, uint32_t removes)
+{
+	assert_int_equal(play->receipt.adds, adds);
+	assert_int_equal(play->receipt.removes, removes);
+	assert_int_equal(play_conn(play)->receipt.adds, adds);
+	assert_int_equal(play_conn(play)->receipt.removes, removes);
+}

@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * One connection played against the plan: what the kernel would tell of it,
+ * and hands that note each action and answer it as the test wants.
+ */
+#ifndef TEST_PLAY_H
+#define TEST_PLAY_H
+
+#include "core/plan.h"
+
+#include "../unit.h"
+
+#define MB	  1000000ull
+#define LOCAL_PORT 40000 /* of the initial subflow; joins come from the ports above */
+
+struct play {
+	struct plan plan;
+	struct conn_key key;
+	uint64_t now_ns;
+	int create_error, destroy_error; /* errno of the answers to come; 0 = success */
+	/* What was asked for so far. */
+	unsigned int creates, destroys, receipts, forgets;
+	struct action create, destroy; /* the last of each */
+	struct receipt receipt;
+};
+
+/* cmocka fixtures: a plan with the paper's rule, 8 subflows for applications, 3 connections. */
+int play_begin(void **state);
+int play_end(void **state);
+
+struct endpoint play_local(uint16_t port);
+struct endpoint play_remote(void);
+
+/* The plan hears @event of the connection, and the hands carry out what follows. */
+void play_hear(struct play *play, struct event event);
+
+/* play_hear() of the usual events. */
+void play_created(struct play *play);
+void play_established(struct play *play);
+void play_closed(struct play *play);
+void play_joined(struct play *play, uint16_t port);
+void play_left(struct play *play, uint16_t port);
+void play_intent(struct play *play, uint32_t adds, uint32_t removes);
+void play_threshold(struct play *play, uint64_t mb);
+
+/* Created and established. */
+void play_connect(struct play *play);
+
+/* Lets the time pass up to the next retry, and has it carried out; false if none is due. */
+bool play_wait(struct play *play);
+
+struct conn *play_conn(struct play *play);
+
+/* What the connection has: established, opening (both without those to go), not sent yet. */
+void play_assert_subflows(
+	struct play *play, uint32_t established, uint32_t opening, uint32_t wanted);
+void play_assert_receipt(struct play *play, uint32_t adds, uint32_t removes);
+
+#endif

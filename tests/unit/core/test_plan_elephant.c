@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: MIT */
+/* The plan's part of the elephant rule: thresholds become subflows. */
+#include <errno.h>
+#include <string.h>
+
+#include "play.h"
+
+static void elephant_becomes_a_herd(void **state)
+{
+	static const uint64_t thresholds[] = {100, 150, 200, 250, 300};
+	struct play *play = *state;
+	struct conn *conn;
+
+	play_connect(play);
+	for (unsigned int i = 0; i < 5; i++) {
+		play_threshold(play, thresholds[i]);
+		if (i < 3)
+			play_joined(play, LOCAL_PORT + 1 + i);
+	}
+	assert_int_equal(play->creates, 3);
+	play_assert_subflows(play, 4, 0, 0);
+	conn = play_conn(play);
+	assert_int_equal(conn->n_passed, 3);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(conn->passed[i].threshold, thresholds[i] * MB);
+		assert_int_equal(conn->passed[i].bytes, thresholds[i] * MB + 12345);
+		assert_int_equal(conn->passed[i].subflows, i + 2);
+	}
+	assert_string_equal(conn->why, "no more at 300 MB: it has passed stop (4 of 4)");
+	assert_int_equal(play->receipts, 0);
+	assert_int_equal(play->plan.counters.elephants, 3);
+	assert_int_equal(play->plan.counters.established, 3);
+}
+
+/* Those under way count: joins may take longer than the next 50 MB. */
+static void slow_joins_count(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	for (uint64_t mb = 100; mb <= 250; mb += 50)
+		play_threshold(play, mb);
+	assert_int_equal(play->creates, 3);
+	play_assert_subflows(play, 1, 3, 0);
+	for (uint16_t port = 1; port <= 3; port++)
+		play_joined(play, LOCAL_PORT + port);
+	play_assert_subflows(play, 4, 0, 0);
+	for (uint32_t i = 0; i < 3; i++)
+		assert_int_equal(play_conn(play)->passed[i].subflows, i + 2);
+}
+
+static void creates_what_the_kernel_can_carry_out(void **state)
+{
+	struct endpoint local = play_local(0), remote = play_remote();
+	struct play *play = *state;
+
+	play_connect(play);
+	play->now_ns = 5000000000;
+	play_threshold(play, 100);
+	assert_true(endpoint_is_equal(&play->create.local, &local));
+	assert_true(endpoint_is_equal(&play->create.remote, &remote));
+	assert_int_equal(play->create.id, 0);
+	assert_int_equal(play->create.cause_ns, 5000000000);
+	assert_string_equal(play_conn(play)->why, "one more subflow at 100 MB: 2 of 4");
+}
+
+static void threshold_may_be_heard_first(void **state)
+{
+	struct play *play = *state;
+
+	for (uint64_t mb = 100; mb <= 250; mb += 50)
+		play_threshold(play, mb);
+	assert_int_equal(play->creates, 0);
+	play_created(play);
+	assert_int_equal(play->creates, 0);
+	play_established(play);
+	assert_int_equal(play->creates, 3);
+}
+
+static void applications_subflows_count(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 2, 0);
+	play_threshold(play, 100);
+	play_threshold(play, 150);
+	assert_int_equal(play->creates, 3);
+	assert_string_equal(
+		play_conn(play)->why, "no more at 150 MB: it has max_subflows (4 of 4)");
+}
+
+static void one_that_left_is_replaced(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	for (uint64_t mb = 100; mb <= 200; mb += 50) {
+		play_threshold(play, mb);
+		play_joined(play, LOCAL_PORT + mb);
+	}
+	play->now_ns += 2000000000;
+	play_left(play, LOCAL_PORT);
+	play_threshold(play, 250);
+	assert_int_equal(play->creates, 4);
+	assert_int_equal(play->plan.counters.refused_by_peer, 0);
+}
+
+static void servers_only_listen(void **state)
+{
+	struct play *play = *state;
+	struct event event = {.kind = EVENT_CREATED,
+		.local = play_local(80),
+		.remote = play_remote(),
+		.is_server = true};
+
+	play_hear(play, event);
+	event.kind = EVENT_ESTABLISHED;
+	play_hear(play, event);
+	assert_string_equal(
+		play_conn(play)->why, "accepted: only its client can open subflows");
+	play_threshold(play, 100);
+	play_intent(play, 2, 0);
+	assert_int_equal(play->creates, 0);
+	play_assert_receipt(play, 2, 0);
+	/* The client's joins are seen and can be closed. */
+	play_joined(play, 81);
+	play_assert_subflows(play, 2, 0, 0);
+	play_intent(play, 2, 1);
+	assert_int_equal(play->destroys, 1);
+	play_assert_receipt(play, 2, 1);
+}
+
+/* What was wanted before it was known whose connection it is. */
+static void servers_refuse_what_was_wanted_before(void **state)
+{
+	struct play *play = *state;
+	struct event event = {.kind = EVENT_ESTABLISHED,
+		.local = play_local(80),
+		.remote = play_remote(),
+		.is_server = true};
+
+	play_intent(play, 2, 0);
+	play_threshold(play, 100);
+	play_hear(play, event);
+	assert_int_equal(play->creates, 0);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 2, 0);
+	assert_int_equal(play_conn(play)->n_passed, 0);
+}
+
+static void foreign_connections_are_left_alone(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_joined(play, LOCAL_PORT + 1);
+	play_hear(play, (struct event){.kind = EVENT_FOREIGN});
+	play_threshold(play, 100);
+	play_intent(play, 3, 1);
+	assert_int_equal(play->creates, 0);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 2, 0, 0);
+	play_assert_receipt(play, 3, 1);
+}
+
+static void foreign_ones_refuse_what_was_wanted_before(void **state)
+{
+	struct play *play = *state;
+
+	play_intent(play, 3, 0);
+	play_hear(play, (struct event){.kind = EVENT_FOREIGN});
+	assert_non_null(strstr(play_conn(play)->why, "cannot be split"));
+	play_connect(play);
+	assert_int_equal(play->creates, 0);
+	play_assert_receipt(play, 3, 0);
+	assert_non_null(strstr(play_conn(play)->why, "cannot be split"));
+}
+
+/* RFC 8684 3.1, C flag: no join to the peer's initial address. */
+static void peers_wish_is_respected(void **state)
+{
+	struct play *play = *state;
+	struct event event = {.kind = EVENT_CREATED,
+		.local = play_local(LOCAL_PORT),
+		.remote = play_remote(),
+		.denies_join = true};
+
+	play_intent(play, 2, 0);
+	play_hear(play, event);
+	event.kind = EVENT_ESTABLISHED;
+	play_hear(play, event);
+	play_assert_receipt(play, 2, 0);
+	assert_non_null(strstr(play_conn(play)->why, "C flag"));
+	play_threshold(play, 100);
+	play_intent(play, 3, 0);
+	play_assert_receipt(play, 3, 0);
+	assert_int_equal(play->creates, 0);
+	play_assert_subflows(play, 1, 0, 0);
+	assert_int_equal(play->plan.counters.refused_by_peer, 4);
+	assert_int_equal(play_conn(play)->n_passed, 0);
+}
+
+/* Each threshold stands beside the number of subflows that it led to. */
+static void refused_joins_pass_no_threshold(void **state)
+{
+	struct play *play = *state;
+	struct conn *conn;
+
+	play_connect(play);
+	play_threshold(play, 100);
+	play_left(play, LOCAL_PORT + 1);
+	conn = play_conn(play);
+	assert_int_equal(play->plan.counters.refused_by_peer, 1);
+	assert_string_equal(conn->why, "the peer refused a subflow (reset); without Subflow it needs `ip mptcp limits set subflows 3`");
+	assert_int_equal(conn->n_passed, 0);
+	play->create_error = EINVAL;
+	play_threshold(play, 150);
+	assert_int_equal(conn->n_passed, 0);
+	play->create_error = 0;
+	play_threshold(play, 200);
+	play_joined(play, LOCAL_PORT + 2);
+	assert_int_equal(conn->n_passed, 1);
+	assert_int_equal(conn->passed[0].threshold, 200 * MB);
+	assert_int_equal(conn->passed[0].subflows, 2);
+}
+
+static void refusals_say_why(void **state)
+{
+	struct play *play = *state;
+	struct event event = {.kind = EVENT_SUBFLOW_CLOSED,
+		.local = play_local(LOCAL_PORT + 1),
+		.remote = play_remote(),
+		.error = ECONNREFUSED,
+		.reset_reason = -1};
+
+	play_connect(play);
+	play_threshold(play, 100);
+	play_hear(play, event);
+	assert_non_null(strstr(play_conn(play)->why, "(Connection refused)"));
+	play_threshold(play, 150);
+	event.reset_reason = 0;
+	play_hear(play, event);
+	assert_non_null(strstr(play_conn(play)->why, "(MPTCP reset reason 0)"));
+	assert_int_equal(play->plan.counters.refused_by_peer, 2);
+}
+
+/* The kernel might repeat itself; nothing may be counted twice. */
+static void repeated_joins_count_once(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_threshold(play, 100);
+	play_threshold(play, 150);
+	play_joined(play, LOCAL_PORT + 1);
+	play_joined(play, LOCAL_PORT + 1);
+	play_assert_subflows(play, 2, 1, 0);
+	assert_int_equal(play->plan.counters.established, 1);
+	assert_int_equal(play_conn(play)->passed[0].subflows, 2);
+	assert_int_equal(play_conn(play)->passed[1].subflows, 0);
+	play_joined(play, LOCAL_PORT + 2);
+	assert_int_equal(play_conn(play)->passed[1].subflows, 3);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(elephant_becomes_a_herd),
+		TEST(slow_joins_count),
+		TEST(creates_what_the_kernel_can_carry_out),
+		TEST(threshold_may_be_heard_first),
+		TEST(applications_subflows_count),
+		TEST(one_that_left_is_replaced),
+		TEST(servers_only_listen),
+		TEST(servers_refuse_what_was_wanted_before),
+		TEST(foreign_connections_are_left_alone),
+		TEST(foreign_ones_refuse_what_was_wanted_before),
+		TEST(peers_wish_is_respected),
+		TEST(refused_joins_pass_no_threshold),
+		TEST(refusals_say_why),
+		TEST(repeated_joins_count_once),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: MIT */
+/* ADD: what applications ask for, whenever it is heard, is opened once and accounted for. */
+#include <errno.h>
+#include <string.h>
+
+#include "play.h"
+
+static void add_on_a_connection_that_is_up(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 3, 0);
+	assert_int_equal(play->creates, 3);
+	play_assert_subflows(play, 1, 3, 0);
+	play_assert_receipt(play, 3, 0);
+	for (uint16_t port = 1; port <= 3; port++)
+		play_joined(play, LOCAL_PORT + port);
+	play_assert_subflows(play, 4, 0, 0);
+	play_assert_receipt(play, 3, 0);
+	assert_int_equal(play->receipts, 3);
+	assert_int_equal(play->plan.counters.requests, 3);
+	assert_string_equal(play_conn(play)->why, "as the application asked: 4 in all");
+}
+
+static void add_before_it_is_established(void **state)
+{
+	struct play *play = *state;
+
+	play_created(play);
+	play_intent(play, 2, 0);
+	assert_int_equal(play->creates, 0);
+	play_assert_subflows(play, 1, 0, 2);
+	play_established(play);
+	assert_int_equal(play->creates, 2);
+	play_assert_receipt(play, 2, 0);
+}
+
+/* The ring and the kernel's events come on two descriptors: either may be read first. */
+static void add_before_it_is_created(void **state)
+{
+	struct play *play = *state;
+
+	play_intent(play, 2, 0);
+	assert_string_equal(play_conn(play)->why, "as the application asked: 3 in all");
+	play_created(play);
+	assert_int_equal(play->creates, 0);
+	play_established(play);
+	assert_int_equal(play->creates, 2);
+	play_assert_receipt(play, 2, 0);
+	assert_false(play_wait(play));
+}
+
+static void established_alone_is_enough(void **state)
+{
+	struct play *play = *state;
+
+	play_intent(play, 1, 0);
+	play_established(play);
+	assert_int_equal(play->creates, 1);
+	play_assert_subflows(play, 1, 1, 0);
+}
+
+static void add_and_remove_before_it_is_created(void **state)
+{
+	struct play *play = *state;
+
+	play_intent(play, 2, 1);
+	play_connect(play);
+	assert_int_equal(play->creates, 1);
+	play_assert_receipt(play, 2, 1);
+}
+
+static void what_was_heard_is_no_news(void **state)
+{
+	struct play *play = *state;
+	unsigned int receipts;
+
+	play_connect(play);
+	play_intent(play, 3, 0);
+	for (uint16_t port = 1; port <= 3; port++)
+		play_joined(play, LOCAL_PORT + port);
+	play_intent(play, 3, 1);
+	receipts = play->receipts;
+	/* Repeated, and overtaken in each way. */
+	play_intent(play, 3, 1);
+	play_intent(play, 3, 0);
+	play_intent(play, 2, 0);
+	play_intent(play, 0, 0);
+	play_intent(play, 2, 1);
+	assert_int_equal(play->creates, 3);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->receipts, receipts);
+	play_assert_receipt(play, 3, 1);
+	/* News of what came between is in the later one. */
+	play_intent(play, 5, 1);
+	assert_int_equal(play->creates, 5);
+	play_assert_receipt(play, 5, 1);
+}
+
+/* Counters of 32 bits that run on. */
+static void counters_wrap_around(void **state)
+{
+	struct play *play = *state;
+	struct conn *conn;
+
+	play_connect(play);
+	conn = play_conn(play);
+	conn->adds = conn->removes = UINT32_MAX - 1;
+	conn->receipt = (struct receipt){.adds = UINT32_MAX - 1, .removes = UINT32_MAX - 1};
+	play_intent(play, 1, UINT32_MAX - 1);
+	assert_int_equal(play->creates, 3);
+	play_assert_receipt(play, 1, UINT32_MAX - 1);
+	for (uint16_t port = 1; port <= 3; port++)
+		play_joined(play, LOCAL_PORT + port);
+	play_intent(play, UINT32_MAX, UINT32_MAX); /* overtaken */
+	assert_int_equal(play->destroys, 0);
+	play_intent(play, 1, 1);
+	assert_int_equal(play->destroys, 3);
+	play_assert_receipt(play, 1, 1);
+}
+
+static void limit_is_in_all(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 20, 0);
+	assert_int_equal(play->creates, 7);
+	play_assert_receipt(play, 20, 0);
+	play_intent(play, 21, 0);
+	assert_int_equal(play->creates, 7);
+	play_assert_receipt(play, 21, 0);
+}
+
+static void limit_holds_before_it_is_created(void **state)
+{
+	struct play *play = *state;
+
+	play_intent(play, 8, 0);
+	play_connect(play);
+	assert_int_equal(play->creates, 7);
+	play_assert_receipt(play, 8, 0);
+}
+
+/* REMOVE then ADD at the limit: accepted by the hook, heard as one record. */
+static void removal_makes_room_in_the_same_record(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 7, 0);
+	for (uint16_t port = 1; port <= 7; port++)
+		play_joined(play, LOCAL_PORT + port);
+	play_intent(play, 9, 2);
+	play_assert_subflows(play, 8, 0, 0);
+	play_assert_receipt(play, 9, 2);
+	play_intent(play, 11, 5);
+	play_assert_subflows(play, 7, 0, 0);
+	play_assert_receipt(play, 11, 5);
+}
+
+/* Nothing but the limit bounds what a record may say. */
+static void absurd_counters_are_survived(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, INT32_MAX, INT32_MAX);
+	play_assert_receipt(play, INT32_MAX, INT32_MAX);
+	assert_true(conn_count_live(play_conn(play)) <= 8);
+}
+
+static void peer_that_refuses_settles_the_add(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_left(play, LOCAL_PORT + 1);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 1, 0);
+	assert_false(play_wait(play));
+	assert_int_equal(play->creates, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(add_on_a_connection_that_is_up),
+		TEST(add_before_it_is_established),
+		TEST(add_before_it_is_created),
+		TEST(established_alone_is_enough),
+		TEST(add_and_remove_before_it_is_created),
+		TEST(what_was_heard_is_no_news),
+		TEST(counters_wrap_around),
+		TEST(limit_is_in_all),
+		TEST(limit_holds_before_it_is_created),
+		TEST(removal_makes_room_in_the_same_record),
+		TEST(absurd_counters_are_survived),
+		TEST(peer_that_refuses_settles_the_add),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

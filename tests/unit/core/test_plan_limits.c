@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* The plan over many connections: the table's limit, ends, and what comes after them. */
+#include <errno.h>
+#include <string.h>
+
+#include "play.h"
+
+static void open_token(struct play *play, uint64_t netns, uint32_t token)
+{
+	play->key = (struct conn_key){.netns = netns, .token = token};
+	play_connect(play);
+}
+
+static void a_full_table_serves_no_more(void **state)
+{
+	struct play *play = *state;
+
+	for (uint32_t token = 1; token <= 4; token++)
+		open_token(play, 1, token);
+	assert_null(play_conn(play));
+	assert_int_equal(conn_table_count(&play->plan.table), 3);
+	assert_int_equal(play->plan.counters.not_served, 1);
+	play_intent(play, 1, 0);
+	play_threshold(play, 100);
+	play_joined(play, LOCAL_PORT + 1);
+	play_left(play, LOCAL_PORT + 1);
+	play_closed(play);
+	assert_int_equal(play->creates + play->receipts + play->forgets, 0);
+	/* The others are served as before. */
+	play->key.token = 3;
+	play_intent(play, 1, 0);
+	assert_int_equal(play->creates, 1);
+	/* And one that leaves makes room. */
+	play_closed(play);
+	open_token(play, 1, 5);
+	assert_non_null(play_conn(play));
+}
+
+static void a_closed_connection_is_forgotten(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 2, 0);
+	play_joined(play, LOCAL_PORT + 1);
+	play_closed(play);
+	assert_int_equal(play->forgets, 1);
+	assert_null(play_conn(play));
+	play_joined(play, LOCAL_PORT + 2);
+	play_left(play, LOCAL_PORT + 1);
+	play_closed(play);
+	play_hear(play, (struct event){.kind = EVENT_CREATE_DONE, .serial = 1, .error = EINVAL});
+	play_hear(play, (struct event){.kind = EVENT_DESTROY_DONE, .serial = 1});
+	assert_null(play_conn(play));
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(play->destroys, 0);
+	assert_int_equal(play->receipts, 2);
+	assert_int_equal(play->forgets, 1);
+}
+
+/* The ring may be read after the event of the end. It must not stay in the table for ever. */
+static void records_of_a_closed_connection_do_not_stay(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_closed(play);
+	play_threshold(play, 100);
+	play_intent(play, 1, 0);
+	assert_int_equal(conn_table_count(&play->plan.table), 1);
+	assert_true(play_wait(play));
+	assert_int_equal(conn_table_count(&play->plan.table), 0);
+	assert_int_equal(play->forgets, 2);
+	assert_int_equal(play->creates, 0);
+}
+
+static void a_gone_namespace_takes_its_connections(void **state)
+{
+	struct play *play = *state;
+	const struct action *action;
+	unsigned int forgets = 0;
+
+	open_token(play, 1, 7);
+	open_token(play, 2, 7);
+	play->create_error = ENOTCONN;
+	play_intent(play, 1, 0);
+	open_token(play, 2, 8);
+	plan_forget_netns(&play->plan, 2);
+	while ((action = plan_next(&play->plan))) {
+		assert_int_equal(action->kind, ACTION_FORGET);
+		assert_int_equal(action->key.netns, 2);
+		forgets++;
+	}
+	assert_int_equal(forgets, 2);
+	assert_int_equal(conn_table_count(&play->plan.table), 1);
+	play->key = (struct conn_key){.netns = 1, .token = 7};
+	assert_non_null(play_conn(play));
+	assert_false(play_wait(play));
+	plan_forget_netns(&play->plan, 3);
+	assert_null(plan_next(&play->plan));
+}
+
+/* Same token, two namespaces: nothing is mixed up. */
+static void namespaces_are_apart(void **state)
+{
+	struct play *play = *state;
+
+	open_token(play, 1, 7);
+	open_token(play, 2, 7);
+	play_intent(play, 2, 0);
+	assert_int_equal(play->create.key.netns, 2);
+	play_assert_subflows(play, 1, 2, 0);
+	play->key.netns = 1;
+	play_assert_subflows(play, 1, 0, 0);
+}
+
+/* More actions at once than there was room for. */
+static void a_heap_of_actions_is_kept(void **state)
+{
+	struct play *play = *state;
+	struct event event = {.kind = EVENT_INTENT, .key = play->key, .adds = 100};
+	const struct action *action;
+	uint32_t serial = 0;
+
+	play_connect(play);
+	play->plan.max_subflows = 200;
+	plan_hear(&play->plan, &event);
+	while ((action = plan_next(&play->plan))) {
+		assert_int_equal(action->kind, ACTION_CREATE);
+		assert_true(action->serial > serial);
+		serial = action->serial;
+	}
+	assert_int_equal(conn_count_live(play_conn(play)), 101);
+	assert_null(plan_next(&play->plan));
+}
+
+static void nothing_is_no_event(void **state)
+{
+	struct play *play = *state;
+
+	play_hear(play, (struct event){.kind = EVENT_NONE});
+	assert_null(play_conn(play));
+	play_connect(play);
+	play_hear(play, (struct event){.kind = EVENT_NONE});
+	play_assert_subflows(play, 1, 0, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_full_table_serves_no_more),
+		TEST(a_closed_connection_is_forgotten),
+		TEST(records_of_a_closed_connection_do_not_stay),
+		TEST(a_gone_namespace_takes_its_connections),
+		TEST(namespaces_are_apart),
+		TEST(a_heap_of_actions_is_kept),
+		TEST(nothing_is_no_event),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: MIT */
+/* REMOVE: the youngest goes, wherever it is on its way, and never the last. */
+#include <errno.h>
+#include <string.h>
+
+#include "play.h"
+
+/* Connected, with @n more subflows on the ports above the first one's. */
+static void connect_with(struct play *play, uint16_t n)
+{
+	play_connect(play);
+	play_intent(play, n, 0);
+	for (uint16_t port = 1; port <= n; port++)
+		play_joined(play, LOCAL_PORT + port);
+}
+
+static void takes_the_youngest(void **state)
+{
+	struct play *play = *state;
+
+	connect_with(play, 2);
+	play_intent(play, 2, 1);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 2);
+	play_assert_receipt(play, 2, 1);
+	play_left(play, LOCAL_PORT + 2);
+	play_intent(play, 2, 2);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 1);
+	play_assert_receipt(play, 2, 2);
+	assert_int_equal(play->plan.counters.destroyed, 2);
+}
+
+/* Before the kernel tells that the first one has gone. */
+static void does_not_take_one_twice(void **state)
+{
+	struct play *play = *state;
+
+	connect_with(play, 3);
+	play_intent(play, 3, 2);
+	assert_int_equal(play->destroys, 2);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 2);
+	play_assert_subflows(play, 2, 0, 0);
+	play_intent(play, 3, 3);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 1);
+	play_assert_subflows(play, 1, 0, 0);
+	for (uint16_t port = 1; port <= 3; port++)
+		play_left(play, LOCAL_PORT + port);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 3, 3);
+	assert_int_equal(play->plan.counters.refused_by_peer, 0);
+}
+
+static void never_takes_the_last(void **state)
+{
+	struct play *play = *state;
+
+	connect_with(play, 1);
+	play_intent(play, 1, 5);
+	assert_int_equal(play->destroys, 1);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 1, 5);
+	assert_string_equal(play_conn(play)->why, "as the application asked: 1 in all");
+}
+
+static void the_initial_one_may_go(void **state)
+{
+	struct play *play = *state;
+
+	connect_with(play, 2);
+	play_left(play, LOCAL_PORT);
+	play_intent(play, 2, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 2);
+	play_intent(play, 2, 2);
+	assert_int_equal(play->destroys, 1);
+	play_assert_receipt(play, 2, 2);
+}
+
+static void not_sent_yet(void **state)
+{
+	struct play *play = *state;
+
+	play_created(play);
+	play_intent(play, 3, 0);
+	play_intent(play, 3, 1);
+	play_assert_subflows(play, 1, 0, 2);
+	play_assert_receipt(play, 1, 1);
+	play_established(play);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(play->destroys, 0);
+	play_assert_receipt(play, 3, 1);
+}
+
+static void elephants_not_sent_yet(void **state)
+{
+	struct play *play = *state;
+
+	play_created(play);
+	play_threshold(play, 100);
+	play_intent(play, 0, 1);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 0, 1);
+	assert_int_equal(play_conn(play)->n_passed, 0);
+}
+
+/* Its port is not known before it is established. */
+static void opening_is_destroyed_once_established(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_intent(play, 1, 1);
+	assert_int_equal(play->destroys, 0);
+	play_assert_receipt(play, 1, 0);
+	play_joined(play, LOCAL_PORT + 1);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 1);
+	play_assert_receipt(play, 1, 1);
+	play_joined(play, LOCAL_PORT + 1); /* repeated */
+	assert_int_equal(play->destroys, 1);
+	play_left(play, LOCAL_PORT + 1);
+	play_assert_receipt(play, 1, 1);
+	assert_int_equal(play_conn(play)->n_subflows, 1);
+}
+
+static void opening_may_fail_by_itself(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_intent(play, 1, 1);
+	play_left(play, LOCAL_PORT + 1);
+	assert_int_equal(play->destroys, 0);
+	play_assert_receipt(play, 1, 1);
+	assert_int_equal(play_conn(play)->n_subflows, 1);
+}
+
+static void opening_of_an_elephant(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_threshold(play, 100);
+	play_intent(play, 0, 1);
+	play_joined(play, LOCAL_PORT + 1);
+	assert_int_equal(play->destroys, 1);
+	play_assert_receipt(play, 0, 1);
+}
+
+static void doomed_ones_make_room(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 7, 0);
+	play_intent(play, 7, 1);
+	play_intent(play, 8, 1);
+	assert_int_equal(play->creates, 8);
+	play_assert_subflows(play, 1, 7, 0);
+	for (uint16_t port = 1; port <= 8; port++)
+		play_joined(play, LOCAL_PORT + port);
+	assert_int_equal(play->destroys, 1);
+	play_assert_subflows(play, 8, 0, 0);
+	play_assert_receipt(play, 8, 1);
+}
+
+/* It went by itself, and the kernel's word of it has not been read yet. */
+static void one_that_is_gone_already(void **state)
+{
+	struct play *play = *state;
+
+	connect_with(play, 1);
+	play->destroy_error = ESRCH;
+	play_intent(play, 1, 1);
+	play_assert_receipt(play, 1, 1);
+	/* Its SUB_CLOSED must not be taken for the join that is under way. */
+	play_intent(play, 2, 1);
+	play_left(play, LOCAL_PORT + 1);
+	play_assert_subflows(play, 1, 1, 0);
+	assert_int_equal(play->plan.counters.refused_by_peer, 0);
+	play_joined(play, LOCAL_PORT + 2);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(play_conn(play)->n_subflows, 2);
+	assert_int_equal(play->plan.counters.established, 2);
+}
+
+static void destroyed_is_not_taken_for_opening(void **state)
+{
+	struct play *play = *state;
+
+	connect_with(play, 1);
+	play_intent(play, 1, 1);
+	play_intent(play, 2, 1);
+	play_left(play, LOCAL_PORT + 1);
+	play_assert_subflows(play, 1, 1, 0);
+	play_joined(play, LOCAL_PORT + 2);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
+/* The kernel could not: it is still there, and can be asked to go again. */
+static void failed_removal_is_given_up(void **state)
+{
+	struct play *play = *state;
+
+	connect_with(play, 1);
+	play->destroy_error = ENONET;
+	play_intent(play, 1, 1);
+	play_assert_receipt(play, 1, 1);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(play->plan.counters.destroy_failures, 1);
+	play->destroy_error = 0;
+	play_intent(play, 1, 2);
+	assert_int_equal(play->destroys, 2);
+	play_assert_receipt(play, 1, 2);
+	play_left(play, LOCAL_PORT + 1);
+	play_assert_subflows(play, 1, 0, 0);
+}
+
+static void removed_while_its_create_waits(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = ENOTCONN;
+	play_intent(play, 2, 0);
+	play_assert_subflows(play, 1, 0, 2);
+	play_intent(play, 2, 1);
+	play_assert_receipt(play, 1, 1);
+	play->create_error = 0;
+	assert_true(play_wait(play));
+	assert_int_equal(play->creates, 3);
+	play_assert_receipt(play, 2, 1);
+	play_assert_subflows(play, 1, 1, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(takes_the_youngest),
+		TEST(does_not_take_one_twice),
+		TEST(never_takes_the_last),
+		TEST(the_initial_one_may_go),
+		TEST(not_sent_yet),
+		TEST(elephants_not_sent_yet),
+		TEST(opening_is_destroyed_once_established),
+		TEST(opening_may_fail_by_itself),
+		TEST(opening_of_an_elephant),
+		TEST(doomed_ones_make_room),
+		TEST(one_that_is_gone_already),
+		TEST(destroyed_is_not_taken_for_opening),
+		TEST(failed_removal_is_given_up),
+		TEST(removed_while_its_create_waits),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: MIT */
+/* CREATE that fails: tried again for what may pass, with growing pauses, then given up. */
+#include <errno.h>
+#include <string.h>
+
+#include "play.h"
+
+#define TRIES 9 /* the first one included */
+
+static void retries_what_may_pass(void **state)
+{
+	static const int errors[] = {
+		ENOTCONN, EADDRINUSE, EAGAIN, ENOBUFS, ENOMEM, EINTR, EBUSY};
+	struct play *play = *state;
+	uint32_t adds = 0;
+
+	play_connect(play);
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		play->create_error = errors[i];
+		play_intent(play, ++adds, 0);
+		play_assert_subflows(play, adds, 0, 1);
+		assert_int_equal(play_conn(play)->receipt.adds, adds - 1);
+		play->create_error = 0;
+		assert_true(play_wait(play));
+		play_assert_receipt(play, adds, 0);
+		play_joined(play, LOCAL_PORT + adds);
+		assert_int_equal(play->creates, 2 * adds);
+	}
+	assert_int_equal(play->plan.counters.retries, adds);
+	assert_int_equal(play->plan.counters.create_failures, 0);
+	assert_false(play_wait(play));
+}
+
+static void gives_the_rest_up_at_once(void **state)
+{
+	static const int errors[] = {EINVAL, EPERM, ENONET, ENETUNREACH, EADDRNOTAVAIL};
+	struct play *play = *state;
+	uint32_t adds = 0;
+
+	play_connect(play);
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		play->create_error = errors[i];
+		play_intent(play, ++adds, 0);
+		play_assert_subflows(play, 1, 0, 0);
+		play_assert_receipt(play, adds, 0);
+		assert_int_equal(play->creates, adds);
+	}
+	assert_false(play_wait(play));
+	assert_int_equal(play->plan.counters.create_failures, adds);
+	assert_string_equal(play_conn(play)->why,
+		"the kernel opened no subflow: Cannot assign requested address");
+}
+
+static void pauses_double_up_to_the_last_try(void **state)
+{
+	struct play *play = *state;
+	uint64_t began_ns = play->now_ns, pause_ns = 10000000, before_ns;
+
+	play_connect(play);
+	play->create_error = ENOTCONN;
+	play_intent(play, 1, 0);
+	for (unsigned int tries = 1; tries < TRIES; tries++) {
+		assert_int_equal(play->creates, tries);
+		assert_int_equal(play->receipts, 0);
+		before_ns = play->now_ns;
+		assert_true(play_wait(play));
+		assert_int_equal(play->now_ns - before_ns, pause_ns);
+		pause_ns *= 2;
+	}
+	assert_int_equal(play->creates, TRIES);
+	assert_true(play->now_ns - began_ns < 3000000000);
+	assert_false(play_wait(play));
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 1, 0);
+	assert_int_equal(play->plan.counters.create_failures, 1);
+}
+
+/* What fails together is tried again together, each as often as one alone. */
+static void those_of_one_call_share_the_tries(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = ENOTCONN;
+	play_intent(play, 3, 0);
+	while (play_wait(play))
+		;
+	assert_int_equal(play->creates, 3 * TRIES);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 3, 0);
+}
+
+static void the_next_request_is_tried_anew(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = EADDRINUSE;
+	play_intent(play, 1, 0);
+	while (play_wait(play))
+		;
+	play_intent(play, 2, 0);
+	assert_int_equal(play_conn(play)->wanted_application, 1);
+	play->create_error = 0;
+	assert_true(play_wait(play));
+	play_assert_subflows(play, 1, 1, 0);
+	play_assert_receipt(play, 2, 0);
+}
+
+/* One more request does not hurry those that wait. */
+static void requests_wait_with_the_others(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = ENOTCONN;
+	play_intent(play, 1, 0);
+	play->create_error = 0;
+	play_intent(play, 2, 0);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 1);
+	play_assert_subflows(play, 1, 0, 3);
+	assert_true(play_wait(play));
+	assert_int_equal(play->creates, 4);
+	play_assert_subflows(play, 1, 3, 0);
+	play_assert_receipt(play, 2, 0);
+}
+
+static void elephants_are_tried_again_too(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = EADDRINUSE;
+	play_threshold(play, 100);
+	play_assert_subflows(play, 1, 0, 1);
+	play->create_error = 0;
+	assert_true(play_wait(play));
+	play_joined(play, LOCAL_PORT + 1);
+	assert_int_equal(play_conn(play)->passed[0].subflows, 2);
+	assert_int_equal(play->receipts, 0);
+}
+
+static void each_connection_waits_by_itself(void **state)
+{
+	struct play *play = *state;
+	struct conn_key first = play->key, second = {.netns = 1, .token = 8};
+
+	play_connect(play);
+	play->create_error = ENOTCONN;
+	play_intent(play, 1, 0);
+	play->now_ns += 5000000;
+	play->key = second;
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play->create_error = 0;
+	assert_true(play_wait(play));
+	assert_int_equal(play->creates, 3);
+	assert_int_equal(play->create.key.token, first.token);
+	assert_true(play_wait(play));
+	assert_int_equal(play->creates, 4);
+	assert_int_equal(play->create.key.token, second.token);
+}
+
+static void a_closed_connection_is_not_tried_again(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = ENOTCONN;
+	play_intent(play, 1, 0);
+	play_closed(play);
+	assert_int_equal(play->forgets, 1);
+	assert_false(play_wait(play));
+	assert_int_equal(play->creates, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(retries_what_may_pass),
+		TEST(gives_the_rest_up_at_once),
+		TEST(pauses_double_up_to_the_last_try),
+		TEST(those_of_one_call_share_the_tries),
+		TEST(the_next_request_is_tried_anew),
+		TEST(requests_wait_with_the_others),
+		TEST(elephants_are_tried_again_too),
+		TEST(each_connection_waits_by_itself),
+		TEST(a_closed_connection_is_not_tried_again),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
