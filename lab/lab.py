@@ -12,6 +12,8 @@ from pathlib import Path
 from lab.netns import LabError, Namespace
 
 _serial = itertools.count()
+# On shaped links: a larger packet would not fit a queue, and be lost time and again.
+GSO_MAX_SIZE = 16384
 
 
 def require_root():
@@ -127,6 +129,8 @@ class Lab:
         Link n is 10.0.n.0/24 and fd00:n::/64, with .1 at `a` and .2 at `b`. A device is named
         after the namespace at its other end. rate_mbit shapes both directions.
         """
+        if rate_mbit and not gso_max_size:
+            gso_max_size = GSO_MAX_SIZE
         number = len(self.links) + 1
         ends = (End(a, device_a or b.label, *link_addresses(number, 1)),
                 End(b, device_b or a.label, *link_addresses(number, 2)))
@@ -148,13 +152,14 @@ def link_addresses(number, end):
     return f"10.{number >> 8}.{number & 255}.{end}", f"fd00:{number:x}::{end}"
 
 
-def shape(end, rate_mbit, queue_bytes=60000):
-    """Limits what leaves this end.
+def shape(end, rate_mbit):
+    """Limits what leaves this end, with a queue of 4 ms, or some GSO packets where that is less.
 
     HTB and not TBF, which would cut GSO packets up at the cost of the machine's CPU; a queue
     counted in bytes, because one counted in packets would hold 64 MB of GSO packets.
     """
     rate = f"rate {rate_mbit}mbit ceil {rate_mbit}mbit burst 16k cburst 16k quantum 3028"
+    queue_bytes = max(60000, 500 * rate_mbit)
     end.node.tc(f"qdisc add dev {end.device} root handle 1: htb default 1",
                 f"class add dev {end.device} parent 1: classid 1:1 htb {rate}",
                 f"qdisc add dev {end.device} parent 1:1 bfifo limit {queue_bytes}")

@@ -25,7 +25,9 @@ class Pair(Lab):
     def build(self):
         self.client = self.netns("client")
         self.server = self.netns("server")
-        self.near, self.far = self.veth(self.client, self.server)
+        self.near, self.far = self.veth(self.client, self.server, rate_mbit=1000)
+        for node in (self.client, self.server):
+            node.sysctl({"net.ipv4.tcp_congestion_control": "reno"})
 
     def serve(self, config=None, serve=None):
         """A running daemon that serves these namespaces, by default both."""
