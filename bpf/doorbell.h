@@ -5,8 +5,7 @@
 
 #include "maps.h"
 
-static __always_inline void fill_record(
-	struct record *r, __u16 kind, __u64 netns, __u32 token)
+static __always_inline void fill_record(struct record *r, __u16 kind, __u64 netns, __u32 token)
 {
 	__builtin_memset(r, 0, sizeof(*r));
 	r->version = RECORD_VERSION;

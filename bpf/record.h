@@ -39,12 +39,12 @@ struct record {
 	__u16 version;
 	__u16 kind;
 	__u32 token;
-	__u64 netns;     /* cookie of the network namespace */
-	__u64 time_ns;   /* CLOCK_MONOTONIC */
-	__u64 bytes;     /* RECORD_THRESHOLD: bytes sent when it was noticed */
-	__u64 threshold; /* RECORD_THRESHOLD: the one that was passed, bytes */
+	__u64 netns;                     /* cookie of the network namespace */
+	__u64 time_ns;                   /* CLOCK_MONOTONIC */
+	__u64 bytes;                     /* RECORD_THRESHOLD: bytes sent when it was noticed */
+	__u64 threshold;                 /* RECORD_THRESHOLD: the one that was passed, bytes */
 	__u32 generation, adds, removes; /* RECORD_INTENT: see struct intent */
-	__u32 msk_flags; /* the walk only: mptcp_sock.flags, for calibration */
+	__u32 msk_flags;                 /* the walk only: mptcp_sock.flags, for calibration */
 };
 
 /* Names one connection of the host. */
@@ -65,10 +65,10 @@ struct receipt {
 
 /* Set by the daemon before it loads the programs, and again on change. */
 struct hook_config {
-	__u64 start, step, stop;   /* the elephant rule, bytes */
-	__u32 max_subflows;        /* per connection, for applications */
-	__u32 calls_per_second;    /* per socket */
-	__u64 fallback_mask;       /* bits of mptcp_sock.flags that say "fallen back" */
+	__u64 start, step, stop; /* the elephant rule, bytes */
+	__u32 max_subflows;      /* per connection, for applications */
+	__u32 calls_per_second;  /* per socket */
+	__u64 fallback_mask;     /* bits of mptcp_sock.flags that say "fallen back" */
 };
 
 /* Written by the programs, read by the daemon. */

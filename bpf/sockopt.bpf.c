@@ -101,15 +101,13 @@ static __always_inline bool is_connected(struct bpf_sockopt *ctx)
 }
 
 /* Bit set of the states in which a subflow counts. */
-#define LIVE \
-	((1 << BPF_TCP_ESTABLISHED) | (1 << BPF_TCP_SYN_SENT) | (1 << BPF_TCP_SYN_RECV))
+#define LIVE ((1 << BPF_TCP_ESTABLISHED) | (1 << BPF_TCP_SYN_SENT) | (1 << BPF_TCP_SYN_RECV))
 
 /* The subflow after @node in the list of @msk, or NULL at its end. */
 static __always_inline struct sock *next_subflow(struct mptcp_sock *msk, struct list_head **node)
 {
 	struct mptcp_subflow_context *subflow;
-	struct list_head *head =
-		(void *)msk + bpf_core_field_offset(struct mptcp_sock, conn_list);
+	struct list_head *head = (void *)msk + bpf_core_field_offset(struct mptcp_sock, conn_list);
 
 	*node = BPF_CORE_READ(*node, next);
 	if (!*node || *node == head)

@@ -98,7 +98,8 @@ static int open_hand(struct daemon *daemon, uint64_t cookie)
 	return err;
 }
 
-static void answer(struct daemon *daemon, const struct action *action, enum event_kind kind, int err)
+static void answer(
+	struct daemon *daemon, const struct action *action, enum event_kind kind, int err)
 {
 	struct event event = {.kind = kind,
 		.key = action->key,
@@ -360,7 +361,8 @@ static int load_hooks(struct daemon *daemon)
 	}
 	err = calibration_run(&daemon->hooks, &mask);
 	if (err) {
-		log_error("cannot find out how this kernel marks a connection that fell back to TCP: %s; `subflow doctor` tells more",
+		log_error("cannot find out how this kernel marks a connection that fell back to "
+			  "TCP: %s; `subflow doctor` tells more",
 			strerror(-err));
 		return err;
 	}
@@ -385,7 +387,8 @@ static int begin(struct daemon *daemon)
 
 	err = pm_resolve(&daemon->family);
 	if (err) {
-		log_error("this kernel has no MPTCP path manager (generic netlink family mptcp_pm): %s; it needs CONFIG_MPTCP=y",
+		log_error("this kernel has no MPTCP path manager (generic netlink family "
+			  "mptcp_pm): %s; it needs CONFIG_MPTCP=y",
 			strerror(-err));
 		return err;
 	}
@@ -466,8 +469,7 @@ static int prepare(struct daemon *daemon)
 		return err;
 	}
 	if (daemon->config_path) {
-		err = settings_read(
-			&daemon->settings, daemon->config_path, error, sizeof(error));
+		err = settings_read(&daemon->settings, daemon->config_path, error, sizeof(error));
 		if (err) {
 			log_error("%s", error);
 			return err;
@@ -475,7 +477,8 @@ static int prepare(struct daemon *daemon)
 	}
 	err = hooks_find_cgroup2(daemon->root, sizeof(daemon->root));
 	if (err) {
-		log_error("no cgroup2 file system is mounted, which the hooks attach to: mount -t cgroup2 none /sys/fs/cgroup/unified");
+		log_error("no cgroup2 file system is mounted, which the hooks attach to: mount -t "
+			  "cgroup2 none /sys/fs/cgroup/unified");
 		return err;
 	}
 	err = lock_take(daemon->settings.socket, &daemon->lock_fd, error, sizeof(error));
@@ -514,7 +517,9 @@ int daemon_run(const char *config_path)
 	if (!err) {
 		err = begin(daemon);
 		if (!err) {
-			log_info("hooks attached to %s: every getsockopt and setsockopt of the processes there costs about half a microsecond more; [hooks] cgroup narrows it",
+			log_info("hooks attached to %s: every getsockopt and setsockopt of the "
+				 "processes there costs about half a microsecond more; [hooks] "
+				 "cgroup narrows it",
 				cgroup_of(daemon));
 			log_info("ready, version %s", SUBFLOW_VERSION);
 			err = loop_run(&daemon->loop);

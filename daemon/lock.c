@@ -12,7 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define TRIES	    200
+#define TRIES       200
 #define INTERVAL_NS 10000000
 
 int lock_take(const char *path, int *ret_fd, char *error, size_t error_size)
@@ -52,7 +52,8 @@ int lock_take(const char *path, int *ret_fd, char *error, size_t error_size)
 	}
 	close(fd);
 	snprintf(error, error_size,
-		"another subflowd is running with the control socket %s; stop it, or set [control] socket",
+		"another subflowd is running with the control socket %s; stop it, or set [control] "
+		"socket",
 		path);
 	return -EBUSY;
 }

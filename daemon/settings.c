@@ -10,9 +10,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PATH_BYTES_MAX 4095
+#define PATH_BYTES_MAX   4095
 #define SOCKET_BYTES_MAX 107 /* sun_path */
-#define TERABYTE 1000000000000ull
+#define TERABYTE         1000000000000ull
 
 static int check_serve(const char *value)
 {
@@ -30,7 +30,9 @@ static int check_socket(const char *value)
 }
 
 #define KEY(section, name, type, member, ...)                                                      \
-	{section, name, type, offsetof(struct settings, member), __VA_ARGS__}
+	{                                                                                          \
+		section, name, type, offsetof(struct settings, member), __VA_ARGS__                \
+	}
 
 static const struct config_key keys[] = {
 	KEY("elephant", "start", CONFIG_BYTES, start_bytes, 1, 1000 * TERABYTE, NULL, NULL),
@@ -90,7 +92,8 @@ int settings_read(struct settings *settings, const char *path, char *error, size
 		return err;
 	if (settings->stop_bytes < settings->start_bytes) {
 		snprintf(error, error_size,
-			"%s: [elephant] stop: allowed is start or more; to never split, set max_subflows = 1",
+			"%s: [elephant] stop: allowed is start or more; to never split, set "
+			"max_subflows = 1",
 			path);
 		return -EINVAL;
 	}

@@ -3,8 +3,8 @@
 #include "config.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <ini.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -31,9 +31,9 @@ struct reading {
 	struct pending *pending;
 	size_t n_pending;
 	FILE *file;
-	int line;	 /* being read */
-	bool is_cut;	 /* it was longer than libinih takes */
-	int longest;	 /* bytes that libinih takes of a line */
+	int line;    /* being read */
+	bool is_cut; /* it was longer than libinih takes */
+	int longest; /* bytes that libinih takes of a line */
 	int message_line;
 	char message[MESSAGE_MAX]; /* of the first value that is not allowed, or empty */
 };
@@ -82,7 +82,8 @@ static void say_allowed(const struct config_key *key, const char *text, char *er
 	switch (key->type) {
 	case CONFIG_BYTES:
 		snprintf(error + len, size - len,
-			"a number of bytes from %" PRIu64 " to %" PRIu64 ", with kB, MB or GB (10^3, 10^6, 10^9)",
+			"a number of bytes from %" PRIu64 " to %" PRIu64
+			", with kB, MB or GB (10^3, 10^6, 10^9)",
 			key->min, key->max);
 		break;
 	case CONFIG_NUMBER:

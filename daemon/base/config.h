@@ -17,9 +17,9 @@ struct config_key {
 	const char *section;
 	const char *name;
 	enum config_type type;
-	size_t offset;		/* of the value in the structure */
-	uint64_t min, max;	/* of a number or of bytes, inclusive */
-	const char *allowed;	/* of a string, in words for the error message */
+	size_t offset;                   /* of the value in the structure */
+	uint64_t min, max;               /* of a number or of bytes, inclusive */
+	const char *allowed;             /* of a string, in words for the error message */
 	int (*check)(const char *value); /* of a string, or NULL: 0, or -EINVAL if not allowed */
 };
 

@@ -28,7 +28,7 @@ static void say(int priority, const char *format, va_list args)
 		len = snprintf(line, sizeof(line), "<%d>", priority);
 	else
 		len = snprintf(line, sizeof(line), "subflowd: %s",
-			priority == LOG_ERR	    ? "error: "
+			priority == LOG_ERR       ? "error: "
 			: priority == LOG_WARNING ? "warning: "
 						  : "");
 	body = vsnprintf(line + len, sizeof(line) - len - 1, format, args);

@@ -22,7 +22,7 @@ struct source {
 
 /* The structure that a source is a @member of. */
 #define SOURCE_OWNER(source, type, member)                                                         \
-	((type *)(void *)((char *)(source) - offsetof(type, member)))
+	((type *)(void *)((char *)(source)-offsetof(type, member)))
 
 int loop_init(struct loop *loop);
 void loop_done(struct loop *loop);

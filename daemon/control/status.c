@@ -21,7 +21,8 @@ static void put_number(struct json_object *object, const char *key, uint64_t num
 	json_object_object_add(object, key, json_object_new_uint64(number));
 }
 
-static void put_endpoint(struct json_object *object, const char *key, const struct endpoint *endpoint)
+static void put_endpoint(
+	struct json_object *object, const char *key, const struct endpoint *endpoint)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
@@ -158,9 +159,10 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 	asking->count++;
 	put_text(object, "namespace", asking->netns->name);
 	put_number(object, "token", seen->token);
-	put_text(object, "role", !conn || !conn->is_created ? NULL
-				 : conn->is_server	    ? "server"
-							    : "client");
+	put_text(object, "role",
+		!conn || !conn->is_created ? NULL
+		: conn->is_server          ? "server"
+					   : "client");
 	put_endpoint(object, "local", &seen->local);
 	put_endpoint(object, "remote", &seen->remote);
 	if (seen->has_bytes) {
@@ -204,7 +206,8 @@ static struct json_object *write_netns(
 		if (*netns->path)
 			netns_leave();
 		if (err && !*why)
-			why = "its connections cannot be listed: the kernel module mptcp_diag is missing";
+			why = "its connections cannot be listed: the kernel module mptcp_diag is "
+			      "missing";
 	}
 	put_text(object, "name", netns->name);
 	put_number(object, "cookie", netns->cookie);
@@ -225,8 +228,7 @@ static char *take_text(struct json_object *object)
 
 char *status_write(const struct status_view *view)
 {
-	struct json_object *root = json_object_new_object(),
-			   *namespaces = json_object_new_array(),
+	struct json_object *root = json_object_new_object(), *namespaces = json_object_new_array(),
 			   *connections = json_object_new_array();
 	const struct served_netns *netns;
 

@@ -13,7 +13,7 @@
 struct status_view {
 	const struct settings *settings;
 	const char *config_path; /* NULL = defaults */
-	const char *cgroup;	 /* where the socket options are answered */
+	const char *cgroup;      /* where the socket options are answered */
 	struct plan *plan;
 	struct served *served;
 	const struct hooks *hooks;

@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-
 void conn_table_init(struct conn_table *table, uint32_t limit)
 {
 	*table = (struct conn_table){.limit = limit};

@@ -28,8 +28,8 @@ struct subflow {
 	uint8_t id; /* address id, of the local address */
 	enum subflow_state state;
 	enum subflow_asker asker;
-	bool is_doomed; /* to be destroyed as soon as its port is known */
-	uint32_t serial; /* unique within the connection */
+	bool is_doomed;          /* to be destroyed as soon as its port is known */
+	uint32_t serial;         /* unique within the connection */
 	uint64_t established_ns; /* CLOCK_MONOTONIC */
 };
 
@@ -42,7 +42,7 @@ struct passed {
 struct conn {
 	struct conn_key key;
 	UT_hash_handle hh;
-	TAILQ_ENTRY(conn) retry; /* in conn_table.retries while retry_ns is set */
+	TAILQ_ENTRY(conn) retry;       /* in conn_table.retries while retry_ns is set */
 	struct endpoint local, remote; /* of the initial subflow */
 	bool is_server;
 	bool is_created;     /* the kernel's CREATED event was seen */
@@ -56,8 +56,9 @@ struct conn {
 	uint32_t wanted_application, wanted_elephant;
 	uint32_t adds, removes; /* of the application, heard so far */
 	struct receipt receipt; /* of these, carried out or given up */
-	uint32_t tries;		/* failed ones in a row */
-	uint64_t retry_ns;	/* CLOCK_MONOTONIC; 0 = none is due. Before CREATED: when to give it up */
+	uint32_t tries;         /* failed ones in a row */
+	uint64_t
+		retry_ns; /* CLOCK_MONOTONIC; 0 = none is due. Before CREATED: when to give it up */
 	struct passed *passed; /* thresholds that led to a subflow, oldest first */
 	uint32_t n_passed;
 	char why[CONN_WHY_MAX]; /* the last decision, for the operator */

@@ -2,8 +2,8 @@
 /* Judgement: the elephant rule. */
 #include "elephant.h"
 
-uint32_t elephant_decide(const struct elephant_rule *rule, uint64_t bytes, uint32_t subflows,
-	const char **ret_why)
+uint32_t elephant_decide(
+	const struct elephant_rule *rule, uint64_t bytes, uint32_t subflows, const char **ret_why)
 {
 	if (bytes < rule->start_bytes) {
 		*ret_why = "it is not an elephant yet";

@@ -6,9 +6,9 @@
 #include <stdint.h>
 
 struct elephant_rule {
-	uint64_t start_bytes; /* sent: one more subflow */
-	uint64_t step_bytes;  /* sent since: one more again */
-	uint64_t stop_bytes;  /* sent: no more, ever */
+	uint64_t start_bytes;  /* sent: one more subflow */
+	uint64_t step_bytes;   /* sent since: one more again */
+	uint64_t stop_bytes;   /* sent: no more, ever */
 	uint32_t max_subflows; /* in all, the first included */
 };
 
@@ -17,7 +17,7 @@ struct elephant_rule {
  * being opened included, and has sent @bytes when it passes a threshold.
  * *@ret_why is a constant text, for the operator.
  */
-uint32_t elephant_decide(const struct elephant_rule *rule, uint64_t bytes, uint32_t subflows,
-	const char **ret_why);
+uint32_t elephant_decide(
+	const struct elephant_rule *rule, uint64_t bytes, uint32_t subflows, const char **ret_why);
 
 #endif

@@ -12,7 +12,7 @@
 
 struct endpoint {
 	uint16_t family; /* AF_INET, AF_INET6 (v4-mapped as the kernel gives it), 0 = unknown */
-	uint16_t port;	 /* host byte order; 0 = not known or not chosen yet */
+	uint16_t port;   /* host byte order; 0 = not known or not chosen yet */
 	union {
 		struct in_addr v4;
 		struct in6_addr v6;

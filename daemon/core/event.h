@@ -12,18 +12,18 @@
 enum event_kind {
 	EVENT_NONE,
 	/* from the kernel's path manager */
-	EVENT_CREATED,		   /* local, remote, is_server */
-	EVENT_ESTABLISHED,	   /* fully; local, remote, is_server */
+	EVENT_CREATED,     /* local, remote, is_server */
+	EVENT_ESTABLISHED, /* fully; local, remote, is_server */
 	EVENT_CLOSED,
 	EVENT_SUBFLOW_ESTABLISHED, /* local, remote, id */
-	EVENT_SUBFLOW_CLOSED,	   /* local, remote, error, reset_reason */
+	EVENT_SUBFLOW_CLOSED,      /* local, remote, error, reset_reason */
 	/* from the hooks */
-	EVENT_THRESHOLD,	   /* bytes, threshold */
-	EVENT_INTENT,		   /* adds, removes */
+	EVENT_THRESHOLD, /* bytes, threshold */
+	EVENT_INTENT,    /* adds, removes */
 	EVENT_FOREIGN,
 	/* from the hands */
-	EVENT_CREATE_DONE,	   /* serial, error; ENONET: the namespace cannot be entered */
-	EVENT_DESTROY_DONE,	   /* serial, error */
+	EVENT_CREATE_DONE,  /* serial, error; ENONET: the namespace cannot be entered */
+	EVENT_DESTROY_DONE, /* serial, error */
 };
 
 struct event {
@@ -34,19 +34,19 @@ struct event {
 	uint8_t id;
 	bool is_server;
 	bool denies_join; /* the peer's C flag: no join to its initial address (RFC 8684 3.1) */
-	int error;	  /* errno, positive; 0 = none */
+	int error;        /* errno, positive; 0 = none */
 	int reset_reason; /* RFC 8684 section 3.6; -1 = none given */
 	uint64_t bytes, threshold;
 	uint32_t adds, removes; /* see struct intent */
-	uint32_t serial;	/* of the subflow that the action was about */
+	uint32_t serial;        /* of the subflow that the action was about */
 };
 
 /* What the judgement wants the hands to do. */
 enum action_kind {
-	ACTION_CREATE,	/* a subflow from local to remote; answered by EVENT_CREATE_DONE */
+	ACTION_CREATE,  /* a subflow from local to remote; answered by EVENT_CREATE_DONE */
 	ACTION_DESTROY, /* the subflow local, remote; answered by EVENT_DESTROY_DONE */
 	ACTION_RECEIPT, /* tell the hooks what was carried out */
-	ACTION_FORGET,	/* the connection is gone: drop its receipt */
+	ACTION_FORGET,  /* the connection is gone: drop its receipt */
 };
 
 struct action {

@@ -10,7 +10,7 @@
 
 #define TRIES_MAX      8
 #define RETRY_FIRST_NS 10000000ull /* doubles with each failure */
-#define MB	       1000000.0
+#define MB             1000000.0
 
 /*
  * A peer that takes no more subflows answers the SYN and resets after the third packet of the
@@ -230,7 +230,8 @@ static void say_refused(struct plan *plan, struct conn *conn, const struct event
 	else if (event->error)
 		snprintf(why, sizeof(why), "%s", strerror(event->error));
 	conn_say(conn,
-		"the peer refused a subflow (%s); without Subflow it needs `ip mptcp limits set subflows 3`",
+		"the peer refused a subflow (%s); without Subflow it needs `ip mptcp limits set "
+		"subflows 3`",
 		why);
 }
 
@@ -301,7 +302,8 @@ static bool remove_youngest(struct plan *plan, struct conn *conn)
 		settle(plan, conn, 0, 1);
 		return true;
 	}
-	TAILQ_FOREACH_REVERSE (subflow, &conn->subflows, subflow_list, entry) {
+	TAILQ_FOREACH_REVERSE(subflow, &conn->subflows, subflow_list, entry)
+	{
 		if (subflow->state == SUBFLOW_CLOSING || subflow->is_doomed)
 			continue;
 		subflow->is_doomed = true;
@@ -398,7 +400,8 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 	if (asker == ASKER_ELEPHANT)
 		drop_passed(conn);
 	if (event->error == ENONET)
-		conn_say(conn, "no more subflows: its network namespace has no name to enter it by");
+		conn_say(
+			conn, "no more subflows: its network namespace has no name to enter it by");
 	else
 		conn_say(conn, "the kernel opened no subflow: %s", strerror(event->error));
 	settle(plan, conn, asker == ASKER_APPLICATION, 0);
@@ -485,8 +488,8 @@ void plan_hear(struct plan *plan, const struct event *event)
 		break;
 	case EVENT_FOREIGN:
 		conn->is_foreign = true;
-		conn_say(conn,
-			"cannot be split: its socket is older than Subflow's service of this namespace");
+		conn_say(conn, "cannot be split: its socket is older than Subflow's service of "
+			       "this namespace");
 		break;
 	case EVENT_CREATE_DONE:
 		hear_create_done(plan, conn, event);

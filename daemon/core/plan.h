@@ -12,16 +12,16 @@
 #include <stdint.h>
 
 struct plan_counters {
-	uint64_t elephants;	   /* thresholds that led to a subflow */
-	uint64_t requests;	   /* subflows that applications asked for */
-	uint64_t created;	   /* SYNs sent */
-	uint64_t established;	   /* joins that succeeded */
-	uint64_t refused_by_peer;  /* joins that the other end reset or left unanswered */
-	uint64_t create_failures;  /* given up, for an error of the local kernel */
+	uint64_t elephants;       /* thresholds that led to a subflow */
+	uint64_t requests;        /* subflows that applications asked for */
+	uint64_t created;         /* SYNs sent */
+	uint64_t established;     /* joins that succeeded */
+	uint64_t refused_by_peer; /* joins that the other end reset or left unanswered */
+	uint64_t create_failures; /* given up, for an error of the local kernel */
 	uint64_t retries;
 	uint64_t destroyed;
 	uint64_t destroy_failures;
-	uint64_t not_served;	   /* events of connections that found the table full */
+	uint64_t not_served; /* events of connections that found the table full */
 };
 
 struct plan {

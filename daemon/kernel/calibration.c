@@ -14,7 +14,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define TIMEOUT_MS    2000
+#define TIMEOUT_MS 2000
 
 /* Marks by which the walk's records are told apart. */
 enum { HEALTHY = 1, FALLEN_BACK = 2 };

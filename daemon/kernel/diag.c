@@ -12,7 +12,6 @@
 #include <stddef.h>
 #include <string.h>
 
-
 /* struct mptcp_info, as far as we read it; 6.1 ends before the byte counters. */
 struct info {
 	uint8_t subflows, add_addr_signal, add_addr_accepted, subflows_max, add_addr_signal_max,
@@ -24,7 +23,7 @@ struct info {
 	uint64_t bytes_retrans, bytes_sent, bytes_received, bytes_acked;
 };
 
-#define FLAG_FALLBACK (1 << 0)
+#define FLAG_FALLBACK  (1 << 0)
 #define OLD_INFO_BYTES (offsetof(struct info, token) + sizeof(uint32_t))
 
 struct dump {
@@ -75,10 +74,10 @@ static int read_socket(const struct nlmsghdr *message, void *arg)
 	conn.has_bytes = len >= sizeof(info);
 	conn.bytes_sent = info.bytes_sent;
 	conn.bytes_received = info.bytes_received;
-	read_endpoint(&conn.local, socket->idiag_family, socket->id.idiag_src,
-		socket->id.idiag_sport);
-	read_endpoint(&conn.remote, socket->idiag_family, socket->id.idiag_dst,
-		socket->id.idiag_dport);
+	read_endpoint(
+		&conn.local, socket->idiag_family, socket->id.idiag_src, socket->id.idiag_sport);
+	read_endpoint(
+		&conn.remote, socket->idiag_family, socket->id.idiag_dst, socket->id.idiag_dport);
 	dump->each(dump->arg, &conn);
 	return MNL_CB_OK;
 }

@@ -11,7 +11,7 @@
 struct diag_conn {
 	uint32_t token;
 	struct endpoint local, remote; /* of the initial subflow */
-	bool has_bytes;		       /* kernels from 6.5 count them */
+	bool has_bytes;                /* kernels from 6.5 count them */
 	uint64_t bytes_sent, bytes_received;
 };
 

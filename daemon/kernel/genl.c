@@ -66,7 +66,8 @@ static int read_group(const struct nlattr *attr, void *arg)
 	uint32_t id = 0;
 	bool is_it = false;
 
-	mnl_attr_for_each_nested (inner, attr) {
+	mnl_attr_for_each_nested(inner, attr)
+	{
 		if (mnl_attr_get_type(inner) == CTRL_ATTR_MCAST_GRP_ID &&
 			mnl_attr_validate(inner, MNL_TYPE_U32) >= 0)
 			id = mnl_attr_get_u32(inner);
@@ -102,8 +103,7 @@ int genl_resolve(struct mnl_socket *socket, const char *name, const char *group,
 	struct genl_family controller = {.id = GENL_ID_CTRL};
 	struct resolving resolving = {.group = group};
 	char buffer[GENL_BUFFER_BYTES];
-	struct nlmsghdr *request =
-		genl_begin(buffer, &controller, CTRL_CMD_GETFAMILY, NLM_F_ACK);
+	struct nlmsghdr *request = genl_begin(buffer, &controller, CTRL_CMD_GETFAMILY, NLM_F_ACK);
 	int err;
 
 	mnl_attr_put_strz(request, CTRL_ATTR_FAMILY_NAME, name);

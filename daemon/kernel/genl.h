@@ -17,8 +17,8 @@ struct genl_family {
 int genl_open(int protocol, struct mnl_socket **ret_socket);
 
 /* Looks @name up, and its multicast group @group. -ENOENT when the kernel has none. */
-int genl_resolve(
-	struct mnl_socket *socket, const char *name, const char *group, struct genl_family *ret_family);
+int genl_resolve(struct mnl_socket *socket, const char *name, const char *group,
+	struct genl_family *ret_family);
 
 /* Starts a request in @buffer, which holds GENL_BUFFER_BYTES. */
 struct nlmsghdr *genl_begin(

@@ -79,7 +79,8 @@ static int check_host(char *error, size_t error_size)
 	}
 	if (access("/sys/kernel/btf/vmlinux", R_OK) < 0) {
 		snprintf(error, error_size,
-			"this kernel shows no BTF (/sys/kernel/btf/vmlinux): it needs CONFIG_DEBUG_INFO_BTF=y, and /sys mounted");
+			"this kernel shows no BTF (/sys/kernel/btf/vmlinux): it needs "
+			"CONFIG_DEBUG_INFO_BTF=y, and /sys mounted");
 		return -ENOENT;
 	}
 	return 0;
@@ -106,7 +107,8 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 	if (!err)
 		return 0;
 	snprintf(error, error_size,
-		"the kernel refuses the BPF programs: %s; `subflow doctor` says what it lacks, --verbose what it said",
+		"the kernel refuses the BPF programs: %s; `subflow doctor` says what it lacks, "
+		"--verbose what it said",
 		strerror(-err));
 	hooks_done(hooks);
 	return err;
@@ -144,9 +146,10 @@ static int attach(struct bpf_program *program, struct bpf_link **link, int cgrou
 	err = -errno;
 	snprintf(error, error_size, "%s cannot be attached to %s: %s%s", bpf_program__name(program),
 		path, strerror(-err),
-		err == -EPERM ? "; a program attached higher up without BPF_F_ALLOW_MULTI forbids it "
-				"(see `bpftool cgroup tree`)"
-			      : "");
+		err == -EPERM
+			? "; a program attached higher up without BPF_F_ALLOW_MULTI forbids it "
+			  "(see `bpftool cgroup tree`)"
+			: "");
 	return err;
 }
 
@@ -165,14 +168,14 @@ static int check_alone(int cgroup_fd, const char *path, char *error, size_t erro
 			continue;
 		info = (struct bpf_prog_info){};
 		size = sizeof(info);
-		if (!bpf_obj_get_info_by_fd(fd, &info, &size) &&
-			!strcmp(info.name, "subflow_set"))
+		if (!bpf_obj_get_info_by_fd(fd, &info, &size) && !strcmp(info.name, "subflow_set"))
 			err = -EADDRINUSE;
 		close(fd);
 	}
 	if (err)
 		snprintf(error, error_size,
-			"another subflowd is attached to %s; stop it, or give this one a [hooks] cgroup of its own",
+			"another subflowd is attached to %s; stop it, or give this one a [hooks] "
+			"cgroup of its own",
 			path);
 	return err;
 }
@@ -231,8 +234,7 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 	err = check_alone(cgroup_fd, cgroup, error, error_size);
 	if (err)
 		goto out;
-	hooks->ring = ring_buffer__new(
-		bpf_map__fd(skeleton->maps.ring), hear_record, hooks, NULL);
+	hooks->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.ring), hear_record, hooks, NULL);
 	if (!hooks->ring) {
 		err = -errno;
 		snprintf(error, error_size, "the ring cannot be mapped: %s", strerror(-err));
@@ -311,8 +313,8 @@ int hooks_mark(struct hooks *hooks, int fd, uint32_t generation)
 {
 	struct intent intent = {.generation = generation};
 
-	return bpf_map__update_elem(hooks->skeleton->maps.intents, &fd, sizeof(fd), &intent,
-		sizeof(intent), BPF_ANY);
+	return bpf_map__update_elem(
+		hooks->skeleton->maps.intents, &fd, sizeof(fd), &intent, sizeof(intent), BPF_ANY);
 }
 
 int hooks_serve(struct hooks *hooks, uint64_t netns)
@@ -328,7 +330,8 @@ void hooks_unserve(struct hooks *hooks, uint64_t netns)
 	bpf_map__delete_elem(hooks->skeleton->maps.served, &netns, sizeof(netns), 0);
 }
 
-int hooks_put_receipt(struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt)
+int hooks_put_receipt(
+	struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt)
 {
 	return bpf_map__update_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), receipt,
 		sizeof(*receipt), BPF_ANY);

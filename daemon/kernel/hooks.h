@@ -49,7 +49,8 @@ int hooks_mark(struct hooks *hooks, int fd, uint32_t generation);
 
 int hooks_serve(struct hooks *hooks, uint64_t netns);
 void hooks_unserve(struct hooks *hooks, uint64_t netns);
-int hooks_put_receipt(struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt);
+int hooks_put_receipt(
+	struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt);
 void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key);
 
 struct hook_counters hooks_counters(const struct hooks *hooks);

@@ -149,8 +149,8 @@ int monitor_init(struct monitor *monitor, struct loop *loop, const struct genl_f
 	err = genl_open(NETLINK_ROUTE, &monitor->namespaces_socket);
 	if (err)
 		goto fail;
-	if (mnl_socket_setsockopt(monitor->events_socket, NETLINK_LISTEN_ALL_NSID, &on,
-		    sizeof(on)) < 0) {
+	if (mnl_socket_setsockopt(
+		    monitor->events_socket, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on)) < 0) {
 		err = -errno;
 		goto fail;
 	}

@@ -16,7 +16,7 @@
 #define MONITOR_HOME (-1)
 
 struct monitor {
-	struct source events;	  /* multicast group mptcp_pm_events, all namespaces */
+	struct source events;     /* multicast group mptcp_pm_events, all namespaces */
 	struct source namespaces; /* RTNLGRP_NSID */
 	struct mnl_socket *events_socket, *namespaces_socket;
 	struct loop *loop;

@@ -127,7 +127,7 @@ const char *netns_pm_sysctl(const char **ret_userspace)
 		const char *name, *userspace;
 	} sysctls[] = {
 		{"path_manager", "userspace"}, /* from 6.15 */
-		{"pm_type", "1"},	       /* from 5.19 */
+		{"pm_type", "1"},              /* from 5.19 */
 	};
 	char value[32];
 

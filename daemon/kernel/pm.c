@@ -31,9 +31,11 @@ static void put_endpoint(
 
 	mnl_attr_put_u16(request, MPTCP_PM_ADDR_ATTR_FAMILY, endpoint->family);
 	if (endpoint->family == AF_INET)
-		mnl_attr_put(request, MPTCP_PM_ADDR_ATTR_ADDR4, sizeof(endpoint->v4), &endpoint->v4);
+		mnl_attr_put(
+			request, MPTCP_PM_ADDR_ATTR_ADDR4, sizeof(endpoint->v4), &endpoint->v4);
 	else
-		mnl_attr_put(request, MPTCP_PM_ADDR_ATTR_ADDR6, sizeof(endpoint->v6), &endpoint->v6);
+		mnl_attr_put(
+			request, MPTCP_PM_ADDR_ATTR_ADDR6, sizeof(endpoint->v6), &endpoint->v6);
 	if (endpoint->port)
 		mnl_attr_put_u16(request, MPTCP_PM_ADDR_ATTR_PORT, endpoint->port);
 	if (id >= 0)

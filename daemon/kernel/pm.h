@@ -30,8 +30,7 @@ int pm_destroy(struct mnl_socket *socket, const struct genl_family *family, uint
 	const struct endpoint *local, const struct endpoint *remote);
 
 /* Whether the in-kernel path manager of the socket's namespace has endpoints. */
-int pm_has_endpoints(
-	struct mnl_socket *socket, const struct genl_family *family, bool *ret_has);
+int pm_has_endpoints(struct mnl_socket *socket, const struct genl_family *family, bool *ret_has);
 
 /*
  * Decodes one event message; all but @ret_event->key.netns and now_ns is filled in.

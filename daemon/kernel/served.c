@@ -20,7 +20,7 @@
 #include <unistd.h>
 
 #define NAMES_DIR "/run/netns" /* iproute2's */
-#define OWN	  "own"
+#define OWN       "own"
 #define COUNT_MAX 16384 /* as many as the hooks' map holds */
 
 static void say(struct served_netns *netns, const char *format, ...)
@@ -66,12 +66,14 @@ static bool is_taken(struct served *served, struct served_netns *netns)
 		return true;
 	}
 	if (has) {
-		say(netns, "the in-kernel path manager has endpoints there; flush them (ip mptcp endpoint flush) or set take_over = yes");
+		say(netns, "the in-kernel path manager has endpoints there; flush them (ip mptcp "
+			   "endpoint flush) or set take_over = yes");
 		return true;
 	}
 	err = monitor_has_rival(served->monitor, &has);
 	if (!err && has) {
-		say(netns, "another path manager (mptcpd?) listens there; stop it or set take_over = yes");
+		say(netns, "another path manager (mptcpd?) listens there; stop it or set take_over "
+			   "= yes");
 		return true;
 	}
 	return false;

@@ -13,17 +13,17 @@
 #include <sys/types.h>
 
 #define SERVED_NAME_MAX 256
-#define SERVED_WHY_MAX	200
+#define SERVED_WHY_MAX  200
 
 enum served_state {
 	SERVED_YES,
-	SERVED_ALONE,	 /* left alone, for the reason given */
+	SERVED_ALONE,    /* left alone, for the reason given */
 	SERVED_VANISHED, /* its name is gone; something inside keeps it alive */
 };
 
 struct served_netns {
 	TAILQ_ENTRY(served_netns) entry;
-	char name[SERVED_NAME_MAX]; /* as in `ip netns`; "own" is the daemon's */
+	char name[SERVED_NAME_MAX];   /* as in `ip netns`; "own" is the daemon's */
 	char path[GUARDIAN_PATH_MAX]; /* "" is the daemon's */
 	uint64_t cookie;
 	int nsid; /* MONITOR_HOME is the daemon's */

@@ -99,9 +99,16 @@ static void takes_quantities(void **state)
 		const char *text;
 		uint64_t bytes;
 	} cases[] = {
-		{"1", 1}, {"4096", 4096}, {"4096B", 4096}, {"0010", 10}, {"1kB", 1000},
-		{"1 kB", 1000}, {"100MB", 100000000}, {"1   GB", 1000000000},
-		{"1000GB", 1000000000000}, {"1000000000000", 1000000000000},
+		{"1", 1},
+		{"4096", 4096},
+		{"4096B", 4096},
+		{"0010", 10},
+		{"1kB", 1000},
+		{"1 kB", 1000},
+		{"100MB", 100000000},
+		{"1   GB", 1000000000},
+		{"1000GB", 1000000000000},
+		{"1000000000000", 1000000000000},
 	};
 	struct fixture *f = *state;
 
@@ -126,10 +133,11 @@ static void refuses_what_is_no_quantity(void **state)
 		char expected[ERROR_MAX];
 
 		snprintf(expected, sizeof(expected),
-			"size = %s: allowed is a number of bytes from 1 to 1000000000000, with kB, MB or GB (10^3, 10^6, 10^9)",
+			"size = %s: allowed is a number of bytes from 1 to 1000000000000, with kB, "
+			"MB or GB (10^3, 10^6, 10^9)",
 			texts[i]);
-		assert_int_equal(config_set(&keys[SIZE], texts[i], &f->values, f->error,
-					 sizeof(f->error)),
+		assert_int_equal(
+			config_set(&keys[SIZE], texts[i], &f->values, f->error, sizeof(f->error)),
 			-EINVAL);
 		assert_string_equal(f->error, expected);
 	}
@@ -143,8 +151,8 @@ static void numbers_have_no_unit(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		assert_int_equal(config_set(&keys[NUMBER], texts[i], &f->values, f->error,
-					 sizeof(f->error)),
+		assert_int_equal(
+			config_set(&keys[NUMBER], texts[i], &f->values, f->error, sizeof(f->error)),
 			-EINVAL);
 	assert_string_equal(
 		f->error, "number = 18446744073709551617: allowed is a number from 1 to 64");
@@ -160,13 +168,12 @@ static void switches_are_yes_or_no(void **state)
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
-		assert_int_equal(config_set(&keys[IS_ON], texts[i], &f->values, f->error,
-					 sizeof(f->error)),
+		assert_int_equal(
+			config_set(&keys[IS_ON], texts[i], &f->values, f->error, sizeof(f->error)),
 			-EINVAL);
 	assert_string_equal(f->error, "is_on = noo: allowed is yes or no");
 	assert_unchanged(f);
-	assert_int_equal(
-		config_set(&keys[IS_ON], "no", &f->values, f->error, sizeof(f->error)), 0);
+	assert_int_equal(config_set(&keys[IS_ON], "no", &f->values, f->error, sizeof(f->error)), 0);
 	assert_false(f->values.is_on);
 	assert_int_equal(
 		config_set(&keys[IS_ON], "yes", &f->values, f->error, sizeof(f->error)), 0);
@@ -181,8 +188,7 @@ static void strings_are_checked(void **state)
 		config_set(&keys[NAME], "", &f->values, f->error, sizeof(f->error)), -EINVAL);
 	assert_string_equal(f->error, "name = : allowed is a name");
 	assert_unchanged(f);
-	assert_int_equal(
-		config_set(&keys[NAME], "new", &f->values, f->error, sizeof(f->error)), 0);
+	assert_int_equal(config_set(&keys[NAME], "new", &f->values, f->error, sizeof(f->error)), 0);
 	assert_string_equal(f->values.name, "new");
 }
 
@@ -261,8 +267,8 @@ static void says_what_is_allowed(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_refused(f, "[one]\nnumber = 65\n", 2,
-		"number = 65: allowed is a number from 1 to 64");
+	assert_refused(
+		f, "[one]\nnumber = 65\n", 2, "number = 65: allowed is a number from 1 to 64");
 	assert_refused(f, "[two]\nis_on = maybe\n", 2, "is_on = maybe: allowed is yes or no");
 	assert_refused(f, "[two]\nname =\n", 2, "name = : allowed is a name");
 }
@@ -275,8 +281,8 @@ static void first_error_counts(void **state)
 		"number = 65: allowed is a number from 1 to 64");
 	assert_refused(f, "[one]\nnonsense\nnumber = 66\n", 2,
 		"not a [section], a key = value, or a # comment");
-	assert_refused(f, "[one\nnumber = 6\n", 1,
-		"not a [section], a key = value, or a # comment");
+	assert_refused(
+		f, "[one\nnumber = 6\n", 1, "not a [section], a key = value, or a # comment");
 }
 
 /* All that is right before and after the error is dropped too. */
@@ -296,8 +302,8 @@ static void a_key_is_named_once(void **state)
 	assert_refused(f, "[one]\nsize = 1\n[one]\nsize = 2\n", 4,
 		"size: allowed is one line, and there is line 2");
 	/* libinih calls a line that begins with a blank a continuation. */
-	assert_refused(f, "[two]\nname = a\n  b\n", 3,
-		"name: allowed is one line, and there is line 2");
+	assert_refused(
+		f, "[two]\nname = a\n  b\n", 3, "name: allowed is one line, and there is line 2");
 }
 
 static char *long_line(const char *start, size_t length, const char *rest)
@@ -381,8 +387,8 @@ static void long_lists_are_cut(void **state)
 		}
 		for (int i = 0; i < 60 && sections; i++)
 			many[i].section = names[i];
-		assert_int_equal(
-			config_read(f->path, many, &f->values, f->error, sizeof(f->error)), -EINVAL);
+		assert_int_equal(config_read(f->path, many, &f->values, f->error, sizeof(f->error)),
+			-EINVAL);
 		assert_non_null(strstr(f->error, "there are"));
 		assert_true(strlen(f->error) > 390);
 		file_remove(fd);
@@ -408,8 +414,8 @@ static void says_when_there_is_no_file(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(config_read("/nonexistent/file", keys, &f->values, f->error,
-				 sizeof(f->error)),
+	assert_int_equal(
+		config_read("/nonexistent/file", keys, &f->values, f->error, sizeof(f->error)),
 		-ENOENT);
 	assert_string_equal(f->error, "/nonexistent/file: No such file or directory");
 	assert_int_equal(config_read("/", keys, &f->values, f->error, sizeof(f->error)), -EIO);

@@ -57,8 +57,8 @@ static void names_errors_and_warnings(void **state)
 	log_info("i");
 	log_debug("d");
 	end(&capture, text);
-	assert_string_equal(text,
-		"subflowd: error: e 1\nsubflowd: warning: w\nsubflowd: i\nsubflowd: d\n");
+	assert_string_equal(
+		text, "subflowd: error: e 1\nsubflowd: warning: w\nsubflowd: i\nsubflowd: d\n");
 }
 
 static void journal_gets_priorities(void **state)

@@ -34,8 +34,7 @@ int play_end(void **state)
 
 struct endpoint play_local(uint16_t port)
 {
-	return (struct endpoint){
-		.family = AF_INET, .port = port, .v4.s_addr = htonl(0x0a000001)};
+	return (struct endpoint){.family = AF_INET, .port = port, .v4.s_addr = htonl(0x0a000001)};
 }
 
 struct endpoint play_remote(void)
@@ -134,9 +133,9 @@ void play_intent(struct play *play, uint32_t adds, uint32_t removes)
 
 void play_threshold(struct play *play, uint64_t mb)
 {
-	play_hear(play, (struct event){.kind = EVENT_THRESHOLD,
-				.threshold = mb * MB,
-				.bytes = mb * MB + 12345});
+	play_hear(play,
+		(struct event){
+			.kind = EVENT_THRESHOLD, .threshold = mb * MB, .bytes = mb * MB + 12345});
 }
 
 void play_connect(struct play *play)

@@ -10,7 +10,7 @@
 
 #include "../unit.h"
 
-#define MB	  1000000ull
+#define MB         1000000ull
 #define LOCAL_PORT 40000 /* of the initial subflow; joins come from the ports above */
 
 struct play {

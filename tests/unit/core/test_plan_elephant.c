@@ -117,8 +117,7 @@ static void servers_only_listen(void **state)
 	play_hear(play, event);
 	event.kind = EVENT_ESTABLISHED;
 	play_hear(play, event);
-	assert_string_equal(
-		play_conn(play)->why, "accepted: only its client can open subflows");
+	assert_string_equal(play_conn(play)->why, "accepted: only its client can open subflows");
 	play_threshold(play, 100);
 	play_intent(play, 2, 0);
 	assert_int_equal(play->creates, 0);
@@ -212,7 +211,8 @@ static void refused_joins_pass_no_threshold(void **state)
 	play_left(play, LOCAL_PORT + 1);
 	conn = play_conn(play);
 	assert_int_equal(play->plan.counters.refused_by_peer, 1);
-	assert_string_equal(conn->why, "the peer refused a subflow (reset); without Subflow it needs `ip mptcp limits set subflows 3`");
+	assert_string_equal(conn->why, "the peer refused a subflow (reset); without Subflow it "
+				       "needs `ip mptcp limits set subflows 3`");
 	assert_int_equal(conn->n_passed, 0);
 	play->create_error = EINVAL;
 	play_threshold(play, 150);

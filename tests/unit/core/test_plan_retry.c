@@ -9,8 +9,7 @@
 
 static void retries_what_may_pass(void **state)
 {
-	static const int errors[] = {
-		ENOTCONN, EADDRINUSE, EAGAIN, ENOBUFS, ENOMEM, EINTR, EBUSY};
+	static const int errors[] = {ENOTCONN, EADDRINUSE, EAGAIN, ENOBUFS, ENOMEM, EINTR, EBUSY};
 	struct play *play = *state;
 	uint32_t adds = 0;
 
