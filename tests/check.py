@@ -12,7 +12,7 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SANITIZE = ["-Db_sanitize=address,undefined", "-Dbuildtype=debug"]
+SANITIZE = ["-Db_sanitize=address,undefined"]
 # directory, compiler, options of Meson, whether the tests run on it
 BUILDS = [
     ("build", "gcc", [], True),

@@ -278,12 +278,17 @@ int hooks_walk(struct hooks *hooks)
 {
 	struct bpf_map *map = hooks->skeleton->maps.intents;
 	union bpf_iter_link_info info = {.map.map_fd = bpf_map__fd(map)};
-	LIBBPF_OPTS(bpf_iter_attach_opts, opts, .link_info = &info, .link_info_len = sizeof(info));
+	struct bpf_iter_attach_opts opts;
 	struct record records[64];
 	struct bpf_link *link;
 	ssize_t len;
 	int fd, err = 0;
 
+	/* All of it: libbpf refuses what an initialiser leaves in the padding. */
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.link_info = &info;
+	opts.link_info_len = sizeof(info);
 	link = bpf_program__attach_iter(hooks->skeleton->progs.subflow_walk, &opts);
 	if (!link)
 		return -errno;

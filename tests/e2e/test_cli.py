@@ -655,17 +655,8 @@ def test_run_without_mptcp(mark, namespace):
     assert "no Multipath TCP here" in warning and loaded == "loaded"
 
 
-def is_instrumented(path):
-    symbols = subprocess.run(["nm", "-D", "-u", path], capture_output=True, text=True, check=True)
-    return "__asan_init" in symbols.stdout
-
-
 def test_run_makes_sockets_mptcp():
     """The real object, found beside the build tree."""
-    if not PRELOAD.exists():
-        pytest.skip("no preload object in this build")
-    if is_instrumented(PRELOAD):
-        pytest.skip("an instrumented object does not load into other programs")
     script = "import socket as s; print(s.socket().getsockopt(s.SOL_SOCKET, 38))"
     done = subflow("run", PYTHON, "-c", script)
     assert (done.stdout, done.stderr) == ("262\n", "")
