@@ -221,6 +221,9 @@ static void hear_event(void *owner, int nsid, struct event *event)
 
 	if (!netns || netns->state == SERVED_ALONE)
 		return;
+	/* What was asked for and recorded earlier counts when the connection comes up. */
+	if (event->kind == EVENT_ESTABLISHED)
+		hooks_drain(&daemon->hooks);
 	event->key.netns = netns->cookie;
 	event->now_ns = loop_now_ns();
 	log_debug("event %d token %08x error %d reset reason %d", event->kind, event->key.token,
@@ -396,6 +399,7 @@ static int begin(struct daemon *daemon)
 	if (err)
 		return err;
 	err = plan_init(&daemon->plan, &rule, settings->max_subflows, settings->max_connections);
+	daemon->plan.policy.ndiffports = settings->ndiffports;
 	if (!err)
 		err = watch_signals(daemon);
 	if (!err)

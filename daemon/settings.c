@@ -40,6 +40,7 @@ static const struct config_key keys[] = {
 	KEY("elephant", "stop", CONFIG_BYTES, stop_bytes, 1, 1000 * TERABYTE, NULL, NULL),
 	KEY("elephant", "max_subflows", CONFIG_NUMBER, elephant_subflows, 1, SUBFLOWS_HARD_MAX,
 		NULL, NULL),
+	KEY("policy", "ndiffports", CONFIG_NUMBER, ndiffports, 1, SUBFLOWS_HARD_MAX, NULL, NULL),
 	KEY("limits", "max_subflows", CONFIG_NUMBER, max_subflows, 1, SUBFLOWS_HARD_MAX, NULL,
 		NULL),
 	KEY("limits", "calls_per_second", CONFIG_NUMBER, calls_per_second, 1, 1000000, NULL, NULL),
@@ -62,6 +63,7 @@ int settings_init(struct settings *settings)
 		.step_bytes = 50000000,
 		.stop_bytes = 300000000,
 		.elephant_subflows = 4,
+		.ndiffports = 1,
 		.max_subflows = 8,
 		.calls_per_second = 100,
 		.max_connections = 65536,
@@ -95,6 +97,12 @@ int settings_read(struct settings *settings, const char *path, char *error, size
 			"%s: [elephant] stop: allowed is start or more; to never split, set "
 			"max_subflows = 1",
 			path);
+		return -EINVAL;
+	}
+	if (settings->ndiffports > settings->max_subflows) {
+		snprintf(error, error_size,
+			"%s: [policy] ndiffports: allowed is up to [limits] max_subflows, %u", path,
+			settings->max_subflows);
 		return -EINVAL;
 	}
 	if (settings->ring_bytes & (settings->ring_bytes - 1)) {

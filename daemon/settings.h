@@ -11,6 +11,8 @@ struct settings {
 	/* [elephant] */
 	uint64_t start_bytes, step_bytes, stop_bytes;
 	uint32_t elephant_subflows;
+	/* [policy] */
+	uint32_t ndiffports;
 	/* [limits] */
 	uint32_t max_subflows;
 	uint32_t calls_per_second;

@@ -40,6 +40,14 @@ static struct json_object *write_rule(const struct elephant_rule *rule)
 	return object;
 }
 
+static struct json_object *write_policy(const struct policy *policy)
+{
+	struct json_object *object = json_object_new_object();
+
+	put_number(object, "ndiffports", policy->ndiffports);
+	return object;
+}
+
 static struct json_object *write_counters(const struct status_view *view)
 {
 	const struct plan_counters *plan = &view->plan->counters;
@@ -56,6 +64,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "events_malformed", view->monitor->malformed);
 	put_number(object, "elephants", plan->elephants);
 	put_number(object, "requests", plan->requests);
+	put_number(object, "policies", plan->policies);
 	put_number(object, "creates", plan->created);
 	put_number(object, "create_failures", plan->create_failures);
 	put_number(object, "retries", plan->retries);
@@ -99,6 +108,7 @@ static struct json_object *write_daemon(const struct status_view *view)
 	put_text(object, "config", view->config_path);
 	put_text(object, "cgroup", view->cgroup);
 	json_object_object_add(object, "elephant", write_rule(&view->plan->rule));
+	json_object_object_add(object, "policy", write_policy(&view->plan->policy));
 	put_number(object, "max_subflows", view->plan->max_subflows);
 	json_object_object_add(object, "counters", write_counters(view));
 	json_object_object_add(object, "create_us", write_histogram(view->create_us));

@@ -154,7 +154,7 @@ uint32_t conn_count_live(const struct conn *conn)
 
 uint32_t conn_count_wanted(const struct conn *conn)
 {
-	return conn->wanted_application + conn->wanted_elephant;
+	return conn->wanted_application + conn->wanted_elephant + conn->wanted_policy;
 }
 
 void conn_say(struct conn *conn, const char *format, ...)

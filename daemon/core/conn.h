@@ -20,7 +20,7 @@ enum subflow_state {
 	SUBFLOW_CLOSING, /* DESTROY is under way */
 };
 
-enum subflow_asker { ASKER_NOBODY, ASKER_APPLICATION, ASKER_ELEPHANT };
+enum subflow_asker { ASKER_NOBODY, ASKER_APPLICATION, ASKER_ELEPHANT, ASKER_POLICY };
 
 struct subflow {
 	TAILQ_ENTRY(subflow) entry; /* in conn.subflows, oldest first */
@@ -53,7 +53,7 @@ struct conn {
 	uint32_t n_subflows;
 	uint32_t next_serial;
 	/* Subflows still to be opened, by who asked. */
-	uint32_t wanted_application, wanted_elephant;
+	uint32_t wanted_application, wanted_elephant, wanted_policy;
 	uint32_t adds, removes; /* of the application, heard so far */
 	struct receipt receipt; /* of these, carried out or given up */
 	uint32_t tries;         /* failed ones in a row */

@@ -27,7 +27,8 @@
 int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_subflows,
 	uint32_t max_connections)
 {
-	*plan = (struct plan){.rule = *rule, .max_subflows = max_subflows, .room = 64};
+	*plan = (struct plan){
+		.rule = *rule, .policy.ndiffports = 1, .max_subflows = max_subflows, .room = 64};
 	conn_table_init(&plan->table, max_connections);
 	plan->actions = calloc(plan->room, sizeof(*plan->actions));
 	return plan->actions ? 0 : -ENOMEM;
@@ -81,8 +82,22 @@ static enum subflow_asker take_wanted(struct conn *conn)
 		conn->wanted_application--;
 		return ASKER_APPLICATION;
 	}
+	if (conn->wanted_policy) {
+		conn->wanted_policy--;
+		return ASKER_POLICY;
+	}
 	conn->wanted_elephant--;
 	return ASKER_ELEPHANT;
+}
+
+static void want_again(struct conn *conn, enum subflow_asker asker)
+{
+	if (asker == ASKER_APPLICATION)
+		conn->wanted_application++;
+	else if (asker == ASKER_ELEPHANT)
+		conn->wanted_elephant++;
+	else
+		conn->wanted_policy++;
 }
 
 /* In all, once everything under way has come about; the first is there before its event. */
@@ -103,7 +118,7 @@ static void give_up_wanted(struct plan *plan, struct conn *conn)
 	settle(plan, conn, conn->wanted_application, 0);
 	for (; conn->wanted_elephant; conn->wanted_elephant--)
 		drop_passed(conn);
-	conn->wanted_application = 0;
+	conn->wanted_application = conn->wanted_policy = 0;
 }
 
 /* Sends what is wanted on its way, as far as the kernel takes it now. */
@@ -254,6 +269,17 @@ static void hear_subflow_closed(struct plan *plan, struct conn *conn, const stru
 	conn_remove_subflow(conn, subflow);
 }
 
+static void apply_policy(struct plan *plan, struct conn *conn)
+{
+	uint32_t more = policy_decide(&plan->policy, count_all(conn));
+
+	if (!more || conn->is_server || conn->is_foreign)
+		return;
+	plan->counters.policies += more;
+	conn->wanted_policy += more;
+	conn_say(conn, "ndiffports = %u: %u in all", plan->policy.ndiffports, count_all(conn));
+}
+
 /* What is newly wanted does not pay for what was given up before. */
 static void renew_tries(struct conn *conn)
 {
@@ -299,6 +325,11 @@ static bool remove_youngest(struct plan *plan, struct conn *conn)
 	if (conn->wanted_elephant) {
 		conn->wanted_elephant--;
 		drop_passed(conn);
+		settle(plan, conn, 0, 1);
+		return true;
+	}
+	if (conn->wanted_policy) {
+		conn->wanted_policy--;
 		settle(plan, conn, 0, 1);
 		return true;
 	}
@@ -387,10 +418,7 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 	/* Those that failed together are tried again together. */
 	if (is_worth_another_try(event->error) && (conn->retry_ns || conn->tries < TRIES_MAX)) {
 		plan->counters.retries++;
-		if (asker == ASKER_APPLICATION)
-			conn->wanted_application++;
-		else
-			conn->wanted_elephant++;
+		want_again(conn, asker);
 		if (!conn->retry_ns)
 			conn_set_retry(&plan->table, conn,
 				event->now_ns + (RETRY_FIRST_NS << conn->tries++));
@@ -468,6 +496,8 @@ void plan_hear(struct plan *plan, const struct event *event)
 		break;
 	case EVENT_ESTABLISHED:
 		hear_created(plan, conn, event);
+		if (!conn->is_established)
+			apply_policy(plan, conn);
 		conn->is_established = true;
 		open_wanted(plan, conn, 0);
 		break;

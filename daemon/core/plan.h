@@ -6,6 +6,7 @@
 #include "core/conn.h"
 #include "core/elephant.h"
 #include "core/event.h"
+#include "core/policy.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -14,6 +15,7 @@
 struct plan_counters {
 	uint64_t elephants;       /* thresholds that led to a subflow */
 	uint64_t requests;        /* subflows that applications asked for */
+	uint64_t policies;        /* subflows that the policy asked for */
 	uint64_t created;         /* SYNs sent */
 	uint64_t established;     /* joins that succeeded */
 	uint64_t refused_by_peer; /* joins that the other end reset or left unanswered */
@@ -27,6 +29,7 @@ struct plan_counters {
 struct plan {
 	struct conn_table table;
 	struct elephant_rule rule;
+	struct policy policy;  /* plan_init() leaves it off */
 	uint32_t max_subflows; /* of one connection, for applications */
 	struct plan_counters counters;
 	struct action *actions; /* to be carried out, in this order */

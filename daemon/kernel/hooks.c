@@ -210,9 +210,12 @@ static void check_losses(struct hooks *hooks)
 
 static void read_ring(struct source *source, uint32_t events)
 {
-	struct hooks *hooks = SOURCE_OWNER(source, struct hooks, source);
-
 	(void)events;
+	hooks_drain(SOURCE_OWNER(source, struct hooks, source));
+}
+
+void hooks_drain(struct hooks *hooks)
+{
 	ring_buffer__consume(hooks->ring);
 	check_losses(hooks);
 }

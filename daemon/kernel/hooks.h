@@ -38,6 +38,9 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 	char *error, size_t error_size);
 void hooks_done(struct hooks *hooks);
 
+/* Reads every record that is there now. */
+void hooks_drain(struct hooks *hooks);
+
 /* The mask of mptcp_sock.flags that tells a connection that fell back. */
 void hooks_set_fallback_mask(struct hooks *hooks, uint64_t mask);
 

@@ -44,6 +44,7 @@ static void assert_defaults(void)
 	assert_int_equal(settings.step_bytes, 50000000);
 	assert_int_equal(settings.stop_bytes, 300000000);
 	assert_int_equal(settings.elephant_subflows, 4);
+	assert_int_equal(settings.ndiffports, 1);
 	assert_int_equal(settings.max_subflows, 8);
 	assert_int_equal(settings.calls_per_second, 100);
 	assert_int_equal(settings.max_connections, 65536);
@@ -70,6 +71,8 @@ static void every_key_is_read(void **state)
 				   "step = 2MB\n"
 				   "stop = 3MB\n"
 				   "max_subflows = 5\n"
+				   "[policy]\n"
+				   "ndiffports = 2\n"
 				   "[limits]\n"
 				   "max_subflows = 6\n"
 				   "calls_per_second = 7\n"
@@ -88,6 +91,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(settings.step_bytes, 2000000);
 	assert_int_equal(settings.stop_bytes, 3000000);
 	assert_int_equal(settings.elephant_subflows, 5);
+	assert_int_equal(settings.ndiffports, 2);
 	assert_int_equal(settings.max_subflows, 6);
 	assert_int_equal(settings.calls_per_second, 7);
 	assert_int_equal(settings.max_connections, 8);
@@ -121,6 +125,7 @@ static void ranges_are_kept(void **state)
 		{"[elephant]\nstep = 0", "step = 0: allowed is a number of bytes from 1"},
 		{"[elephant]\nmax_subflows = 0", "allowed is a number from 1 to 64"},
 		{"[elephant]\nmax_subflows = 65", "allowed is a number from 1 to 64"},
+		{"[policy]\nndiffports = 0", "allowed is a number from 1 to 64"},
 		{"[limits]\nmax_subflows = 65", "allowed is a number from 1 to 64"},
 		{"[limits]\ncalls_per_second = 0", "allowed is a number from 1 to 1000000"},
 		{"[limits]\nmax_connections = 0", "allowed is a number from 1 to 10000000"},
@@ -137,6 +142,7 @@ static void values_must_fit_together(void **state)
 	static const struct refusal refusals[] = {
 		{"[elephant]\nstart = 301MB", "[elephant] stop: allowed is start or more"},
 		{"[elephant]\nstop = 99MB", "[elephant] stop: allowed is start or more"},
+		{"[policy]\nndiffports = 9", "[policy] ndiffports: allowed is up to [limits]"},
 		{"[hooks]\nring_size = 5000", "[hooks] ring_size: allowed is a power of two"},
 	};
 
