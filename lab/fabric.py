@@ -6,7 +6,7 @@ import random
 from dataclasses import dataclass
 
 from lab.lab import Lab
-from lab.netns import Namespace
+from lab.netns import LabError, Namespace
 
 # Policy 1 would use skb->hash, which on a packet from a local socket is a random number of its
 # sender. Policy 3 always dissects: addresses, protocol and ports (0x37), no flow label.
@@ -66,6 +66,32 @@ def leaf_spine_topology(spines, leaves, hosts, rate_mbit):
     return Topology(leaf + spine, host, links)
 
 
+def fat_tree_topology(k, rate_mbit):
+    """k pods of k/2 edge and k/2 aggregation routers, (k/2)^2 cores, k^3/4 hosts, all links alike.
+
+    Al-Fares, Loukissas, Vahdat, SIGCOMM 2008. Aggregation router n of every pod is linked to the
+    k/2 cores n * k/2 and following; hosts are numbered from edge to edge and pod to pod.
+    """
+    if k < 2 or k % 2:
+        raise LabError(f"a fat-tree of k = {k} does not exist: k is even, and 2 or more")
+    half = k // 2
+    edge = [f"edge{pod}-{i}" for pod in range(k) for i in range(half)]
+    aggregation = [f"agg{pod}-{i}" for pod in range(k) for i in range(half)]
+    core = [f"core{i}" for i in range(half * half)]
+    host = [f"host{i}" for i in range(k * half * half)]
+    links = [(name, edge[i // half], rate_mbit) for i, name in enumerate(host)]
+    links += [(edge[pod * half + low], aggregation[pod * half + high], rate_mbit)
+              for pod in range(k) for low in range(half) for high in range(half)]
+    links += [(aggregation[pod * half + low], core[low * half + high], rate_mbit)
+              for pod in range(k) for low in range(half) for high in range(half)]
+    return Topology(edge + aggregation + core, host, links)
+
+
+def fat_tree(k=4, rate_mbit=50, gso_max_size=8192, **options):
+    """A fat-tree Fabric; for `with`. Two cores carry 16 hosts of 50 Mbit/s with GSO packets."""
+    return Fabric(fat_tree_topology(k, rate_mbit), gso_max_size=gso_max_size, **options)
+
+
 def leaf_spine(spines=4, leaves=2, hosts=1, rate_mbit=100, **options):
     """A leaf-spine Fabric with `hosts` hosts a leaf; for `with`."""
     return Fabric(leaf_spine_topology(spines, leaves, hosts, rate_mbit), **options)
@@ -79,25 +105,33 @@ class Host(Namespace):
 class Fabric(Lab):
     """A Topology made real. `seed` decides how the routers hash; None: differently every time.
 
+    polarised: all routers hash alike, as a fabric of identical switches left at their defaults
+    does: what one tier has sent one way, the next tier sends one way too.
+
     congestion_control: reno is allowed in new namespaces everywhere. With bbr, two subflows that
     share a path stall the whole connection for some 100 ms now and then (on 2 of 4 paths: 138 of
     190 Mbit/s); reno and cubic do not.
     """
 
-    def __init__(self, topology, gso_max_size=16384, congestion_control="reno", seed=None):
+    def __init__(self, topology, gso_max_size=16384, congestion_control="reno", seed=None,
+                 polarised=False):
         super().__init__()
         self.topology = topology
         self.gso_max_size = gso_max_size
         self.congestion_control = congestion_control
         self.seed = seed
+        self.polarised = polarised
 
     def host(self, number):
         return self.nodes[self.topology.hosts[number]]
 
     def build(self):
         seeds = random.Random(self.seed)
+        seed = seeds.randrange(1, 1 << 32)
         for label in self.topology.routers:
-            self.netns(label).sysctl({**ROUTER, SEED: seeds.randrange(1, 1 << 32)}, OPTIONAL)
+            self.netns(label).sysctl({**ROUTER, SEED: seed}, OPTIONAL)
+            if not self.polarised:
+                seed = seeds.randrange(1, 1 << 32)
         for label in self.topology.hosts:
             # Never the host's default: only "allowed" ones may be set in a new namespace.
             control = {"net.ipv4.tcp_congestion_control": self.congestion_control}

@@ -89,6 +89,7 @@ def main():
         tally.passed += 1
         if run_pytest_once:
             run_pytest(directory, "source", tally)
+            run_pytest(directory, "lab", tally)
             run_pytest_once = False
         if has_tests:
             run_unit(directory, tally)
