@@ -22,6 +22,8 @@ def test_install_puts_everything_in_its_place(tmp_path):
                  "share/man/man8/subflowd.8"):
         assert f"usr/local/{name}" in files, sorted(files)
     assert any(name.endswith("/subflowd.service") for name in files)
+    assert any(name.startswith("usr/local/lib/python3") and name.endswith("/dist-packages/subflow.py")
+               for name in files), sorted(files)
     assert any(name.endswith("/libsubflow.so") for name in files)
     assert any(name.endswith("/subflowd.conf") for name in files)
 
