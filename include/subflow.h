@@ -155,8 +155,34 @@ int subflow_remove(int fd, int n);
  */
 int subflow_list(int fd, struct tcp_multipath_pair *pairs, size_t len, size_t *ret_n);
 
+/*
+ * Walks over the pairs of subflow_list():
+ *
+ *	struct tcp_multipath_pair pairs[TCP_MULTIPATH_PAIRS_MAX], *pair;
+ *	size_t n;
+ *
+ *	if (subflow_list(fd, pairs, TCP_MULTIPATH_PAIRS_MAX, &n) == 0)
+ *		subflow_for_each(pair, pairs, n)
+ *			use(&pair->local, &pair->remote);
+ */
+#define subflow_for_each(pair, pairs, n) for ((pair) = (pairs); (pair) < (pairs) + (n); (pair)++)
+
 /* The connection's local identifier. */
 int subflow_connid(int fd, uint32_t *ret_connid);
+
+/*
+ * Waits until the connection has @n established subflows or more, at most
+ * @timeout_ms milliseconds; without limit if that is negative.
+ *
+ * The kernel tells processes without privilege nothing of subflows, so this
+ * looks, and sleeps longer each time: from 1 ms doubling to 50 ms.
+ *
+ * -ETIMEDOUT   there were fewer until the end
+ * -EINTR       a signal handler ran
+ * others       at once, those of TCP_MULTIPATH_SUBFLOWS: the connection is gone
+ *              or not there yet (-ENOTCONN), or has fallen back (-EOPNOTSUPP)
+ */
+int subflow_wait(int fd, int n, int timeout_ms);
 
 #ifdef __cplusplus
 }
