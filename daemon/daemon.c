@@ -9,6 +9,7 @@
 #include "control/status.h"
 #include "core/plan.h"
 #include "kernel/calibration.h"
+#include "kernel/cgroup.h"
 #include "kernel/guardian.h"
 #include "kernel/hooks.h"
 #include "kernel/monitor.h"
@@ -185,32 +186,14 @@ static void timer_ready(struct source *source, uint32_t events)
 	act(daemon);
 }
 
-static void hear_record(void *owner, const struct record *record)
+static void hear_record(void *owner, const struct event *event)
 {
 	struct daemon *daemon = owner;
-	struct event event = {.now_ns = record->time_ns,
-		.key = {.netns = record->netns, .token = record->token},
-		.bytes = record->bytes,
-		.threshold = record->threshold,
-		.adds = record->adds,
-		.removes = record->removes};
 
-	if (!record->token || !served_find(&daemon->served, record->netns))
+	/* The walk shows sockets without a connection too. */
+	if (!event->key.token || !served_find(&daemon->served, event->key.netns))
 		return;
-	switch (record->kind) {
-	case RECORD_THRESHOLD:
-		event.kind = EVENT_THRESHOLD;
-		break;
-	case RECORD_INTENT:
-		event.kind = EVENT_INTENT;
-		break;
-	case RECORD_FOREIGN:
-		event.kind = EVENT_FOREIGN;
-		break;
-	default:
-		return;
-	}
-	plan_hear(&daemon->plan, &event);
+	plan_hear(&daemon->plan, event);
 	act(daemon);
 }
 
@@ -479,7 +462,7 @@ static int prepare(struct daemon *daemon)
 			return err;
 		}
 	}
-	err = hooks_find_cgroup2(daemon->root, sizeof(daemon->root));
+	err = cgroup_find_root("/proc/self/mounts", daemon->root, sizeof(daemon->root));
 	if (err) {
 		log_error("no cgroup2 file system is mounted, which the hooks attach to: mount -t "
 			  "cgroup2 none /sys/fs/cgroup/unified");

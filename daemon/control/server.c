@@ -2,6 +2,8 @@
 /* The operator's window: never waits for a client. */
 #include "server.h"
 
+#include "control/request.h"
+
 #include <errno.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -14,14 +16,12 @@
 #include <unistd.h>
 
 #define CLIENTS_MAX 32
-#define REQUEST_MAX 256
 
 struct client {
 	TAILQ_ENTRY(client) entry;
 	struct source source;
 	struct server *server;
-	char request[REQUEST_MAX];
-	size_t request_len;
+	struct request request;
 	char *answer; /* NULL while the request is being read */
 	size_t answer_len, written;
 };
@@ -59,27 +59,18 @@ static void give(struct client *client)
 
 static void take(struct client *client)
 {
-	char *end;
-	ssize_t n;
+	char bytes[REQUEST_BYTES_MAX];
+	ssize_t n = recv(client->source.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	int got;
 
-	n = recv(client->source.fd, client->request + client->request_len,
-		sizeof(client->request) - 1 - client->request_len, MSG_DONTWAIT);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
-	if (n <= 0) {
-		drop(client);
+	got = n > 0 ? request_add(&client->request, bytes, n) : -EBADMSG;
+	if (!got)
 		return;
-	}
-	client->request_len += n;
-	client->request[client->request_len] = '\0';
-	end = strchr(client->request, '\n');
-	if (!end) {
-		if (client->request_len == sizeof(client->request) - 1)
-			drop(client);
-		return;
-	}
-	*end = '\0';
-	client->answer = client->server->answer(client->server->owner, client->request);
+	if (got > 0)
+		client->answer =
+			client->server->answer(client->server->owner, client->request.line);
 	if (!client->answer) {
 		drop(client);
 		return;

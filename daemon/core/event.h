@@ -7,6 +7,7 @@
 #include "record.h"
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 enum event_kind {
@@ -58,5 +59,11 @@ struct action {
 	struct receipt receipt;
 	uint64_t cause_ns; /* CREATE: when the kernel noticed what led to it; 0 = not known */
 };
+
+/*
+ * The event that a record of the hooks' ring is; a record of the walk over
+ * sockets without a connection has the token 0. -EBADMSG: no record of our version.
+ */
+int event_from_record(const void *bytes, size_t size, struct event *ret_event);
 
 #endif

@@ -75,9 +75,9 @@ static int pair_open(struct pair *pair, int server_protocol)
 	return 0;
 }
 
-static void take_sample(void *owner, const struct record *record)
+static void take_sample(void *arg, const struct record *record)
 {
-	struct sample *sample = owner;
+	struct sample *sample = arg;
 
 	if (record->generation < HEALTHY || record->generation > FALLEN_BACK)
 		return;
@@ -114,11 +114,8 @@ static int compare(struct hooks *hooks, uint64_t *ret_mask)
 		err = hooks_mark(hooks, healthy.client, HEALTHY);
 	if (!err)
 		err = hooks_mark(hooks, fallen.client, FALLEN_BACK);
-	if (!err) {
-		hooks->owner = &sample;
-		hooks->heard = take_sample;
-		err = hooks_walk(hooks);
-	}
+	if (!err)
+		err = hooks_walk(hooks, take_sample, &sample);
 	pair_close(&healthy);
 	pair_close(&fallen);
 	if (err)
@@ -132,15 +129,11 @@ static int compare(struct hooks *hooks, uint64_t *ret_mask)
 
 int calibration_run(struct hooks *hooks, uint64_t *ret_mask)
 {
-	void (*heard)(void *, const struct record *) = hooks->heard;
-	void *owner = hooks->owner;
 	int err;
 
 	if (unshare(CLONE_NEWNET) < 0)
 		return -errno;
 	err = compare(hooks, ret_mask);
 	netns_leave();
-	hooks->owner = owner;
-	hooks->heard = heard;
 	return err;
 }

@@ -49,9 +49,8 @@ static void read_endpoint(
 		memcpy(&endpoint->v6, address, sizeof(endpoint->v6));
 }
 
-static int read_socket(const struct nlmsghdr *message, void *arg)
+int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn)
 {
-	const struct dump *dump = arg;
 	const struct nlattr *attr = NULL;
 	const struct inet_diag_msg *socket;
 	struct diag_conn conn = {};
@@ -59,26 +58,40 @@ static int read_socket(const struct nlmsghdr *message, void *arg)
 	size_t len;
 
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(*socket))
-		return MNL_CB_OK;
+		return -EBADMSG;
 	socket = mnl_nlmsg_get_payload(message);
+	if (socket->idiag_family != AF_INET && socket->idiag_family != AF_INET6)
+		return -EBADMSG;
 	mnl_attr_parse(message, sizeof(*socket), find_info, &attr);
 	if (!attr)
-		return MNL_CB_OK;
+		return -ENODATA;
 	len = mnl_attr_get_payload_len(attr);
 	if (len < OLD_INFO_BYTES)
-		return MNL_CB_OK;
+		return -EBADMSG;
 	memcpy(&info, mnl_attr_get_payload(attr), len < sizeof(info) ? len : sizeof(info));
 	if (!info.token || info.flags & FLAG_FALLBACK)
-		return MNL_CB_OK;
+		return -ENODATA;
 	conn.token = info.token;
 	conn.has_bytes = len >= sizeof(info);
-	conn.bytes_sent = info.bytes_sent;
-	conn.bytes_received = info.bytes_received;
+	if (conn.has_bytes) {
+		conn.bytes_sent = info.bytes_sent;
+		conn.bytes_received = info.bytes_received;
+	}
 	read_endpoint(
 		&conn.local, socket->idiag_family, socket->id.idiag_src, socket->id.idiag_sport);
 	read_endpoint(
 		&conn.remote, socket->idiag_family, socket->id.idiag_dst, socket->id.idiag_dport);
-	dump->each(dump->arg, &conn);
+	*ret_conn = conn;
+	return 0;
+}
+
+static int read_socket(const struct nlmsghdr *message, void *arg)
+{
+	const struct dump *dump = arg;
+	struct diag_conn conn;
+
+	if (!diag_decode(message, &conn))
+		dump->each(dump->arg, &conn);
 	return MNL_CB_OK;
 }
 

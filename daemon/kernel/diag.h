@@ -8,12 +8,20 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct nlmsghdr;
+
 struct diag_conn {
 	uint32_t token;
 	struct endpoint local, remote; /* of the initial subflow */
 	bool has_bytes;                /* kernels from 6.5 count them */
 	uint64_t bytes_sent, bytes_received;
 };
+
+/*
+ * Decodes one message of a dump. -EBADMSG: not of its form, or of a kernel that tells
+ * less than we need; -ENODATA: no connection, or one that fell back.
+ */
+int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn);
 
 /*
  * Calls @each for every established MPTCP connection of the namespace that the

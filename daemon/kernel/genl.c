@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#define ERRNO_MAX 4095
+
 /*
  * The kernel answers within the request's own system call, so reading never
  * needs to wait; and it binds the socket by itself at the first request.
@@ -35,9 +37,39 @@ struct nlmsghdr *genl_begin(
 	return request;
 }
 
+/* An errno as the kernel writes it, negative; anything else is no answer. */
+static int end(int error)
+{
+	if (!error)
+		return MNL_CB_STOP;
+	errno = error < 0 && error >= -ERRNO_MAX ? -error : EBADMSG;
+	return MNL_CB_ERROR;
+}
+
+static int end_with_error(const struct nlmsghdr *message, void *arg)
+{
+	const struct nlmsgerr *answer = mnl_nlmsg_get_payload(message);
+
+	(void)arg;
+	return end(mnl_nlmsg_get_payload_len(message) < sizeof(*answer) ? -EBADMSG : answer->error);
+}
+
+/* Says how a dump went; libmnl's own callback does not look. */
+static int end_dump(const struct nlmsghdr *message, void *arg)
+{
+	int error = 0;
+
+	(void)arg;
+	if (mnl_nlmsg_get_payload_len(message) >= sizeof(error))
+		memcpy(&error, mnl_nlmsg_get_payload(message), sizeof(error));
+	return end(error);
+}
+
 int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each, void *arg)
 {
-	char answer[GENL_BUFFER_BYTES];
+	static mnl_cb_t control[NLMSG_MIN_TYPE] = {
+		[NLMSG_DONE] = end_dump, [NLMSG_ERROR] = end_with_error};
+	char answer[GENL_BUFFER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 	static unsigned int sequence;
 	ssize_t len;
 	int more = MNL_CB_OK;
@@ -49,7 +81,8 @@ int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each,
 		len = mnl_socket_recvfrom(socket, answer, sizeof(answer));
 		if (len < 0)
 			return errno == EAGAIN ? -EPROTO : -errno;
-		more = mnl_cb_run(answer, len, request->nlmsg_seq, 0, each, arg);
+		more = mnl_cb_run2(
+			answer, len, request->nlmsg_seq, 0, each, arg, control, NLMSG_MIN_TYPE);
 	}
 	return more < 0 ? -errno : 0;
 }

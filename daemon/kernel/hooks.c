@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
-#include <mntent.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -30,27 +29,6 @@ static int print_libbpf(enum libbpf_print_level level, const char *format, va_li
 	if (*line && level != LIBBPF_DEBUG)
 		log_debug("%s", line);
 	return 0;
-}
-
-int hooks_find_cgroup2(char *ret_path, size_t size)
-{
-	struct mntent *entry, storage;
-	int err = -ENOENT;
-	char text[4096];
-	FILE *mounts;
-
-	mounts = setmntent("/proc/self/mounts", "re");
-	if (!mounts)
-		return -errno;
-	while (err && (entry = getmntent_r(mounts, &storage, text, sizeof(text)))) {
-		if (strcmp(entry->mnt_type, "cgroup2"))
-			continue;
-		err = strlen(entry->mnt_dir) < size ? 0 : -ENAMETOOLONG;
-		if (!err)
-			strcpy(ret_path, entry->mnt_dir);
-	}
-	endmntent(mounts);
-	return err;
 }
 
 static bool has_capability(unsigned int capability)
@@ -180,18 +158,27 @@ static int check_alone(int cgroup_fd, const char *path, char *error, size_t erro
 	return err;
 }
 
-static int hear_record(void *context, void *data, size_t size)
+static void hear(struct hooks *hooks, const void *bytes, size_t size)
 {
-	struct hooks *hooks = context;
-	const struct record *record = data;
+	struct event event;
 
-	if (size < sizeof(*record) || record->version != RECORD_VERSION) {
+	if (event_from_record(bytes, size, &event)) {
 		hooks->malformed++;
-		return 0;
+		return;
 	}
 	hooks->records++;
-	hooks->heard(hooks->owner, record);
+	hooks->heard(hooks->owner, &event);
+}
+
+static int read_record(void *context, void *data, size_t size)
+{
+	hear(context, data, size);
 	return 0;
+}
+
+static void hear_walked(void *arg, const struct record *record)
+{
+	hear(arg, record, sizeof(*record));
 }
 
 /* A full ring lost doorbells: the intents themselves are still in their sockets. */
@@ -203,7 +190,7 @@ static void check_losses(struct hooks *hooks)
 	if (lost == hooks->lost_seen)
 		return;
 	hooks->lost_seen = lost;
-	err = hooks_walk(hooks);
+	err = hooks_walk(hooks, hear_walked, hooks);
 	if (err)
 		log_error("cannot walk the sockets for lost requests: %s", strerror(-err));
 }
@@ -237,7 +224,7 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 	err = check_alone(cgroup_fd, cgroup, error, error_size);
 	if (err)
 		goto out;
-	hooks->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.ring), hear_record, hooks, NULL);
+	hooks->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.ring), read_record, hooks, NULL);
 	if (!hooks->ring) {
 		err = -errno;
 		snprintf(error, error_size, "the ring cannot be mapped: %s", strerror(-err));
@@ -277,7 +264,7 @@ void hooks_set_fallback_mask(struct hooks *hooks, uint64_t mask)
 	hooks->skeleton->data->config.fallback_mask = mask;
 }
 
-int hooks_walk(struct hooks *hooks)
+int hooks_walk(struct hooks *hooks, void (*each)(void *arg, const struct record *record), void *arg)
 {
 	struct bpf_map *map = hooks->skeleton->maps.intents;
 	union bpf_iter_link_info info = {.map.map_fd = bpf_map__fd(map)};
@@ -309,7 +296,7 @@ int hooks_walk(struct hooks *hooks)
 			break;
 		}
 		for (size_t i = 0; i < len / sizeof(*records); i++)
-			hooks->heard(hooks->owner, &records[i]);
+			each(arg, &records[i]);
 	}
 	close(fd);
 out:

@@ -4,6 +4,7 @@
 #define SUBFLOW_HOOKS_H
 
 #include "base/loop.h"
+#include "core/event.h"
 #include "record.h"
 
 #include <stdbool.h>
@@ -20,7 +21,7 @@ struct hooks {
 	uint64_t records, malformed, walks;
 
 	void *owner;
-	void (*heard)(void *owner, const struct record *record);
+	void (*heard)(void *owner, const struct event *event);
 };
 
 /*
@@ -44,8 +45,9 @@ void hooks_drain(struct hooks *hooks);
 /* The mask of mptcp_sock.flags that tells a connection that fell back. */
 void hooks_set_fallback_mask(struct hooks *hooks, uint64_t mask);
 
-/* Reads the intents of all sockets, as records; @heard gets each. */
-int hooks_walk(struct hooks *hooks);
+/* Calls @each with the intent of every socket that has one. */
+int hooks_walk(
+	struct hooks *hooks, void (*each)(void *arg, const struct record *record), void *arg);
 
 /* Sets the intent of a socket of this process, so that the walk shows it. */
 int hooks_mark(struct hooks *hooks, int fd, uint32_t generation);
@@ -57,8 +59,5 @@ int hooks_put_receipt(
 void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key);
 
 struct hook_counters hooks_counters(const struct hooks *hooks);
-
-/* The mount point of cgroup2; -ENOENT when there is none. */
-int hooks_find_cgroup2(char *ret_path, size_t size);
 
 #endif

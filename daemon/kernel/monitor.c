@@ -3,11 +3,11 @@
 #include "monitor.h"
 
 #include "base/log.h"
+#include "kernel/netns.h"
 #include "kernel/pm.h"
 
 #include <errno.h>
 #include <inttypes.h>
-#include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
 #include <stdio.h>
 #include <string.h>
@@ -90,13 +90,6 @@ void monitor_drain(struct monitor *monitor)
 	}
 }
 
-static int read_end_attr(const struct nlattr *attr, void *arg)
-{
-	if (mnl_attr_get_type(attr) == NETNSA_NSID && mnl_attr_validate(attr, MNL_TYPE_U32) >= 0)
-		*(int *)arg = (int)mnl_attr_get_u32(attr);
-	return MNL_CB_OK;
-}
-
 static void read_namespaces(struct source *source, uint32_t ready)
 {
 	struct monitor *monitor = SOURCE_OWNER(source, struct monitor, namespaces);
@@ -110,11 +103,7 @@ static void read_namespaces(struct source *source, uint32_t ready)
 		message = (void *)buffer;
 		for (left = len; mnl_nlmsg_ok(message, left);
 			message = mnl_nlmsg_next(message, &left)) {
-			ended = MONITOR_HOME;
-			if (message->nlmsg_type != RTM_DELNSID ||
-				mnl_attr_parse(message, sizeof(struct rtgenmsg), read_end_attr,
-					&ended) < 0 ||
-				ended < 0)
+			if (message->nlmsg_type != RTM_DELNSID || netns_decode_id(message, &ended))
 				continue;
 			/* Its last events first. */
 			monitor_drain(monitor);
@@ -182,12 +171,22 @@ void monitor_done(struct monitor *monitor)
 	monitor->events_socket = monitor->namespaces_socket = NULL;
 }
 
+bool monitor_is_listener(const char *line, uint32_t group, uint64_t *ret_inode)
+{
+	uint32_t groups;
+	int protocol;
+
+	/* sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode */
+	return sscanf(line, "%*s %d %*s %" SCNx32 " %*s %*s %*s %*s %*s %" SCNu64, &protocol,
+		       &groups, ret_inode) == 3 &&
+	       protocol == NETLINK_GENERIC && groups & 1u << (group - 1);
+}
+
 int monitor_has_rival(const struct monitor *monitor, bool *ret_has)
 {
-	uint32_t group = monitor->family.events_group, groups;
+	uint32_t group = monitor->family.events_group;
 	struct stat own;
 	uint64_t inode;
-	int protocol;
 	char line[256];
 	FILE *file;
 
@@ -201,12 +200,7 @@ int monitor_has_rival(const struct monitor *monitor, bool *ret_has)
 		return -errno;
 	*ret_has = false;
 	while (fgets(line, sizeof(line), file)) {
-		/* sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode */
-		if (sscanf(line, "%*s %d %*s %" SCNx32 " %*s %*s %*s %*s %*s %" SCNu64, &protocol,
-			    &groups, &inode) != 3)
-			continue;
-		if (protocol == NETLINK_GENERIC && groups & 1u << (group - 1) &&
-			inode != own.st_ino)
+		if (monitor_is_listener(line, group, &inode) && inode != own.st_ino)
 			*ret_has = true;
 	}
 	fclose(file);

@@ -44,4 +44,10 @@ void monitor_drain(struct monitor *monitor);
  */
 int monitor_has_rival(const struct monitor *monitor, bool *ret_has);
 
+/*
+ * Whether a line of /proc/net/netlink is a listener to the generic netlink multicast
+ * group @group, 1 to 32 (the file shows no more).
+ */
+bool monitor_is_listener(const char *line, uint32_t group, uint64_t *ret_inode);
+
 #endif

@@ -158,9 +158,20 @@ static int read_nsid_attr(const struct nlattr *attr, void *arg)
 	return MNL_CB_OK;
 }
 
+int netns_decode_id(const struct nlmsghdr *message, int *ret_nsid)
+{
+	int nsid = NETNSA_NSID_NOT_ASSIGNED;
+
+	if (mnl_attr_parse(message, sizeof(struct rtgenmsg), read_nsid_attr, &nsid) < 0 || nsid < 0)
+		return -EBADMSG;
+	*ret_nsid = nsid;
+	return 0;
+}
+
 static int read_nsid(const struct nlmsghdr *message, void *arg)
 {
-	return mnl_attr_parse(message, sizeof(struct rtgenmsg), read_nsid_attr, arg);
+	netns_decode_id(message, arg);
+	return MNL_CB_OK;
 }
 
 int netns_assign_id(const char *path, int *ret_nsid)

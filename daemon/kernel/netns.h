@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+struct nlmsghdr;
+
 /* Remembers the caller's namespace as home. */
 int netns_init(void);
 void netns_done(void);
@@ -42,5 +44,8 @@ const char *netns_pm_sysctl(const char **ret_userspace);
  * multicast messages can be told from others, or finds the id it has.
  */
 int netns_assign_id(const char *path, int *ret_nsid);
+
+/* The id in a message of RTM_NEWNSID, RTM_DELNSID. -EBADMSG: there is none. */
+int netns_decode_id(const struct nlmsghdr *message, int *ret_nsid);
 
 #endif

@@ -135,7 +135,8 @@ def test_the_default_is_the_root_of_cgroup2(pair):
     assert daemon.process.wait(10) == 0
     attached = subprocess.run(["bpftool", "cgroup", "show", cgroup2_root()], capture_output=True,
                               text=True).stdout
-    assert "subflow_" not in attached
+    # Detection of a daemon elsewhere on this host is attached to the root as well.
+    assert all(name not in attached for name in ("subflow_get", "subflow_set"))
 
 
 def test_hooks_answer_only_in_their_cgroup(served):

@@ -1,0 +1,280 @@
+/* SPDX-License-Identifier: MIT */
+/* The operator's window, with real clients on a Unix socket of its own. */
+#include "control/server.h"
+
+#include "../unit.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#define CLIENTS_MAX 32
+#define LONG_BYTES  (4 << 20) /* more than a socket buffer holds */
+
+struct scene {
+	char folder[64], path[80];
+	struct loop loop;
+	struct server server;
+	char heard[256];
+	size_t answer_bytes; /* of a long answer; 0: it echoes */
+};
+
+/* A client of the test's, in the server's own loop: it stops the loop at the end of the answer. */
+struct caller {
+	struct source source;
+	struct scene *scene;
+	char *answer;
+	size_t len;
+};
+
+static char *echo(void *owner, const char *request)
+{
+	struct scene *scene = owner;
+	char *answer;
+
+	snprintf(scene->heard, sizeof(scene->heard), "%s", request);
+	if (!strcmp(request, "nothing"))
+		return NULL;
+	if (!scene->answer_bytes)
+		return strdup(request);
+	answer = malloc(scene->answer_bytes + 1);
+	memset(answer, 'a', scene->answer_bytes);
+	answer[scene->answer_bytes] = '\0';
+	return answer;
+}
+
+static int set_up(void **state)
+{
+	struct scene *scene = calloc(1, sizeof(*scene));
+
+	strcpy(scene->folder, "/tmp/subflow-server-XXXXXX");
+	assert_non_null(mkdtemp(scene->folder));
+	snprintf(scene->path, sizeof(scene->path), "%s/in/control", scene->folder);
+	assert_int_equal(loop_init(&scene->loop), 0);
+	scene->server.owner = scene;
+	scene->server.answer = echo;
+	assert_int_equal(server_init(&scene->server, &scene->loop, scene->path), 0);
+	*state = scene;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct scene *scene = *state;
+	char folder[80];
+
+	server_done(&scene->server);
+	loop_done(&scene->loop);
+	assert_int_equal(access(scene->path, F_OK), -1);
+	snprintf(folder, sizeof(folder), "%s/in", scene->folder);
+	assert_int_equal(rmdir(folder), 0);
+	assert_int_equal(rmdir(scene->folder), 0);
+	free(scene);
+	return 0;
+}
+
+static int dial(const struct scene *scene)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	strcpy(address.sun_path, scene->path);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+static void caller_ready(struct source *source, uint32_t events)
+{
+	struct caller *caller = SOURCE_OWNER(source, struct caller, source);
+	char chunk[4096];
+	ssize_t n = recv(source->fd, chunk, sizeof(chunk), 0);
+
+	(void)events;
+	if (n <= 0) {
+		loop_stop(&caller->scene->loop);
+		return;
+	}
+	caller->answer = realloc(caller->answer, caller->len + n + 1);
+	memcpy(caller->answer + caller->len, chunk, n);
+	caller->len += n;
+	caller->answer[caller->len] = '\0';
+}
+
+static void call(struct scene *scene, struct caller *caller)
+{
+	*caller = (struct caller){
+		.scene = scene, .source = {.fd = dial(scene), .ready = caller_ready}};
+}
+
+static void hang_up(struct caller *caller)
+{
+	close(caller->source.fd);
+	free(caller->answer);
+}
+
+/* Serves until the server has hung up on this caller. */
+static void serve(struct caller *caller)
+{
+	struct loop *loop = &caller->scene->loop;
+
+	assert_int_equal(loop_add(loop, &caller->source, EPOLLIN), 0);
+	assert_int_equal(loop_run(loop), 0);
+	loop_remove(loop, &caller->source);
+}
+
+static void say(const struct caller *caller, const char *text)
+{
+	assert_int_equal(send(caller->source.fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
+}
+
+static void answers_and_hangs_up(void **state)
+{
+	struct scene *scene = *state;
+	struct caller caller;
+
+	call(scene, &caller);
+	say(&caller, "status\n");
+	serve(&caller);
+	assert_string_equal(caller.answer, "status");
+	assert_string_equal(scene->heard, "status");
+	assert_int_equal(scene->server.count, 0);
+	hang_up(&caller);
+}
+
+/* More than fits the socket's buffer: the rest waits for room, and nobody for it. */
+static void gives_a_long_answer_as_it_is_read(void **state)
+{
+	struct scene *scene = *state;
+	struct caller caller;
+
+	scene->answer_bytes = LONG_BYTES;
+	call(scene, &caller);
+	say(&caller, "status\n");
+	serve(&caller);
+	assert_int_equal(caller.len, LONG_BYTES);
+	hang_up(&caller);
+}
+
+static void hangs_up_on_what_is_no_request(void **state)
+{
+	struct scene *scene = *state;
+	struct caller caller;
+	char line[300];
+
+	memset(line, 'a', sizeof(line));
+	line[sizeof(line) - 1] = '\0';
+	call(scene, &caller);
+	say(&caller, line);
+	serve(&caller);
+	assert_null(caller.answer);
+	assert_string_equal(scene->heard, "");
+	hang_up(&caller);
+
+	call(scene, &caller); /* no memory for an answer */
+	say(&caller, "nothing\n");
+	serve(&caller);
+	assert_null(caller.answer);
+	assert_int_equal(scene->server.count, 0);
+	hang_up(&caller);
+}
+
+static void the_oldest_of_too_many_gives_way(void **state)
+{
+	struct scene *scene = *state;
+	int silent[CLIENTS_MAX];
+	struct caller caller;
+	char byte;
+
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		silent[i] = dial(scene);
+	call(scene, &caller);
+	say(&caller, "status\n");
+	serve(&caller);
+	assert_string_equal(caller.answer, "status");
+	assert_int_equal(scene->server.refused, 1);
+	assert_int_equal(scene->server.count, CLIENTS_MAX - 1);
+	assert_int_equal(recv(silent[0], &byte, 1, MSG_DONTWAIT), 0);
+	assert_int_equal(recv(silent[1], &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		close(silent[i]);
+	hang_up(&caller);
+}
+
+static void there_is_one_server_at_a_path(void **state)
+{
+	struct scene *scene = *state;
+	struct server second = {.source.fd = -1};
+
+	assert_int_equal(server_init(&second, &scene->loop, scene->path), -EADDRINUSE);
+	assert_int_equal(second.source.fd, -1);
+	/* The first one's file is still there. */
+	close(dial(scene));
+}
+
+static void a_dead_socket_file_is_replaced(void **state)
+{
+	struct scene *scene = *state;
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	struct server second = {.owner = scene, .answer = echo};
+	int dead = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/dead", scene->folder);
+	assert_int_equal(bind(dead, (struct sockaddr *)&address, sizeof(address)), 0);
+	close(dead);
+	assert_int_equal(server_init(&second, &scene->loop, address.sun_path), 0);
+	server_done(&second);
+	assert_int_equal(access(address.sun_path, F_OK), -1);
+}
+
+/* Whatever else stands there is somebody's. */
+static void another_file_is_left_alone(void **state)
+{
+	struct scene *scene = *state;
+	struct server second = {.owner = scene, .answer = echo};
+	char path[80];
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/file", scene->folder);
+	file = fopen(path, "we");
+	fclose(file);
+	assert_true(server_init(&second, &scene->loop, path) < 0);
+	assert_int_equal(access(path, F_OK), 0);
+	unlink(path);
+}
+
+static void refuses_a_path_that_is_too_long(void **state)
+{
+	struct scene *scene = *state;
+	struct server second = {.source.fd = -1};
+	char path[200];
+
+	memset(path, 'a', sizeof(path));
+	path[0] = '/';
+	path[sizeof(path) - 1] = '\0';
+	assert_int_equal(server_init(&second, &scene->loop, path), -ENAMETOOLONG);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(answers_and_hangs_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			gives_a_long_answer_as_it_is_read, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(hangs_up_on_what_is_no_request, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			the_oldest_of_too_many_gives_way, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(there_is_one_server_at_a_path, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(a_dead_socket_file_is_replaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(another_file_is_left_alone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(refuses_a_path_that_is_too_long, set_up, tear_down),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,276 @@
+/* SPDX-License-Identifier: MIT */
+/* The status answer: its keys, and what it says of connections of every kind. */
+#include "control/status.h"
+
+#include "../unit.h"
+
+#include "kernel/diag.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <json-c/json.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define COOKIE 4711
+
+int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg);
+
+/* What the kernel lists, and how that ends. */
+static struct {
+	struct diag_conn conns[4];
+	size_t n;
+	int err;
+} kernel;
+
+int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg)
+{
+	for (size_t i = 0; i < kernel.n; i++)
+		each(arg, &kernel.conns[i]);
+	return kernel.err;
+}
+
+struct hook_counters hooks_counters(const struct hooks *hooks)
+{
+	(void)hooks;
+	return (struct hook_counters){.lost = 1, .deferred = 2, .refused = 3};
+}
+
+struct scene {
+	struct settings settings;
+	struct plan plan;
+	struct served served;
+	struct served_netns netns;
+	struct hooks hooks;
+	struct monitor monitor;
+	struct histogram create_us;
+	struct status_view view;
+};
+
+static struct endpoint at(const char *address, uint16_t port)
+{
+	struct endpoint endpoint = {.family = AF_INET, .port = port};
+
+	inet_pton(AF_INET, address, &endpoint.v4);
+	return endpoint;
+}
+
+static int set_up(void **state)
+{
+	const struct elephant_rule rule = {100, 50, 300, 4};
+	struct scene *scene = calloc(1, sizeof(*scene));
+
+	memset(&kernel, 0, sizeof(kernel));
+	assert_int_equal(plan_init(&scene->plan, &rule, 8, 16), 0);
+	TAILQ_INIT(&scene->served.list);
+	strcpy(scene->netns.name, "own");
+	scene->netns.cookie = COOKIE;
+	TAILQ_INSERT_TAIL(&scene->served.list, &scene->netns, entry);
+	scene->hooks.records = 7;
+	scene->monitor.overruns = 8;
+	scene->monitor.malformed = 9;
+	histogram_add(&scene->create_us, 15);
+	scene->view = (struct status_view){.settings = &scene->settings,
+		.cgroup = "/cgroup",
+		.plan = &scene->plan,
+		.served = &scene->served,
+		.hooks = &scene->hooks,
+		.monitor = &scene->monitor,
+		.create_us = &scene->create_us};
+	*state = scene;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct scene *scene = *state;
+
+	plan_done(&scene->plan);
+	free(scene);
+	return 0;
+}
+
+static struct json_object *write_and_parse(const struct scene *scene)
+{
+	char *text = status_write(&scene->view);
+	struct json_object *root = json_tokener_parse(text);
+
+	assert_non_null(root);
+	assert_null(strchr(text, '\n'));
+	free(text);
+	return root;
+}
+
+/* The value at "a.b.0.c". */
+static struct json_object *at_path(struct json_object *object, const char *path)
+{
+	char key[64];
+	size_t len;
+
+	for (; *path; path += len + (path[len] == '.')) {
+		len = strcspn(path, ".");
+		snprintf(key, sizeof(key), "%.*s", (int)len, path);
+		if (json_object_is_type(object, json_type_array))
+			object = json_object_array_get_idx(object, atoi(key));
+		else if (!json_object_object_get_ex(object, key, &object))
+			fail_msg("no %s", path);
+	}
+	return object;
+}
+
+static int64_t number(struct json_object *root, const char *path)
+{
+	struct json_object *value = at_path(root, path);
+
+	assert_true(json_object_is_type(value, json_type_int));
+	return json_object_get_int64(value);
+}
+
+static const char *text(struct json_object *root, const char *path)
+{
+	struct json_object *value = at_path(root, path);
+
+	assert_true(json_object_is_type(value, json_type_string));
+	return json_object_get_string(value);
+}
+
+static void hear(struct scene *scene, enum event_kind kind)
+{
+	struct event event = {.kind = kind,
+		.key = {.netns = COOKIE, .token = 11},
+		.local = at("10.0.0.1", 40000),
+		.remote = at("10.0.0.2", 80),
+		.reset_reason = -1};
+
+	plan_hear(&scene->plan, &event);
+	while (plan_next(&scene->plan))
+		;
+}
+
+static void tells_of_the_daemon(void **state)
+{
+	struct scene *scene = *state;
+	struct json_object *root = write_and_parse(scene);
+
+	assert_string_equal(text(root, "daemon.version"), SUBFLOW_VERSION);
+	assert_null(at_path(root, "daemon.config"));
+	assert_string_equal(text(root, "daemon.cgroup"), "/cgroup");
+	assert_int_equal(number(root, "daemon.elephant.start"), 100);
+	assert_int_equal(number(root, "daemon.elephant.max_subflows"), 4);
+	assert_int_equal(number(root, "daemon.max_subflows"), 8);
+	assert_int_equal(number(root, "daemon.counters.records"), 7);
+	assert_int_equal(number(root, "daemon.counters.records_lost"), 1);
+	assert_int_equal(number(root, "daemon.counters.records_deferred"), 2);
+	assert_int_equal(number(root, "daemon.counters.options_refused"), 3);
+	assert_int_equal(number(root, "daemon.counters.events_overruns"), 8);
+	assert_int_equal(number(root, "daemon.counters.events_malformed"), 9);
+	assert_int_equal(number(root, "daemon.create_us.count"), 1);
+	assert_int_equal(number(root, "daemon.create_us.sum"), 15);
+	assert_int_equal(json_object_array_length(at_path(root, "connections")), 0);
+	json_object_put(root);
+}
+
+static void tells_of_a_connection(void **state)
+{
+	struct scene *scene = *state;
+	struct json_object *root;
+
+	kernel.conns[kernel.n++] = (struct diag_conn){.token = 11,
+		.local = at("10.0.0.1", 40000),
+		.remote = at("10.0.0.2", 80),
+		.has_bytes = true,
+		.bytes_sent = 123,
+		.bytes_received = 45};
+	hear(scene, EVENT_CREATED);
+	hear(scene, EVENT_ESTABLISHED);
+	root = write_and_parse(scene);
+	assert_int_equal(number(root, "namespaces.0.connections"), 1);
+	assert_string_equal(text(root, "connections.0.namespace"), "own");
+	assert_int_equal(number(root, "connections.0.token"), 11);
+	assert_string_equal(text(root, "connections.0.role"), "client");
+	assert_string_equal(text(root, "connections.0.local"), "10.0.0.1:40000");
+	assert_string_equal(text(root, "connections.0.remote"), "10.0.0.2:80");
+	assert_int_equal(number(root, "connections.0.bytes_sent"), 123);
+	assert_int_equal(number(root, "connections.0.bytes_received"), 45);
+	assert_string_equal(text(root, "connections.0.state"), "served");
+	assert_string_equal(text(root, "connections.0.subflows.0.state"), "established");
+	json_object_put(root);
+}
+
+/* One that the daemon never heard of, on a kernel that counts no bytes. */
+static void tells_of_a_stranger(void **state)
+{
+	struct scene *scene = *state;
+	struct json_object *root;
+
+	kernel.conns[kernel.n++] = (struct diag_conn){
+		.token = 12, .local = at("10.0.0.1", 1), .remote = at("10.0.0.2", 2)};
+	root = write_and_parse(scene);
+	assert_null(at_path(root, "connections.0.role"));
+	assert_null(at_path(root, "connections.0.bytes_sent"));
+	assert_null(at_path(root, "connections.0.bytes_received"));
+	assert_string_equal(text(root, "connections.0.state"), "in-kernel path manager");
+	assert_int_equal(json_object_array_length(at_path(root, "connections.0.subflows")), 0);
+	assert_non_null(strstr(text(root, "connections.0.decision"), "cannot be split"));
+	json_object_put(root);
+}
+
+static void tells_why_a_namespace_is_left_alone(void **state)
+{
+	struct scene *scene = *state;
+	struct json_object *root;
+
+	scene->netns.state = SERVED_ALONE;
+	strcpy(scene->netns.why, "mptcpd listens\x1b");
+	root = write_and_parse(scene);
+	assert_string_equal(text(root, "namespaces.0.state"), "left alone");
+	assert_string_equal(text(root, "namespaces.0.reason"), "mptcpd listens\x1b");
+	json_object_put(root);
+
+	scene->netns.state = SERVED_YES;
+	*scene->netns.why = '\0';
+	kernel.err = -ENOENT;
+	root = write_and_parse(scene);
+	assert_non_null(strstr(text(root, "namespaces.0.reason"), "mptcp_diag"));
+	json_object_put(root);
+}
+
+/* One that cannot be entered any more is shown all the same. */
+static void tells_of_a_namespace_that_is_gone(void **state)
+{
+	struct scene *scene = *state;
+	struct json_object *root;
+
+	scene->netns.state = SERVED_VANISHED;
+	strcpy(scene->netns.path, "/run/netns/subflow-there-is-none");
+	kernel.n = 1;
+	root = write_and_parse(scene);
+	assert_string_equal(text(root, "namespaces.0.state"), "vanished");
+	assert_int_equal(number(root, "namespaces.0.connections"), 0);
+	json_object_put(root);
+}
+
+static void an_error_is_one_key(void **state)
+{
+	char *answer = status_write_error("unknown \"request\"");
+
+	(void)state;
+	assert_string_equal(answer, "{\"error\":\"unknown \\\"request\\\"\"}");
+	free(answer);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(tells_of_the_daemon, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tells_of_a_connection, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tells_of_a_stranger, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			tells_why_a_namespace_is_left_alone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			tells_of_a_namespace_that_is_gone, set_up, tear_down),
+		cmocka_unit_test(an_error_is_one_key),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,89 @@
+/* SPDX-License-Identifier: MIT */
+/* Records of the hooks as events. */
+#include "core/event.h"
+
+#include "../unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+static struct record record_of(uint16_t kind)
+{
+	return (struct record){.version = RECORD_VERSION,
+		.kind = kind,
+		.token = 11,
+		.netns = 4711,
+		.time_ns = 12345,
+		.bytes = 100000001,
+		.threshold = 100000000,
+		.adds = 3,
+		.removes = 2};
+}
+
+static void decodes_every_kind(void **state)
+{
+	static const struct {
+		uint16_t kind;
+		enum event_kind event;
+	} kinds[] = {{RECORD_THRESHOLD, EVENT_THRESHOLD}, {RECORD_INTENT, EVENT_INTENT},
+		{RECORD_FOREIGN, EVENT_FOREIGN}};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		struct record record = record_of(kinds[i].kind);
+		struct event event;
+
+		assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
+		assert_int_equal(event.kind, kinds[i].event);
+		assert_int_equal(event.key.token, 11);
+		assert_int_equal(event.key.netns, 4711);
+		assert_int_equal(event.key.zero, 0);
+		assert_int_equal(event.now_ns, 12345);
+		assert_int_equal(event.bytes, 100000001);
+		assert_int_equal(event.threshold, 100000000);
+		assert_int_equal(event.adds, 3);
+		assert_int_equal(event.removes, 2);
+	}
+}
+
+/* The ring rounds sizes up. */
+static void more_bytes_do_no_harm(void **state)
+{
+	struct {
+		struct record record;
+		uint64_t more;
+	} bytes = {.record = record_of(RECORD_INTENT), .more = ~0ull};
+	struct event event;
+
+	(void)state;
+	assert_int_equal(event_from_record(&bytes, sizeof(bytes), &event), 0);
+	assert_int_equal(event.kind, EVENT_INTENT);
+}
+
+static void bad_records_are_refused(void **state)
+{
+	struct record record = record_of(RECORD_INTENT);
+	struct event event = {.serial = 77};
+
+	(void)state;
+	assert_int_equal(event_from_record(&record, sizeof(record) - 1, &event), -EBADMSG);
+	assert_int_equal(event_from_record(&record, 0, &event), -EBADMSG);
+	record.version++;
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), -EBADMSG);
+	record = record_of(0);
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), -EBADMSG);
+	record = record_of(0xffff);
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), -EBADMSG);
+	assert_int_equal(event.serial, 77);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(decodes_every_kind),
+		cmocka_unit_test(more_bytes_do_no_harm),
+		cmocka_unit_test(bad_records_are_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

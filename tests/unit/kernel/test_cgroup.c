@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT */
+/* Finding cgroup2 among mounts. */
+#include "kernel/cgroup.h"
+
+#include "../base/file.h"
+#include "../unit.h"
+
+#include <errno.h>
+#include <string.h>
+
+static int find(const char *mounts, char *ret_path, size_t size)
+{
+	char path[FILE_PATH_MAX];
+	int fd = file_make(mounts, strlen(mounts), path);
+	int err = cgroup_find_root(path, ret_path, size);
+
+	file_remove(fd);
+	return err;
+}
+
+static void finds_it(void **state)
+{
+	char path[64];
+
+	(void)state;
+	assert_int_equal(find("proc /proc proc rw 0 0\n"
+			      "cgroup2 /sys/fs/cgroup/unified cgroup2 rw,nsdelegate 0 0\n"
+			      "none /elsewhere cgroup2 rw 0 0\n",
+				 path, sizeof(path)),
+		0);
+	assert_string_equal(path, "/sys/fs/cgroup/unified");
+}
+
+static void takes_blanks_in_paths(void **state)
+{
+	char path[64];
+
+	(void)state;
+	assert_int_equal(find("none /sys\\040fs/c\\134g cgroup2 rw 0 0\n", path, sizeof(path)), 0);
+	assert_string_equal(path, "/sys fs/c\\g");
+}
+
+static void there_may_be_none(void **state)
+{
+	char path[64] = "untouched";
+
+	(void)state;
+	assert_int_equal(
+		find("cgroup /sys/fs/cgroup cgroup rw 0 0\n", path, sizeof(path)), -ENOENT);
+	assert_int_equal(find("", path, sizeof(path)), -ENOENT);
+	assert_int_equal(cgroup_find_root("/proc/self/there-is-none", path, sizeof(path)), -ENOENT);
+	assert_string_equal(path, "untouched");
+}
+
+static void a_path_must_fit(void **state)
+{
+	char path[8] = "before";
+
+	(void)state;
+	assert_int_equal(
+		find("none /sys/fs/cgroup cgroup2 rw 0 0\n", path, sizeof(path)), -ENAMETOOLONG);
+	assert_string_equal(path, "before");
+	assert_int_equal(find("none /cgroup cgroup2 rw 0 0\n", path, sizeof(path)), 0);
+	assert_string_equal(path, "/cgroup");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(finds_it),
+		cmocka_unit_test(takes_blanks_in_paths),
+		cmocka_unit_test(there_may_be_none),
+		cmocka_unit_test(a_path_must_fit),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

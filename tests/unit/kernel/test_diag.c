@@ -1,0 +1,187 @@
+/* SPDX-License-Identifier: MIT */
+/* The decoder of sock_diag's messages, of old and new kernels, and the dump that uses it. */
+#include "kernel/diag.h"
+
+#include "../unit.h"
+#include "answers.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/inet_diag.h>
+#include <linux/sock_diag.h>
+#include <netinet/tcp.h>
+#include <string.h>
+
+#define TOKEN 0xdeadbeef
+
+/* struct mptcp_info as 6.18 has it, by offset. */
+enum { AT_FLAGS = 8, AT_TOKEN = 12, AT_BYTES_SENT = 56, AT_BYTES_RECEIVED = 64, INFO_BYTES = 80 };
+/* 6.1 ends here. */
+enum { OLD_INFO_BYTES = 48 };
+
+static char buffers[5][1024];
+
+static void put_u32(unsigned char *info, size_t at, uint32_t value)
+{
+	memcpy(info + at, &value, sizeof(value));
+}
+
+static void put_u64(unsigned char *info, size_t at, uint64_t value)
+{
+	memcpy(info + at, &value, sizeof(value));
+}
+
+static struct nlmsghdr *message(
+	char *buffer, uint8_t family, uint32_t token, uint32_t flags, size_t info_bytes)
+{
+	struct nlmsghdr *header = mnl_nlmsg_put_header(buffer);
+	struct inet_diag_msg *socket = mnl_nlmsg_put_extra_header(header, sizeof(*socket));
+	unsigned char info[INFO_BYTES] = {};
+
+	header->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	header->nlmsg_flags = NLM_F_MULTI;
+	socket->idiag_family = family;
+	socket->idiag_state = TCP_ESTABLISHED;
+	socket->id.idiag_sport = htons(40000);
+	socket->id.idiag_dport = htons(80);
+	socket->id.idiag_src[0] = htonl(0x0a000001);
+	socket->id.idiag_dst[0] = htonl(0x0a000002);
+	put_u32(info, AT_FLAGS, flags);
+	put_u32(info, AT_TOKEN, token);
+	put_u64(info, AT_BYTES_SENT, 123456789012);
+	put_u64(info, AT_BYTES_RECEIVED, 345);
+	if (info_bytes)
+		mnl_attr_put(header, INET_DIAG_INFO, info_bytes, info);
+	return header;
+}
+
+static void decodes_a_connection(void **state)
+{
+	struct diag_conn conn;
+
+	(void)state;
+	assert_int_equal(diag_decode(message(buffers[0], AF_INET, TOKEN, 0, INFO_BYTES), &conn), 0);
+	assert_int_equal(conn.token, TOKEN);
+	assert_int_equal(conn.local.family, AF_INET);
+	assert_int_equal(conn.local.port, 40000);
+	assert_int_equal(conn.local.v4.s_addr, htonl(0x0a000001));
+	assert_int_equal(conn.remote.port, 80);
+	assert_int_equal(conn.remote.v4.s_addr, htonl(0x0a000002));
+	assert_true(conn.has_bytes);
+	assert_int_equal(conn.bytes_sent, 123456789012);
+	assert_int_equal(conn.bytes_received, 345);
+}
+
+static void decodes_ipv6(void **state)
+{
+	const struct in6_addr near = {.s6_addr = {10, 0, 0, 1}};
+	struct diag_conn conn;
+
+	(void)state;
+	assert_int_equal(
+		diag_decode(message(buffers[0], AF_INET6, TOKEN, 0, INFO_BYTES), &conn), 0);
+	assert_int_equal(conn.local.family, AF_INET6);
+	assert_memory_equal(&conn.local.v6, &near, sizeof(near));
+}
+
+static void an_old_kernel_counts_no_bytes(void **state)
+{
+	struct diag_conn conn;
+
+	(void)state;
+	assert_int_equal(
+		diag_decode(message(buffers[0], AF_INET, TOKEN, 0, OLD_INFO_BYTES), &conn), 0);
+	assert_int_equal(conn.token, TOKEN);
+	assert_false(conn.has_bytes);
+	assert_int_equal(conn.bytes_sent, 0);
+	assert_int_equal(conn.bytes_received, 0);
+
+	/* Counted in part is not counted. */
+	assert_int_equal(
+		diag_decode(message(buffers[0], AF_INET, TOKEN, 0, AT_BYTES_RECEIVED), &conn), 0);
+	assert_false(conn.has_bytes);
+	assert_int_equal(conn.bytes_sent, 0);
+}
+
+static void what_is_no_connection_has_no_data(void **state)
+{
+	struct diag_conn conn = {.token = 77};
+
+	(void)state;
+	assert_int_equal(
+		diag_decode(message(buffers[0], AF_INET, 0, 0, INFO_BYTES), &conn), -ENODATA);
+	assert_int_equal(/* fallen back */
+		diag_decode(message(buffers[0], AF_INET, TOKEN, 1, INFO_BYTES), &conn), -ENODATA);
+	assert_int_equal(/* no information */
+		diag_decode(message(buffers[0], AF_INET, TOKEN, 0, 0), &conn), -ENODATA);
+	assert_int_equal(conn.token, 77);
+}
+
+static void bad_messages_are_refused(void **state)
+{
+	struct nlmsghdr *header = message(buffers[0], AF_INET, TOKEN, 0, INFO_BYTES);
+	struct diag_conn conn;
+
+	(void)state;
+	header->nlmsg_len = NLMSG_HDRLEN + sizeof(struct inet_diag_msg) - 1;
+	assert_int_equal(diag_decode(header, &conn), -EBADMSG);
+	header = message(buffers[0], AF_UNIX, TOKEN, 0, INFO_BYTES);
+	assert_int_equal(diag_decode(header, &conn), -EBADMSG);
+	header = message(buffers[0], AF_INET, TOKEN, 0, AT_TOKEN);
+	assert_int_equal(diag_decode(header, &conn), -EBADMSG);
+}
+
+static void count(void *arg, const struct diag_conn *conn)
+{
+	unsigned int *tokens = arg;
+
+	*tokens += conn->token;
+}
+
+static void put(const struct nlmsghdr *header)
+{
+	answers_put(header, header->nlmsg_len, -1);
+}
+
+static void dumps_both_families(void **state)
+{
+	unsigned int tokens = 0;
+
+	(void)state;
+	answers_reset();
+	put(message(buffers[0], AF_INET, 1, 0, INFO_BYTES));
+	put(message(buffers[1], AF_INET, 2, 0, INFO_BYTES));
+	put(message(buffers[2], AF_INET, 4, 1, INFO_BYTES)); /* fallen back */
+	put(answers_done(buffers[3], 0));
+	put(message(buffers[4], AF_INET6, 8, 0, INFO_BYTES));
+	put((struct nlmsghdr *)buffers[3]);
+	assert_int_equal(diag_dump(count, &tokens), 0);
+	assert_int_equal(tokens, 1 + 2 + 8);
+	assert_int_equal(answers.asked, 2);
+}
+
+static void a_kernel_without_diagnosis_says_so(void **state)
+{
+	unsigned int tokens = 0;
+
+	(void)state;
+	answers_reset();
+	put(answers_acknowledge(buffers[0], -ENOENT));
+	assert_int_equal(diag_dump(count, &tokens), -ENOENT);
+	assert_int_equal(tokens, 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(decodes_a_connection),
+		cmocka_unit_test(decodes_ipv6),
+		cmocka_unit_test(an_old_kernel_counts_no_bytes),
+		cmocka_unit_test(what_is_no_connection_has_no_data),
+		cmocka_unit_test(bad_messages_are_refused),
+		cmocka_unit_test(dumps_both_families),
+		cmocka_unit_test(a_kernel_without_diagnosis_says_so),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,241 @@
+/* SPDX-License-Identifier: MIT */
+/* Ears: which namespace an event came from, what was lost, which namespace has ended. */
+#include "kernel/monitor.h"
+
+#include "../unit.h"
+#include "answers.h"
+
+#include <errno.h>
+#include <linux/genetlink.h>
+#include <linux/mptcp.h>
+#include <linux/net_namespace.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#define FAMILY 33
+
+struct scene {
+	struct monitor monitor;
+	unsigned int heard, lost, ended;
+	int nsid, ended_nsid;
+	struct event event;
+};
+
+static char buffers[3][2048];
+
+int __wrap_mnl_socket_setsockopt(
+	const struct mnl_socket *socket, int type, void *value, socklen_t len);
+
+/* Listening to all namespaces takes a privilege. */
+int __wrap_mnl_socket_setsockopt(
+	const struct mnl_socket *socket, int type, void *value, socklen_t len)
+{
+	(void)socket;
+	(void)type;
+	(void)value;
+	(void)len;
+	return 0;
+}
+
+static void hear(void *owner, int nsid, struct event *event)
+{
+	struct scene *scene = owner;
+
+	scene->heard++;
+	scene->nsid = nsid;
+	scene->event = *event;
+}
+
+static void lose(void *owner)
+{
+	((struct scene *)owner)->lost++;
+}
+
+static void end(void *owner, int nsid)
+{
+	struct scene *scene = owner;
+
+	scene->ended++;
+	scene->ended_nsid = nsid;
+}
+
+/* Without the sockets of monitor_init(), which need a kernel with MPTCP. */
+static struct scene scene_of(struct scene *scene)
+{
+	answers_reset();
+	*scene = (struct scene){.monitor = {.family = {.id = FAMILY, .events_group = 7},
+					.owner = scene,
+					.heard = hear,
+					.lost = lose,
+					.ended = end}};
+	assert_int_equal(genl_open(NETLINK_GENERIC, &scene->monitor.events_socket), 0);
+	assert_int_equal(genl_open(NETLINK_ROUTE, &scene->monitor.namespaces_socket), 0);
+	return *scene;
+}
+
+static struct nlmsghdr *event_message(char *buffer, uint16_t family, uint32_t token)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+	struct genlmsghdr *genl = mnl_nlmsg_put_extra_header(message, sizeof(*genl));
+
+	message->nlmsg_type = family;
+	genl->cmd = MPTCP_EVENT_CLOSED;
+	if (token)
+		mnl_attr_put_u32(message, MPTCP_ATTR_TOKEN, token);
+	return message;
+}
+
+static struct nlmsghdr *end_message(char *buffer, uint16_t type, int32_t nsid)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffer);
+
+	message->nlmsg_type = type;
+	mnl_nlmsg_put_extra_header(message, sizeof(struct rtgenmsg));
+	mnl_attr_put_u32(message, NETNSA_NSID, (uint32_t)nsid);
+	return message;
+}
+
+static void put(const struct nlmsghdr *message, int nsid)
+{
+	answers_put(message, message->nlmsg_len, nsid);
+}
+
+static void hears_events_of_every_namespace(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_of(&scene);
+	put(event_message(buffers[0], FAMILY, 11), 5);
+	monitor_drain(&scene.monitor);
+	assert_int_equal(scene.heard, 1);
+	assert_int_equal(scene.nsid, 5);
+	assert_int_equal(scene.event.kind, EVENT_CLOSED);
+	assert_int_equal(scene.event.key.token, 11);
+	put(event_message(buffers[0], FAMILY, 12), -1);
+	monitor_drain(&scene.monitor);
+	assert_int_equal(scene.nsid, MONITOR_HOME);
+	monitor_done(&scene.monitor);
+}
+
+static void hears_each_message_of_a_datagram(void **state)
+{
+	struct nlmsghdr *first, *second;
+	struct scene scene;
+
+	(void)state;
+	scene_of(&scene);
+	first = event_message(buffers[0], FAMILY, 11);
+	second = event_message(buffers[0] + NLMSG_ALIGN(first->nlmsg_len), FAMILY, 12);
+	answers_put(buffers[0], NLMSG_ALIGN(first->nlmsg_len) + second->nlmsg_len, 5);
+	monitor_drain(&scene.monitor);
+	assert_int_equal(scene.heard, 2);
+	assert_int_equal(scene.event.key.token, 12);
+	monitor_done(&scene.monitor);
+}
+
+static void counts_what_is_not_of_the_form(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_of(&scene);
+	put(event_message(buffers[0], FAMILY + 1, 11), -1);
+	put(event_message(buffers[1], FAMILY, 0), -1);
+	answers_put("abc", 3, -1); /* no header */
+	monitor_drain(&scene.monitor);
+	assert_int_equal(scene.monitor.malformed, 2);
+	assert_int_equal(scene.heard, 0);
+	monitor_done(&scene.monitor);
+}
+
+/* A loss is told, and what comes after it is heard. */
+static void tells_of_losses(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_of(&scene);
+	answers_put_error(ENOBUFS);
+	put(event_message(buffers[0], FAMILY, 11), -1);
+	monitor_drain(&scene.monitor);
+	assert_int_equal(scene.lost, 1);
+	assert_int_equal(scene.monitor.overruns, 1);
+	assert_int_equal(scene.heard, 1);
+	monitor_done(&scene.monitor);
+}
+
+static void a_datagram_cut_off_is_not_read(void **state)
+{
+	static char large[20000];
+	struct scene scene;
+
+	(void)state;
+	scene_of(&scene);
+	event_message(large, FAMILY, 11);
+	answers_put(large, sizeof(large), -1);
+	monitor_drain(&scene.monitor);
+	assert_int_equal(scene.heard, 0);
+	monitor_done(&scene.monitor);
+}
+
+/* The last events of a namespace come first. */
+static void tells_of_the_end_of_a_namespace(void **state)
+{
+	struct loop loop;
+	struct scene scene;
+
+	(void)state;
+	assert_int_equal(loop_init(&loop), 0);
+	scene_of(&scene);
+	monitor_done(&scene.monitor);
+	assert_int_equal(monitor_init(&scene.monitor, &loop, &scene.monitor.family), 0);
+	put(end_message(buffers[0], RTM_NEWNSID, 6), -1);
+	put(end_message(buffers[1], RTM_DELNSID, 5), -1);
+	put(event_message(buffers[2], FAMILY, 11), 5);
+	scene.monitor.namespaces.ready(&scene.monitor.namespaces, 0);
+	assert_int_equal(scene.heard, 1);
+	assert_int_equal(scene.ended, 1);
+	assert_int_equal(scene.ended_nsid, 5);
+
+	answers_reset();
+	put(end_message(buffers[0], RTM_DELNSID, -1), -1); /* it never had an id */
+	scene.monitor.namespaces.ready(&scene.monitor.namespaces, 0);
+	assert_int_equal(scene.ended, 1);
+	monitor_done(&scene.monitor);
+	loop_done(&loop);
+}
+
+static void knows_a_listener_by_its_line(void **state)
+{
+	static const char line[] = "0000000000000000 16  1234       00000040 0        0        0   "
+				   "     2        0        98765\n";
+	uint64_t inode = 0;
+
+	(void)state;
+	assert_true(monitor_is_listener(line, 7, &inode));
+	assert_int_equal(inode, 98765);
+	assert_false(monitor_is_listener(line, 6, &inode));
+	assert_false(monitor_is_listener(line, 32, &inode));
+	assert_false(monitor_is_listener("sk               Eth Pid        Groups   Rmem     Wmem   "
+					 "  Dump  Locks    Drops    Inode\n",
+		7, &inode));
+	assert_false(monitor_is_listener("", 1, &inode));
+	assert_false(monitor_is_listener("0 0 1234 00000040 0 0 0 2 0 98765", 7, &inode));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(hears_events_of_every_namespace),
+		cmocka_unit_test(hears_each_message_of_a_datagram),
+		cmocka_unit_test(counts_what_is_not_of_the_form),
+		cmocka_unit_test(tells_of_losses),
+		cmocka_unit_test(a_datagram_cut_off_is_not_read),
+		cmocka_unit_test(tells_of_the_end_of_a_namespace),
+		cmocka_unit_test(knows_a_listener_by_its_line),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
