@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Detection: one callback per round trip and subflow tells when an MPTCP
- * connection has sent more than the next threshold of the elephant rule.
+ * connection has sent more than the next threshold of the elephant rule, and
+ * one per retransmission timeout tells when a subflow's path is dead.
  */
 #include "mptcp.h"
 
@@ -11,20 +12,20 @@
 #include <bpf/bpf_helpers.h>
 
 #include "doorbell.h"
+#include "timeout.h"
 
 /*
- * Marks a subflow that joined an existing connection: the flag is at hand in
- * the context without a helper call, and its callback (one per state change)
- * costs nothing to speak of.
+ * Marks a subflow that is one of several: the flag is at hand in the context without a helper
+ * call, and its callback (one per state change) costs nothing to speak of.
  */
-#define JOINED BPF_SOCK_OPS_STATE_CB_FLAG
+#define SPREAD BPF_SOCK_OPS_STATE_CB_FLAG
 
 /*
- * A connection with several subflows spreads its bytes, so a joined subflow asks for the
+ * A connection with several subflows spreads its bytes, so such a subflow asks for the
  * connection's counter early; the first one may wait until it alone has sent a threshold's
  * worth, and mice return without a helper call.
  */
-#define JOINED_GATE (64 * 1024)
+#define SPREAD_GATE (64 * 1024)
 
 static __always_inline __u64 bytes_sent(const struct mptcp_sock *msk, struct elephant *e)
 {
@@ -46,6 +47,11 @@ static __always_inline __u64 first_sequence(const struct mptcp_sock *msk)
 	return BPF_CORE_READ(subflow, idsn) + 1;
 }
 
+static __always_inline bool has_siblings(struct mptcp_sock *msk)
+{
+	return BPF_CORE_READ(msk, conn_list.next, next) != subflows_of(msk);
+}
+
 static __always_inline int on_round_trip(struct bpf_sock_ops *ctx)
 {
 	__u32 flags = ctx->bpf_sock_ops_cb_flags;
@@ -55,7 +61,7 @@ static __always_inline int on_round_trip(struct bpf_sock_ops *ctx)
 	struct record *r;
 	__u64 bytes, next, netns;
 
-	if (ctx->bytes_acked < (flags & JOINED ? JOINED_GATE : config.start))
+	if (ctx->bytes_acked < (flags & SPREAD ? SPREAD_GATE : config.start))
 		return 1;
 	sk = ctx->sk;
 	if (!sk)
@@ -74,6 +80,11 @@ static __always_inline int on_round_trip(struct bpf_sock_ops *ctx)
 		e = bpf_sk_storage_get(&elephants, msk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
 		if (!e)
 			return 1;
+	}
+	if (!(flags & SPREAD) && has_siblings(msk)) {
+		flags |= SPREAD;
+		bpf_sock_ops_cb_flags_set(ctx, flags);
+		hasten(ctx);
 	}
 	next = e->next;
 	if (next >= config.stop) {
@@ -134,9 +145,13 @@ static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
 	/* Only a client can open subflows, so only its uploads are watched. */
 	if (!active)
 		return 1;
+	if (config.rto_min_us)
+		flags |= BPF_SOCK_OPS_RTO_CB_FLAG;
 	if (joined)
-		flags |= JOINED;
+		flags |= SPREAD;
 	bpf_sock_ops_cb_flags_set(ctx, flags);
+	if (joined)
+		hasten(ctx);
 
 	/*
 	 * What was asked before the handshake ended. The setsockopt hook writes
@@ -157,6 +172,8 @@ int subflow_sockops(struct bpf_sock_ops *ctx)
 	switch (ctx->op) {
 	case BPF_SOCK_OPS_RTT_CB:
 		return on_round_trip(ctx);
+	case BPF_SOCK_OPS_RTO_CB:
+		return on_timeout(ctx);
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:
 		return on_established(ctx, true);
 	case BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB:

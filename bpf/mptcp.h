@@ -55,6 +55,16 @@ struct sock {
 	__u16 sk_protocol;
 };
 
+struct inet_connection_sock {
+	__u8 icsk_retransmits;
+};
+
+struct tcp_sock {
+	__u32 packets_out;
+	__u32 sacked_out;
+	__u32 rcv_tstamp; /* of the last acknowledgement, jiffies */
+};
+
 struct mptcp_pm_data {
 	bool server_side;
 	__u8 pm_type;

@@ -13,12 +13,13 @@
 #define SUBFLOWS_HARD_MAX 64
 
 /* Version of struct record; the daemon refuses a record of another one. */
-#define RECORD_VERSION 1
+#define RECORD_VERSION 2
 
 enum record_kind {
 	RECORD_THRESHOLD = 1, /* the connection has sent more than a threshold */
 	RECORD_INTENT = 2,    /* the application's requests, as they stand now */
 	RECORD_FOREIGN = 3,   /* the in-kernel path manager owns the connection */
+	RECORD_TIMEOUT = 4,   /* a subflow is silent while its siblings progress */
 };
 
 /*
@@ -45,6 +46,10 @@ struct record {
 	__u64 threshold;                 /* RECORD_THRESHOLD: the one that was passed, bytes */
 	__u32 generation, adds, removes; /* RECORD_INTENT: see struct intent */
 	__u32 msk_flags;                 /* the walk only: mptcp_sock.flags, for calibration */
+	/* RECORD_TIMEOUT: the subflow. Addresses are in network byte order, IPv4 in the first word.
+	 */
+	__u16 family, local_port, remote_port, zero;
+	__u32 local[4], remote[4];
 };
 
 /* Names one connection of the host. */
@@ -67,6 +72,7 @@ struct receipt {
 struct hook_config {
 	__u64 start, step, stop; /* the elephant rule, bytes */
 	__u32 max_subflows;      /* per connection, for applications */
+	__u32 rto_min_us;        /* of a subflow that has siblings; 0 = no repair */
 	__u32 calls_per_second;  /* per socket */
 	__u64 fallback_mask;     /* bits of mptcp_sock.flags that say "fallen back" */
 };

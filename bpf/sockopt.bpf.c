@@ -13,6 +13,7 @@
 #include <linux/errno.h>
 
 #include "doorbell.h"
+#include "subflows.h"
 
 #define TCP_MULTIPATH_ENABLE   10002
 #define TCP_MULTIPATH_ADD      10003
@@ -102,24 +103,6 @@ static __always_inline bool is_connected(struct bpf_sockopt *ctx)
 
 /* Bit set of the states in which a subflow counts. */
 #define LIVE ((1 << BPF_TCP_ESTABLISHED) | (1 << BPF_TCP_SYN_SENT) | (1 << BPF_TCP_SYN_RECV))
-
-/* The subflow after @node in the list of @msk, or NULL at its end. */
-static __always_inline struct sock *next_subflow(struct mptcp_sock *msk, struct list_head **node)
-{
-	struct mptcp_subflow_context *subflow;
-	struct list_head *head = (void *)msk + bpf_core_field_offset(struct mptcp_sock, conn_list);
-
-	*node = BPF_CORE_READ(*node, next);
-	if (!*node || *node == head)
-		return NULL;
-	subflow = (void *)*node - bpf_core_field_offset(struct mptcp_subflow_context, node);
-	return BPF_CORE_READ(subflow, tcp_sock);
-}
-
-static __always_inline struct list_head *subflows_of(struct mptcp_sock *msk)
-{
-	return (void *)msk + bpf_core_field_offset(struct mptcp_sock, conn_list);
-}
 
 static __always_inline int count_live(struct mptcp_sock *msk)
 {
@@ -231,6 +214,9 @@ int subflow_set(struct bpf_sockopt *ctx)
 		return 1;
 	if (ctx->sk->protocol != IPPROTO_TCP && ctx->sk->protocol != IPPROTO_MPTCP)
 		return 1;
+	/* Answered by the program of a cgroup below. */
+	if (ctx->optlen < 0 || bpf_get_retval())
+		return 1;
 	switch (ctx->optname) {
 	case TCP_MULTIPATH_ENABLE:
 		return set_enable(ctx);
@@ -340,6 +326,8 @@ int subflow_get(struct bpf_sockopt *ctx)
 		ctx->optname > TCP_MULTIPATH_CONNID || !ctx->sk)
 		return 1;
 	if (ctx->sk->protocol != IPPROTO_TCP && ctx->sk->protocol != IPPROTO_MPTCP)
+		return 1;
+	if (!ctx->retval) /* answered by the program of a cgroup below */
 		return 1;
 	if (ctx->optname == TCP_MULTIPATH_ADD || ctx->optname == TCP_MULTIPATH_REMOVE)
 		return fail(ctx, EOPNOTSUPP);

@@ -335,6 +335,7 @@ static int load_hooks(struct daemon *daemon)
 		.stop = settings->stop_bytes,
 		.max_subflows = settings->max_subflows,
 		.calls_per_second = settings->calls_per_second,
+		.rto_min_us = settings->rto_min_ms * 1000,
 	};
 	char error[ERROR_MAX];
 	uint64_t mask;

@@ -13,6 +13,8 @@ struct settings {
 	uint32_t elephant_subflows;
 	/* [policy] */
 	uint32_t ndiffports;
+	/* [repair] */
+	uint32_t rto_min_ms; /* 0 = no repair */
 	/* [limits] */
 	uint32_t max_subflows;
 	uint32_t calls_per_second;

@@ -37,6 +37,7 @@ class End:
     device: str
     ip4: str
     ip6: str
+    rate_mbit: int = None  # of what leaves here; None: not shaped
 
 
 class Lab:
@@ -132,8 +133,8 @@ class Lab:
         if rate_mbit and not gso_max_size:
             gso_max_size = GSO_MAX_SIZE
         number = len(self.links) + 1
-        ends = (End(a, device_a or b.label, *link_addresses(number, 1)),
-                End(b, device_b or a.label, *link_addresses(number, 2)))
+        ends = (End(a, device_a or b.label, *link_addresses(number, 1), rate_mbit),
+                End(b, device_b or a.label, *link_addresses(number, 2), rate_mbit))
         # Both ends are born where they belong: the host never sees them.
         self.run(["ip", "link", "add", ends[0].device, "netns", a.name, "type", "veth",
                   "peer", "name", ends[1].device, "netns", b.name])
@@ -143,23 +144,38 @@ class Lab:
                         f"address add {end.ip4}/24 dev {end.device}",
                         f"address add {end.ip6}/64 dev {end.device} nodad")
             if rate_mbit:
-                shape(end, rate_mbit)
+                shape(end)
         self.links.append(ends)
         return ends
+
+    def end(self, at, to):
+        """The End at a node of the link to another; both are labels."""
+        return next(near for pair in self.links for near, far in (pair, pair[::-1])
+                    if (near.node.label, far.node.label) == (at, to))
+
+    def black_hole(self, at, to, on=True):
+        """What the node `at` sends to its neighbour `to` is lost, and nobody is told."""
+        end = self.end(at, to)
+        if on:
+            end.node.tc(f"qdisc replace dev {end.device} root bfifo limit 1")
+        else:
+            end.node.tc(f"qdisc delete dev {end.device} root")
+            if end.rate_mbit:
+                shape(end)
 
 
 def link_addresses(number, end):
     return f"10.{number >> 8}.{number & 255}.{end}", f"fd00:{number:x}::{end}"
 
 
-def shape(end, rate_mbit):
+def shape(end):
     """Limits what leaves this end, with a queue of 4 ms, or some GSO packets where that is less.
 
     HTB and not TBF, which would cut GSO packets up at the cost of the machine's CPU; a queue
     counted in bytes, because one counted in packets would hold 64 MB of GSO packets.
     """
-    rate = f"rate {rate_mbit}mbit ceil {rate_mbit}mbit burst 16k cburst 16k quantum 3028"
-    queue_bytes = max(60000, 500 * rate_mbit)
+    rate = f"rate {end.rate_mbit}mbit ceil {end.rate_mbit}mbit burst 16k cburst 16k quantum 3028"
+    queue_bytes = max(60000, 500 * end.rate_mbit)
     end.node.tc(f"qdisc add dev {end.device} root handle 1: htb default 1",
                 f"class add dev {end.device} parent 1: classid 1:1 htb {rate}",
                 f"qdisc add dev {end.device} parent 1:1 bfifo limit {queue_bytes}")

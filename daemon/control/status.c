@@ -72,6 +72,8 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "refused_by_peer", plan->refused_by_peer);
 	put_number(object, "destroys", plan->destroyed);
 	put_number(object, "destroy_failures", plan->destroy_failures);
+	put_number(object, "repairs", plan->repairs);
+	put_number(object, "repairs_denied", plan->repairs_denied);
 	put_number(object, "connections_refused", view->plan->table.refused);
 	put_number(object, "namespaces_refused", view->served->refused);
 	return object;

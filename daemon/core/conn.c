@@ -154,7 +154,8 @@ uint32_t conn_count_live(const struct conn *conn)
 
 uint32_t conn_count_wanted(const struct conn *conn)
 {
-	return conn->wanted_application + conn->wanted_elephant + conn->wanted_policy;
+	return conn->wanted_application + conn->wanted_elephant + conn->wanted_policy +
+	       conn->wanted_repair;
 }
 
 void conn_say(struct conn *conn, const char *format, ...)

@@ -4,6 +4,7 @@
 #define SUBFLOW_CONN_H
 
 #include "core/endpoint.h"
+#include "core/repair.h"
 #include "record.h"
 
 #include <stdbool.h>
@@ -20,7 +21,7 @@ enum subflow_state {
 	SUBFLOW_CLOSING, /* DESTROY is under way */
 };
 
-enum subflow_asker { ASKER_NOBODY, ASKER_APPLICATION, ASKER_ELEPHANT, ASKER_POLICY };
+enum subflow_asker { ASKER_NOBODY, ASKER_APPLICATION, ASKER_ELEPHANT, ASKER_POLICY, ASKER_REPAIR };
 
 struct subflow {
 	TAILQ_ENTRY(subflow) entry; /* in conn.subflows, oldest first */
@@ -29,6 +30,7 @@ struct subflow {
 	enum subflow_state state;
 	enum subflow_asker asker;
 	bool is_doomed;          /* to be destroyed as soon as its port is known */
+	bool is_lost;            /* destroyed because its path is dead: nobody asked for it to go */
 	uint32_t serial;         /* unique within the connection */
 	uint64_t established_ns; /* CLOCK_MONOTONIC */
 };
@@ -53,7 +55,8 @@ struct conn {
 	uint32_t n_subflows;
 	uint32_t next_serial;
 	/* Subflows still to be opened, by who asked. */
-	uint32_t wanted_application, wanted_elephant, wanted_policy;
+	uint32_t wanted_application, wanted_elephant, wanted_policy, wanted_repair;
+	struct repair_budget repairs;
 	uint32_t adds, removes; /* of the application, heard so far */
 	struct receipt receipt; /* of these, carried out or given up */
 	uint32_t tries;         /* failed ones in a row */

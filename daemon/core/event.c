@@ -14,8 +14,19 @@ static enum event_kind kind_of(uint16_t kind)
 		return EVENT_INTENT;
 	case RECORD_FOREIGN:
 		return EVENT_FOREIGN;
+	case RECORD_TIMEOUT:
+		return EVENT_TIMEOUT;
 	}
 	return EVENT_NONE;
+}
+
+static void read_end(
+	struct endpoint *endpoint, uint16_t family, const uint32_t address[4], uint16_t port)
+{
+	endpoint->family = family;
+	endpoint->port = port;
+	memcpy(&endpoint->v6, address,
+		family == AF_INET ? sizeof(endpoint->v4) : sizeof(endpoint->v6));
 }
 
 int event_from_record(const void *bytes, size_t size, struct event *ret_event)
@@ -36,5 +47,9 @@ int event_from_record(const void *bytes, size_t size, struct event *ret_event)
 		.threshold = record.threshold,
 		.adds = record.adds,
 		.removes = record.removes};
+	if (kind == EVENT_TIMEOUT) {
+		read_end(&ret_event->local, record.family, record.local, record.local_port);
+		read_end(&ret_event->remote, record.family, record.remote, record.remote_port);
+	}
 	return 0;
 }

@@ -22,6 +22,8 @@ enum event_kind {
 	EVENT_THRESHOLD, /* bytes, threshold */
 	EVENT_INTENT,    /* adds, removes */
 	EVENT_FOREIGN,
+	EVENT_TIMEOUT, /* local, remote: silent, while another subflow of the connection progresses
+			*/
 	/* from the hands */
 	EVENT_CREATE_DONE,  /* serial, error; ENONET: the namespace cannot be entered */
 	EVENT_DESTROY_DONE, /* serial, error */

@@ -78,6 +78,10 @@ static void settle(struct plan *plan, struct conn *conn, uint32_t adds, uint32_t
 
 static enum subflow_asker take_wanted(struct conn *conn)
 {
+	if (conn->wanted_repair) {
+		conn->wanted_repair--;
+		return ASKER_REPAIR;
+	}
 	if (conn->wanted_application) {
 		conn->wanted_application--;
 		return ASKER_APPLICATION;
@@ -96,6 +100,8 @@ static void want_again(struct conn *conn, enum subflow_asker asker)
 		conn->wanted_application++;
 	else if (asker == ASKER_ELEPHANT)
 		conn->wanted_elephant++;
+	else if (asker == ASKER_REPAIR)
+		conn->wanted_repair++;
 	else
 		conn->wanted_policy++;
 }
@@ -170,6 +176,13 @@ static void destroy(struct plan *plan, struct conn *conn, struct subflow *subflo
 	action->remote = subflow->remote;
 	action->id = subflow->id;
 	action->serial = subflow->serial;
+}
+
+/* What is newly wanted does not pay for what was given up before. */
+static void renew_tries(struct conn *conn)
+{
+	if (!conn->retry_ns)
+		conn->tries = 0;
 }
 
 /* A threshold led to a subflow: note how many there are now that it is up. */
@@ -250,6 +263,42 @@ static void say_refused(struct plan *plan, struct conn *conn, const struct event
 		why);
 }
 
+/* Whether a subflow that died may be replaced; counts it. */
+static bool may_repair(struct plan *plan, struct conn *conn, uint64_t now_ns)
+{
+	if (!repair_allow(&conn->repairs, now_ns)) {
+		plan->counters.repairs_denied++;
+		conn_say(conn,
+			"a subflow died, and is left to the kernel: %d were replaced in %llu s",
+			REPAIR_MOST, REPAIR_WINDOW_NS / 1000000000);
+		return false;
+	}
+	plan->counters.repairs++;
+	return true;
+}
+
+/*
+ * One is silent while others progress. It is closed, so that the kernel sends again elsewhere what
+ * it holds (the kernel's own timer for that is 200 ms), and another takes its place.
+ */
+static void hear_timeout(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (!subflow || subflow->state != SUBFLOW_ESTABLISHED || subflow->is_doomed ||
+		conn_count_live(conn) < 2 || !may_repair(plan, conn, event->now_ns))
+		return;
+	conn_say(conn, "the path of %s is silent: replaced", endpoint_text(&subflow->local, text));
+	subflow->is_lost = true;
+	destroy(plan, conn, subflow);
+	if (conn->is_server)
+		return;
+	conn->wanted_repair++;
+	renew_tries(conn);
+	open_wanted(plan, conn, event->now_ns);
+}
+
 static void hear_subflow_closed(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
@@ -278,13 +327,6 @@ static void apply_policy(struct plan *plan, struct conn *conn)
 	plan->counters.policies += more;
 	conn->wanted_policy += more;
 	conn_say(conn, "ndiffports = %u: %u in all", plan->policy.ndiffports, count_all(conn));
-}
-
-/* What is newly wanted does not pay for what was given up before. */
-static void renew_tries(struct conn *conn)
-{
-	if (!conn->retry_ns)
-		conn->tries = 0;
 }
 
 static void hear_threshold(struct plan *plan, struct conn *conn, const struct event *event)
@@ -439,7 +481,8 @@ static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct
 {
 	struct subflow *subflow = conn_find_serial(conn, event->serial);
 
-	settle(plan, conn, 0, 1);
+	if (!subflow || !subflow->is_lost)
+		settle(plan, conn, 0, 1);
 	if (!event->error)
 		plan->counters.destroyed++;
 	else
@@ -451,7 +494,7 @@ static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct
 	if (!subflow || !event->error || event->error == ESRCH)
 		return;
 	subflow->state = SUBFLOW_ESTABLISHED;
-	subflow->is_doomed = false;
+	subflow->is_doomed = subflow->is_lost = false;
 }
 
 static void forget(struct plan *plan, struct conn *conn)
@@ -520,6 +563,9 @@ void plan_hear(struct plan *plan, const struct event *event)
 		conn->is_foreign = true;
 		conn_say(conn, "cannot be split: its socket is older than Subflow's service of "
 			       "this namespace");
+		break;
+	case EVENT_TIMEOUT:
+		hear_timeout(plan, conn, event);
 		break;
 	case EVENT_CREATE_DONE:
 		hear_create_done(plan, conn, event);

@@ -23,7 +23,9 @@ struct plan_counters {
 	uint64_t retries;
 	uint64_t destroyed;
 	uint64_t destroy_failures;
-	uint64_t not_served; /* events of connections that found the table full */
+	uint64_t repairs;        /* subflows replaced because their path was dead */
+	uint64_t repairs_denied; /* left to the kernel: the connection had too many */
+	uint64_t not_served;     /* events of connections that found the table full */
 };
 
 struct plan {

@@ -46,6 +46,32 @@ static void decodes_every_kind(void **state)
 	}
 }
 
+static void decodes_the_ends_of_a_silent_subflow(void **state)
+{
+	struct record record = record_of(RECORD_TIMEOUT);
+	struct event event;
+
+	(void)state;
+	record.family = AF_INET;
+	record.local_port = 40000;
+	record.remote_port = 80;
+	record.local[0] = htonl(0x0a000001);
+	record.remote[0] = htonl(0x0a000002);
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
+	assert_int_equal(event.kind, EVENT_TIMEOUT);
+	assert_int_equal(event.local.family, AF_INET);
+	assert_int_equal(event.local.port, 40000);
+	assert_int_equal(event.local.v4.s_addr, htonl(0x0a000001));
+	assert_int_equal(event.remote.port, 80);
+	assert_int_equal(event.remote.v4.s_addr, htonl(0x0a000002));
+
+	record.family = AF_INET6;
+	record.remote[3] = htonl(1);
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
+	assert_int_equal(event.remote.family, AF_INET6);
+	assert_memory_equal(&event.remote.v6, record.remote, sizeof(record.remote));
+}
+
 /* The ring rounds sizes up. */
 static void more_bytes_do_no_harm(void **state)
 {
@@ -81,6 +107,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decodes_every_kind),
+		cmocka_unit_test(decodes_the_ends_of_a_silent_subflow),
 		cmocka_unit_test(more_bytes_do_no_harm),
 		cmocka_unit_test(bad_records_are_refused),
 	};

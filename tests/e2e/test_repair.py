@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: MIT
+"""A path that swallows what it is given: its subflow is closed and replaced, the transfer goes on."""
+import collections
+
+import pytest
+from app import ADD, App
+from conftest import BUILD
+from lab.daemon import Daemon
+from lab.fabric import leaf_spine
+from lab.netns import wait_until
+
+MB = 1000000
+PORT = 7000
+
+
+@pytest.fixture
+def fabric():
+    with leaf_spine(4) as lab:
+        yield lab
+
+
+def serve(fabric, **repair):
+    hosts = [fabric.host(0), fabric.host(1)]
+    daemon = Daemon(fabric, BUILD, {"namespaces": {"serve": " ".join(h.name for h in hosts)},
+                                    "repair": repair})
+    daemon.start(hosts)
+    return daemon
+
+
+def spread(fabric):
+    """An application that sends over 8 subflows on several paths; {path: local ports}."""
+    source, target = fabric.host(0), fabric.host(1)
+    sink = App(target)
+    sink.sink(PORT)
+    while True:
+        app = App(source).connect(target.ip4, PORT)
+        app.set(ADD, 7)
+        app("s.send(b'x')")
+        ports = [local[1] for local, _ in app.wait_subflows(8)]
+        paths = collections.defaultdict(list)
+        for port in ports:
+            paths[fabric.path_of(source, target, port, PORT)[1]].append(port)
+        first = next(path for path, own in paths.items() if ports[0] in own)
+        others = [path for path in paths if path != first]
+        # Most subflows must be elsewhere: the daemon holds its hand when many fall silent.
+        least = min(others, key=lambda path: len(paths[path]), default=None)
+        if least and len(paths[least]) <= 3:
+            return app, least, paths[least]
+        app.close()
+
+
+def repairs(daemon):
+    return daemon.status()["daemon"]["counters"]["repairs"]
+
+
+def test_a_black_hole_is_left_at_once_and_nothing_is_lost(fabric):
+    daemon = serve(fabric)
+    app, path, ports = spread(fabric)
+    app(f"t = threading.Thread(target=send, args=(s, {150 * MB}), daemon=True)")
+    app("t.start()")
+    wait_until(lambda: sum(fabric.uplink_bytes(fabric.host(0))) > 20 * MB, "data flows")
+    fabric.black_hole(path, fabric.host(1).router.label)
+    wait_until(lambda: not {local[1] for local, _ in app.subflows()} & set(ports),
+               "the subflows on the dead path are gone")
+    assert repairs(daemon) >= len(ports)
+    wait_until(lambda: app("not t.is_alive()"), "all is sent", 60)
+    wait_until(lambda: [c["bytes_received"] for c in daemon.status()["connections"]
+                        if c["role"] == "server"][0] > 150 * MB, "all is received", 60)
+    assert daemon.status()["daemon"]["counters"]["destroys"] == repairs(daemon)
+
+
+def test_repair_can_be_switched_off(fabric):
+    daemon = serve(fabric, rto_min_ms=0)
+    app, path, ports = spread(fabric)
+    app(f"t = threading.Thread(target=send, args=(s, {60 * MB}), daemon=True)")
+    app("t.start()")
+    fabric.black_hole(path, fabric.host(1).router.label)
+    wait_until(lambda: app("not t.is_alive()"), "all is sent, by the kernel's own means", 60)
+    assert repairs(daemon) == 0
+    assert set(ports) <= {local[1] for local, _ in app.subflows()}
+
+
+def test_an_outage_of_everything_is_not_for_us_to_mend(fabric):
+    """Every path silent at once: closing subflows would leave the connection without any."""
+    daemon = serve(fabric)
+    app, _, _ = spread(fabric)
+    app("t = threading.Thread(target=send, args=(s, 40000000), daemon=True)")
+    app("t.start()")
+    wait_until(lambda: sum(fabric.uplink_bytes(fabric.host(0))) > 10 * MB, "data flows")
+    router = fabric.host(1).router
+    fabric.black_hole(router.label, fabric.host(1).label)
+    timeouts = fabric.host(0).netstat()["TcpExtTCPTimeouts"]
+    wait_until(lambda: fabric.host(0).netstat()["TcpExtTCPTimeouts"] >= timeouts + 16, "timeouts")
+    assert repairs(daemon) == 0
+    assert len(app.subflows()) == 8
+    fabric.black_hole(router.label, fabric.host(1).label, on=False)
+    wait_until(lambda: app("not t.is_alive()"), "it goes on where it was", 60)

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT */
+/* A subflow that falls silent: given up and replaced, within a budget. */
+#include "play.h"
+
+#include <errno.h>
+
+static void fall_silent(struct play *play, uint16_t port)
+{
+	play_hear(play,
+		(struct event){
+			.kind = EVENT_TIMEOUT, .local = play_local(port), .remote = play_remote()});
+}
+
+/* Two subflows: the first one and LOCAL_PORT + 1. */
+static void play_two(struct play *play)
+{
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_joined(play, LOCAL_PORT + 1);
+}
+
+static void a_silent_subflow_is_replaced(void **state)
+{
+	struct play *play = *state;
+
+	play_two(play);
+	fall_silent(play, LOCAL_PORT + 1);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 1);
+	assert_int_equal(play->creates, 2);
+	play_left(play, LOCAL_PORT + 1);
+	play_joined(play, LOCAL_PORT + 2);
+	play_assert_subflows(play, 2, 0, 0);
+	/* Nobody asked for it to go: the application's account stands. */
+	play_assert_receipt(play, 1, 0);
+	assert_int_equal(play->plan.counters.repairs, 1);
+}
+
+static void the_first_one_too(void **state)
+{
+	struct play *play = *state;
+
+	play_two(play);
+	fall_silent(play, LOCAL_PORT);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT);
+	assert_int_equal(play->creates, 2);
+}
+
+static void the_last_one_is_left_alone(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	fall_silent(play, LOCAL_PORT);
+	assert_int_equal(play->destroys, 0);
+	play_intent(play, 1, 0);
+	play_joined(play, LOCAL_PORT + 1);
+	play_intent(play, 1, 1); /* the other one is on its way out */
+	fall_silent(play, LOCAL_PORT);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->plan.counters.repairs, 0);
+}
+
+static void once_is_enough(void **state)
+{
+	struct play *play = *state;
+
+	play_two(play);
+	fall_silent(play, LOCAL_PORT + 1);
+	fall_silent(play, LOCAL_PORT + 1); /* its timeouts go on while it closes */
+	fall_silent(play, LOCAL_PORT + 9); /* and of one that is gone */
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->creates, 2);
+}
+
+static void a_refused_destroy_leaves_it_as_it_was(void **state)
+{
+	struct play *play = *state;
+
+	play_two(play);
+	play->destroy_error = EPERM;
+	fall_silent(play, LOCAL_PORT + 1);
+	play_assert_receipt(play, 1, 0);
+	play->destroy_error = 0;
+	play_joined(play, LOCAL_PORT + 2);
+	play_assert_subflows(play, 3, 0, 0);
+	play_intent(play, 1, 2); /* what goes now was asked to go */
+	play_assert_receipt(play, 1, 2);
+}
+
+static void flapping_links_are_left_to_the_kernel(void **state)
+{
+	struct play *play = *state;
+	uint16_t port = LOCAL_PORT + 1;
+
+	play_two(play);
+	for (int i = 0; i < 3 * REPAIR_MOST; i++) {
+		fall_silent(play, port);
+		if (play->destroys < (unsigned int)i + 1)
+			continue;
+		play_left(play, port);
+		play_joined(play, ++port);
+	}
+	assert_int_equal(play->destroys, REPAIR_MOST);
+	assert_int_equal(play->plan.counters.repairs, REPAIR_MOST);
+	assert_int_equal(play->plan.counters.repairs_denied, 2 * REPAIR_MOST);
+	play->now_ns += REPAIR_WINDOW_NS;
+	fall_silent(play, port);
+	assert_int_equal(play->destroys, REPAIR_MOST + 1);
+}
+
+static void a_server_closes_and_leaves_the_rest_to_its_client(void **state)
+{
+	struct play *play = *state;
+
+	play_hear(play, (struct event){.kind = EVENT_CREATED,
+				.local = play_local(LOCAL_PORT),
+				.remote = play_remote(),
+				.is_server = true});
+	play_joined(play, LOCAL_PORT + 1);
+	fall_silent(play, LOCAL_PORT + 1);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->creates, 0);
+	play_assert_subflows(play, 1, 0, 0);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(a_silent_subflow_is_replaced),
+		TEST(the_first_one_too),
+		TEST(the_last_one_is_left_alone),
+		TEST(once_is_enough),
+		TEST(a_refused_destroy_leaves_it_as_it_was),
+		TEST(flapping_links_are_left_to_the_kernel),
+		TEST(a_server_closes_and_leaves_the_rest_to_its_client),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
