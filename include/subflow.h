@@ -108,8 +108,15 @@ struct tcp_multipath_pair {
 
 /*
  * Makes @fd an MPTCP socket (on = true) or a plain TCP socket (on = false), in
- * place: a fresh socket takes over the descriptor's number. Call it before
- * connect(2) or listen(2). On any error @fd is the socket that it was.
+ * place: a fresh socket takes over the descriptor's number, those of its
+ * duplicates in this process, and their registrations in epoll sets. Call it
+ * before connect(2) or listen(2). On any error all is as it was.
+ *
+ * Threads may call it at once for one socket; the first does it. A connect(2)
+ * by another thread meanwhile is noticed, and makes it -EBUSY. No other thread
+ * may close or set options of these descriptors meanwhile: no system call swaps
+ * several at one stroke. A thread in epoll_wait(2) may see the hang-up of the
+ * unconnected socket once more.
  *
  * Carried over: every socket option that can be read, the bound address (the
  * port stays taken meanwhile), O_NONBLOCK and the other status flags, O_ASYNC
@@ -121,22 +128,26 @@ struct tcp_multipath_pair {
  * on = false, subflows asked for by TCP_MULTIPATH_ADD. The kernel shows nobody,
  * so they are lost unseen: SO_ATTACH_REUSEPORT_CBPF and _EBPF, SO_BUSY_POLL_BUDGET,
  * IP_XFRM_POLICY, BPF sockmaps, and who else than this process holds the socket
- * (other processes, messages in flight, io_uring); with on = false, on kernels
+ * (other processes, messages in flight, io_uring), which also keeps the old
+ * registrations in epoll sets alive; with on = false, on kernels
  * that lack the fixes of 2025, IPV6_V6ONLY, IP_FREEBIND and IP_TRANSPARENT.
  *
  * -EBADF, -ENOTSOCK     @fd is no socket
  * -EINVAL               @fd is no TCP or MPTCP stream socket
  * -EISCONN              it is connected, connecting or listening, or a connection
  *                       that ended left data or an error to be fetched
- * -EBUSY                another descriptor of this process, or an epoll set,
- *                       refers to the same socket and would keep the old one
+ * -EBUSY                a registration in an epoll set cannot be made again: its
+ *                       EPOLLONESHOT has fired, its descriptor was closed; there
+ *                       are more than 16 descriptors or registrations of the
+ *                       socket; it has O_ASYNC and several descriptors; another
+ *                       thread used or replaced it meanwhile
  * -EOPNOTSUPP           a setting of the socket cannot be carried over: the other
  *                       protocol has no such option (TCP_USER_TIMEOUT, IP_TTL ...),
  *                       it needs a privilege, a filter or key is attached, the
  *                       socket is of another network namespace
  * -EPROTONOSUPPORT, -ENOPROTOOPT   this kernel has no MPTCP, or it is off
- * others                from socket(2), bind(2), dup3(2), fcntl(2), or from
- *                       reading /proc/thread-self, which must be mounted
+ * others                from socket(2), bind(2), dup3(2), fcntl(2), epoll_ctl(2),
+ *                       or from reading /proc/thread-self, which must be mounted
  */
 int subflow_enable(int fd, bool on);
 

@@ -5,6 +5,7 @@
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -101,54 +102,63 @@ static int carry(int old, int pristine, int fresh)
 	return carry_file(old, fresh);
 }
 
-/* Moves @fresh to descriptor @fd. @spare refers to the socket that is there now. */
-static int replace(int fd, int fresh, int spare, ino_t ino)
+/*
+ * What no carrying can do before, because it belongs to the descriptor, and what
+ * tells whether another thread went on using the old socket meanwhile.
+ */
+static int settle(int fd, int spare)
 {
-	int descriptor_flags, status_flags, cloexec, r;
-	struct stat st;
+	int flags = fcntl(spare, F_GETFL);
 
-	descriptor_flags = fcntl(fd, F_GETFD);
-	status_flags = fcntl(fd, F_GETFL);
-	if (descriptor_flags < 0 || status_flags < 0 || fstat(fd, &st) < 0)
+	if (flags < 0 || (flags & O_ASYNC && fcntl(fd, F_SETFL, flags) < 0))
 		return -errno;
-	/* Another thread was quicker with this number: what was carried is not of this file. */
-	if (st.st_ino != ino)
-		return -EBUSY;
-
-	cloexec = descriptor_flags & FD_CLOEXEC ? O_CLOEXEC : 0;
-	if (dup3(fresh, fd, cloexec) < 0)
-		return -errno;
-	if (status_flags & O_ASYNC && fcntl(fd, F_SETFL, status_flags) < 0) {
-		r = -errno;
-		dup3(spare, fd, cloexec);
-		return r;
-	}
-	return 0;
+	return check_unconnected(spare) < 0 ? -EBUSY : 0;
 }
 
-static int swap(int fd, const struct identity *id, int fresh)
+static int replace(int fd, struct holder *holder, int fresh)
 {
-	int pristine, spare, r;
+	int spare, r;
+
+	/* The old socket lives until all is done. */
+	spare = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (spare < 0)
+		return -errno;
+	r = holder_move(holder, fresh, spare);
+	if (r == 0) {
+		r = settle(fd, spare);
+		if (r < 0)
+			holder_move_back(holder, spare);
+	}
+	close(spare);
+	return r;
+}
+
+static int swap(int fd, const struct identity *id, struct holder *holder, int fresh)
+{
+	int pristine, r;
 
 	pristine = create(id->domain, id->protocol);
 	if (pristine < 0)
 		return pristine;
 	r = carry(fd, pristine, fresh);
 	close(pristine);
-	if (r < 0)
-		return r;
-
-	spare = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	if (spare < 0)
-		return -errno;
-	r = replace(fd, fresh, spare, id->ino);
-	close(spare);
-	return r;
+	return r < 0 ? r : replace(fd, holder, fresh);
 }
 
-int subflow_enable(int fd, bool on)
+/* The signals of O_ASYNC name the descriptor on which it was set: of several, nobody knows which.
+ */
+static int check_owner(int fd, const struct holder *holder)
 {
-	int wanted = on ? IPPROTO_MPTCP : IPPROTO_TCP;
+	int flags = fcntl(fd, F_GETFL);
+
+	if (flags < 0)
+		return -errno;
+	return flags & O_ASYNC && holder->n_descriptors > 1 ? -EBUSY : 0;
+}
+
+static int enable(int fd, int wanted)
+{
+	struct holder holder;
 	struct identity id;
 	int fresh, r;
 
@@ -161,14 +171,46 @@ int subflow_enable(int fd, bool on)
 	r = check_unconnected(fd);
 	if (r < 0)
 		return r;
-	r = holder_check(fd, id.ino);
+	r = holder_find(fd, id.ino, &holder);
+	if (r < 0)
+		return r;
+	r = check_owner(fd, &holder);
 	if (r < 0)
 		return r;
 
 	fresh = create(id.domain, wanted);
 	if (fresh < 0)
 		return fresh;
-	r = swap(fd, &id, fresh);
+	r = swap(fd, &id, &holder, fresh);
 	close(fresh);
+	return r;
+}
+
+/* Two threads that swap one socket would each replace what the other has made. */
+static pthread_mutex_t mutex = PTHREAD_MUTEX_INITIALIZER;
+
+static void lock(void)
+{
+	pthread_mutex_lock(&mutex);
+}
+
+static void unlock(void)
+{
+	pthread_mutex_unlock(&mutex);
+}
+
+/* Or a child that is forked meanwhile would find it locked for ever. */
+__attribute__((constructor)) static void guard_fork(void)
+{
+	pthread_atfork(lock, unlock, unlock);
+}
+
+int subflow_enable(int fd, bool on)
+{
+	int r;
+
+	lock();
+	r = enable(fd, on ? IPPROTO_MPTCP : IPPROTO_TCP);
+	unlock();
 	return r;
 }

@@ -6,7 +6,6 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
-#include <sys/epoll.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -469,44 +468,6 @@ static void socket_may_be_swapped_after_a_refused_connection(void **state)
 	}
 }
 
-static void second_descriptor_is_refused(void **state)
-{
-	(void)state;
-	for (int p = 0; p < 2; p++) {
-		int fd = open_stream(AF_INET, protocols[p]), copy = dup(fd);
-
-		expect_refusal(fd, -EBUSY);
-		expect_refusal(copy, -EBUSY);
-		close(copy);
-		assert_int_equal(swap_protocol(fd), 0);
-		close(fd);
-	}
-}
-
-static void epoll_set_is_refused(void **state)
-{
-	(void)state;
-	for (int p = 0; p < 2; p++) {
-		int fd = open_stream(AF_INET, protocols[p]),
-		    other = open_stream(AF_INET, IPPROTO_TCP);
-		struct epoll_event event = {.events = EPOLLIN};
-		int set = epoll_create1(EPOLL_CLOEXEC);
-
-		/* Many others first: the set is read to its end. */
-		for (int i = 0; i < 100; i++)
-			assert_int_equal(
-				epoll_ctl(set, EPOLL_CTL_ADD, fcntl(other, F_DUPFD, 0), &event), 0);
-		assert_int_equal(swap_protocol(fd), 0);
-		assert_int_equal(epoll_ctl(set, EPOLL_CTL_ADD, fd, &event), 0);
-		expect_refusal(fd, -EBUSY);
-		assert_int_equal(epoll_ctl(set, EPOLL_CTL_DEL, fd, NULL), 0);
-		assert_int_equal(swap_protocol(fd), 0);
-		close(set);
-		close(fd);
-		closefrom(3);
-	}
-}
-
 struct other_namespace {
 	int fd;
 	int unshared;
@@ -677,8 +638,6 @@ int main(void)
 		cmocka_unit_test(attempt_to_connect_is_refused),
 		cmocka_unit_test(error_to_be_fetched_is_refused),
 		cmocka_unit_test(socket_may_be_swapped_after_a_refused_connection),
-		cmocka_unit_test(second_descriptor_is_refused),
-		cmocka_unit_test(epoll_set_is_refused),
 		cmocka_unit_test(socket_of_another_namespace_is_refused),
 		cmocka_unit_test(lack_of_descriptors_leaves_no_trace),
 		cmocka_unit_test(injected_failures_leave_no_trace),
