@@ -9,6 +9,8 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <fnmatch.h>
+#include <limits.h>
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -38,12 +40,15 @@ static void say(struct served_netns *netns, const char *format, ...)
 static bool is_wanted(const struct served *served, const char *name)
 {
 	const char *word = served->wanted;
+	char pattern[NAME_MAX + 1];
 	size_t len;
 
 	for (word += strspn(word, " \t"); *word; word += len + strspn(word + len, " \t")) {
 		len = strcspn(word, " \t");
-		if ((len == 3 && !strncmp(word, "all", 3)) ||
-			(len == strlen(name) && !strncmp(word, name, len)))
+		if (len == 3 && !strncmp(word, "all", 3))
+			return true;
+		snprintf(pattern, sizeof(pattern), "%.*s", (int)len, word);
+		if (len < sizeof(pattern) && fnmatch(pattern, name, FNM_NOESCAPE) == 0)
 			return true;
 	}
 	return false;

@@ -63,6 +63,15 @@ def test_names_may_be_combined_with_own(pair):
     assert set(namespaces(daemon)) == {"own", pair.server.name}
 
 
+def test_a_pattern_serves_the_namespaces_that_it_matches(pair):
+    daemon = start(pair, f"{pair.prefix}c*")
+    wait_until(lambda: pair.client.name in namespaces(daemon), "the client is served")
+    late = pair.netns("c2")
+    wait_until(lambda: late.name in namespaces(daemon), "one that appears later is served")
+    assert set(namespaces(daemon)) == {pair.client.name, late.name}
+    assert pm_type(pair.server) == KERNEL_PM
+
+
 def test_a_namespace_that_appears_later_is_served(pair):
     daemon = start(pair, f"{pair.prefix}late")
     assert namespaces(daemon) == {}
