@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+from pathlib import Path
 
 from lab.netns import LabError, wait_until
 
@@ -44,6 +45,16 @@ class Daemon:
             return self.socket.exists() and names <= served
 
         wait_until(is_serving, "subflowd serves " + ", ".join(sorted(names)))
+
+    def stop(self):
+        """Ends it in good order; what it changed is put back when this returns."""
+        self.process.terminate()
+        wait_until(lambda: self.process.poll() is not None, "subflowd ends")
+
+    def cpu_s(self):
+        """Seconds of CPU that it has used."""
+        words = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
 
     def check(self):
         """LabError when it is no longer there."""

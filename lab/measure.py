@@ -23,6 +23,13 @@ class Sample:
     ticks: int
 
 
+def cpu_ticks():
+    """(idle ticks, all ticks) of the machine's processors."""
+    with open("/proc/stat") as file:
+        cpu = [int(word) for word in file.readline().split()[1:9]]
+    return cpu[3] + cpu[4], sum(cpu)
+
+
 class Recorder:
     """Samples of a transfer from one host of a fabric."""
 
@@ -36,11 +43,10 @@ class Recorder:
         return self.source.netstat().get("MPTcpExtMPJoinSynAckRx", 0)
 
     def take(self):
-        with open("/proc/stat") as file:
-            cpu = [int(word) for word in file.readline().split()[1:9]]
+        idle, ticks = cpu_ticks()
         sent = tuple(self.fabric.uplink_bytes(self.source))
         self.samples.append(Sample(time.monotonic(), sent, self._joined() - self._joins,
-                                   cpu[3] + cpu[4], sum(cpu)))
+                                   idle, ticks))
         return self.samples[-1]
 
 

@@ -91,10 +91,22 @@ class Namespace:
 
     def netstat(self):
         """Counters of the namespace as nstat names them, such as MPTcpExtMPJoinAckRx."""
-        lines = self._proc_net("netstat")
+        return self._counters("netstat")
+
+    def snmp(self):
+        """The classical counters, such as TcpRetransSegs."""
+        return self._counters("snmp")
+
+    def _counters(self, name):
+        lines = self._proc_net(name)
         return {names.split(":")[0] + name: int(value)
                 for names, values in zip(lines[::2], lines[1::2])
                 for name, value in zip(names.split()[1:], values.split()[1:])}
+
+    def control(self):
+        """The congestion control of new sockets."""
+        path = "/proc/sys/net/ipv4/tcp_congestion_control"
+        return self.inside(lambda: Path(path).read_text()).strip()
 
     def is_listening(self, port):
         """Whether a TCP or MPTCP socket of either family listens on this port."""

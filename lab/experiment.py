@@ -1,0 +1,213 @@
+# SPDX-License-Identifier: MIT
+"""One run: a workload by a system over a fabric, all that was measured, and its gates."""
+import statistics
+import time
+from dataclasses import dataclass
+
+from lab import systems
+from lab.measure import cpu_ticks
+from lab.netns import LabError
+from lab.traffic import LEAD_S, Traffic
+
+SAMPLE_MS = 100
+LINKS_EVERY_S = 0.25
+IDLE_MIN = 0.15
+# Of the connections of a mix. Where the queues drop the third ACK of a handshake and the first data,
+# MPTCP itself goes on as TCP (MPCapableFallbackACK): about 1 % of short flows on a full fabric.
+FALLBACKS_OF_MIX = 0.03
+# After the last flow of a mix should have begun, for those that are still on their way.
+PATIENCE_S = 60.0
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """What is the same for all systems of a comparison."""
+    settle_s: float = 2.5   # until all subflows are there and slow start is over
+    window_s: float = 5.0
+    rule: systems.Rule = systems.SCALED
+    family: str = "ip4"
+    steps: tuple = ()       # failures: lab.failures
+
+
+def counters(lab):
+    """Sums over all hosts."""
+    total = {}
+    for label in lab.topology.hosts:
+        node = lab.nodes[label]
+        for name, value in {**node.netstat(), **node.snmp()}.items():
+            total[name] = total.get(name, 0) + value
+    return total
+
+
+def link_bytes(lab):
+    """{"from>to": bytes sent}, of every link in both directions."""
+    return {f"{label}>{device}": sent for label, node in lab.nodes.items()
+            for device, sent in node.tx_bytes().items() if device in lab.nodes}
+
+
+def mptcp_changes(before, after):
+    return {name.removeprefix("MPTcpExt"): after[name] - before.get(name, 0) for name in after
+            if name.startswith("MPTcpExt") and after[name] != before.get(name, 0)}
+
+
+def fallbacks(changes):
+    """Connections that went on as TCP. Each end may count one, under names of its own."""
+    return max((value for name, value in changes.items() if "Fallback" in name), default=0)
+
+
+class Watch:
+    """The counters of links and CPU while a run goes on."""
+
+    def __init__(self, lab, daemon, steps=()):
+        self.lab = lab
+        self.daemon = daemon
+        self.series = []
+        self._steps = sorted(steps, key=lambda step: step.at_s)
+        self._done = 0
+
+    def take(self):
+        idle, ticks = cpu_ticks()
+        self.series.append({"s": time.monotonic(), "links": link_bytes(self.lab), "idle": idle,
+                            "ticks": ticks, "daemon_s": self.daemon.cpu_s() if self.daemon else 0})
+        return self.series[-1]
+
+    def until(self, origin_s, when_s):
+        """Samples until this time after the origin; failures are made to happen on the way."""
+        while (left := origin_s + when_s - time.monotonic()) > 0:
+            if self._done < len(self._steps):
+                step = self._steps[self._done]
+                due = origin_s + step.at_s - time.monotonic()
+                if due <= 0:
+                    step.happen(self.lab)
+                    self._done += 1
+                    continue
+                left = min(left, due)
+            time.sleep(min(left, LINKS_EVERY_S))
+            self.take()
+        return self.take()
+
+
+def at(records, flow, when_ns):
+    """Bytes that this flow's receiver had at a time, linear between two samples."""
+    before = after = None
+    for record in records.get(flow, ()):
+        if record["sample_ns"] <= when_ns:
+            before = record
+        else:
+            after = record
+            break
+    if before is None:
+        return 0
+    if after is None:
+        return before["bytes"]
+    part = (when_ns - before["sample_ns"]) / (after["sample_ns"] - before["sample_ns"])
+    return before["bytes"] + part * (after["bytes"] - before["bytes"])
+
+
+def goodput(records, flows, first_ns, last_ns):
+    """[Mbit/s that the receiver of each flow had in order]."""
+    told = {}
+    for record in records:
+        if "sample_ns" in record:
+            told.setdefault(record["flow"], []).append(record)
+    return [(at(told, i, last_ns) - at(told, i, first_ns)) * 8e3 / (last_ns - first_ns)
+            for i in range(len(flows))]
+
+
+def jain(rates):
+    """Jain's index of fairness: 1 when all are alike."""
+    squares = sum(rate * rate for rate in rates)
+    return sum(rates) ** 2 / (len(rates) * squares) if squares else 0.0
+
+
+def missed_gates(result, system, flows, has_sizes, lab):
+    """Why this run does not count; [] when it does."""
+    missed, changes = [], result["mptcp"]
+    joins = changes.get("MPJoinSynAckRx", 0)
+    if result["cpu_idle"] < IDLE_MIN:
+        missed.append(f"only {result['cpu_idle']:.0%} of the CPU was idle")
+    if not has_sizes and result["until_end"] and joins != system.more * len(flows):
+        missed.append(f"{joins} joins and not {system.more * len(flows)}")
+    if changes.get("MPJoinRejected"):
+        missed.append(f"{changes['MPJoinRejected']} joins were rejected")
+    if fallbacks(changes) > (FALLBACKS_OF_MIX * len(flows) if has_sizes else 0):
+        missed.append(f"{fallbacks(changes)} connections fell back to TCP")
+    if result["failed"]:
+        missed.append(f"{len(result['failed'])} flows failed ({result['failed'][0]['error']})")
+    wrong = [label for label in lab.topology.hosts
+             if lab.nodes[label].control() != lab.congestion_control]
+    if wrong:
+        missed.append(f"the congestion control of {wrong[0]} is not {lab.congestion_control}")
+    return missed
+
+
+def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False):
+    """The result of one run, as it is kept. `discarded` is empty when all gates were passed."""
+    before = counters(lab)
+    daemon = system.start(lab, build, scenario.rule)
+    try:
+        with Traffic(lab, build, system.protocol, 0 if has_sizes else SAMPLE_MS,
+                     scenario.family) as traffic:
+            watch = Watch(lab, daemon, scenario.steps)
+            origin_ns = traffic.go(flows)
+            origin_s = origin_ns / 1e9
+            if has_sizes:
+                first = watch.until(origin_s, 0)
+                last = finish(traffic, watch, origin_s, flows)
+            else:
+                first = watch.until(origin_s, scenario.settle_s)
+                last = watch.until(origin_s, scenario.settle_s + scenario.window_s)
+            records = traffic.end()
+            status = daemon.status() if daemon else {}
+    except LabError as error:
+        raise LabError(f"{error}\n{daemon.tail()}" if daemon else str(error)) from None
+    finally:
+        if daemon and daemon.process.poll() is None:
+            daemon.stop()
+    after = counters(lab)
+    span_s = last["s"] - first["s"]
+    result = {
+        "until_end": all(flow.bytes == 0 for flow in flows),
+        "seconds": round(span_s, 3),
+        "cpu_idle": round((last["idle"] - first["idle"])
+                          / max(1, last["ticks"] - first["ticks"]), 3),
+        "daemon_cpu_s": round(last["daemon_s"] - first["daemon_s"], 3),
+        "retransmits": after["TcpRetransSegs"] - before["TcpRetransSegs"],
+        "mptcp": mptcp_changes(before, after),
+        "counters": (status.get("daemon") or {}).get("counters", {}),
+        "links_mbps": {name: round((last["links"][name] - first["links"][name]) * 8e-6 / span_s, 2)
+                       for name in last["links"] if name in first["links"]},
+        "failed": [record for record in records if "failed" in record
+                   and not (flows[record["failed"]].bytes == 0)],
+        "series": [{"s": round(s["s"] - origin_s, 3), "links": s["links"]} for s in watch.series],
+    }
+    if has_sizes:
+        result["completions"] = [
+            {"bytes": r["bytes"], "start_s": round((r["start_ns"] - origin_ns) / 1e9, 6),
+             "s": round((r["end_ns"] - r["start_ns"]) / 1e9, 6)}
+            for r in records if "end_ns" in r]
+        missing = len(flows) - len(result["completions"])
+        if missing and not result["failed"]:
+            result["failed"] = [{"error": f"{missing} did not end in time"}] * missing
+    else:
+        rates = goodput(records, flows, round(first["s"] * 1e9), round(last["s"] * 1e9))
+        result["flows_mbps"] = [round(rate, 3) for rate in rates]
+        result["mean_mbps"] = round(statistics.mean(rates), 3)
+        result["jain"] = round(jain(rates), 4)
+        result["gap_ms"] = [round(max((r["gap_ns"] for r in records
+                                       if r.get("flow") == i and "gap_ns" in r), default=0) / 1e6, 1)
+                            for i in range(len(flows))]
+    result["discarded"] = "; ".join(missed_gates(result, system, flows, has_sizes, lab))
+    return result
+
+
+def finish(traffic, watch, origin_s, flows):
+    """Waits until all flows are complete; the last sample is from then, or from the deadline."""
+    deadline = max(flow.start_s for flow in flows) + LEAD_S + PATIENCE_S
+    ended = 0
+    while time.monotonic() < origin_s + deadline:
+        sample = watch.until(time.monotonic(), LINKS_EVERY_S)
+        ended = sum("end_ns" in record or "failed" in record for record in traffic.records())
+        if ended >= len(flows):
+            break
+    return sample

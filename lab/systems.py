@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: MIT
+"""What is compared: ways to carry a flow over a fabric. A system is one small class."""
+from dataclasses import dataclass
+
+from lab.daemon import Daemon
+
+
+@dataclass(frozen=True)
+class Rule:
+    """The elephant rule's figures, bytes."""
+    start: int
+    step: int
+    stop: int
+
+    def __str__(self):
+        return "/".join(f"{size / 1e6:g}" for size in (self.start, self.step, self.stop)) + " MB"
+
+
+PAPER = Rule(100_000_000, 50_000_000, 300_000_000)
+# A hundredth: at the lab's 50 Mbit/s, 100 MB would be sixteen seconds.
+SCALED = Rule(1_000_000, 500_000, 3_000_000)
+
+
+class System:
+    """Plain TCP, and what the others share. `more` is how many subflows a long flow gets."""
+    name = "tcp"
+    about = "TCP over ECMP"
+    protocol = "tcp"
+    more = 0
+
+    def config(self, rule):
+        """Sections of subflowd's configuration; None: it does not run."""
+        return None
+
+    def start(self, lab, build, rule):
+        """The running daemon that serves all hosts, or None."""
+        sections = self.config(rule)
+        if sections is None:
+            return None
+        sections["namespaces"] = {"serve": f"{lab.prefix}host*"}
+        daemon = Daemon(lab, build, sections)
+        daemon.start([lab.nodes[label] for label in lab.topology.hosts])
+        return daemon
+
+
+class Mptcp(System):
+    """One subflow, the in-kernel path manager: what MPTCP itself costs."""
+    name = "mptcp"
+    about = "MPTCP with one subflow"
+    protocol = "mptcp"
+
+
+class Random(System):
+    """ndiffports: N subflows from the start, for everybody, on ports that the kernel chooses."""
+    protocol = "mptcp"
+
+    def __init__(self, subflows):
+        self.name = f"random{subflows}"
+        self.about = f"{subflows} subflows from the start, the kernel's ports"
+        self.more = subflows - 1
+
+    def config(self, rule):
+        return {"elephant": {"max_subflows": 1}, "policy": {"ndiffports": self.more + 1}}
+
+
+class Elephant(System):
+    """Subflow's rule: elephants only, as they grow."""
+    protocol = "mptcp"
+    more = 3
+
+    def __init__(self, name, about, **sections):
+        self.name = name
+        self.about = about
+        self.sections = sections
+
+    def config(self, rule):
+        elephant = {"start": rule.start, "step": rule.step, "stop": rule.stop,
+                    "max_subflows": self.more + 1}
+        return {"elephant": elephant, **{k: dict(v) for k, v in self.sections.items()}}
+
+
+SYSTEMS = {system.name: system for system in (
+    System(), Mptcp(), Random(4), Random(8),
+    Elephant("subflow", "Subflow: elephants get up to 4 subflows"),
+)}

@@ -1,0 +1,149 @@
+# SPDX-License-Identifier: MIT
+"""Who sends how much to whom, and when: workloads as lists of flows.
+
+A workload is a function of the number of hosts and a random.Random that returns Flows; those of 0
+bytes go on until the end. Adding one is one function and a line in WORKLOADS.
+"""
+import itertools
+from dataclasses import dataclass
+
+MB = 1000000
+# (bytes, cumulative probability); in between it is linear. Websearch: Alizadeh et al., DCTCP,
+# SIGCOMM 2010; data-mining: Greenberg et al., VL2, SIGCOMM 2009.
+WEBSEARCH = ((0, 0), (10e3, .15), (20e3, .2), (30e3, .3), (50e3, .4), (80e3, .53), (200e3, .6),
+             (1e6, .7), (2e6, .8), (5e6, .9), (10e6, .97), (30e6, 1))
+DATA_MINING = ((100, 0), (180, .1), (216, .2), (560, .3), (900, .4), (1100, .5), (1870, .6),
+               (3160, .7), (10e3, .8), (400e3, .9), (3.16e6, .95), (100e6, .98), (1e9, 1))
+# The generator's header, and so its smallest flow.
+SMALLEST = 24
+
+
+@dataclass(frozen=True)
+class Flow:
+    source: int  # number of the host
+    target: int
+    bytes: int = 0  # 0: until the end
+    start_s: float = 0.0
+
+
+def stride(hosts, step, size=0):
+    """Host x sends to x + step."""
+    return [Flow(x, (x + step) % hosts, size) for x in range(hosts)]
+
+
+def permutation(hosts, rng):
+    """Everybody sends to one, and receives from one, and nobody from himself."""
+    while True:
+        targets = rng.sample(range(hosts), hosts)
+        if all(source != target for source, target in enumerate(targets)):
+            return [Flow(*pair) for pair in enumerate(targets)]
+
+
+def staggered(hosts, rng, edge=2, pod=4, near=.2, middle=.3):
+    """To a host of the own edge with probability `near`, of the own pod `middle`, else beyond."""
+    flows = []
+    for source in range(hosts):
+        groups = {True: [], False: [], None: []}
+        for target in range(hosts):
+            if target // edge == source // edge:
+                groups[True].append(target)
+            elif target // pod == source // pod:
+                groups[False].append(target)
+            else:
+                groups[None].append(target)
+        groups[True].remove(source)
+        throw = rng.random()
+        kind = True if throw < near else False if throw < near + middle else None
+        flows.append(Flow(source, rng.choice(groups[kind] or groups[None] or groups[True])))
+    return flows
+
+
+def shuffle(hosts, rng, size=2 * MB, at_once=4):
+    """Everybody sends `size` to everybody in an order of his own, `at_once` at a time.
+
+    The generator has no flow that waits for another: the k-th batch starts when the first would
+    have ended on an idle network of 50 Mbit/s, so that the load is the same for each system.
+    """
+    flows = []
+    for source in range(hosts):
+        targets = [target for target in range(hosts) if target != source]
+        rng.shuffle(targets)
+        flows += [Flow(source, target, size, (i // at_once) * at_once * size * 8 / 50e6)
+                  for i, target in enumerate(targets)]
+    return flows
+
+
+def hotspot(hosts, rng, size=0):
+    """A random permutation, but a quarter of the hosts sends to one."""
+    hot = rng.randrange(hosts)
+    crowd = set(rng.sample([x for x in range(hosts) if x != hot], hosts // 4))
+    return [Flow(f.source, hot, size) if f.source in crowd else Flow(f.source, f.target, size)
+            for f in permutation(hosts, rng)]
+
+
+def draw(points, rng):
+    """A size from a distribution given as points."""
+    throw = rng.random()
+    for (low, before), (high, after) in itertools.pairwise(points):
+        if throw <= after:
+            return max(SMALLEST, round(low + (high - low) * (throw - before) / (after - before)))
+    return round(points[-1][0])
+
+
+def mean(points):
+    return sum((low + high) / 2 * (after - before)
+               for (low, before), (high, after) in itertools.pairwise(points))
+
+
+def mix(points, hosts, rng, load, rate_mbit, seconds, largest=None):
+    """Poisson arrivals from everybody to anybody, at this part of the hosts' rate.
+
+    `largest` cuts the distribution off: a flow of 1 GB takes minutes at the lab's rates.
+    """
+    if largest:
+        points = [point for point in points if point[0] < largest] + [(largest, 1)]
+    per_s = load * hosts * rate_mbit * 1e6 / 8 / mean(points)
+    flows, now = [], rng.expovariate(per_s)
+    while now < seconds:
+        source = rng.randrange(hosts)
+        target = rng.choice([x for x in range(hosts) if x != source])
+        flows.append(Flow(source, target, draw(points, rng), now))
+        now += rng.expovariate(per_s)
+    return flows
+
+
+@dataclass(frozen=True)
+class Workload:
+    """A named workload as the command knows it: `make(hosts, rng, options)`."""
+    name: str
+    about: str
+    make: object
+    has_sizes: bool = False  # flows end by themselves: completion times, and not rates
+
+
+def _sized(points, largest):
+    def make(hosts, rng, options):
+        return mix(points, hosts, rng, options.load, options.rate, options.seconds, largest)
+    return make
+
+
+WORKLOADS = {w.name: w for w in (
+    Workload("stride1", "host x sends to x + 1: no two flows share a link",
+             lambda hosts, rng, options: stride(hosts, 1)),
+    Workload("stride4", "host x sends to x + 4: all flows leave their pod, k = 4",
+             lambda hosts, rng, options: stride(hosts, 4)),
+    Workload("stride8", "host x sends to x + 8: all flows cross the core, k = 4",
+             lambda hosts, rng, options: stride(hosts, 8)),
+    Workload("permutation", "a random permutation without fixed points",
+             lambda hosts, rng, options: permutation(hosts, rng)),
+    Workload("staggered", "own edge .2, own pod .3, beyond .5",
+             lambda hosts, rng, options: staggered(hosts, rng)),
+    Workload("hotspot", "a permutation in which a quarter of the hosts sends to one",
+             lambda hosts, rng, options: hotspot(hosts, rng)),
+    Workload("shuffle", "everybody sends 2 MB to everybody, 4 at a time",
+             lambda hosts, rng, options: shuffle(hosts, rng), True),
+    Workload("websearch", "the websearch sizes, Poisson arrivals",
+             _sized(WEBSEARCH, None), True),
+    Workload("data-mining", "the data-mining sizes up to 30 MB, Poisson arrivals",
+             _sized(DATA_MINING, 30e6), True),
+)}

@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: MIT
+"""One run of the lab: the generator's bytes and times, the systems' subflows, the gates."""
+import random
+import subprocess
+
+import pytest
+from conftest import BUILD
+from lab import experiment, fabric, systems, workloads
+
+RATE_MBIT = 20
+SHORT = experiment.Scenario(settle_s=1.5, window_s=1.0)
+
+
+@pytest.fixture(scope="module")
+def small():
+    with fabric.leaf_spine(2, 2, 2, rate_mbit=RATE_MBIT, seed=3) as lab:
+        yield lab
+
+
+def run(lab, name, flows, scenario=SHORT, **options):
+    return experiment.measure(lab, BUILD, systems.SYSTEMS[name], flows, scenario, **options)
+
+
+def without_cpu(discarded):
+    """The gates that were missed, but for the one that the neighbours decide."""
+    return [gate for gate in discarded.split("; ") if gate and "of the CPU" not in gate]
+
+
+def test_rates_are_what_the_receivers_got(small):
+    result = run(small, "tcp", [workloads.Flow(0, 2)])
+    assert without_cpu(result["discarded"]) == []
+    assert .5 * RATE_MBIT < result["mean_mbps"] < RATE_MBIT
+    used = {name: rate for name, rate in result["links_mbps"].items()
+            if name.startswith("leaf0>spine") and rate > 1}
+    assert len(used) == 1, "one TCP flow has one path"
+    assert sum(used.values()) == pytest.approx(result["mean_mbps"], rel=.25)
+    assert result["mptcp"].get("MPJoinSynAckRx", 0) == 0
+    assert len(result["series"]) >= 4
+
+
+@pytest.mark.parametrize("name, joins", [("mptcp", 0), ("random4", 6), ("subflow", 6)])
+def test_systems_have_the_subflows_that_they_promise(small, name, joins):
+    result = run(small, name, workloads.stride(4, 2)[:2])
+    assert without_cpu(result["discarded"]) == []
+    assert result["mptcp"].get("MPJoinSynAckRx", 0) == joins
+    if name == "subflow":
+        assert result["counters"]["elephants"] == 6
+
+
+def test_a_run_with_other_subflows_than_intended_is_thrown_away(small, monkeypatch):
+    monkeypatch.setattr(systems.SYSTEMS["mptcp"], "more", 1)
+    result = run(small, "mptcp", [workloads.Flow(0, 2)])
+    assert "0 joins and not 1" in result["discarded"]
+
+
+def test_a_busy_machine_is_said_to_be(small, monkeypatch):
+    monkeypatch.setattr(experiment, "IDLE_MIN", 1.1)
+    assert "of the CPU was idle" in run(small, "tcp", [workloads.Flow(0, 2)])["discarded"]
+
+
+@pytest.mark.parametrize("name, family", [("tcp", "ip4"), ("subflow", "ip4"), ("subflow", "ip6")])
+def test_every_flow_of_a_mix_completes_with_all_its_bytes(small, name, family):
+    rng = random.Random(5)
+    flows = [workloads.Flow(*rng.sample(range(4), 2), rng.choice((24, 1000, 30000, 400000)),
+                            rng.random()) for _ in range(300)]
+    scenario = experiment.Scenario(rule=systems.Rule(200000, 100000, 300000), family=family)
+    result = run(small, name, flows, scenario, has_sizes=True)
+    assert without_cpu(result["discarded"]) == []
+    assert sorted(c["bytes"] for c in result["completions"]) == sorted(f.bytes for f in flows)
+    assert all(c["s"] > 0 for c in result["completions"])
+    starts = sorted(c["start_s"] for c in result["completions"])
+    assert 0 <= starts[0] and starts[-1] < 3
+    if name == "subflow":
+        assert result["counters"]["elephants"] > 0
+
+
+@pytest.mark.parametrize("order", ["flow 1 0 nowhere 7000 100", "flow 1 0 10.0.0.1 7000 23",
+                                   "flow 1", "stop", "x" * 5000])
+def test_the_generator_refuses_what_it_cannot_read(small, order):
+    process = small.host(0).popen([BUILD / "lab" / "traffic", 7001], stdin=-1, stdout=-1, stderr=-1,
+                                  text=True)
+    _, error = process.communicate(order + "\n", timeout=20)
+    assert process.returncode == 2 and error.startswith("traffic: ")
+
+
+def test_a_connection_refused_is_told(small):
+    process = small.host(0).popen([BUILD / "lab" / "traffic", 7001], stdin=subprocess.PIPE,
+                                  stdout=subprocess.PIPE, text=True)
+    process.stdin.write(f"flow 7 0 {small.host(1).ip4} 9 100\ngo 1\n")
+    process.stdin.flush()
+    lines = [process.stdout.readline() for _ in range(2)]
+    process.communicate("end\n", timeout=20)
+    assert '"ready"' in lines[0] and '"failed": 7' in lines[1] and "refused" in lines[1]

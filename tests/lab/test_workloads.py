@@ -1,0 +1,59 @@
+# SPDX-License-Identifier: MIT
+"""Workloads: who sends to whom, sizes as published, the load that was asked for."""
+import random
+
+import pytest
+from lab import workloads
+
+HOSTS = 16
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_permutation_has_no_fixed_point(seed):
+    flows = workloads.permutation(HOSTS, random.Random(seed))
+    assert sorted(f.source for f in flows) == sorted(f.target for f in flows) == list(range(HOSTS))
+    assert all(f.source != f.target for f in flows)
+
+
+def test_stride():
+    assert [(f.source, f.target) for f in workloads.stride(4, 1)] == [(0, 1), (1, 2), (2, 3), (3, 0)]
+
+
+def test_staggered_has_its_shares():
+    flows = [f for seed in range(200) for f in workloads.staggered(HOSTS, random.Random(seed))]
+    near = sum(f.source // 2 == f.target // 2 for f in flows) / len(flows)
+    pod = sum(f.source // 4 == f.target // 4 for f in flows) / len(flows)
+    assert near == pytest.approx(.2, abs=.03) and pod - near == pytest.approx(.3, abs=.03)
+    assert all(f.source != f.target for f in flows)
+
+
+def test_shuffle_is_all_to_all():
+    flows = workloads.shuffle(HOSTS, random.Random(1))
+    assert len({(f.source, f.target) for f in flows}) == HOSTS * (HOSTS - 1) == len(flows)
+
+
+def test_hotspot_has_one():
+    flows = workloads.hotspot(HOSTS, random.Random(1))
+    hits = [sum(f.target == host for f in flows) for host in range(HOSTS)]
+    assert max(hits) in (4, 5) and all(f.source != f.target for f in flows)
+
+
+@pytest.mark.parametrize("points", [workloads.WEBSEARCH, workloads.DATA_MINING])
+def test_sizes_follow_the_published_points(points):
+    rng = random.Random(1)
+    sizes = [workloads.draw(points, rng) for _ in range(20000)]
+    for size, share in points[1:]:
+        assert sum(s <= size for s in sizes) / len(sizes) == pytest.approx(share, abs=.02)
+    assert min(sizes) >= workloads.SMALLEST
+
+
+def test_a_mix_has_the_load_that_was_asked_for():
+    flows = workloads.mix(workloads.WEBSEARCH, HOSTS, random.Random(1), .6, 50, 400)
+    offered = sum(f.bytes for f in flows) * 8 / 400 / (HOSTS * 50e6)
+    assert offered == pytest.approx(.6, rel=.1)
+    assert all(0 < f.start_s < 400 and f.source != f.target for f in flows)
+
+
+def test_a_mix_can_be_cut_off():
+    flows = workloads.mix(workloads.DATA_MINING, HOSTS, random.Random(1), .6, 50, 60, 30e6)
+    assert max(f.bytes for f in flows) <= 30e6
