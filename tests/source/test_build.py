@@ -19,6 +19,7 @@ def test_install_puts_everything_in_its_place(tmp_path):
     files = install(tmp_path)
     for name in ("bin/subflow", "sbin/subflowd", "include/subflow.h", "share/man/man1/subflow.1",
                  "share/man/man3/libsubflow.3", "share/man/man5/subflowd.conf.5",
+                 "share/man/man5/subflow.conf.5", "share/man/man7/subflow.7",
                  "share/man/man8/subflowd.8"):
         assert f"usr/local/{name}" in files, sorted(files)
     assert any(name.endswith("/subflowd.service") for name in files)
