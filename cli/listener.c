@@ -81,8 +81,8 @@ static int find_owner(unsigned long inode, char *ret_name, size_t size, int *ret
 	return r;
 }
 
-/* Whether the line of /proc/net/netlink is a listener of @group; its columns: af_netlink.c. */
-static bool is_listener(const char *line, uint32_t group, unsigned long *ret_inode)
+/* The columns: net/netlink/af_netlink.c. */
+bool listener_parse(const char *line, uint32_t group, unsigned long *ret_inode)
 {
 	unsigned protocol, groups;
 
@@ -107,7 +107,7 @@ int listener_find(uint32_t group, const char *ours, struct listeners *ret_listen
 		char name[sizeof(found.other_name)];
 		int pid = 0;
 
-		if (!is_listener(line, group, &inode))
+		if (!listener_parse(line, group, &inode))
 			continue;
 		if (find_owner(inode, name, sizeof(name), &pid) < 0) {
 			found.has_hidden = true;

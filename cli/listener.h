@@ -16,4 +16,7 @@ struct listeners {
 /* @ours is the name of our own processes. -ERANGE when the kernel does not show @group. */
 int listener_find(uint32_t group, const char *ours, struct listeners *ret_listeners);
 
+/* Whether a line of /proc/net/netlink is a listener of @group, 1 to 32. */
+bool listener_parse(const char *line, uint32_t group, unsigned long *ret_inode);
+
 #endif

@@ -14,7 +14,16 @@
 #include <sys/time.h>
 #include <time.h>
 
-enum { REQUEST_SIZE = 256, ANSWER_SIZE = 32 << 10 };
+enum { REQUEST_SIZE = 256, ANSWER_SIZE = 32 << 10, ERRNO_MAX = 4095 };
+
+/* An errno as the kernel writes it, negative; anything else is no answer. */
+static int finish(int error)
+{
+	if (error == 0)
+		return MNL_CB_STOP;
+	errno = error < 0 && error >= -ERRNO_MAX ? -error : EBADMSG;
+	return MNL_CB_ERROR;
+}
 
 /* A dump says in its last message whether it went well; libmnl ignores that. */
 static int on_done(const struct nlmsghdr *nlh, void *data)
@@ -24,10 +33,7 @@ static int on_done(const struct nlmsghdr *nlh, void *data)
 	(void)data;
 	if (mnl_nlmsg_get_payload_len(nlh) >= sizeof(error))
 		memcpy(&error, mnl_nlmsg_get_payload(nlh), sizeof(error));
-	if (error >= 0)
-		return MNL_CB_STOP;
-	errno = -error;
-	return MNL_CB_ERROR;
+	return finish(error);
 }
 
 static int on_error(const struct nlmsghdr *nlh, void *data)
@@ -39,10 +45,26 @@ static int on_error(const struct nlmsghdr *nlh, void *data)
 		errno = EBADMSG;
 		return MNL_CB_ERROR;
 	}
-	if (!answer->error)
-		return MNL_CB_STOP;
-	errno = -answer->error;
-	return MNL_CB_ERROR;
+	return finish(answer->error);
+}
+
+/*
+ * libmnl takes a length beyond INT_MAX for a negative one, and believes that
+ * every message is followed by its padding.
+ */
+static bool is_sound(const char *bytes, size_t len)
+{
+	struct nlmsghdr header;
+
+	for (; len > 0; bytes += header.nlmsg_len, len -= header.nlmsg_len) {
+		if (len < sizeof(header))
+			return false;
+		memcpy(&header, bytes, sizeof(header));
+		if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > len ||
+			header.nlmsg_len % NLMSG_ALIGNTO)
+			return false;
+	}
+	return true;
 }
 
 static int ask(struct mnl_socket *nl, struct nlmsghdr *request, mnl_cb_t on_answer, void *data)
@@ -61,6 +83,8 @@ static int ask(struct mnl_socket *nl, struct nlmsghdr *request, mnl_cb_t on_answ
 
 		if (n < 0)
 			return -errno;
+		if (n == 0 || !is_sound(buf, (size_t)n))
+			return -EBADMSG;
 		r = mnl_cb_run2(buf, (size_t)n, request->nlmsg_seq, mnl_socket_get_portid(nl),
 			on_answer, data, control, NLMSG_MIN_TYPE);
 	} while (r > 0);

@@ -13,12 +13,13 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 SANITIZE = ["-Db_sanitize=address,undefined"]
-# directory, compiler, options of Meson, whether the tests run on it
+# directory, compiler, options of Meson, suites that run on it; `fuzz` takes FUZZ_SECONDS a fuzzer
 BUILDS = [
-    ("build", "gcc", [], True),
-    ("build-clang", "clang", [], False),
-    ("build-sanitize", "gcc", SANITIZE, True),
+    ("build", "gcc", [], ["source", "lab", "unit", "e2e"]),
+    ("build-clang", "clang", [], ["fuzz"]),
+    ("build-sanitize", "gcc", SANITIZE, ["unit", "e2e"]),
 ]
+OF_MESON = {"unit", "fuzz"}
 
 
 class Tally:
@@ -56,16 +57,16 @@ def build(directory, compiler, options):
         if setup.returncode:
             print(setup.stdout)
             return False
-    # The unit tests are built on request only; `test` below asks for them.
+    # Unit tests and fuzzers are built on request only; `test` below asks for them.
     return subprocess.run(["ninja", "-C", path, "--quiet"]).returncode == 0
 
 
-def run_unit(directory, tally):
+def run_meson(directory, suite, tally):
     report = ROOT / directory / "meson-logs" / "testlog.junit.xml"
     report.unlink(missing_ok=True)
     subprocess.run(["meson", "test", "-C", ROOT / directory, "--quiet", "--print-errorlogs",
-                    "--suite", "unit"])
-    tally.add(report, f"{directory}, unit")
+                    "--suite", suite])
+    tally.add(report, f"{directory}, {suite}")
 
 
 def run_pytest(directory, suite, tally):
@@ -79,21 +80,15 @@ def run_pytest(directory, suite, tally):
 
 def main():
     tally, started = Tally(), time.monotonic()
-    run_pytest_once = True
-    for directory, compiler, options, has_tests in BUILDS:
+    for directory, compiler, options, suites in BUILDS:
         print(f"== {directory}: {compiler} {' '.join(options)}", flush=True)
         if not build(directory, compiler, options):
             print(f"FAILED {directory} does not build", flush=True)
             tally.failed += 1
             continue
         tally.passed += 1
-        if run_pytest_once:
-            run_pytest(directory, "source", tally)
-            run_pytest(directory, "lab", tally)
-            run_pytest_once = False
-        if has_tests:
-            run_unit(directory, tally)
-            run_pytest(directory, "e2e", tally)
+        for suite in suites:
+            (run_meson if suite in OF_MESON else run_pytest)(directory, suite, tally)
     for skip in tally.skips:
         print(f"SKIPPED {skip}")
     if os.environ.get("EXPECT_ALL") == "1" and tally.skipped:

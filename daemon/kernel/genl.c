@@ -23,6 +23,22 @@ int genl_open(int protocol, struct mnl_socket **ret_socket)
 	return 0;
 }
 
+bool genl_is_sound(const void *bytes, size_t len)
+{
+	const char *at = bytes;
+	struct nlmsghdr header;
+
+	for (; len; at += header.nlmsg_len, len -= header.nlmsg_len) {
+		if (len < sizeof(header))
+			return false;
+		memcpy(&header, at, sizeof(header));
+		if (header.nlmsg_len < sizeof(header) || header.nlmsg_len > len ||
+			header.nlmsg_len % NLMSG_ALIGNTO)
+			return false;
+	}
+	return true;
+}
+
 struct nlmsghdr *genl_begin(
 	char *buffer, const struct genl_family *family, uint8_t command, uint16_t flags)
 {
@@ -81,6 +97,8 @@ int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each,
 		len = mnl_socket_recvfrom(socket, answer, sizeof(answer));
 		if (len < 0)
 			return errno == EAGAIN ? -EPROTO : -errno;
+		if (!len || !genl_is_sound(answer, len))
+			return -EBADMSG;
 		more = mnl_cb_run2(
 			answer, len, request->nlmsg_seq, 0, each, arg, control, NLMSG_MIN_TYPE);
 	}

@@ -4,6 +4,8 @@
 #define SUBFLOW_GENL_H
 
 #include <libmnl/libmnl.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define GENL_BUFFER_BYTES 8192
@@ -19,6 +21,13 @@ int genl_open(int protocol, struct mnl_socket **ret_socket);
 /* Looks @name up, and its multicast group @group. -ENOENT when the kernel has none. */
 int genl_resolve(struct mnl_socket *socket, const char *name, const char *group,
 	struct genl_family *ret_family);
+
+/*
+ * Whether a datagram is whole messages one after the other, as the kernel pads them. To be
+ * asked before libmnl reads it: that takes a length beyond INT_MAX for a negative one, and
+ * believes that every message is followed by its padding.
+ */
+bool genl_is_sound(const void *bytes, size_t len);
 
 /* Starts a request in @buffer, which holds GENL_BUFFER_BYTES. */
 struct nlmsghdr *genl_begin(

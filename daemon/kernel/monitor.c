@@ -76,6 +76,10 @@ void monitor_drain(struct monitor *monitor)
 		}
 		if (got < 0)
 			return;
+		if (!genl_is_sound(buffer, len)) {
+			monitor->malformed++;
+			continue;
+		}
 		message = (void *)buffer;
 		for (left = len; mnl_nlmsg_ok(message, left);
 			message = mnl_nlmsg_next(message, &left)) {
@@ -100,6 +104,8 @@ static void read_namespaces(struct source *source, uint32_t ready)
 
 	(void)ready;
 	while ((got = receive(monitor->namespaces_socket, buffer, &len, &nsid)) > 0) {
+		if (!genl_is_sound(buffer, len))
+			continue;
 		message = (void *)buffer;
 		for (left = len; mnl_nlmsg_ok(message, left);
 			message = mnl_nlmsg_next(message, &left)) {
@@ -173,12 +179,11 @@ void monitor_done(struct monitor *monitor)
 
 bool monitor_is_listener(const char *line, uint32_t group, uint64_t *ret_inode)
 {
-	uint32_t groups;
-	int protocol;
+	uint32_t groups, protocol;
 
-	/* sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode */
-	return sscanf(line, "%*s %d %*s %" SCNx32 " %*s %*s %*s %*s %*s %" SCNu64, &protocol,
-		       &groups, ret_inode) == 3 &&
+	/* sk Eth Pid Groups Rmem Wmem Dump Locks Drops Inode: net/netlink/af_netlink.c */
+	return sscanf(line, "%*s %" SCNu32 " %*u %" SCNx32 " %*d %*d %*d %*d %*u %" SCNu64,
+		       &protocol, &groups, ret_inode) == 3 &&
 	       protocol == NETLINK_GENERIC && groups & 1u << (group - 1);
 }
 

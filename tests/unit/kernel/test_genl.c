@@ -216,6 +216,31 @@ static void a_dump_that_fails_on_the_way_is_an_error(void **state)
 	assert_int_equal(dump(&seen), -EPERM);
 }
 
+/* A length that libmnl would take for a negative one, and others that do not fit. */
+static void a_length_beyond_the_datagram_is_no_answer(void **state)
+{
+	static const uint32_t wrong[] = {
+		0, NLMSG_HDRLEN - 1, 100, INT32_MAX, 0x80000000, UINT32_MAX};
+	struct genl_family family;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		struct nlmsghdr *message = begin_family(buffers[0]);
+		size_t len = message->nlmsg_len;
+
+		message->nlmsg_len = wrong[i];
+		answers_reset();
+		answers_put(message, len, -1);
+		assert_int_equal(resolve(&family), -EBADMSG);
+	}
+	answers_reset();
+	answers_put(buffers[0], NLMSG_HDRLEN - 1, -1); /* less than a header */
+	assert_int_equal(resolve(&family), -EBADMSG);
+	answers_reset();
+	answers_put(buffers[0], 0, -1);
+	assert_int_equal(resolve(&family), -EBADMSG);
+}
+
 static void a_request_says_what_it_is(void **state)
 {
 	const struct genl_family family = {.id = 33};
@@ -241,6 +266,7 @@ int main(void)
 		cmocka_unit_test(an_errno_is_one),
 		cmocka_unit_test(a_dump_comes_in_parts),
 		cmocka_unit_test(a_dump_that_fails_on_the_way_is_an_error),
+		cmocka_unit_test(a_length_beyond_the_datagram_is_no_answer),
 		cmocka_unit_test(a_request_says_what_it_is),
 	};
 

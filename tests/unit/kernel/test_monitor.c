@@ -145,7 +145,7 @@ static void counts_what_is_not_of_the_form(void **state)
 	put(event_message(buffers[1], FAMILY, 0), -1);
 	answers_put("abc", 3, -1); /* no header */
 	monitor_drain(&scene.monitor);
-	assert_int_equal(scene.monitor.malformed, 2);
+	assert_int_equal(scene.monitor.malformed, 3);
 	assert_int_equal(scene.heard, 0);
 	monitor_done(&scene.monitor);
 }

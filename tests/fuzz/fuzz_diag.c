@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* What sock_diag says of connections. */
+#include "datagrams.h"
+#include "fuzz.h"
+#include "kernel/diag.h"
+
+#include <linux/netlink.h>
+
+static void check(void *arg, const struct diag_conn *conn)
+{
+	(void)arg;
+	FUZZ_CHECK(conn->token);
+	FUZZ_CHECK(conn->has_bytes || (!conn->bytes_sent && !conn->bytes_received));
+	FUZZ_CHECK((conn->local.family == AF_INET || conn->local.family == AF_INET6) &&
+		   conn->local.family == conn->remote.family);
+}
+
+static void decode(const struct nlmsghdr *message)
+{
+	struct diag_conn conn;
+
+	if (!diag_decode(message, &conn))
+		check(NULL, &conn);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	datagrams_each(data, size, decode);
+	datagrams_queue(data, size);
+	FUZZ_CHECK(diag_dump(check, NULL) <= 0);
+	return 0;
+}
