@@ -27,7 +27,7 @@ static const uint32_t always = EPOLLERR | EPOLLHUP;
  * descriptor number in it is that of the moment of EPOLL_CTL_ADD: only the inode
  * identifies.
  */
-static bool is_watch(const char *line, ino_t ino, struct watch *ret)
+bool holder_parse_watch(const char *line, ino_t ino, struct watch *ret)
 {
 	unsigned long at;
 	int fd;
@@ -61,7 +61,7 @@ static int find_watches(int epoll_fd, struct holder *holder)
 		/* Closed meanwhile by another thread. */
 		return errno == ENOENT ? 0 : -errno;
 	while (r == 0 && fgets(line, sizeof(line), fdinfo))
-		if (is_watch(line, holder->ino, &watch))
+		if (holder_parse_watch(line, holder->ino, &watch))
 			r = add_watch(holder, &watch);
 	fclose(fdinfo);
 	return r;

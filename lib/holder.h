@@ -47,4 +47,10 @@ int holder_move(struct holder *holder, int fresh, int spare);
 /* The old registrations were never touched: the kernel drops them with the old socket. */
 void holder_move_back(struct holder *holder, int spare);
 
+/*
+ * Whether a line of /proc/PID/fdinfo/N of an epoll set is a registration of the file with
+ * inode @ino: the line's descriptor, events and data are then in @ret.
+ */
+bool holder_parse_watch(const char *line, ino_t ino, struct watch *ret);
+
 #endif
