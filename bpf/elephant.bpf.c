@@ -112,14 +112,23 @@ static __always_inline int on_round_trip(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
-static __always_inline void tell_foreign(__u64 netns, __u32 token)
+static __always_inline void tell(__u16 kind, __u64 netns, __u32 token)
 {
 	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 
 	if (!r)
 		return;
-	fill_record(r, RECORD_FOREIGN, netns, token);
+	fill_record(r, kind, netns, token);
 	bpf_ringbuf_submit(r, 0);
+}
+
+/* bind(2) to an address and SO_BINDTODEVICE act on the first subflow's socket. */
+static __always_inline bool is_bound(const struct mptcp_sock *msk)
+{
+	const struct sock *first = BPF_CORE_READ(msk, first);
+
+	return BPF_CORE_READ_BITFIELD_PROBED(first, sk_userlocks) & SOCK_BINDADDR_LOCK ||
+	       BPF_CORE_READ(first, __sk_common.skc_bound_dev_if);
 }
 
 static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
@@ -139,7 +148,7 @@ static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
 	joined = (void *)BPF_CORE_READ(msk, first) != (void *)sk;
 	if (msk->pm.pm_type != PM_TYPE_USERSPACE) {
 		if (!joined)
-			tell_foreign(netns, msk->token);
+			tell(RECORD_FOREIGN, netns, msk->token);
 		return 1;
 	}
 	/* Only a client can open subflows, so only its uploads are watched. */
@@ -160,6 +169,8 @@ static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
 	 */
 	if (joined)
 		return 1;
+	if (is_bound(msk))
+		tell(RECORD_BOUND, netns, msk->token);
 	intent = bpf_sk_storage_get(&intents, msk, NULL, 0);
 	if (intent && intent->generation)
 		ring_doorbell(netns, msk->token, intent);

@@ -17,6 +17,9 @@
 /* net/mptcp/protocol.h: enum mptcp_pm_type */
 #define PM_TYPE_USERSPACE 1
 
+/* include/net/sock.h */
+#define SOCK_BINDADDR_LOCK 4
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct list_head {
@@ -45,6 +48,7 @@ struct sock_common {
 	__u16 skc_num;
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
+	int skc_bound_dev_if;
 	struct in6_addr skc_v6_daddr;
 	struct in6_addr skc_v6_rcv_saddr;
 	possible_net_t skc_net;
@@ -53,6 +57,7 @@ struct sock_common {
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
+	__u8 sk_userlocks : 4;
 };
 
 struct inet_connection_sock {

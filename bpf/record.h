@@ -20,6 +20,7 @@ enum record_kind {
 	RECORD_INTENT = 2,    /* the application's requests, as they stand now */
 	RECORD_FOREIGN = 3,   /* the in-kernel path manager owns the connection */
 	RECORD_TIMEOUT = 4,   /* a subflow is silent while its siblings progress */
+	RECORD_BOUND = 5,     /* the application chose the local address, or the device */
 };
 
 /*

@@ -8,6 +8,7 @@
 #include "control/server.h"
 #include "control/status.h"
 #include "core/plan.h"
+#include "kernel/addresses.h"
 #include "kernel/calibration.h"
 #include "kernel/cgroup.h"
 #include "kernel/guardian.h"
@@ -138,6 +139,25 @@ static void destroy(struct daemon *daemon, struct action action)
 	answer(daemon, &action, EVENT_DESTROY_DONE, err);
 }
 
+static void read_locals(struct daemon *daemon, struct action action)
+{
+	struct endpoint locals[MESH_LOCALS_MAX];
+	struct served_netns *netns = served_find(&daemon->served, action.key.netns);
+	struct event event = {
+		.kind = EVENT_LOCALS, .key = action.key, .now_ns = loop_now_ns(), .locals = locals};
+	int err = -ENONET;
+
+	if (netns && netns->state == SERVED_YES)
+		err = netns_enter(netns->path, netns->cookie);
+	if (!err) {
+		err = addresses_read(locals, MESH_LOCALS_MAX, &event.n_locals);
+		if (*netns->path)
+			netns_leave();
+	}
+	event.error = -err;
+	plan_hear(&daemon->plan, &event);
+}
+
 static void arm_timer(struct daemon *daemon, uint64_t deadline_ns)
 {
 	struct itimerspec when = {.it_value = {.tv_sec = deadline_ns / 1000000000,
@@ -158,6 +178,9 @@ static void act(struct daemon *daemon)
 			break;
 		case ACTION_DESTROY:
 			destroy(daemon, *action);
+			break;
+		case ACTION_LOCALS:
+			read_locals(daemon, *action);
 			break;
 		case ACTION_RECEIPT:
 			if (hooks_put_receipt(&daemon->hooks, &action->key, &action->receipt))
@@ -383,7 +406,8 @@ static int begin(struct daemon *daemon)
 	if (err)
 		return err;
 	err = plan_init(&daemon->plan, &rule, settings->max_subflows, settings->max_connections);
-	daemon->plan.policy.ndiffports = settings->ndiffports;
+	daemon->plan.policy =
+		(struct policy){.ndiffports = settings->ndiffports, .fullmesh = settings->fullmesh};
 	if (!err)
 		err = watch_signals(daemon);
 	if (!err)

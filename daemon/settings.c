@@ -41,6 +41,7 @@ static const struct config_key keys[] = {
 	KEY("elephant", "max_subflows", CONFIG_NUMBER, elephant_subflows, 1, SUBFLOWS_HARD_MAX,
 		NULL, NULL),
 	KEY("policy", "ndiffports", CONFIG_NUMBER, ndiffports, 1, SUBFLOWS_HARD_MAX, NULL, NULL),
+	KEY("policy", "fullmesh", CONFIG_BOOL, fullmesh, 0, 0, NULL, NULL),
 	KEY("repair", "rto_min_ms", CONFIG_NUMBER, rto_min_ms, 0, 200, NULL, NULL),
 	KEY("limits", "max_subflows", CONFIG_NUMBER, max_subflows, 1, SUBFLOWS_HARD_MAX, NULL,
 		NULL),

@@ -13,6 +13,7 @@ struct settings {
 	uint32_t elephant_subflows;
 	/* [policy] */
 	uint32_t ndiffports;
+	bool fullmesh;
 	/* [repair] */
 	uint32_t rto_min_ms; /* 0 = no repair */
 	/* [limits] */

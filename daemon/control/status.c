@@ -45,6 +45,7 @@ static struct json_object *write_policy(const struct policy *policy)
 	struct json_object *object = json_object_new_object();
 
 	put_number(object, "ndiffports", policy->ndiffports);
+	json_object_object_add(object, "fullmesh", json_object_new_boolean(policy->fullmesh));
 	return object;
 }
 
@@ -74,6 +75,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "destroy_failures", plan->destroy_failures);
 	put_number(object, "repairs", plan->repairs);
 	put_number(object, "repairs_denied", plan->repairs_denied);
+	put_number(object, "addresses_refused", plan->addresses_refused);
 	put_number(object, "connections_refused", view->plan->table.refused);
 	put_number(object, "namespaces_refused", view->served->refused);
 	return object;
@@ -138,6 +140,19 @@ static struct json_object *write_subflows(const struct conn *conn)
 	return array;
 }
 
+static struct json_object *write_announced(const struct conn *conn)
+{
+	struct json_object *array = json_object_new_array(), *object;
+
+	for (uint32_t i = 0; i < conn->remotes.count; i++) {
+		object = json_object_new_object();
+		put_endpoint(object, "remote", &conn->remotes.list[i].endpoint);
+		put_number(object, "id", conn->remotes.list[i].id);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
 static struct json_object *write_thresholds(const struct conn *conn)
 {
 	struct json_object *array = json_object_new_array(), *object;
@@ -187,6 +202,8 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 	put_text(object, "state", is_served ? "served" : "in-kernel path manager");
 	json_object_object_add(
 		object, "subflows", conn ? write_subflows(conn) : json_object_new_array());
+	json_object_object_add(
+		object, "announced", conn ? write_announced(conn) : json_object_new_array());
 	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
 	json_object_object_add(
 		object, "thresholds", conn ? write_thresholds(conn) : json_object_new_array());

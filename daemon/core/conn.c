@@ -61,6 +61,9 @@ void conn_free(struct conn_table *table, struct conn *conn)
 	conn_set_retry(table, conn, 0);
 	HASH_DEL(table->conns, conn);
 	free(conn->passed);
+	ids_done(&conn->ids);
+	remotes_done(&conn->remotes);
+	mesh_free(conn->mesh);
 	free(conn);
 }
 
@@ -142,6 +145,27 @@ int conn_add_passed(struct conn *conn, uint64_t threshold, uint64_t bytes)
 	return 0;
 }
 
+void conn_note_passed(struct conn *conn)
+{
+	uint32_t established = 0;
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry)
+		established += subflow->state == SUBFLOW_ESTABLISHED;
+	for (uint32_t i = 0; i < conn->n_passed; i++) {
+		if (!conn->passed[i].subflows) {
+			conn->passed[i].subflows = established;
+			return;
+		}
+	}
+}
+
+void conn_drop_passed(struct conn *conn)
+{
+	if (conn->n_passed && !conn->passed[conn->n_passed - 1].subflows)
+		conn->n_passed--;
+}
+
 uint32_t conn_count_live(const struct conn *conn)
 {
 	const struct subflow *subflow;
@@ -156,6 +180,41 @@ uint32_t conn_count_wanted(const struct conn *conn)
 {
 	return conn->wanted_application + conn->wanted_elephant + conn->wanted_policy +
 	       conn->wanted_repair;
+}
+
+uint32_t conn_count_all(const struct conn *conn)
+{
+	return conn_count_live(conn) + conn_count_wanted(conn) + !conn->is_created;
+}
+
+enum subflow_asker conn_take_wanted(struct conn *conn)
+{
+	if (conn->wanted_repair) {
+		conn->wanted_repair--;
+		return ASKER_REPAIR;
+	}
+	if (conn->wanted_application) {
+		conn->wanted_application--;
+		return ASKER_APPLICATION;
+	}
+	if (conn->wanted_policy) {
+		conn->wanted_policy--;
+		return ASKER_POLICY;
+	}
+	conn->wanted_elephant--;
+	return ASKER_ELEPHANT;
+}
+
+void conn_want_again(struct conn *conn, enum subflow_asker asker)
+{
+	if (asker == ASKER_APPLICATION)
+		conn->wanted_application++;
+	else if (asker == ASKER_ELEPHANT)
+		conn->wanted_elephant++;
+	else if (asker == ASKER_REPAIR)
+		conn->wanted_repair++;
+	else
+		conn->wanted_policy++;
 }
 
 void conn_say(struct conn *conn, const char *format, ...)

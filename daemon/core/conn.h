@@ -4,6 +4,9 @@
 #define SUBFLOW_CONN_H
 
 #include "core/endpoint.h"
+#include "core/ids.h"
+#include "core/mesh.h"
+#include "core/remotes.h"
 #include "core/repair.h"
 #include "record.h"
 
@@ -13,7 +16,7 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
-#define CONN_WHY_MAX 160
+#define CONN_WHY_MAX 200
 
 enum subflow_state {
 	SUBFLOW_OPENING, /* the kernel has sent a SYN; the local port is not known yet */
@@ -21,7 +24,14 @@ enum subflow_state {
 	SUBFLOW_CLOSING, /* DESTROY is under way */
 };
 
-enum subflow_asker { ASKER_NOBODY, ASKER_APPLICATION, ASKER_ELEPHANT, ASKER_POLICY, ASKER_REPAIR };
+enum subflow_asker {
+	ASKER_NOBODY,
+	ASKER_APPLICATION,
+	ASKER_ELEPHANT,
+	ASKER_POLICY,
+	ASKER_REPAIR,
+	ASKER_MESH
+};
 
 struct subflow {
 	TAILQ_ENTRY(subflow) entry; /* in conn.subflows, oldest first */
@@ -51,9 +61,13 @@ struct conn {
 	bool is_established; /* fully: subflows can be opened */
 	bool denies_join;    /* RFC 8684 section 3.1, C flag of the peer */
 	bool is_foreign;     /* owned by the in-kernel path manager */
+	bool is_bound;       /* the application chose the local address, or the device */
 	TAILQ_HEAD(subflow_list, subflow) subflows;
 	uint32_t n_subflows;
 	uint32_t next_serial;
+	struct ids ids;
+	struct remotes remotes; /* beyond the initial one */
+	struct mesh *mesh;      /* NULL: none */
 	/* Subflows still to be opened, by who asked. */
 	uint32_t wanted_application, wanted_elephant, wanted_policy, wanted_repair;
 	struct repair_budget repairs;
@@ -103,9 +117,22 @@ struct subflow *conn_find_opening(
 /* Notes a threshold that leads to a subflow; -ENOMEM. */
 int conn_add_passed(struct conn *conn, uint64_t threshold, uint64_t bytes);
 
+/* The subflow of the oldest threshold that had none is up. */
+void conn_note_passed(struct conn *conn);
+
+/* The subflow of a threshold came to nothing. Those that came about are the older ones. */
+void conn_drop_passed(struct conn *conn);
+
 /* Subflows that are there or under way, not counting those that are to go. */
 uint32_t conn_count_live(const struct conn *conn);
 uint32_t conn_count_wanted(const struct conn *conn);
+
+/* In all, once everything under way has come about; the first is there before its event. */
+uint32_t conn_count_all(const struct conn *conn);
+
+/* Takes one of those still to be opened, of which there must be one. */
+enum subflow_asker conn_take_wanted(struct conn *conn);
+void conn_want_again(struct conn *conn, enum subflow_asker asker);
 
 /* The last decision, as printf(3). */
 void conn_say(struct conn *conn, const char *format, ...) __attribute__((format(printf, 2, 3)));

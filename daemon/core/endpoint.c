@@ -20,6 +20,16 @@ bool endpoint_is_equal(const struct endpoint *a, const struct endpoint *b)
 	return a->port == b->port && endpoint_is_same_address(a, b);
 }
 
+struct endpoint endpoint_unmap(const struct endpoint *endpoint)
+{
+	struct endpoint plain = {.family = AF_INET, .port = endpoint->port};
+
+	if (endpoint->family != AF_INET6 || !IN6_IS_ADDR_V4MAPPED(&endpoint->v6))
+		return *endpoint;
+	memcpy(&plain.v4, &endpoint->v6.s6_addr[12], sizeof(plain.v4));
+	return plain;
+}
+
 const char *endpoint_text(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX])
 {
 	char address[INET6_ADDRSTRLEN] = "?";

@@ -24,6 +24,9 @@ bool endpoint_is_equal(const struct endpoint *a, const struct endpoint *b);
 /* Whether the addresses agree, whatever the ports. */
 bool endpoint_is_same_address(const struct endpoint *a, const struct endpoint *b);
 
+/* An IPv4 endpoint for a v4-mapped one, any other as it is. */
+struct endpoint endpoint_unmap(const struct endpoint *endpoint);
+
 /* "10.0.0.1:80", "[fd00::1]:80"; a v4-mapped address is written as IPv4. Returns @text. */
 const char *endpoint_text(const struct endpoint *endpoint, char text[ENDPOINT_TEXT_MAX]);
 

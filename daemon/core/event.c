@@ -16,6 +16,8 @@ static enum event_kind kind_of(uint16_t kind)
 		return EVENT_FOREIGN;
 	case RECORD_TIMEOUT:
 		return EVENT_TIMEOUT;
+	case RECORD_BOUND:
+		return EVENT_BOUND;
 	}
 	return EVENT_NONE;
 }

@@ -18,15 +18,19 @@ enum event_kind {
 	EVENT_CLOSED,
 	EVENT_SUBFLOW_ESTABLISHED, /* local, remote, id */
 	EVENT_SUBFLOW_CLOSED,      /* local, remote, error, reset_reason */
+	EVENT_ANNOUNCED,           /* by the peer: id, remote */
+	EVENT_WITHDRAWN,           /* by the peer: id */
 	/* from the hooks */
 	EVENT_THRESHOLD, /* bytes, threshold */
 	EVENT_INTENT,    /* adds, removes */
 	EVENT_FOREIGN,
+	EVENT_BOUND,   /* the application chose the local address, or the device */
 	EVENT_TIMEOUT, /* local, remote: silent, while another subflow of the connection progresses
 			*/
 	/* from the hands */
 	EVENT_CREATE_DONE,  /* serial, error; ENONET: the namespace cannot be entered */
 	EVENT_DESTROY_DONE, /* serial, error */
+	EVENT_LOCALS,       /* locals, n_locals, error */
 };
 
 struct event {
@@ -34,20 +38,23 @@ struct event {
 	struct conn_key key;
 	uint64_t now_ns; /* CLOCK_MONOTONIC; of a hook's event, when the kernel noticed it */
 	struct endpoint local, remote;
-	uint8_t id;
+	uint8_t id; /* address id, of the local address but for ANNOUNCED and WITHDRAWN */
 	bool is_server;
 	bool denies_join; /* the peer's C flag: no join to its initial address (RFC 8684 3.1) */
 	int error;        /* errno, positive; 0 = none */
 	int reset_reason; /* RFC 8684 section 3.6; -1 = none given */
 	uint64_t bytes, threshold;
-	uint32_t adds, removes; /* see struct intent */
-	uint32_t serial;        /* of the subflow that the action was about */
+	uint32_t adds, removes;        /* see struct intent */
+	uint32_t serial;               /* of the subflow that the action was about */
+	const struct endpoint *locals; /* the usable addresses of the namespace; the caller's */
+	uint32_t n_locals;
 };
 
 /* What the judgement wants the hands to do. */
 enum action_kind {
 	ACTION_CREATE,  /* a subflow from local to remote; answered by EVENT_CREATE_DONE */
 	ACTION_DESTROY, /* the subflow local, remote; answered by EVENT_DESTROY_DONE */
+	ACTION_LOCALS,  /* which local addresses are there; answered by EVENT_LOCALS */
 	ACTION_RECEIPT, /* tell the hooks what was carried out */
 	ACTION_FORGET,  /* the connection is gone: drop its receipt */
 };

@@ -2,9 +2,10 @@
 /* Judgement: what to do about each event. */
 #include "plan.h"
 
+#include "core/opening.h"
+
 #include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/param.h>
 
@@ -28,146 +29,25 @@ int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_
 	uint32_t max_connections)
 {
 	*plan = (struct plan){
-		.rule = *rule, .policy.ndiffports = 1, .max_subflows = max_subflows, .room = 64};
+		.rule = *rule, .policy = {.ndiffports = 1}, .max_subflows = max_subflows};
 	conn_table_init(&plan->table, max_connections);
-	plan->actions = calloc(plan->room, sizeof(*plan->actions));
-	return plan->actions ? 0 : -ENOMEM;
+	return actions_init(&plan->actions);
 }
 
 void plan_done(struct plan *plan)
 {
 	conn_table_done(&plan->table);
-	free(plan->actions);
-	plan->actions = NULL;
+	actions_done(&plan->actions);
 }
 
 const struct action *plan_next(struct plan *plan)
 {
-	if (plan->next_action == plan->n_actions) {
-		plan->n_actions = plan->next_action = 0;
-		return NULL;
-	}
-	return &plan->actions[plan->next_action++];
-}
-
-static struct action *append(struct plan *plan, enum action_kind kind, const struct conn *conn)
-{
-	struct action *actions, *action;
-
-	if (plan->n_actions == plan->room) {
-		actions = reallocarray(plan->actions, plan->room * 2, sizeof(*actions));
-		if (!actions)
-			return NULL;
-		plan->actions = actions;
-		plan->room *= 2;
-	}
-	action = &plan->actions[plan->n_actions++];
-	*action = (struct action){.kind = kind, .key = conn->key, .receipt = conn->receipt};
-	return action;
-}
-
-/* The hooks count what was asked for and has no receipt as reserved. */
-static void settle(struct plan *plan, struct conn *conn, uint32_t adds, uint32_t removes)
-{
-	if (!adds && !removes)
-		return;
-	conn->receipt.adds += adds;
-	conn->receipt.removes += removes;
-	append(plan, ACTION_RECEIPT, conn);
-}
-
-static enum subflow_asker take_wanted(struct conn *conn)
-{
-	if (conn->wanted_repair) {
-		conn->wanted_repair--;
-		return ASKER_REPAIR;
-	}
-	if (conn->wanted_application) {
-		conn->wanted_application--;
-		return ASKER_APPLICATION;
-	}
-	if (conn->wanted_policy) {
-		conn->wanted_policy--;
-		return ASKER_POLICY;
-	}
-	conn->wanted_elephant--;
-	return ASKER_ELEPHANT;
-}
-
-static void want_again(struct conn *conn, enum subflow_asker asker)
-{
-	if (asker == ASKER_APPLICATION)
-		conn->wanted_application++;
-	else if (asker == ASKER_ELEPHANT)
-		conn->wanted_elephant++;
-	else if (asker == ASKER_REPAIR)
-		conn->wanted_repair++;
-	else
-		conn->wanted_policy++;
-}
-
-/* In all, once everything under way has come about; the first is there before its event. */
-static uint32_t count_all(const struct conn *conn)
-{
-	return conn_count_live(conn) + conn_count_wanted(conn) + !conn->is_created;
-}
-
-/* An elephant's subflow came to nothing. Those that came about are the older ones. */
-static void drop_passed(struct conn *conn)
-{
-	if (conn->n_passed && !conn->passed[conn->n_passed - 1].subflows)
-		conn->n_passed--;
-}
-
-static void give_up_wanted(struct plan *plan, struct conn *conn)
-{
-	settle(plan, conn, conn->wanted_application, 0);
-	for (; conn->wanted_elephant; conn->wanted_elephant--)
-		drop_passed(conn);
-	conn->wanted_application = conn->wanted_policy = 0;
-}
-
-/* Sends what is wanted on its way, as far as the kernel takes it now. */
-static void open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
-{
-	struct subflow *subflow;
-	struct action *action;
-
-	if (!conn->is_established || conn->retry_ns)
-		return;
-	if (conn->is_server || conn->is_foreign)
-		give_up_wanted(plan, conn);
-	if (conn->denies_join && conn_count_wanted(conn)) {
-		plan->counters.refused_by_peer += conn_count_wanted(conn);
-		give_up_wanted(plan, conn);
-		conn_say(conn, "the peer allows no subflow to its address (RFC 8684 3.1, C flag)");
-		return;
-	}
-	while (conn_count_wanted(conn)) {
-		action = append(plan, ACTION_CREATE, conn);
-		if (!action)
-			return;
-		subflow = conn_add_subflow(conn);
-		if (!subflow) {
-			plan->n_actions--;
-			return;
-		}
-		subflow->asker = take_wanted(conn);
-		subflow->state = SUBFLOW_OPENING;
-		subflow->remote = conn->remote;
-		subflow->local = conn->local;
-		subflow->local.port = 0;
-		action->local = subflow->local;
-		action->remote = subflow->remote;
-		action->id = subflow->id;
-		action->serial = subflow->serial;
-		action->cause_ns = cause_ns;
-	}
+	return actions_next(&plan->actions);
 }
 
 static void destroy(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
-	struct action *action = append(plan, ACTION_DESTROY, conn);
+	struct action *action = actions_add(&plan->actions, ACTION_DESTROY, conn);
 
 	if (!action)
 		return;
@@ -185,24 +65,9 @@ static void renew_tries(struct conn *conn)
 		conn->tries = 0;
 }
 
-/* A threshold led to a subflow: note how many there are now that it is up. */
-static void note_passed(struct conn *conn)
-{
-	uint32_t established = 0;
-	struct subflow *subflow;
-
-	TAILQ_FOREACH (subflow, &conn->subflows, entry)
-		established += subflow->state == SUBFLOW_ESTABLISHED;
-	for (uint32_t i = 0; i < conn->n_passed; i++) {
-		if (!conn->passed[i].subflows) {
-			conn->passed[i].subflows = established;
-			return;
-		}
-	}
-}
-
 static void hear_created(struct plan *plan, struct conn *conn, const struct event *event)
 {
+	struct endpoint local;
 	struct subflow *first;
 
 	conn->is_server = event->is_server;
@@ -213,8 +78,10 @@ static void hear_created(struct plan *plan, struct conn *conn, const struct even
 	conn_set_retry(&plan->table, conn, 0);
 	conn->local = event->local;
 	conn->remote = event->remote;
+	local = event->local;
+	local.port = 0;
 	first = conn_add_subflow(conn);
-	if (!first)
+	if (!first || ids_get(&conn->ids, &local, &first->id))
 		return;
 	first->state = SUBFLOW_ESTABLISHED;
 	first->local = event->local;
@@ -243,7 +110,7 @@ static void hear_subflow_established(
 	subflow->state = SUBFLOW_ESTABLISHED;
 	subflow->established_ns = event->now_ns;
 	if (subflow->asker == ASKER_ELEPHANT)
-		note_passed(conn);
+		conn_note_passed(conn);
 	if (subflow->is_doomed)
 		destroy(plan, conn, subflow);
 }
@@ -296,7 +163,16 @@ static void hear_timeout(struct plan *plan, struct conn *conn, const struct even
 		return;
 	conn->wanted_repair++;
 	renew_tries(conn);
-	open_wanted(plan, conn, event->now_ns);
+	opening_run(plan, conn, event->now_ns);
+}
+
+/* RFC 8684 3.4.2: the peer closes the subflows of an address that it has withdrawn. */
+static bool is_withdrawn(const struct conn *conn, const struct subflow *subflow)
+{
+	struct endpoint first = endpoint_unmap(&conn->remote),
+			remote = endpoint_unmap(&subflow->remote);
+
+	return !endpoint_is_equal(&first, &remote) && !remotes_has(&conn->remotes, &remote);
 }
 
 static void hear_subflow_closed(struct plan *plan, struct conn *conn, const struct event *event)
@@ -307,31 +183,42 @@ static void hear_subflow_closed(struct plan *plan, struct conn *conn, const stru
 		subflow = conn_find_opening(conn, &event->local, &event->remote);
 	if (!subflow)
 		return;
-	if (subflow->state == SUBFLOW_OPENING ||
-		(subflow->state == SUBFLOW_ESTABLISHED && subflow->asker != ASKER_NOBODY &&
-			event->now_ns - subflow->established_ns < REFUSAL_NS))
+	if (!is_withdrawn(conn, subflow) &&
+		(subflow->state == SUBFLOW_OPENING ||
+			(subflow->state == SUBFLOW_ESTABLISHED && subflow->asker != ASKER_NOBODY &&
+				event->now_ns - subflow->established_ns < REFUSAL_NS)))
 		say_refused(plan, conn, event);
 	if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_ELEPHANT)
-		drop_passed(conn);
+		conn_drop_passed(conn);
 	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed)
-		settle(plan, conn, 0, 1);
+		actions_settle(&plan->actions, conn, 0, 1);
 	conn_remove_subflow(conn, subflow);
 }
 
-static void apply_policy(struct plan *plan, struct conn *conn)
+static void hear_announced(struct plan *plan, struct conn *conn, const struct event *event)
 {
-	uint32_t more = policy_decide(&plan->policy, count_all(conn));
-
-	if (!more || conn->is_server || conn->is_foreign)
+	if (remotes_add(&conn->remotes, event->id, &event->remote)) {
+		plan->counters.addresses_refused++;
 		return;
-	plan->counters.policies += more;
-	conn->wanted_policy += more;
-	conn_say(conn, "ndiffports = %u: %u in all", plan->policy.ndiffports, count_all(conn));
+	}
+	opening_run(plan, conn, 0);
+}
+
+static void hear_withdrawn(struct conn *conn, const struct event *event)
+{
+	char text[ENDPOINT_TEXT_MAX];
+	struct endpoint remote;
+
+	if (!remotes_remove(&conn->remotes, event->id, &remote))
+		return;
+	if (conn->mesh)
+		mesh_forget(conn->mesh, &remote);
+	conn_say(conn, "the peer has withdrawn its address %s", endpoint_text(&remote, text));
 }
 
 static void hear_threshold(struct plan *plan, struct conn *conn, const struct event *event)
 {
-	uint32_t subflows = count_all(conn);
+	uint32_t subflows = conn_count_all(conn);
 	const char *why;
 
 	if (conn->is_server || conn->is_foreign)
@@ -348,7 +235,7 @@ static void hear_threshold(struct plan *plan, struct conn *conn, const struct ev
 	plan->counters.elephants++;
 	conn->wanted_elephant++;
 	renew_tries(conn);
-	open_wanted(plan, conn, event->now_ns);
+	opening_run(plan, conn, event->now_ns);
 }
 
 /* Takes the youngest away; false when it is the last. */
@@ -356,23 +243,23 @@ static bool remove_youngest(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
 
-	if (count_all(conn) <= 1)
+	if (conn_count_all(conn) <= 1)
 		return false;
 	/* What was not sent on its way yet is the youngest of all. */
 	if (conn->wanted_application) {
 		conn->wanted_application--;
-		settle(plan, conn, 1, 1);
+		actions_settle(&plan->actions, conn, 1, 1);
 		return true;
 	}
 	if (conn->wanted_elephant) {
 		conn->wanted_elephant--;
-		drop_passed(conn);
-		settle(plan, conn, 0, 1);
+		conn_drop_passed(conn);
+		actions_settle(&plan->actions, conn, 0, 1);
 		return true;
 	}
 	if (conn->wanted_policy) {
 		conn->wanted_policy--;
-		settle(plan, conn, 0, 1);
+		actions_settle(&plan->actions, conn, 0, 1);
 		return true;
 	}
 	TAILQ_FOREACH_REVERSE(subflow, &conn->subflows, subflow_list, entry)
@@ -390,7 +277,7 @@ static bool remove_youngest(struct plan *plan, struct conn *conn)
 /* How many of @adds the connection has room for. */
 static uint32_t grant(const struct plan *plan, const struct conn *conn, uint32_t adds)
 {
-	uint32_t in_all = count_all(conn);
+	uint32_t in_all = conn_count_all(conn);
 
 	if (conn->is_server || conn->is_foreign || in_all >= plan->max_subflows)
 		return 0;
@@ -417,14 +304,14 @@ static void hear_intent(struct plan *plan, struct conn *conn, const struct event
 	adds -= both;
 	removes -= both;
 	granted = grant(plan, conn, adds);
-	settle(plan, conn, both + adds - granted, both);
+	actions_settle(&plan->actions, conn, both + adds - granted, both);
 	conn->wanted_application += granted;
 	while (removes && !conn->is_foreign && remove_youngest(plan, conn))
 		removes--;
-	settle(plan, conn, 0, removes);
-	conn_say(conn, "as the application asked: %u in all", count_all(conn));
+	actions_settle(&plan->actions, conn, 0, removes);
+	conn_say(conn, "as the application asked: %u in all", conn_count_all(conn));
 	renew_tries(conn);
-	open_wanted(plan, conn, event->now_ns);
+	opening_run(plan, conn, event->now_ns);
 }
 
 static bool is_worth_another_try(int error)
@@ -436,45 +323,47 @@ static bool is_worth_another_try(int error)
 static void hear_create_done(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct subflow *subflow = conn_find_serial(conn, event->serial);
-	enum subflow_asker asker;
-	bool is_doomed;
+	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
+	bool is_asked;
 
 	if (!event->error) {
 		plan->counters.created++;
 		conn->tries = 0;
 		if (subflow && subflow->asker == ASKER_APPLICATION)
-			settle(plan, conn, 1, 0);
+			actions_settle(&plan->actions, conn, 1, 0);
 		return;
 	}
 	if (!subflow)
 		return;
-	asker = subflow->asker;
-	is_doomed = subflow->is_doomed;
-	conn_remove_subflow(conn, subflow);
-	if (is_doomed) {
-		if (asker == ASKER_ELEPHANT)
-			drop_passed(conn);
-		settle(plan, conn, asker == ASKER_APPLICATION, 1);
-		return;
-	}
+	is_asked = subflow->asker == ASKER_APPLICATION;
 	/* Those that failed together are tried again together. */
-	if (is_worth_another_try(event->error) && (conn->retry_ns || conn->tries < TRIES_MAX)) {
+	if (!subflow->is_doomed && is_worth_another_try(event->error) &&
+		(conn->retry_ns || conn->tries < TRIES_MAX)) {
 		plan->counters.retries++;
-		want_again(conn, asker);
+		if (subflow->asker == ASKER_MESH)
+			mesh_give_back(conn->mesh, &subflow->local, &subflow->remote);
+		else
+			conn_want_again(conn, subflow->asker);
+		conn_remove_subflow(conn, subflow);
 		if (!conn->retry_ns)
 			conn_set_retry(&plan->table, conn,
 				event->now_ns + (RETRY_FIRST_NS << conn->tries++));
 		return;
 	}
-	plan->counters.create_failures++;
-	if (asker == ASKER_ELEPHANT)
-		drop_passed(conn);
-	if (event->error == ENONET)
-		conn_say(
-			conn, "no more subflows: its network namespace has no name to enter it by");
-	else
-		conn_say(conn, "the kernel opened no subflow: %s", strerror(event->error));
-	settle(plan, conn, asker == ASKER_APPLICATION, 0);
+	if (subflow->asker == ASKER_ELEPHANT)
+		conn_drop_passed(conn);
+	actions_settle(&plan->actions, conn, is_asked, subflow->is_doomed);
+	if (!subflow->is_doomed) {
+		plan->counters.create_failures++;
+		if (event->error == ENONET)
+			conn_say(conn, "no more subflows: its network namespace has no name to "
+				       "enter it by");
+		else
+			conn_say(conn, "the kernel opened no subflow from %s to %s: %s",
+				endpoint_text(&subflow->local, local),
+				endpoint_text(&subflow->remote, remote), strerror(event->error));
+	}
+	conn_remove_subflow(conn, subflow);
 }
 
 static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct event *event)
@@ -482,7 +371,7 @@ static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct
 	struct subflow *subflow = conn_find_serial(conn, event->serial);
 
 	if (!subflow || !subflow->is_lost)
-		settle(plan, conn, 0, 1);
+		actions_settle(&plan->actions, conn, 0, 1);
 	if (!event->error)
 		plan->counters.destroyed++;
 	else
@@ -499,7 +388,7 @@ static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct
 
 static void forget(struct plan *plan, struct conn *conn)
 {
-	append(plan, ACTION_FORGET, conn);
+	actions_add(&plan->actions, ACTION_FORGET, conn);
 	conn_free(&plan->table, conn);
 }
 
@@ -516,6 +405,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_THRESHOLD:
 	case EVENT_INTENT:
 	case EVENT_FOREIGN:
+	case EVENT_BOUND:
 		if (conn)
 			break;
 		conn = conn_get(&plan->table, &event->key);
@@ -539,10 +429,11 @@ void plan_hear(struct plan *plan, const struct event *event)
 		break;
 	case EVENT_ESTABLISHED:
 		hear_created(plan, conn, event);
-		if (!conn->is_established)
-			apply_policy(plan, conn);
-		conn->is_established = true;
-		open_wanted(plan, conn, 0);
+		if (!conn->is_established) {
+			conn->is_established = true;
+			policy_start(plan, conn);
+		}
+		opening_run(plan, conn, 0);
 		break;
 	case EVENT_CLOSED:
 		forget(plan, conn);
@@ -567,6 +458,18 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_TIMEOUT:
 		hear_timeout(plan, conn, event);
 		break;
+	case EVENT_BOUND:
+		conn->is_bound = true;
+		break;
+	case EVENT_ANNOUNCED:
+		hear_announced(plan, conn, event);
+		break;
+	case EVENT_WITHDRAWN:
+		hear_withdrawn(conn, event);
+		break;
+	case EVENT_LOCALS:
+		policy_hear_locals(plan, conn, event);
+		break;
 	case EVENT_CREATE_DONE:
 		hear_create_done(plan, conn, event);
 		break;
@@ -586,7 +489,7 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 		if (conn->retry_ns <= now_ns) {
 			conn_set_retry(&plan->table, conn, 0);
 			if (conn->is_created)
-				open_wanted(plan, conn, 0);
+				opening_run(plan, conn, 0);
 			else
 				forget(plan, conn);
 		} else if (!next_ns || conn->retry_ns < next_ns) {

@@ -3,6 +3,7 @@
 #ifndef SUBFLOW_PLAN_H
 #define SUBFLOW_PLAN_H
 
+#include "core/actions.h"
 #include "core/conn.h"
 #include "core/elephant.h"
 #include "core/event.h"
@@ -23,9 +24,10 @@ struct plan_counters {
 	uint64_t retries;
 	uint64_t destroyed;
 	uint64_t destroy_failures;
-	uint64_t repairs;        /* subflows replaced because their path was dead */
-	uint64_t repairs_denied; /* left to the kernel: the connection had too many */
-	uint64_t not_served;     /* events of connections that found the table full */
+	uint64_t repairs;           /* subflows replaced because their path was dead */
+	uint64_t repairs_denied;    /* left to the kernel: the connection had too many */
+	uint64_t addresses_refused; /* announced ones that found the connection's table full */
+	uint64_t not_served;        /* events of connections that found the table full */
 };
 
 struct plan {
@@ -34,8 +36,7 @@ struct plan {
 	struct policy policy;  /* plan_init() leaves it off */
 	uint32_t max_subflows; /* of one connection, for applications */
 	struct plan_counters counters;
-	struct action *actions; /* to be carried out, in this order */
-	size_t n_actions, next_action, room;
+	struct actions actions; /* to be carried out */
 };
 
 int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_subflows,

@@ -3,13 +3,22 @@
 #ifndef SUBFLOW_POLICY_H
 #define SUBFLOW_POLICY_H
 
+#include <stdbool.h>
 #include <stdint.h>
+
+struct plan;
+struct conn;
+struct event;
 
 struct policy {
 	uint32_t ndiffports; /* in all, between the addresses of the first subflow; 1 = just that */
+	bool fullmesh;       /* from every local address to every one of the peer */
 };
 
-/* How many more subflows a connection gets at its start that has @subflows, asked for included. */
-uint32_t policy_decide(const struct policy *policy, uint32_t subflows);
+/* A client's connection is up. */
+void policy_start(struct plan *plan, struct conn *conn);
+
+/* The answer to ACTION_LOCALS. */
+void policy_hear_locals(struct plan *plan, struct conn *conn, const struct event *event);
 
 #endif

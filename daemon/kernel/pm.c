@@ -92,6 +92,7 @@ static const size_t sizes[MPTCP_ATTR_MAX + 1] = {
 	[MPTCP_ATTR_TOKEN] = sizeof(uint32_t),
 	[MPTCP_ATTR_FAMILY] = sizeof(uint16_t),
 	[MPTCP_ATTR_LOC_ID] = sizeof(uint8_t),
+	[MPTCP_ATTR_REM_ID] = sizeof(uint8_t),
 	[MPTCP_ATTR_SADDR4] = sizeof(struct in_addr),
 	[MPTCP_ATTR_SADDR6] = sizeof(struct in6_addr),
 	[MPTCP_ATTR_DADDR4] = sizeof(struct in_addr),
@@ -144,8 +145,25 @@ static enum event_kind kind_of(uint8_t command)
 		return EVENT_SUBFLOW_ESTABLISHED;
 	case MPTCP_EVENT_SUB_CLOSED:
 		return EVENT_SUBFLOW_CLOSED;
+	case MPTCP_EVENT_ANNOUNCED:
+		return EVENT_ANNOUNCED;
+	case MPTCP_EVENT_REMOVED:
+		return EVENT_WITHDRAWN;
 	}
 	return EVENT_NONE;
+}
+
+static bool has_its_ends(const struct event *event)
+{
+	switch (event->kind) {
+	case EVENT_CLOSED:
+	case EVENT_WITHDRAWN:
+		return true;
+	case EVENT_ANNOUNCED:
+		return event->remote.family && event->remote.port;
+	default:
+		return event->local.family && event->local.family == event->remote.family;
+	}
 }
 
 int pm_decode(const struct nlmsghdr *message, struct event *ret_event)
@@ -167,13 +185,16 @@ int pm_decode(const struct nlmsghdr *message, struct event *ret_event)
 		!attrs[MPTCP_ATTR_TOKEN])
 		return -EBADMSG;
 	event.key.token = mnl_attr_get_u32(attrs[MPTCP_ATTR_TOKEN]);
-	if (event.kind != EVENT_CLOSED) {
-		read_endpoint(&event.local, attrs[MPTCP_ATTR_SADDR4], attrs[MPTCP_ATTR_SADDR6],
-			attrs[MPTCP_ATTR_SPORT]);
-		read_endpoint(&event.remote, attrs[MPTCP_ATTR_DADDR4], attrs[MPTCP_ATTR_DADDR6],
-			attrs[MPTCP_ATTR_DPORT]);
-		if (!event.local.family || event.local.family != event.remote.family)
+	read_endpoint(&event.local, attrs[MPTCP_ATTR_SADDR4], attrs[MPTCP_ATTR_SADDR6],
+		attrs[MPTCP_ATTR_SPORT]);
+	read_endpoint(&event.remote, attrs[MPTCP_ATTR_DADDR4], attrs[MPTCP_ATTR_DADDR6],
+		attrs[MPTCP_ATTR_DPORT]);
+	if (!has_its_ends(&event))
+		return -EBADMSG;
+	if (event.kind == EVENT_ANNOUNCED || event.kind == EVENT_WITHDRAWN) {
+		if (!attrs[MPTCP_ATTR_REM_ID])
 			return -EBADMSG;
+		event.id = mnl_attr_get_u8(attrs[MPTCP_ATTR_REM_ID]);
 	}
 	if (attrs[MPTCP_ATTR_LOC_ID])
 		event.id = mnl_attr_get_u8(attrs[MPTCP_ATTR_LOC_ID]);

@@ -1,6 +1,12 @@
 # SPDX-License-Identifier: MIT
 """[policy]: what every connection gets from its start, whatever the application does."""
+import socket
+
+import pytest
 from app import ADD
+from lab.netns import wait_until
+
+MB = 1000000
 
 
 def test_ndiffports_opens_them_from_the_start(pair):
@@ -26,3 +32,136 @@ def test_ndiffports_counts_what_the_application_asked_for(pair):
     assert daemon.status()["daemon"]["counters"]["policies"] == 1
     app.set(ADD, 2)
     app.wait_subflows(6)
+
+
+@pytest.fixture
+def homes(pair):
+    """The pair with a second link, .near2 to .far2; what leaves with the client's second address
+    takes it, whatever its destination. The server is not ours: it has the in-kernel path manager."""
+    pair.near2, pair.far2 = pair.veth(pair.client, pair.server, "server2", "client2",
+                                      rate_mbit=1000)
+    for family, near, far in (("-4", pair.near2.ip4, pair.far2.ip4),
+                              ("-6", pair.near2.ip6, pair.far2.ip6)):
+        pair.client.run(["ip", family, "rule", "add", "from", near, "lookup", "102"])
+        pair.client.run(["ip", family, "route", "add", "default", "via", far, "dev", "server2",
+                         "table", "102"])
+    pair.server.run(["ip", "mptcp", "limits", "set", "subflows", "8"])
+    return pair
+
+
+def serve_client(homes, **policy):
+    return homes.serve({"policy": policy}, [homes.client])
+
+
+def announce(homes, address, identity):
+    homes.server.run(["ip", "mptcp", "endpoint", "add", address, "dev", "client2",
+                      "id", str(identity), "signal"])
+
+
+def addresses(ends):
+    return {(near[0], far[0]) for near, far in ends}
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_fullmesh_leaves_from_every_interface(homes, family):
+    serve_client(homes, fullmesh="yes")
+    homes.sink(family=socket.AF_INET if family == "ip4" else socket.AF_INET6)
+    near, near2, far = (getattr(end, family) for end in (homes.near, homes.near2, homes.far))
+    app = homes.app(homes.client).connect(far)
+    assert addresses(app.wait_subflows(2)) == {(near, far), (near2, far)}
+    before = homes.client.tx_bytes()
+    app(f"send(s, {40 * MB})")
+    after = wait_until(lambda: sent_all(homes, before, 40 * MB), "40 MB left the client")
+    for device in ("server", "server2"):
+        assert after[device] - before[device] > 4 * MB, device
+
+
+def sent_all(homes, before, size):
+    after = homes.client.tx_bytes()
+    return sum(after[device] - before[device] for device in after) >= size and after
+
+
+def test_fullmesh_goes_to_what_the_server_announces(homes):
+    announce(homes, homes.far2.ip4, 7)
+    daemon = serve_client(homes, fullmesh="yes")
+    homes.sink()
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    near, near2, far, far2 = (end.ip4 for end in (homes.near, homes.near2, homes.far, homes.far2))
+    assert addresses(app.wait_subflows(4)) == {(a, b) for a in (near, near2) for b in (far, far2)}
+    connection = homes.connection(daemon, app)
+    assert connection["announced"] == [{"remote": f"{far2}:7000", "id": 7}]
+    assert connection["decision"] == "fullmesh: 4 in all"
+    # RFC 8684 3.4.2: the server withdraws it, and with it go its subflows.
+    homes.server.run(["ip", "mptcp", "endpoint", "delete", "id", "7"])
+    assert addresses(app.wait_subflows(2)) == {(near, far), (near2, far)}
+    connection = wait_until(lambda: (c := homes.connection(daemon, app))["announced"] == [] and c,
+                            "status forgets the address")
+    assert f"withdrawn its address {far2}:7000" in connection["decision"]
+    assert daemon.status()["daemon"]["counters"]["refused_by_peer"] == 0
+    # Announced again, it is used again.
+    announce(homes, homes.far2.ip4, 9)
+    app.wait_subflows(4)
+
+
+def test_fullmesh_ends_at_the_limit(homes):
+    announce(homes, homes.far2.ip4, 7)
+    daemon = homes.serve({"policy": {"fullmesh": "yes"}, "limits": {"max_subflows": 3}},
+                         [homes.client])
+    homes.sink()
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app.wait_subflows(3)
+    wait_until(lambda: homes.connection(daemon, app)["announced"], "status shows the address")
+    assert daemon.status()["daemon"]["counters"]["creates"] == 2
+    assert len(app.subflows()) == 3
+
+
+def test_fullmesh_respects_an_explicit_bind(homes):
+    announce(homes, homes.far2.ip4, 7)
+    serve_client(homes, fullmesh="yes")
+    homes.sink()
+    app = homes.app(homes.client).open()
+    app(f"s.bind(({homes.near.ip4!r}, 0))")
+    app(f"s.connect(({homes.far.ip4!r}, 7000))")
+    app("s.send(b'x')")
+    near, far, far2 = homes.near.ip4, homes.far.ip4, homes.far2.ip4
+    assert addresses(app.wait_subflows(2)) == {(near, far), (near, far2)}
+
+
+def test_fullmesh_leaves_out_what_cannot_carry_it(homes):
+    """Addresses of the loopback device, of link scope, of a device that is down."""
+    homes.client.ip("address add 10.9.0.1/32 dev lo",
+                    "link add d0 type veth peer name d1",
+                    "address add 10.9.1.1/24 dev d0",
+                    "address add 10.9.2.1/24 dev server scope link")
+    daemon = serve_client(homes, fullmesh="yes")
+    homes.sink()
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app.wait_subflows(2)
+    counters = daemon.status()["daemon"]["counters"]
+    assert counters["creates"] == 1 and counters["create_failures"] == 0
+
+
+def test_announced_addresses_are_shown_but_not_used_without_fullmesh(homes):
+    announce(homes, homes.far2.ip4, 7)
+    daemon = serve_client(homes)
+    homes.sink()
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    wait_until(lambda: homes.connection(daemon, app)["announced"], "status shows the address")
+    app.set(ADD, 2)
+    assert addresses(app.wait_subflows(3)) == {(homes.near.ip4, homes.far.ip4)}
+
+
+def test_no_join_to_the_initial_address_of_a_server_that_denies_it(homes):
+    """RFC 8684 3.1, C flag: joins wait for an address that the server announces."""
+    homes.server.sysctl({"net.mptcp.allow_join_initial_addr_port": 0})
+    daemon = serve_client(homes)
+    homes.sink()
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app.set(ADD, 3)
+    connection = wait_until(lambda: (c := homes.connection(daemon, app))["wanted"] == 3 and c,
+                            "three wait")
+    assert "C flag" in connection["decision"]
+    assert daemon.status()["daemon"]["counters"]["creates"] == 0
+    announce(homes, homes.far2.ip4, 7)
+    near, far, far2 = homes.near.ip4, homes.far.ip4, homes.far2.ip4
+    assert addresses(app.wait_subflows(4)) == {(near, far), (near, far2)}

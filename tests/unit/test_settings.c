@@ -45,6 +45,7 @@ static void assert_defaults(void)
 	assert_int_equal(settings.stop_bytes, 300000000);
 	assert_int_equal(settings.elephant_subflows, 4);
 	assert_int_equal(settings.ndiffports, 1);
+	assert_false(settings.fullmesh);
 	assert_int_equal(settings.max_subflows, 8);
 	assert_int_equal(settings.calls_per_second, 100);
 	assert_int_equal(settings.max_connections, 65536);
@@ -73,6 +74,7 @@ static void every_key_is_read(void **state)
 				   "max_subflows = 5\n"
 				   "[policy]\n"
 				   "ndiffports = 2\n"
+				   "fullmesh = yes\n"
 				   "[limits]\n"
 				   "max_subflows = 6\n"
 				   "calls_per_second = 7\n"
@@ -92,6 +94,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(settings.stop_bytes, 3000000);
 	assert_int_equal(settings.elephant_subflows, 5);
 	assert_int_equal(settings.ndiffports, 2);
+	assert_true(settings.fullmesh);
 	assert_int_equal(settings.max_subflows, 6);
 	assert_int_equal(settings.calls_per_second, 7);
 	assert_int_equal(settings.max_connections, 8);

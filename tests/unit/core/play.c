@@ -72,6 +72,15 @@ static void act(struct play *play)
 			play->destroy = action;
 			answer(play, &action, EVENT_DESTROY_DONE, play->destroy_error);
 			break;
+		case ACTION_LOCALS:
+			play->lookups++;
+			plan_hear(&play->plan, &(struct event){.kind = EVENT_LOCALS,
+						       .key = action.key,
+						       .now_ns = play->now_ns,
+						       .locals = play->locals,
+						       .n_locals = play->n_locals,
+						       .error = play->locals_error});
+			break;
 		case ACTION_RECEIPT:
 			play->receipts++;
 			play->receipt = action.receipt;

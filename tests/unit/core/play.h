@@ -18,8 +18,11 @@ struct play {
 	struct conn_key key;
 	uint64_t now_ns;
 	int create_error, destroy_error; /* errno of the answers to come; 0 = success */
+	struct endpoint locals[4];       /* the namespace's addresses */
+	uint32_t n_locals;
+	int locals_error;
 	/* What was asked for so far. */
-	unsigned int creates, destroys, receipts, forgets;
+	unsigned int creates, destroys, receipts, forgets, lookups;
 	struct action create, destroy; /* the last of each */
 	struct receipt receipt;
 };

@@ -37,6 +37,21 @@ static void writes_text(void **state)
 	assert_text(&unknown, "?:0");
 }
 
+static void unmaps_what_is_mapped(void **state)
+{
+	struct endpoint v4 = make(AF_INET, "10.0.0.1", 80);
+	struct endpoint v6 = make(AF_INET6, "fd00::1", 443);
+	struct endpoint mapped = make(AF_INET6, "::ffff:10.0.0.1", 80), plain;
+
+	(void)state;
+	plain = endpoint_unmap(&mapped);
+	assert_true(endpoint_is_equal(&plain, &v4));
+	plain = endpoint_unmap(&v4);
+	assert_true(endpoint_is_equal(&plain, &v4));
+	plain = endpoint_unmap(&v6);
+	assert_true(endpoint_is_equal(&plain, &v6));
+}
+
 static void the_longest_text_fits(void **state)
 {
 	struct endpoint v4 = make(AF_INET, "255.255.255.255", 65535);
@@ -85,6 +100,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(writes_text),
+		cmocka_unit_test(unmaps_what_is_mapped),
 		cmocka_unit_test(the_longest_text_fits),
 		cmocka_unit_test(compares_address_and_port),
 		cmocka_unit_test(compares_what_belongs_to_the_family),

@@ -26,7 +26,7 @@ static void decodes_every_kind(void **state)
 		uint16_t kind;
 		enum event_kind event;
 	} kinds[] = {{RECORD_THRESHOLD, EVENT_THRESHOLD}, {RECORD_INTENT, EVENT_INTENT},
-		{RECORD_FOREIGN, EVENT_FOREIGN}};
+		{RECORD_FOREIGN, EVENT_FOREIGN}, {RECORD_BOUND, EVENT_BOUND}};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {

@@ -47,7 +47,8 @@ static void gives_the_rest_up_at_once(void **state)
 	assert_false(play_wait(play));
 	assert_int_equal(play->plan.counters.create_failures, adds);
 	assert_string_equal(play_conn(play)->why,
-		"the kernel opened no subflow: Cannot assign requested address");
+		"the kernel opened no subflow from 10.0.0.1:0 to 10.0.0.2:80: "
+		"Cannot assign requested address");
 }
 
 static void pauses_double_up_to_the_last_try(void **state)

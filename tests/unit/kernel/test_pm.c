@@ -103,6 +103,36 @@ static void decodes_why_a_subflow_closed(void **state)
 	assert_int_equal(event.reset_reason, 3);
 }
 
+/* net/mptcp: mptcp_event_addr_announced(), mptcp_event_addr_removed(). */
+static void decodes_announced_addresses(void **state)
+{
+	struct in6_addr far = {.s6_addr = {0xfd, 1}};
+	struct message message;
+	struct event event;
+
+	(void)state;
+	begin(&message, MPTCP_EVENT_ANNOUNCED);
+	mnl_attr_put_u32(message.header, MPTCP_ATTR_TOKEN, TOKEN);
+	mnl_attr_put_u8(message.header, MPTCP_ATTR_REM_ID, 9);
+	mnl_attr_put_u16(message.header, MPTCP_ATTR_DPORT, htons(80));
+	assert_int_equal(pm_decode(message.header, &event), -EBADMSG);
+	mnl_attr_put(message.header, MPTCP_ATTR_DADDR6, sizeof(far), &far);
+	assert_int_equal(pm_decode(message.header, &event), 0);
+	assert_int_equal(event.kind, EVENT_ANNOUNCED);
+	assert_int_equal(event.id, 9);
+	assert_int_equal(event.remote.port, 80);
+	assert_int_equal(event.remote.family, AF_INET6);
+	assert_memory_equal(&event.remote.v6, &far, sizeof(far));
+
+	begin(&message, MPTCP_EVENT_REMOVED);
+	mnl_attr_put_u32(message.header, MPTCP_ATTR_TOKEN, TOKEN);
+	assert_int_equal(pm_decode(message.header, &event), -EBADMSG);
+	mnl_attr_put_u8(message.header, MPTCP_ATTR_REM_ID, 9);
+	assert_int_equal(pm_decode(message.header, &event), 0);
+	assert_int_equal(event.kind, EVENT_WITHDRAWN);
+	assert_int_equal(event.id, 9);
+}
+
 /* Newer kernels say server side in the flags alone. */
 static void decodes_flags(void **state)
 {
@@ -203,6 +233,7 @@ int main(void)
 		cmocka_unit_test(decodes_created),
 		cmocka_unit_test(decodes_ipv6_and_ids),
 		cmocka_unit_test(decodes_why_a_subflow_closed),
+		cmocka_unit_test(decodes_announced_addresses),
 		cmocka_unit_test(decodes_flags),
 		cmocka_unit_test(closed_has_no_ends),
 		cmocka_unit_test(what_means_nothing_is_none),

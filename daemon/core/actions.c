@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* What the judgement wants done, in the order in which it is to be done. */
+#include "actions.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+int actions_init(struct actions *actions)
+{
+	*actions = (struct actions){.room = 64};
+	actions->list = calloc(actions->room, sizeof(*actions->list));
+	return actions->list ? 0 : -ENOMEM;
+}
+
+void actions_done(struct actions *actions)
+{
+	free(actions->list);
+	*actions = (struct actions){};
+}
+
+struct action *actions_add(struct actions *actions, enum action_kind kind, const struct conn *conn)
+{
+	struct action *list, *action;
+
+	if (actions->count == actions->room) {
+		list = reallocarray(actions->list, actions->room * 2, sizeof(*list));
+		if (!list)
+			return NULL;
+		actions->list = list;
+		actions->room *= 2;
+	}
+	action = &actions->list[actions->count++];
+	*action = (struct action){.kind = kind, .key = conn->key, .receipt = conn->receipt};
+	return action;
+}
+
+void actions_undo(struct actions *actions)
+{
+	actions->count--;
+}
+
+const struct action *actions_next(struct actions *actions)
+{
+	if (actions->next == actions->count) {
+		actions->count = actions->next = 0;
+		return NULL;
+	}
+	return &actions->list[actions->next++];
+}
+
+void actions_settle(struct actions *actions, struct conn *conn, uint32_t adds, uint32_t removes)
+{
+	if (!adds && !removes)
+		return;
+	conn->receipt.adds += adds;
+	conn->receipt.removes += removes;
+	actions_add(actions, ACTION_RECEIPT, conn);
+}

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: MIT */
+/* What the judgement wants done, in the order in which it is to be done. */
+#ifndef SUBFLOW_ACTIONS_H
+#define SUBFLOW_ACTIONS_H
+
+#include "core/conn.h"
+#include "core/event.h"
+
+#include <stddef.h>
+
+struct actions {
+	struct action *list;
+	size_t count, next, room;
+};
+
+int actions_init(struct actions *actions);
+void actions_done(struct actions *actions);
+
+/* One more at the end, about @conn, valid until the next; NULL when memory is short. */
+struct action *actions_add(struct actions *actions, enum action_kind kind, const struct conn *conn);
+
+/* Takes back the one that was just added. */
+void actions_undo(struct actions *actions);
+
+/* The next one, or NULL when none is left. Valid until the next actions_add(). */
+const struct action *actions_next(struct actions *actions);
+
+/*
+ * So many more of the application's requests were carried out or given up: the hooks count
+ * what was asked for and has no receipt as reserved.
+ */
+void actions_settle(struct actions *actions, struct conn *conn, uint32_t adds, uint32_t removes);
+
+#endif

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory: the address ids of a connection's local ends. */
+#include "ids.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+void ids_done(struct ids *ids)
+{
+	free(ids->locals);
+	*ids = (struct ids){};
+}
+
+int ids_get(struct ids *ids, const struct endpoint *local, uint8_t *ret_id)
+{
+	struct endpoint *locals;
+
+	for (uint32_t id = 0; id < ids->count; id++) {
+		if (endpoint_is_equal(&ids->locals[id], local)) {
+			*ret_id = id;
+			return 0;
+		}
+	}
+	if (ids->count > UINT8_MAX)
+		return -ENOSPC;
+	locals = reallocarray(ids->locals, ids->count + 1, sizeof(*locals));
+	if (!locals)
+		return -ENOMEM;
+	ids->locals = locals;
+	locals[ids->count] = *local;
+	*ret_id = ids->count++;
+	return 0;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: from which local address to which address of the peer a full mesh goes next. */
+#ifndef SUBFLOW_MESH_H
+#define SUBFLOW_MESH_H
+
+#include "core/endpoint.h"
+#include "record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* More local addresses than this cannot all have a subflow. */
+#define MESH_LOCALS_MAX SUBFLOWS_HARD_MAX
+
+struct mesh_pair {
+	struct endpoint local, remote; /* the local port is 0 */
+};
+
+struct mesh {
+	struct endpoint *locals;
+	uint32_t n_locals;
+	struct mesh_pair *taken;
+	uint32_t n_taken;
+};
+
+/* NULL when memory is short. Of more than MESH_LOCALS_MAX the first ones are used. */
+struct mesh *mesh_new(const struct endpoint *locals, uint32_t n_locals);
+void mesh_free(struct mesh *mesh);
+
+/* The first local address of the family of @remote that was not taken for it. It is, then. */
+bool mesh_take(struct mesh *mesh, const struct endpoint *remote, struct endpoint *ret_local);
+
+/* Notes a pair that has a subflow already; -ENOMEM. */
+int mesh_note(struct mesh *mesh, const struct endpoint *local, const struct endpoint *remote);
+
+/* It came to nothing, and is to be taken again. */
+void mesh_give_back(struct mesh *mesh, const struct endpoint *local, const struct endpoint *remote);
+
+/* The peer has withdrawn the address. */
+void mesh_forget(struct mesh *mesh, const struct endpoint *remote);
+
+#endif
