@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: MIT
+"""RFC 6897 appendix A: what an advanced interface might offer; where there is none, what happens instead."""
+import errno
+import re
+
+import pytest
+
+from app import ADD
+
+# Resolves the group of path-manager events and joins it: linux/genetlink.h, linux/mptcp.h.
+LISTEN = r"""
+GENERIC, CONTROL, GETFAMILY, REQUEST, NAME, ID, GROUPS, GROUP_NAME, GROUP_ID = 16, 16, 3, 1, 2, 1, 7, 1, 2
+
+def attributes(data):
+    while len(data) >= 4:
+        size, kind = struct.unpack_from("=HH", data)
+        yield kind & 0x3fff, data[4:size]
+        data = data[(size + 3) & ~3:]
+
+def listen():
+    netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, GENERIC)
+    name = struct.pack("=HH12s", 4 + 9, NAME, b"mptcp_pm")
+    netlink.send(struct.pack("=IHHIIBBH", 20 + len(name), CONTROL, REQUEST, 0, 0, GETFAMILY, 1, 0) + name)
+    for kind, value in attributes(netlink.recv(65536)[20:]):
+        if kind != GROUPS:
+            continue
+        for _, group in attributes(value):
+            group = dict(attributes(group))
+            if group[GROUP_NAME] == b"mptcp_pm_events\0":
+                netlink.setsockopt(270, 1, struct.unpack("=I", group[GROUP_ID])[0])
+                return "listening"
+"""
+
+
+def test_events_of_the_kernel_need_privilege(pair):
+    """No push interface: applications without privilege can only look. See subflow_wait()."""
+    app = pair.app(pair.client)
+    app(LISTEN)
+    with pytest.raises(OSError) as error:
+        app("listen()")
+    assert error.value.errno == errno.EPERM
+    root = pair.app(pair.client, uid=0)
+    root(LISTEN)
+    assert root("listen()") == "listening"
+
+
+def test_no_option_takes_a_profile(served):
+    """Neither performance wishes nor what is to be expected of a flow can be told."""
+    served.sink()
+    app = served.app(served.client).connect(served.far.ip4)
+    for option in (*range(9990, 10002), *range(10009, 10100)):
+        for call in (app.set, app.get):
+            with pytest.raises(OSError) as error:
+                call(option, 4)
+            assert error.value.errno in (errno.ENOPROTOOPT, errno.EOPNOTSUPP), option
+
+
+def test_no_byte_is_sent_twice_on_purpose(served):
+    """The kernel's scheduler knows no redundancy: four subflows carry one copy."""
+    served.sink()
+    app = served.app(served.client).connect(served.far.ip4)
+    app.set(ADD, 3)
+    app.wait_subflows(4)
+    app(f"send(s, {4 << 20})")
+    flows = served.client.run(["ss", "-tnHOi", "state", "established"])
+    sent = sum(map(int, re.findall(r" bytes_sent:(\d+)", flows)))
+    assert sent < 2 * (4 << 20)

@@ -1,0 +1,196 @@
+# SPDX-License-Identifier: MIT
+"""RFC 6897 sections 3 and 4: what applications that know nothing of Multipath TCP may rely on."""
+import re
+
+import pytest
+
+from app import ADD, REMOVE
+from lab.netns import wait_until
+
+PORT = 7000
+
+
+def rows(node, *flags):
+    """One line of `ss` for each TCP flow that is established."""
+    return node.run(["ss", "-tnHO", *flags, "state", "established"]).splitlines()
+
+
+def open_four(lab, **options):
+    app = lab.app(lab.client, **options).connect(lab.far.ip4)
+    app.set(ADD, 3)
+    app.wait_subflows(4)
+    return app
+
+
+def test_addresses_of_the_socket_stay_those_of_the_first_subflow(served):
+    """4.2.2, also when the first subflow has gone and others go on."""
+    served.sink()
+    app = open_four(served)
+    names = app("s.getsockname(), s.getpeername()")
+    assert names == app.subflows()[0]
+    served.client.run(["ss", "-K", "src", f"{names[0][0]}:{names[0][1]}"])
+    app.wait_subflows(3)
+    assert names not in app.subflows()
+    assert app("s.getsockname(), s.getpeername()") == names
+    app("s.send(b'still here')")
+
+
+def test_a_socket_bound_to_an_address_uses_no_other(served):
+    """4.2.1: Multipath TCP stays on, on that address alone, though the host has another."""
+    served.sink()
+    other = served.near.ip4.rpartition(".")[0] + ".99"
+    served.client.ip(f"address add {other}/24 dev {served.near.device}")
+    app = served.app(served.client).open()
+    app(f"s.bind(({other!r}, 0)); s.connect(({served.far.ip4!r}, {PORT})); s.send(b'x')")
+    app.set(ADD, 3)
+    assert {local[0] for local, _ in app.wait_subflows(4)} == {other}
+
+
+def test_close_ends_every_subflow(served):
+    """4.3.1"""
+    server = served.sink()
+    app = open_four(served)
+    assert len(rows(served.client)) == 4
+    app.close()
+    assert server("accepted[0].recv(1)") == b""
+    server("accepted.pop().close()")
+    wait_until(lambda: not rows(served.client) and not rows(served.server), "every flow is closed")
+
+
+def test_shutdown_closes_one_direction_of_all_subflows(served):
+    """4.3.1"""
+    served.server_app = served.app(served.server)
+    served.server_app(f"""
+listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+listener.bind(("", {PORT}))
+listener.listen()
+""")
+    app = served.app(served.client).connect(served.far.ip4)
+    app.set(ADD, 3)
+    served.server_app("t, _ = listener.accept()")
+    app.wait_subflows(4)
+    app("s.shutdown(socket.SHUT_WR)")
+    assert served.server_app("t.recv(100), t.recv(100)") == (b"x", b"")
+    served.server_app("t.sendall(b'answer'); t.close()")
+    assert app("s.recv(100), s.recv(100)") == (b"answer", b"")
+
+
+def test_abort_resets_every_subflow(served):
+    """4.3.1: what SO_LINGER with no time does to a TCP connection."""
+    server = served.sink()
+    app = open_four(served)
+    app("s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close()")
+    wait_until(lambda: not rows(served.client) and not rows(served.server), "every flow is closed")
+    with pytest.raises(OSError):
+        server("accepted[0].send(b'x'), accepted[0].send(b'x')")
+
+
+@pytest.mark.parametrize("when", ["before connect", "before the subflows", "after the subflows"])
+def test_socket_options_hold_for_every_subflow(served, when):
+    """4.4.1 and 4.4.4: set once on the socket, before or after a subflow was opened."""
+    served.sink()
+    kernel = served.client.run(["sysctl", "-n", "net.ipv4.tcp_available_congestion_control"])
+    control = next(name for name in kernel.split() if name != "reno")
+    app = served.app(served.client, uid=0).open()
+    settings = f"""
+s.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+s.setsockopt(socket.IPPROTO_TCP, socket.TCP_CONGESTION, b"{control}")
+"""
+    if when == "before connect":
+        app(settings)
+    app(f"s.connect(({served.far.ip4!r}, {PORT})); s.send(b'x')")
+    if when == "before the subflows":
+        app(settings)
+    app.set(ADD, 3)
+    app.wait_subflows(4)
+    if when == "after the subflows":
+        app(settings)
+
+    def is_everywhere():
+        flows = rows(served.client, "-io")
+        return len(flows) == 4 and all("keepalive" in flow and f" {control} " in flow
+                                       for flow in flows)
+
+    wait_until(is_everywhere, f"four flows with keepalive and {control}")
+
+
+def test_nagle_is_off_for_the_connection(served):
+    """4.4.2: small writes leave at once, whatever is still to be acknowledged."""
+    served.sink()
+    app = open_four(served)
+
+    def segments():
+        return sum(map(int, re.findall(r" data_segs_out:(\d+)", "".join(rows(served.client, "-i")))))
+
+    def send():
+        before = segments()
+        app("for _ in range(8): s.send(b'x')")
+        wait_until(lambda: all("notsent" not in row and "unacked" not in row
+                               for row in rows(served.client, "-i")), "all is acknowledged")
+        return segments() - before
+
+    assert app("s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)") == 0
+    app("s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)")
+    assert app("s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)") == 1
+    # Fewer than the congestion window: that makes segments wait, and merges them, too.
+    assert send() == 8
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_buffer_sizes_are_those_of_the_connection(served, when):
+    """4.4.3: what the application sets is what it reads, and no subflow falls below it."""
+    served.sink()
+    app = served.app(served.client).open()
+    settings = "s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 40000);" \
+               "s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 50000)"
+    if when == "before":
+        app(settings)
+    app(f"s.connect(({served.far.ip4!r}, {PORT})); s.send(b'x')")
+    app.set(ADD, 3)
+    app.wait_subflows(4)
+    if when == "after":
+        app(settings)
+    assert app("s.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)") == 80000
+    assert app("s.getsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF)") == 100000
+
+    def sizes():
+        found = [re.search(r"rb(\d+),t\d+,tb(\d+)", row) for row in rows(served.client, "-m")]
+        return {(int(size[1]), int(size[2])) for size in found}
+
+    wait_until(lambda: sizes() == {(100000, 80000)}, f"four flows with these buffers: {sizes()}")
+
+
+def test_a_stream_stays_in_order_over_four_subflows(served):
+    """3 and 4.1: the byte stream of TCP, whichever way the bytes go."""
+    server = served.app(served.server)
+    server(f"""
+import hashlib
+listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+listener.bind(("", {PORT}))
+listener.listen()
+""")
+    app = served.app(served.client).connect(served.far.ip4)
+    app.set(ADD, 3)
+    server("t, _ = listener.accept()")
+    app.wait_subflows(4)
+    server("""
+digest, size = hashlib.sha256(), 0
+def read():
+    global size
+    while block := t.recv(1 << 16):
+        digest.update(block)
+        size += len(block)
+reader = threading.Thread(target=read)
+reader.start()
+""")
+    app("""
+import hashlib, random
+data = b"".join(random.Random(n).randbytes(1 << 16) for n in range(64))
+s.sendall(data)
+""")
+    flows = rows(served.client, "-i")
+    app("s.shutdown(socket.SHUT_WR)")
+    server("reader.join()")
+    assert server("size") == 1 + (64 << 16)
+    assert server("digest.hexdigest()") == app("hashlib.sha256(b'x' + data).hexdigest()")
+    assert sum(" bytes_sent:" in flow for flow in flows) == 4, flows

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: MIT
+"""docs/rfc6897.md: its rows name tests that exist, and its count is right."""
+import re
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "rfc6897.md").read_text()
+ROW = re.compile(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.M)
+ROWS = ROW.findall(PAGE)
+
+
+def test_the_rows_are_numbered():
+    lines = [line for line in PAGE.splitlines() if re.match(r"\| \d", line)]
+    assert len(ROWS) == len(lines) > 30, "a row that cannot be read"
+    assert [int(row[0]) for row in ROWS] == list(range(1, len(ROWS) + 1))
+
+
+def test_the_count_is_right():
+    count = Counter(row[3] for row in ROWS)
+    assert set(count) <= {"holds", "deviates", "absent"}
+    assert (f"**{len(ROWS)} rows: {count['holds']} hold, {count['deviates']} deviate, "
+            f"{count['absent']} are absent.**") in PAGE
+
+
+def test_each_deviation_is_explained_at_the_top():
+    explained = re.findall(r"^- \*\*(\d+)\*\*:", PAGE.split("## Section 3")[0], re.M)
+    assert explained == [row[0] for row in ROWS if row[3] == "deviates"]
+
+
+def test_every_requirement_has_its_row():
+    named = {int(number) for row in ROWS for number in re.findall(r"REQ(\d+)", row[1])}
+    assert named == set(range(1, max(named) + 1)) and max(named) >= 11
+
+
+@pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
+def test_a_row_names_tests_that_exist(row):
+    named = re.findall(r"`([^`]+)::(\w+)`", row[4])
+    assert named and len(named) == row[4].count("`") // 2, row[4]
+    for path, name in named:
+        text = (ROOT / path).read_text()
+        definition = rf"^\s*def {name}\(" if path.endswith(".py") else rf"^static void {name}\("
+        assert re.search(definition, text, re.M), f"{path} has no {name}"
+        # A unit test that is defined but not in the list does not run.
+        assert path.endswith(".py") or f"cmocka_unit_test({name})" in text
