@@ -7,6 +7,7 @@
 #include "base/loop.h"
 #include "control/server.h"
 #include "control/status.h"
+#include "core/multihome.h"
 #include "core/plan.h"
 #include "kernel/addresses.h"
 #include "kernel/calibration.h"
@@ -45,6 +46,7 @@ struct daemon {
 	struct genl_family family;
 	struct hooks hooks;
 	struct monitor monitor;
+	struct addresses_watch addresses;
 	struct served served;
 	struct plan plan;
 	struct server server;
@@ -139,23 +141,43 @@ static void destroy(struct daemon *daemon, struct action action)
 	answer(daemon, &action, EVENT_DESTROY_DONE, err);
 }
 
-static void read_locals(struct daemon *daemon, struct action action)
+static int read_addresses(struct daemon *daemon, uint64_t cookie, struct addresses *addresses)
 {
-	struct endpoint locals[MESH_LOCALS_MAX];
-	struct served_netns *netns = served_find(&daemon->served, action.key.netns);
-	struct event event = {
-		.kind = EVENT_LOCALS, .key = action.key, .now_ns = loop_now_ns(), .locals = locals};
+	struct served_netns *netns = served_find(&daemon->served, cookie);
 	int err = -ENONET;
 
 	if (netns && netns->state == SERVED_YES)
 		err = netns_enter(netns->path, netns->cookie);
-	if (!err) {
-		err = addresses_read(locals, MESH_LOCALS_MAX, &event.n_locals);
-		if (*netns->path)
-			netns_leave();
-	}
-	event.error = -err;
-	plan_hear(&daemon->plan, &event);
+	if (err)
+		return err;
+	err = addresses_read(addresses);
+	if (*netns->path)
+		netns_leave();
+	return err;
+}
+
+static void read_locals(struct daemon *daemon, struct action action)
+{
+	struct addresses addresses = {};
+	int err = read_addresses(daemon, action.key.netns, &addresses);
+
+	plan_hear(&daemon->plan, &(struct event){.kind = EVENT_LOCALS,
+					 .key = action.key,
+					 .now_ns = loop_now_ns(),
+					 .locals = addresses.usable,
+					 .n_locals = addresses.n_usable,
+					 .error = -err});
+}
+
+static void withdraw(struct daemon *daemon, struct action action)
+{
+	int err = open_hand(daemon, action.key.netns);
+
+	if (!err)
+		err = pm_withdraw(daemon->hand, &daemon->family, action.key.token, action.id);
+	if (err)
+		log_debug(
+			"REMOVE token %08x id %u: %s", action.key.token, action.id, strerror(-err));
 }
 
 static void arm_timer(struct daemon *daemon, uint64_t deadline_ns)
@@ -178,6 +200,9 @@ static void act(struct daemon *daemon)
 			break;
 		case ACTION_DESTROY:
 			destroy(daemon, *action);
+			break;
+		case ACTION_WITHDRAW:
+			withdraw(daemon, *action);
 			break;
 		case ACTION_LOCALS:
 			read_locals(daemon, *action);
@@ -235,6 +260,23 @@ static void hear_event(void *owner, int nsid, struct event *event)
 	log_debug("event %d token %08x error %d reset reason %d", event->kind, event->key.token,
 		event->error, event->reset_reason);
 	plan_hear(&daemon->plan, event);
+	act(daemon);
+}
+
+/* No connection, no reading: devices come and go by the hundred where containers do. */
+static void hear_addresses(void *owner, int nsid, struct addresses *addresses)
+{
+	struct daemon *daemon = owner;
+	struct served_netns *netns = served_find_id(&daemon->served, nsid);
+
+	if (!netns || !conn_table_count(&daemon->plan.table) ||
+		read_addresses(daemon, netns->cookie, addresses))
+		return;
+	multihome_hear(&daemon->plan, netns->cookie,
+		&(struct multihome_change){.gone = addresses->gone,
+			.n_gone = addresses->n_gone,
+			.usable = addresses->usable,
+			.n_usable = addresses->n_usable});
 	act(daemon);
 }
 
@@ -427,6 +469,13 @@ static int begin(struct daemon *daemon)
 		log_error("cannot listen for path-manager events: %s", strerror(-err));
 		return err;
 	}
+	daemon->addresses.owner = daemon;
+	daemon->addresses.changed = hear_addresses;
+	err = addresses_watch_init(&daemon->addresses, &daemon->loop);
+	if (err) {
+		log_error("cannot listen for changes of addresses: %s", strerror(-err));
+		return err;
+	}
 	daemon->server.owner = daemon;
 	daemon->server.answer = answer_request;
 	err = server_init(&daemon->server, &daemon->loop, settings->socket);
@@ -459,6 +508,7 @@ static void end(struct daemon *daemon)
 	if (daemon->hooks.skeleton) {
 		served_done(&daemon->served);
 		server_done(&daemon->server);
+		addresses_watch_done(&daemon->addresses);
 		monitor_done(&daemon->monitor);
 		plan_done(&daemon->plan);
 		hooks_done(&daemon->hooks);

@@ -75,6 +75,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "destroy_failures", plan->destroy_failures);
 	put_number(object, "repairs", plan->repairs);
 	put_number(object, "repairs_denied", plan->repairs_denied);
+	put_number(object, "subflows_lost", plan->lost);
 	put_number(object, "addresses_refused", plan->addresses_refused);
 	put_number(object, "connections_refused", view->plan->table.refused);
 	put_number(object, "namespaces_refused", view->served->refused);

@@ -52,11 +52,12 @@ struct event {
 
 /* What the judgement wants the hands to do. */
 enum action_kind {
-	ACTION_CREATE,  /* a subflow from local to remote; answered by EVENT_CREATE_DONE */
-	ACTION_DESTROY, /* the subflow local, remote; answered by EVENT_DESTROY_DONE */
-	ACTION_LOCALS,  /* which local addresses are there; answered by EVENT_LOCALS */
-	ACTION_RECEIPT, /* tell the hooks what was carried out */
-	ACTION_FORGET,  /* the connection is gone: drop its receipt */
+	ACTION_CREATE,   /* a subflow from local to remote; answered by EVENT_CREATE_DONE */
+	ACTION_DESTROY,  /* the subflow local, remote; answered by EVENT_DESTROY_DONE */
+	ACTION_WITHDRAW, /* tell the peer that the local address @id is no more */
+	ACTION_LOCALS,   /* which local addresses are there; answered by EVENT_LOCALS */
+	ACTION_RECEIPT,  /* tell the hooks what was carried out */
+	ACTION_FORGET,   /* the connection is gone: drop its receipt */
 };
 
 struct action {

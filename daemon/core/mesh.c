@@ -11,18 +11,8 @@ struct mesh *mesh_new(const struct endpoint *locals, uint32_t n_locals)
 {
 	struct mesh *mesh = calloc(1, sizeof(*mesh));
 
-	if (!mesh)
-		return NULL;
-	mesh->n_locals = MIN(n_locals, MESH_LOCALS_MAX);
-	mesh->locals = calloc(mesh->n_locals, sizeof(*locals));
-	if (!mesh->locals && n_locals) {
-		free(mesh);
-		return NULL;
-	}
-	for (uint32_t i = 0; i < mesh->n_locals; i++) {
-		mesh->locals[i] = locals[i];
-		mesh->locals[i].port = 0;
-	}
+	if (mesh)
+		mesh_set_locals(mesh, locals, n_locals);
 	return mesh;
 }
 
@@ -30,9 +20,17 @@ void mesh_free(struct mesh *mesh)
 {
 	if (!mesh)
 		return;
-	free(mesh->locals);
 	free(mesh->taken);
 	free(mesh);
+}
+
+void mesh_set_locals(struct mesh *mesh, const struct endpoint *locals, uint32_t n_locals)
+{
+	mesh->n_locals = MIN(n_locals, MESH_LOCALS_MAX);
+	for (uint32_t i = 0; i < mesh->n_locals; i++) {
+		mesh->locals[i] = locals[i];
+		mesh->locals[i].port = 0;
+	}
 }
 
 /* The index in taken; n_taken if it is not there. */
@@ -96,6 +94,14 @@ void mesh_forget(struct mesh *mesh, const struct endpoint *remote)
 {
 	for (uint32_t i = mesh->n_taken; i-- > 0;) {
 		if (endpoint_is_equal(&mesh->taken[i].remote, remote))
+			drop(mesh, i);
+	}
+}
+
+void mesh_forget_local(struct mesh *mesh, const struct endpoint *local)
+{
+	for (uint32_t i = mesh->n_taken; i-- > 0;) {
+		if (endpoint_is_same_address(&mesh->taken[i].local, local))
 			drop(mesh, i);
 	}
 }

@@ -17,7 +17,7 @@ struct mesh_pair {
 };
 
 struct mesh {
-	struct endpoint *locals;
+	struct endpoint locals[MESH_LOCALS_MAX];
 	uint32_t n_locals;
 	struct mesh_pair *taken;
 	uint32_t n_taken;
@@ -35,6 +35,12 @@ int mesh_note(struct mesh *mesh, const struct endpoint *local, const struct endp
 
 /* It came to nothing, and is to be taken again. */
 void mesh_give_back(struct mesh *mesh, const struct endpoint *local, const struct endpoint *remote);
+
+/* Other local addresses than before; what was taken stays taken. */
+void mesh_set_locals(struct mesh *mesh, const struct endpoint *locals, uint32_t n_locals);
+
+/* The local address has gone. */
+void mesh_forget_local(struct mesh *mesh, const struct endpoint *local);
 
 /* The peer has withdrawn the address. */
 void mesh_forget(struct mesh *mesh, const struct endpoint *remote);

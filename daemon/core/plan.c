@@ -2,6 +2,7 @@
 /* Judgement: what to do about each event. */
 #include "plan.h"
 
+#include "core/closing.h"
 #include "core/opening.h"
 
 #include <errno.h>
@@ -43,19 +44,6 @@ void plan_done(struct plan *plan)
 const struct action *plan_next(struct plan *plan)
 {
 	return actions_next(&plan->actions);
-}
-
-static void destroy(struct plan *plan, struct conn *conn, struct subflow *subflow)
-{
-	struct action *action = actions_add(&plan->actions, ACTION_DESTROY, conn);
-
-	if (!action)
-		return;
-	subflow->state = SUBFLOW_CLOSING;
-	action->local = subflow->local;
-	action->remote = subflow->remote;
-	action->id = subflow->id;
-	action->serial = subflow->serial;
 }
 
 /* What is newly wanted does not pay for what was given up before. */
@@ -112,7 +100,7 @@ static void hear_subflow_established(
 	if (subflow->asker == ASKER_ELEPHANT)
 		conn_note_passed(conn);
 	if (subflow->is_doomed)
-		destroy(plan, conn, subflow);
+		closing_begin(plan, conn, subflow);
 }
 
 static void say_refused(struct plan *plan, struct conn *conn, const struct event *event)
@@ -158,7 +146,7 @@ static void hear_timeout(struct plan *plan, struct conn *conn, const struct even
 		return;
 	conn_say(conn, "the path of %s is silent: replaced", endpoint_text(&subflow->local, text));
 	subflow->is_lost = true;
-	destroy(plan, conn, subflow);
+	closing_begin(plan, conn, subflow);
 	if (conn->is_server)
 		return;
 	conn->wanted_repair++;
@@ -268,7 +256,7 @@ static bool remove_youngest(struct plan *plan, struct conn *conn)
 			continue;
 		subflow->is_doomed = true;
 		if (subflow->state == SUBFLOW_ESTABLISHED)
-			destroy(plan, conn, subflow);
+			closing_begin(plan, conn, subflow);
 		return true;
 	}
 	return false;

@@ -25,6 +25,7 @@ struct plan_counters {
 	uint64_t destroyed;
 	uint64_t destroy_failures;
 	uint64_t repairs;           /* subflows replaced because their path was dead */
+	uint64_t lost;              /* subflows closed because their local address had gone */
 	uint64_t repairs_denied;    /* left to the kernel: the connection had too many */
 	uint64_t addresses_refused; /* announced ones that found the connection's table full */
 	uint64_t not_served;        /* events of connections that found the table full */

@@ -166,3 +166,37 @@ int genl_resolve(struct mnl_socket *socket, const char *name, const char *group,
 	*ret_family = resolving.family;
 	return 0;
 }
+
+/* Which namespace a message came from: NETLINK_LISTEN_ALL_NSID. */
+static int read_nsid(struct msghdr *header)
+{
+	struct cmsghdr *control;
+	int nsid = GENL_HOME;
+
+	for (control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control)) {
+		if (control->cmsg_level == SOL_NETLINK &&
+			control->cmsg_type == NETLINK_LISTEN_ALL_NSID)
+			memcpy(&nsid, CMSG_DATA(control), sizeof(nsid));
+	}
+	return nsid;
+}
+
+int genl_hear(struct mnl_socket *socket, char *buffer, size_t size, size_t *ret_len, int *ret_nsid)
+{
+	char control[CMSG_SPACE(sizeof(int)) + 64];
+	struct sockaddr_nl sender = {};
+	struct iovec iov = {.iov_base = buffer, .iov_len = size};
+	struct msghdr header = {.msg_name = &sender,
+		.msg_namelen = sizeof(sender),
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control,
+		.msg_controllen = sizeof(control)};
+	ssize_t len = recvmsg(mnl_socket_get_fd(socket), &header, MSG_DONTWAIT);
+
+	if (len < 0)
+		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+	*ret_len = sender.nl_pid || header.msg_flags & MSG_TRUNC ? 0 : len;
+	*ret_nsid = read_nsid(&header);
+	return 1;
+}

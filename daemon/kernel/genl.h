@@ -39,4 +39,14 @@ struct nlmsghdr *genl_begin(
  */
 int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each, void *arg);
 
+/* What genl_hear() calls our own namespace. */
+#define GENL_HOME (-1)
+
+/*
+ * Reads one datagram of a socket that listens, of the namespace with the id *@ret_nsid
+ * (NETLINK_LISTEN_ALL_NSID). 1 = there was one, *@ret_len 0 = it is not the kernel's or too long;
+ * 0 = there is none; -ENOBUFS: some were lost.
+ */
+int genl_hear(struct mnl_socket *socket, char *buffer, size_t size, size_t *ret_len, int *ret_nsid);
+
 #endif

@@ -17,41 +17,6 @@
 #define RECEIVE_BUFFER_BYTES (4 << 20)
 #define MESSAGE_BYTES_MAX    16384
 
-/* Which namespace a message came from: NETLINK_LISTEN_ALL_NSID. */
-static int read_nsid(struct msghdr *header)
-{
-	struct cmsghdr *control;
-	int nsid = MONITOR_HOME;
-
-	for (control = CMSG_FIRSTHDR(header); control; control = CMSG_NXTHDR(header, control)) {
-		if (control->cmsg_level == SOL_NETLINK &&
-			control->cmsg_type == NETLINK_LISTEN_ALL_NSID)
-			memcpy(&nsid, CMSG_DATA(control), sizeof(nsid));
-	}
-	return nsid;
-}
-
-/* 1 = a datagram was read, 0 = there is none. */
-static int receive(struct mnl_socket *socket, char *buffer, size_t *ret_len, int *ret_nsid)
-{
-	char control[CMSG_SPACE(sizeof(int)) + 64];
-	struct sockaddr_nl sender = {};
-	struct iovec iov = {.iov_base = buffer, .iov_len = MESSAGE_BYTES_MAX};
-	struct msghdr header = {.msg_name = &sender,
-		.msg_namelen = sizeof(sender),
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control)};
-	ssize_t len = recvmsg(mnl_socket_get_fd(socket), &header, MSG_DONTWAIT);
-
-	if (len < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	*ret_len = sender.nl_pid || header.msg_flags & MSG_TRUNC ? 0 : len;
-	*ret_nsid = read_nsid(&header);
-	return 1;
-}
-
 static void read_events(struct source *source, uint32_t ready)
 {
 	struct monitor *monitor = SOURCE_OWNER(source, struct monitor, events);
@@ -68,7 +33,7 @@ void monitor_drain(struct monitor *monitor)
 	int got, nsid, left;
 	size_t len;
 
-	while ((got = receive(monitor->events_socket, buffer, &len, &nsid))) {
+	while ((got = genl_hear(monitor->events_socket, buffer, sizeof(buffer), &len, &nsid))) {
 		if (got == -ENOBUFS) {
 			monitor->overruns++;
 			monitor->lost(monitor->owner);
@@ -103,7 +68,8 @@ static void read_namespaces(struct source *source, uint32_t ready)
 	size_t len;
 
 	(void)ready;
-	while ((got = receive(monitor->namespaces_socket, buffer, &len, &nsid)) > 0) {
+	while ((got = genl_hear(monitor->namespaces_socket, buffer, sizeof(buffer), &len, &nsid)) >
+		0) {
 		if (!genl_is_sound(buffer, len))
 			continue;
 		message = (void *)buffer;

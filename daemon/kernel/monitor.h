@@ -13,7 +13,7 @@
 #include <stdint.h>
 
 /* The id of our own namespace, which needs none. */
-#define MONITOR_HOME (-1)
+#define MONITOR_HOME GENL_HOME
 
 struct monitor {
 	struct source events;     /* multicast group mptcp_pm_events, all namespaces */

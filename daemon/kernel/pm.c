@@ -69,6 +69,17 @@ int pm_destroy(struct mnl_socket *socket, const struct genl_family *family, uint
 	return genl_ask(socket, request, NULL, NULL);
 }
 
+int pm_withdraw(
+	struct mnl_socket *socket, const struct genl_family *family, uint32_t token, uint8_t id)
+{
+	char buffer[GENL_BUFFER_BYTES];
+	struct nlmsghdr *request = genl_begin(buffer, family, MPTCP_PM_CMD_REMOVE, NLM_F_ACK);
+
+	mnl_attr_put_u32(request, MPTCP_PM_ATTR_TOKEN, token);
+	mnl_attr_put_u8(request, MPTCP_PM_ATTR_LOC_ID, id);
+	return genl_ask(socket, request, NULL, NULL);
+}
+
 static int note_endpoint(const struct nlmsghdr *message, void *arg)
 {
 	(void)message;

@@ -29,6 +29,13 @@ int pm_create(struct mnl_socket *socket, const struct genl_family *family, uint3
 int pm_destroy(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
 	const struct endpoint *local, const struct endpoint *remote);
 
+/*
+ * Tells the peer that the local address with this id is no more (MPTCP_PM_CMD_REMOVE); a Linux
+ * peer then closes its subflows. -EINVAL: there is none such.
+ */
+int pm_withdraw(
+	struct mnl_socket *socket, const struct genl_family *family, uint32_t token, uint8_t id);
+
 /* Whether the in-kernel path manager of the socket's namespace has endpoints. */
 int pm_has_endpoints(struct mnl_socket *socket, const struct genl_family *family, bool *ret_has);
 

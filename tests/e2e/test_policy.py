@@ -165,3 +165,48 @@ def test_no_join_to_the_initial_address_of_a_server_that_denies_it(homes):
     announce(homes, homes.far2.ip4, 7)
     near, far, far2 = homes.near.ip4, homes.far.ip4, homes.far2.ip4
     assert addresses(app.wait_subflows(4)) == {(near, far), (near, far2)}
+
+
+def closed_at_server(homes, address):
+    """Whether the server has no subflow any more to this address of the client."""
+    return address not in homes.server.run(["ss", "-tnH", "state", "established"])
+
+
+@pytest.mark.parametrize("loss", ["device", "address", "carrier"])
+def test_an_address_that_goes_takes_its_subflows_with_it(homes, loss):
+    daemon = serve_client(homes, fullmesh="yes")
+    homes.sink()
+    near, near2, far = homes.near.ip4, homes.near2.ip4, homes.far.ip4
+    app = homes.app(homes.client).connect(far)
+    app.wait_subflows(2)
+    node, gone, back = {
+        "device": (homes.client, "link set server2 down", "link set server2 up"),
+        "address": (homes.client, f"address delete {near2}/24 dev server2",
+                    f"address add {near2}/24 dev server2"),
+        "carrier": (homes.server, "link set client2 down", "link set client2 up"),
+    }[loss]
+    node.ip(gone)
+    assert addresses(app.wait_subflows(1)) == {(near, far)}
+    wait_until(lambda: len(homes.connection(daemon, app)["subflows"]) == 1,
+               "status has one subflow left")
+    decision = homes.connection(daemon, app)["decision"]
+    assert near2 in decision and "has gone: 1 closed, 1 left" in decision
+    wait_until(lambda: closed_at_server(homes, near2), "the server closes it too")
+    app(f"send(s, {MB})")
+    counters = daemon.status()["daemon"]["counters"]
+    assert counters["subflows_lost"] == 1 and counters["creates"] == 1, "no retries"
+    # What comes back is used again.
+    node.ip(back)
+    assert addresses(app.wait_subflows(2)) == {(near, far), (near2, far)}
+
+
+def test_the_last_subflow_stays_when_its_address_goes(homes):
+    daemon = serve_client(homes)
+    homes.sink()
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    homes.client.ip("link set server down")
+    wait_until(lambda: "no other subflow is left" in homes.connection(daemon, app)["decision"],
+               "status says why")
+    homes.client.ip("link set server up")
+    app(f"send(s, {MB})")
+    assert daemon.status()["daemon"]["counters"]["subflows_lost"] == 0

@@ -16,10 +16,11 @@ static void decode(const struct nlmsghdr *message)
 		FUZZ_CHECK(event.serial == 77);
 		return;
 	}
-	FUZZ_CHECK(event.kind <= EVENT_SUBFLOW_CLOSED && !event.key.netns && !event.key.zero);
-	if (event.kind != EVENT_NONE && event.kind != EVENT_CLOSED)
-		FUZZ_CHECK((event.local.family == AF_INET || event.local.family == AF_INET6) &&
-			   event.local.family == event.remote.family);
+	FUZZ_CHECK(event.kind <= EVENT_WITHDRAWN && !event.key.netns && !event.key.zero);
+	if (event.kind == EVENT_NONE || event.kind == EVENT_CLOSED || event.kind == EVENT_WITHDRAWN)
+		return;
+	FUZZ_CHECK(event.remote.family == AF_INET || event.remote.family == AF_INET6);
+	FUZZ_CHECK(event.local.family == event.remote.family || event.kind == EVENT_ANNOUNCED);
 }
 
 static void hear(void *owner, int nsid, struct event *event)

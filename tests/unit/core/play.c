@@ -54,7 +54,7 @@ static void answer(struct play *play, const struct action *action, enum event_ki
 	plan_hear(&play->plan, &event);
 }
 
-static void act(struct play *play)
+void play_act(struct play *play)
 {
 	const struct action *next;
 	struct action action;
@@ -71,6 +71,10 @@ static void act(struct play *play)
 			play->destroys++;
 			play->destroy = action;
 			answer(play, &action, EVENT_DESTROY_DONE, play->destroy_error);
+			break;
+		case ACTION_WITHDRAW:
+			play->withdrawals++;
+			play->withdraw = action;
 			break;
 		case ACTION_LOCALS:
 			play->lookups++;
@@ -98,7 +102,7 @@ void play_hear(struct play *play, struct event event)
 		event.key = play->key;
 	event.now_ns = play->now_ns;
 	plan_hear(&play->plan, &event);
-	act(play);
+	play_act(play);
 }
 
 void play_created(struct play *play)
@@ -157,7 +161,7 @@ bool play_wait(struct play *play)
 {
 	uint64_t next_ns = plan_tick(&play->plan, play->now_ns);
 
-	act(play);
+	play_act(play);
 	if (!next_ns)
 		return false;
 	assert_true(next_ns > play->now_ns);
@@ -165,7 +169,7 @@ bool play_wait(struct play *play)
 	assert_null(plan_next(&play->plan));
 	play->now_ns = next_ns;
 	plan_tick(&play->plan, play->now_ns);
-	act(play);
+	play_act(play);
 	return true;
 }
 

@@ -22,8 +22,8 @@ struct play {
 	uint32_t n_locals;
 	int locals_error;
 	/* What was asked for so far. */
-	unsigned int creates, destroys, receipts, forgets, lookups;
-	struct action create, destroy; /* the last of each */
+	unsigned int creates, destroys, receipts, forgets, lookups, withdrawals;
+	struct action create, destroy, withdraw; /* the last of each */
 	struct receipt receipt;
 };
 
@@ -36,6 +36,9 @@ struct endpoint play_remote(void);
 
 /* The plan hears @event of the connection, and the hands carry out what follows. */
 void play_hear(struct play *play, struct event event);
+
+/* The hands carry out what is there to do. */
+void play_act(struct play *play);
 
 /* play_hear() of the usual events. */
 void play_created(struct play *play);

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* Local addresses that go and come: what becomes of the subflows that leave from them. */
+#include <string.h>
+
+#include "core/multihome.h"
+#include "play.h"
+
+static struct endpoint address(uint8_t last)
+{
+	return (struct endpoint){.family = AF_INET, .v4.s_addr = htonl(0x0a000000 | last)};
+}
+
+static void change(struct play *play, const struct endpoint *gone, uint32_t n_usable)
+{
+	multihome_hear(&play->plan, play->key.netns,
+		&(struct multihome_change){.gone = gone,
+			.n_gone = gone ? 1 : 0,
+			.usable = play->locals,
+			.n_usable = n_usable});
+	play_act(play);
+}
+
+static void hear_from(struct play *play, enum event_kind kind, uint8_t last, uint16_t port)
+{
+	struct event event = {
+		.kind = kind, .local = address(last), .remote = play_remote(), .reset_reason = -1};
+
+	event.local.port = port;
+	event.id = last == 11;
+	play_hear(play, event);
+}
+
+/* Subflows from 10.0.0.1 (the first one) and 10.0.0.11. */
+static void begin_two(struct play *play)
+{
+	play->plan.policy.fullmesh = true;
+	play->locals[0] = address(1);
+	play->locals[1] = address(11);
+	play->n_locals = 2;
+	play_connect(play);
+	assert_int_equal(play->creates, 1);
+	hear_from(play, EVENT_SUBFLOW_ESTABLISHED, 11, 5000);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
+static void an_address_goes_and_comes_back(void **state)
+{
+	struct endpoint gone = address(11);
+	struct play *play = *state;
+
+	begin_two(play);
+	change(play, &gone, 1);
+	assert_int_equal(play->withdrawals, 1);
+	assert_int_equal(play->withdraw.id, 1);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, 5000);
+	assert_int_equal(play->plan.counters.lost, 1);
+	assert_string_equal(
+		play_conn(play)->why, "the address of 10.0.0.11:5000 has gone: 1 closed, 1 left");
+	/* The application asked for nothing. */
+	assert_int_equal(play->receipts, 0);
+	hear_from(play, EVENT_SUBFLOW_CLOSED, 11, 5000);
+	assert_int_equal(play->plan.counters.refused_by_peer, 0);
+	/* Said once more: nothing more happens. */
+	change(play, &gone, 1);
+	assert_int_equal(play->withdrawals + play->destroys + play->creates, 3);
+	change(play, NULL, 2);
+	assert_int_equal(play->creates, 2);
+	assert_true(endpoint_is_equal(&play->create.local, &gone));
+	assert_int_equal(play->create.id, 1);
+}
+
+static void the_last_one_is_left_alone(void **state)
+{
+	struct endpoint gone = address(1);
+	struct play *play = *state;
+
+	play_connect(play);
+	change(play, &gone, 0);
+	assert_int_equal(play->withdrawals + play->destroys, 0);
+	assert_string_equal(play_conn(play)->why,
+		"the address of 10.0.0.1:40000 has gone, and no other subflow is left");
+}
+
+static void the_first_subflow_may_go(void **state)
+{
+	struct endpoint gone = address(1);
+	struct play *play = *state;
+
+	begin_two(play);
+	change(play, &gone, 0);
+	assert_int_equal(play->withdrawals, 1);
+	assert_int_equal(play->withdraw.id, 0);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT);
+}
+
+/* One REMOVE_ADDR for the address, however many subflows it had; before they are closed. */
+static void each_address_is_withdrawn_once(void **state)
+{
+	struct endpoint gone = address(1);
+	struct play *play = *state;
+
+	begin_two(play);
+	play_intent(play, 1, 0);
+	hear_from(play, EVENT_SUBFLOW_ESTABLISHED, 1, 5001);
+	change(play, &gone, 0);
+	assert_int_equal(play->withdrawals, 1);
+	assert_int_equal(play->destroys, 2);
+	play_assert_receipt(play, 1, 0);
+}
+
+static void other_namespaces_are_not_concerned(void **state)
+{
+	struct endpoint gone = address(11);
+	struct play *play = *state;
+
+	begin_two(play);
+	play->key.netns = 2;
+	change(play, &gone, 1);
+	assert_int_equal(play->withdrawals + play->destroys, 0);
+}
+
+static void a_new_address_joins_the_mesh_only(void **state)
+{
+	struct endpoint added = address(12);
+	struct play *play = *state;
+
+	begin_two(play);
+	play->locals[2] = added;
+	change(play, NULL, 3);
+	assert_int_equal(play->creates, 2);
+	assert_true(endpoint_is_equal(&play->create.local, &added));
+	assert_int_equal(play->create.id, 2);
+	/* Without a full mesh it is nobody's business. */
+	play->plan.policy.fullmesh = false;
+	play->key.token++;
+	play_connect(play);
+	play->key.token--;
+	change(play, NULL, 3);
+	assert_int_equal(play->creates, 2);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(an_address_goes_and_comes_back),
+		TEST(the_last_one_is_left_alone),
+		TEST(the_first_subflow_may_go),
+		TEST(each_address_is_withdrawn_once),
+		TEST(other_namespaces_are_not_concerned),
+		TEST(a_new_address_joins_the_mesh_only),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
