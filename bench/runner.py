@@ -16,7 +16,6 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -28,6 +27,7 @@ sys.path.insert(0, str(ROOT))
 BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
 
 from lab.netns import LabError  # noqa: E402: the path comes first
+from lab.results import commit  # noqa: E402
 
 ATTEMPTS = 3
 
@@ -47,14 +47,6 @@ def check(options, missed, cpu_idle, idle_min):
 
 def say(text):
     print(text, file=sys.stderr, flush=True)
-
-
-def commit():
-    """The commit that is measured, with + when the tree differs from it; None outside git."""
-    def git(*words):
-        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True).stdout
-    name = git("rev-parse", "--short=12", "HEAD").strip()
-    return (name + ("+" if git("status", "--porcelain") else "")) or None
 
 
 def turned(names, number):

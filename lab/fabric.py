@@ -53,6 +53,22 @@ class Topology:
                 for router in self.routers if router in distance}
 
 
+def with_rates(topology, rates):
+    """The topology with some links of another rate: {"router" or "node:node": Mbit/s}."""
+    def rate_of(a, b, rate_mbit):
+        for name in (f"{a}:{b}", f"{b}:{a}", a, b):
+            if name in rates:
+                used.add(name)
+                return rates[name]
+        return rate_mbit
+
+    used = set()
+    links = [(a, b, rate_of(a, b, rate_mbit)) for a, b, rate_mbit in topology.links]
+    if unknown := set(rates) - used:
+        raise LabError(f"no link is called {sorted(unknown)[0]}: say NODE, or NODE:NODE")
+    return Topology(topology.routers, topology.hosts, links)
+
+
 def leaf_spine_topology(spines, leaves, hosts, rate_mbit):
     """Every leaf is linked to every spine; hosts are numbered from leaf to leaf.
 
@@ -121,9 +137,21 @@ class Fabric(Lab):
         self.congestion_control = congestion_control
         self.seed = seed
         self.polarised = polarised
+        self.lost = set()
 
     def host(self, number):
         return self.nodes[self.topology.hosts[number]]
+
+    def lose(self, a, b, on=True):
+        """The link between two nodes loses everything in both directions, or works again."""
+        for at, to in ((a, b), (b, a)):
+            self.black_hole(at, to, on)
+        (self.lost.add if on else self.lost.discard)(frozenset((a, b)))
+
+    def reroute(self):
+        """What a routing protocol does in the end: routes go around the links that were lost."""
+        left = [link for link in self.topology.links if frozenset(link[:2]) not in self.lost]
+        self._route(Topology(self.topology.routers, self.topology.hosts, left))
 
     def build(self):
         seeds = random.Random(self.seed)
@@ -139,9 +167,9 @@ class Fabric(Lab):
         for a, b, rate_mbit in self.topology.links:
             self.veth(self.nodes[a], self.nodes[b], rate_mbit=rate_mbit,
                       gso_max_size=self.gso_max_size)
-        self._route()
+        self._route(self.topology)
 
-    def _route(self):
+    def _route(self, topology):
         far = {(near.node.label, end.node.label): end
                for pair in self.links for near, end in (pair, pair[::-1])}
         routes = collections.defaultdict(list)
@@ -150,14 +178,14 @@ class Fabric(Lab):
             end = far[router, label]
             host.ip4, host.ip6, host.router = end.ip4, end.ip6, self.nodes[router]
             gateway = far[label, router]
-            routes[label] += [f"route add default via {gateway.ip4}",
-                              f"route add default via {gateway.ip6}"]
-            for hop, nexts in self.topology.next_hops(label).items():
+            routes[label] += [f"route replace default via {gateway.ip4}",
+                              f"route replace default via {gateway.ip6}"]
+            for hop, nexts in topology.next_hops(label).items():
                 if hop == router:
                     continue
                 for family in ("ip4", "ip6"):
                     via = " ".join(f"nexthop via {getattr(far[hop, n], family)}" for n in nexts)
-                    routes[hop].append(f"route add {getattr(end, family)} {via}")
+                    routes[hop].append(f"route replace {getattr(end, family)} {via}")
         for label, lines in routes.items():
             self.nodes[label].ip(*lines)
 

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: MIT
+"""subflow-lab: fabrics in namespaces, experiments over them, the report of their results."""
+import argparse
+import os
+import random
+import signal
+import sys
+from pathlib import Path
+
+from lab import draw, experiment, fabric, failures, keeper, results, systems, workloads
+from lab.lab import require_root
+from lab.netns import LabError
+
+# Two cores carry some 0.8 Gbit/s over the five hops of a fat-tree with packets of 8 kB.
+HOST_MBIT_OF_A_CORE = 400
+
+
+def topology_of(options):
+    if options.topology == "fat-tree":
+        topology = fabric.fat_tree_topology(options.k, options.rate)
+    else:
+        topology = fabric.leaf_spine_topology(options.spines, options.leaves, options.hosts,
+                                              options.rate)
+    return fabric.with_rates(topology, dict(options.asymmetry or ()))
+
+
+def make_fabric(options, seed):
+    """The Fabric that the options describe."""
+    if options.gso < 1514:
+        raise LabError("--gso is at least 1514: one packet")
+    return fabric.Fabric(topology_of(options), gso_max_size=options.gso, seed=seed,
+                         polarised=options.polarised, congestion_control=options.control)
+
+
+def about(options):
+    shape = f"k={options.k}" if options.topology == "fat-tree" else (
+        f"{options.spines} spines, {options.leaves} leaves of {options.hosts}")
+    extra = "".join(f", {name} {rate}" for name, rate in options.asymmetry or ())
+    return (f"{options.topology} {shape}, {options.rate} Mbit/s{extra}"
+            + (", polarised" if options.polarised else ""))
+
+
+def check_machine(options):
+    require_root()
+    if not Path("/proc/sys/net/mptcp").exists():
+        raise LabError("this kernel has no MPTCP: boot one that has, as those of Debian 12")
+    hosts = len(topology_of(options).hosts)
+    room = HOST_MBIT_OF_A_CORE * (os.cpu_count() or 1)
+    if hosts * options.rate > room:
+        raise LabError(f"{hosts} hosts of {options.rate} Mbit/s are too much for {os.cpu_count()}"
+                       f" CPUs: take --rate {max(1, room // hosts)} or less")
+
+
+def rate_pair(text):
+    name, _, rate = text.rpartition("=")
+    if not name or not rate.isdigit() or not int(rate):
+        raise argparse.ArgumentTypeError(f"{text}: write NODE=MBIT or NODE:NODE=MBIT")
+    return name, int(rate)
+
+
+def positive(text):
+    if not text.isdigit() or not int(text):
+        raise argparse.ArgumentTypeError(f"{text}: a whole number from 1")
+    return int(text)
+
+
+def up(options):
+    check_machine(options)
+    note = keeper.up(lambda: make_fabric(options, options.seed), about(options))
+    print(f"{note['about']}: up; {len(note['hosts'])} hosts, host0 is"
+          f" {next(iter(note['hosts'].values()))['ip4']}")
+
+
+def down(_):
+    print(f"{keeper.down()}: removed")
+
+
+def shell(options):
+    keeper.shell(options.node, options.command)
+
+
+def draw_topology(options):
+    topology = topology_of(options)
+    text = draw.dot(topology) if options.dot else draw.svg(topology, title=about(options))
+    if options.output:
+        options.output.write_text(text)
+    else:
+        sys.stdout.write(text)
+
+
+def settings_of(options, rule):
+    """What a result depends on, as it is kept with it."""
+    return {"fabric": about(options), "gso": options.gso, "control": options.control,
+            "rule": str(rule), "load": options.load, "seconds": options.seconds,
+            "family": options.family, "fail": options.fail or [],
+            "machine": {"cpus": os.cpu_count()}}
+
+
+def show(result):
+    if result["discarded"]:
+        return f"thrown away: {result['discarded']}"
+    if "completions" in result:
+        times = sorted(c["s"] for c in result["completions"])
+        return (f"{len(times)} flows, median {times[len(times) // 2] * 1e3:.1f} ms,"
+                f" p99 {times[int(.99 * len(times))] * 1e3:.0f} ms")
+    return (f"mean {result['mean_mbps']:.1f} Mbit/s a flow, worst {min(result['flows_mbps']):.1f},"
+            f" fairness {result['jain']:.2f}")
+
+
+def run(options):
+    check_machine(options)
+    workload, topology = workloads.WORKLOADS[options.workload], topology_of(options)
+    rule = systems.PAPER if options.paper_rule else systems.SCALED
+    steps = tuple(failures.parse(text, topology) for text in options.fail or ())
+    scenario = experiment.Scenario(window_s=options.seconds, rule=rule, family=options.family,
+                                   steps=steps)
+    chosen = options.system or list(systems.SYSTEMS)
+    store, counted, why = results.Store(options.results), 0, ""
+    for seed in range(1, options.seeds + 1):
+        identity = {"workload": workload.name, "seed": seed,
+                    "settings": settings_of(options, rule)}
+        left = [name for name in chosen if not store.has(system=name, **identity)]
+        counted += len(chosen) - len(left)
+        for name in [name for name in chosen if name not in left]:
+            print(f"seed {seed} {name}: kept from before", flush=True)
+        if not left:
+            continue
+        with make_fabric(options, seed) as lab:
+            flows = workload.make(len(topology.hosts), random.Random(seed), options)
+            for name in left:
+                result = experiment.measure(lab, options.build, systems.SYSTEMS[name], flows,
+                                            scenario, workload.has_sizes)
+                store.add({"system": name, **identity, **result})
+                print(f"seed {seed} {name}: {show(result)}", flush=True)
+                why = result["discarded"] or why
+                counted += not result["discarded"]
+                if steps:
+                    for a, b in [tuple(link) for link in lab.lost]:
+                        lab.lose(a, b, on=False)
+                    for step in steps:
+                        if step.what == "drop":
+                            lab.black_hole(*step.where, on=False)
+                    lab.reroute()
+    if not counted:
+        raise LabError(f"no run counts ({why}): stop what else runs here, or take a lower --rate")
+    print(f"{counted} of {options.seeds * len(chosen)} runs count; they are in {options.results}")
+
+
+def report(options):
+    from lab import report as writer  # late: matplotlib takes long to load
+    found = results.read(options.results)
+    if not results.valid(found):
+        raise LabError(f"{options.results} has no results: subflow-lab run stride8")
+    writer.write(found, options.output, options.bench)
+    print(f"{len(results.valid(found))} runs: {options.output}")
+
+
+def list_all(_):
+    for title, things in (("workloads", workloads.WORKLOADS), ("systems", systems.SYSTEMS)):
+        print(title)
+        for name, thing in things.items():
+            print(f"  {name:14}{thing.about}")
+    print("topologies\n  fat-tree      --k K\n  leaf-spine    --spines S --leaves L --hosts H")
+
+
+def add_fabric(parser, is_positional):
+    names = ("fat-tree", "leaf-spine")
+    if is_positional:
+        parser.add_argument("topology", choices=names)
+    else:
+        parser.add_argument("--topology", choices=names, default="fat-tree")
+    parser.add_argument("--k", type=positive, default=4, help="of a fat-tree (%(default)s)")
+    parser.add_argument("--spines", type=positive, default=4)
+    parser.add_argument("--leaves", type=positive, default=4)
+    parser.add_argument("--hosts", type=positive, default=4, help="of each leaf (%(default)s)")
+    parser.add_argument("--rate", type=positive, default=50, metavar="MBIT",
+                        help="of the links (%(default)s)")
+    parser.add_argument("--gso", type=positive, default=8192, metavar="BYTES",
+                        help="largest packet that links carry (%(default)s)")
+    parser.add_argument("--polarised", action="store_true", help="all routers hash alike")
+    parser.add_argument("--control", default="reno", help="congestion control (%(default)s)")
+    parser.add_argument("--asymmetry", action="append", type=rate_pair, metavar="NODE=MBIT",
+                        help="other rate of the links of a router, or of NODE:NODE")
+
+
+def parser():
+    root = Path(__file__).resolve().parents[1]
+    build = Path(os.environ.get("SUBFLOW_BUILD", root / "build")).resolve()
+    top = argparse.ArgumentParser(prog="subflow-lab", description=__doc__)
+    verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
+
+    verb = verbs.add_parser("up", help="make a fabric and leave it running")
+    add_fabric(verb, True)
+    verb.add_argument("--seed", type=int, default=1, help="of the routers' hashes (%(default)s)")
+    verb.set_defaults(do=up)
+    verbs.add_parser("down", help="remove it, also after it was killed").set_defaults(do=down)
+    verb = verbs.add_parser("shell", help="a shell, or a command, in a node of it")
+    verb.add_argument("node")
+    verb.add_argument("command", nargs=argparse.REMAINDER)
+    verb.set_defaults(do=shell)
+    verb = verbs.add_parser("draw", help="a picture of a topology; needs no root")
+    add_fabric(verb, True)
+    verb.add_argument("--dot", action="store_true", help="Graphviz text and not SVG")
+    verb.add_argument("-o", "--output", type=Path)
+    verb.set_defaults(do=draw_topology)
+    verb = verbs.add_parser("run", help="measure a workload over fabrics of its own")
+    verb.add_argument("workload", choices=list(workloads.WORKLOADS))
+    add_fabric(verb, False)
+    verb.add_argument("--system", action="append", choices=list(systems.SYSTEMS),
+                      help="may be repeated; all of them without")
+    verb.add_argument("--seeds", type=positive, default=5, help="how many (%(default)s)")
+    verb.add_argument("--seconds", type=float, default=5.0,
+                      help="measured, or over which a mix arrives (%(default)s)")
+    verb.add_argument("--load", type=float, default=.6, help="of a mix (%(default)s)")
+    verb.add_argument("--family", choices=("ip4", "ip6"), default="ip4")
+    verb.add_argument("--paper-rule", action="store_true",
+                      help=f"elephants as in the paper ({systems.PAPER}), not {systems.SCALED}")
+    verb.add_argument("--fail", action="append", metavar="SECONDS:WHAT[:NODE[:NODE]]",
+                      help="what breaks: drop, cut, die, notice, mend, revive")
+    verb.set_defaults(do=run)
+    verb.add_argument("--build", type=Path, default=build, help=argparse.SUPPRESS)
+    verb.add_argument("--results", type=Path, default=build / "lab" / "results.jsonl")
+    verb = verbs.add_parser("report", help="one HTML page of all results")
+    verb.add_argument("--results", type=Path, default=build / "lab" / "results.jsonl")
+    verb.add_argument("--bench", type=Path, default=root / "bench" / "results",
+                      help="directory of the benchmarks' JSON")
+    verb.add_argument("-o", "--output", type=Path, default=build / "lab" / "report.html")
+    verb.set_defaults(do=report)
+    verbs.add_parser("list", help="workloads, systems, topologies").set_defaults(do=list_all)
+    return top
+
+
+def main():
+    options = parser().parse_args()
+    # Leave through the lab's exit; when killed outright, its reaper does the same work.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        options.do(options)
+    except LabError as error:
+        print(f"subflow-lab: {error}", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("subflow-lab: interrupted; what was measured is kept, the same command goes on",
+              file=sys.stderr)
+        return 128 + signal.SIGINT
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
