@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
 
-from lab.netns import LabError  # noqa: E402: the path comes first
+from lab.experiment import missed_cpu_only  # noqa: E402: the path comes first
+from lab.netns import LabError  # noqa: E402
 from lab.results import commit  # noqa: E402
 
 ATTEMPTS = 3
@@ -36,12 +37,12 @@ class Discard(Exception):
     """A gate was missed: what was measured does not count. The message says which gate."""
 
 
-def check(options, missed, cpu_idle, idle_min):
+def check(options, result):
     """Discards a run that missed a gate. --busy lets one pass that missed only the CPU's."""
-    if missed and (not options.busy or cpu_idle >= idle_min or "; " in missed):
-        raise Discard(missed)
-    if missed:
-        say(f"  does not count: {missed}")
+    if result["discarded"] and not (options.busy and missed_cpu_only(result)):
+        raise Discard(result["discarded"])
+    if result["discarded"]:
+        say(f"  does not count: {result['discarded']}")
         options.was_busy = True
 
 

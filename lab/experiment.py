@@ -141,6 +141,12 @@ def missed_gates(result, system, flows, has_sizes, lab):
     return missed
 
 
+def missed_cpu_only(result):
+    """Whether all that is wrong with a run is that others used the machine as well."""
+    return (result["cpu_idle"] < IDLE_MIN and bool(result["discarded"])
+            and "; " not in result["discarded"])
+
+
 def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False):
     """The result of one run, as it is kept. `discarded` is empty when all gates were passed."""
     before = counters(lab)

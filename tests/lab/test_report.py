@@ -1,0 +1,130 @@
+# SPDX-License-Identifier: MIT
+"""The report as a browser shows it, and where results come from and go."""
+import json
+import random
+import re
+import subprocess
+
+import pytest
+from lab import draw, fabric, report, results
+
+PROBE = """<script>
+window.onerror = (text) => { document.title += " ERROR " + text };
+console.error = (...words) => { document.title += " ERROR " + words.join(" ") };
+addEventListener("load", () => {
+  const shown = [...document.querySelectorAll("figure svg")].map((svg) => {
+    const marks = [...svg.querySelectorAll("path, line, rect, use")].filter((mark) => {
+      const box = mark.getBoundingClientRect();
+      const paint = getComputedStyle(mark);
+      return (box.width > 2 || box.height > 2) && !mark.closest("defs")
+        && (paint.fill !== "none" || paint.stroke !== "none");
+    });
+    const colours = new Set(marks.flatMap((m) => [getComputedStyle(m).fill, getComputedStyle(m).stroke]));
+    const box = svg.getBoundingClientRect();
+    return [Math.round(box.width), Math.round(box.height), marks.length, colours.size];
+  });
+  const pre = document.createElement("pre");
+  pre.id = "shown";
+  pre.textContent = JSON.stringify({ title: document.title, shown });
+  document.body.append(pre);
+});
+</script>"""
+
+
+def result(system, seed, workload="permutation", **more):
+    rng = random.Random(f"{system}{seed}{workload}")
+    topology = fabric.fat_tree_topology(4, 50)
+    rates = [rng.uniform(10, 48) for _ in range(16)]
+    times = [i / 10 for i in range(20)]
+    base = {
+        "system": system, "workload": workload, "seed": seed, "discarded": "", "kernel": "6.1",
+        "iproute2": "6.1", "commit": "abc", "seconds": 5.0, "cpu_idle": .4, "daemon_cpu_s": .01,
+        "retransmits": 7, "mptcp": {},
+        "settings": {"fabric": "fat-tree k=4, 50 Mbit/s", "gso": 8192, "control": "reno",
+                     "rule": "1/0.5/3 MB", "load": .6, "seconds": 5, "family": "ip4", "fail": [],
+                     "machine": {"cpus": 2}},
+        "shape": {"topology": "fat-tree", "k": 4, "spines": 4, "leaves": 4, "hosts": 4, "rate": 50,
+                  "asymmetry": None},
+        "links_mbps": {f"{x}>{y}": rng.uniform(0, 50) for a, b, _ in topology.links
+                       for x, y in ((a, b), (b, a))},
+        "series": {"s": times, "paths": {f"core{i}": [rng.uniform(0, 50) for _ in times]
+                                         for i in range(4)}},
+    }
+    if workload == "websearch":
+        base["completions"] = [{"bytes": rng.choice((1000, 500000, 5000000)), "start_s": 0,
+                                "s": rng.expovariate(5)} for _ in range(200)]
+    else:
+        base |= {"flows_mbps": rates, "mean_mbps": sum(rates) / 16, "jain": .9, "gap_ms": [1.0] * 16}
+    return base | more
+
+
+def some():
+    return [result(system, seed, workload) for workload in ("stride1", "permutation", "websearch")
+            for seed in (1, 2) for system in ("tcp", "random4", "subflow")]
+
+
+def test_in_a_browser_every_plot_shows_something_and_nothing_is_wrong(tmp_path):
+    page = tmp_path / "report.html"
+    report.write(some(), page)
+    text = page.read_text()
+    assert not re.search(r'(src|href)="(?!#)', text), "nothing outside of the page"
+    probed = tmp_path / "probed.html"
+    probed.write_text(text.replace("<style>", PROBE + "<style>", 1))
+    shown = subprocess.run(
+        ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+         f"--user-data-dir={tmp_path / 'browser'}", "--enable-logging=stderr", "--dump-dom",
+         probed.as_uri()], capture_output=True, text=True, timeout=120)
+    assert shown.returncode == 0
+    assert "CONSOLE" not in shown.stderr, shown.stderr
+    found = re.search(r'<pre id="shown">(.*?)</pre>', shown.stdout, re.S)
+    data = json.loads(found.group(1))
+    assert data["title"] == "Subflow in the lab"
+    # Bars, completion times, three runs over time, three maps.
+    assert len(data["shown"]) == 8
+    for width, height, marks, colours in data["shown"]:
+        assert width > 300 and height > 100 and marks > 10 and colours > 4
+
+
+def test_figures_are_those_of_the_results(tmp_path):
+    runs = [result("tcp", 1, "stride1", mean_mbps=48.0),
+            *[result("tcp", seed, mean_mbps=24.0 + seed) for seed in range(3)]]
+    report.write(runs, tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text()
+    row = re.search(r"<tr><td>permutation</td>.*?</tr>", text).group(0)
+    cells = re.findall(r'<td class="n">(.*?)</td>', row)
+    assert cells[:4] == ["3", f"{25 / 48:.3g}", f"{24 / 48:.3g}", f"{26 / 48:.3g}"]
+
+
+def test_what_was_thrown_away_or_measured_on_a_busy_machine_is_said(tmp_path):
+    runs = [result("tcp", 1), result("tcp", 2, discarded="3 joins were <rejected>"),
+            result("tcp", 3, busy="only 3 % of the CPU was idle")]
+    report.write(runs, tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text()
+    assert "2 runs that passed all gates, 1 thrown away" in text
+    assert "3 joins were &lt;rejected&gt;" in text and "1 of these runs had less than 15 %" in text
+
+
+def test_a_store_keeps_and_knows_what_it_has(tmp_path):
+    store = results.Store(tmp_path / "deep" / "r.jsonl")
+    identity = {"workload": "w", "system": "s", "seed": 1, "settings": {"rate": 50}}
+    assert not store.has(**identity)
+    store.add({**identity, "discarded": "busy"})
+    assert not store.has(**identity), "what was thrown away is measured again"
+    store.add({**identity, "discarded": ""})
+    again = results.Store(store.path)
+    assert again.has(**identity) and not again.has(**{**identity, "seed": 2})
+    with store.path.open("a") as file:
+        file.write('{"cut off by a cra')
+    again.add({**identity, "seed": 2, "discarded": ""})
+    assert [r["seed"] for r in results.read(store.path)] == [1, 1, 2]
+    assert results.read(store.path)[0]["kernel"]
+
+
+def test_tiers():
+    tiers = draw.tiers(fabric.fat_tree_topology(4, 50))
+    assert [len(tier) for tier in tiers] == [16, 8, 8, 4] and tiers[-1][0] == "core0"
+
+
+@pytest.mark.parametrize("load, expected", [(0, "#cdd2d7"), (1, "#c81e1e"), (5, "#c81e1e")])
+def test_colours(load, expected):
+    assert draw.colour(load) == expected
