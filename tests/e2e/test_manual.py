@@ -24,7 +24,7 @@ def programs():
     return found
 
 
-def build(directory, language, text):
+def build(directory, language, text, *flags):
     """The command that runs it."""
     source = directory / f"program.{language}"
     source.write_text(text)
@@ -36,18 +36,30 @@ def build(directory, language, text):
     subprocess.run(["gcc", "-std=gnu17", "-Wall", "-Wextra", "-Wconversion", "-pedantic", "-Werror",
                     f"-I{ROOT}/include", "-c", "-o", directory / "program.o", source], check=True)
     subprocess.run(["gcc", "-std=gnu17", "-D_GNU_SOURCE", f"-I{ROOT}/include", "-o",
-                    directory / "program", directory / "program.o", *library], check=True)
+                    directory / "program", directory / "program.o", *library, *flags], check=True)
     return [directory / "program"]
+
+
+def check(lab, command):
+    """Run as nobody, it prints the ports of four subflows that the server has seen."""
+    lab.sink()
+    output = lab.client.run([*AS_NOBODY, *command, lab.far.ip4, 7000])
+    assert len({int(line) for line in output.splitlines()}) == 4
+    assert lab.server.netstat()["MPTcpExtMPJoinAckRx"] == 3
 
 
 @pytest.mark.parametrize("language, text", programs())
 def test_a_program_of_the_manual_gets_four_subflows(served, language, text):
-    served.sink()
-    command = build(served.directory, language, text)
-    output = served.client.run([*AS_NOBODY, *command, served.far.ip4, 7000])
-    ports = [int(line) for line in output.splitlines()]
-    assert len(set(ports)) == 4
-    assert served.server.netstat()["MPTcpExtMPJoinAckRx"] == 3
+    check(served, build(served.directory, language, text))
+
+
+@pytest.mark.parametrize("text", [pytest.param(param.values[1], id=param.id) for param in programs()
+                                  if param.values[0] == "c"])
+def test_a_static_program_has_the_options_too(served, text):
+    """No preload object reaches it; it makes its socket Multipath TCP, or calls the library."""
+    command = build(served.directory, "c", text, "-static")
+    assert "INTERP" not in served.run(["readelf", "-lW", *command])
+    check(served, command)
 
 
 def test_the_manual_has_programs():
