@@ -3,7 +3,7 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 
-.PHONY: all deps check demo install clean
+.PHONY: all deps check demo bench install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -19,6 +19,9 @@ check: deps
 
 demo: deps all
 	@$(PYTHON) -m lab.demo
+
+bench: deps all
+	@bench/all $(if $(QUICK),--quick)
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
