@@ -18,6 +18,9 @@
 #ifndef SO_RCVMARK
 #define SO_RCVMARK 75
 #endif
+#ifndef SO_PASSPIDFD
+#define SO_PASSPIDFD 76
+#endif
 #ifndef SO_RCVPRIORITY
 #define SO_RCVPRIORITY 82
 #endif
@@ -71,6 +74,7 @@ static const struct option options[] = {
 	{SOL_SOCKET, SO_LINGER},
 	{SOL_SOCKET, SO_PASSCRED},
 	{SOL_SOCKET, SO_PASSSEC},
+	{SOL_SOCKET, SO_PASSPIDFD},
 	{SOL_SOCKET, SO_SNDBUF},
 	{SOL_SOCKET, SO_RCVBUF},
 	/* May enlarge an unlocked receive buffer; so may setting a buffer lock it. */

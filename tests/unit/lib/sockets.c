@@ -67,6 +67,16 @@ void set_int(int fd, int level, int name, int value)
 	assert_int_equal(setsockopt(fd, level, name, &value, sizeof(value)), 0);
 }
 
+bool has_option(int domain, int protocol, int level, int name)
+{
+	int fd = open_stream(domain, protocol), value;
+	socklen_t len = sizeof(value);
+	bool is_known = getsockopt(fd, level, name, &value, &len) == 0;
+
+	close(fd);
+	return is_known;
+}
+
 in_port_t bind_loopback(int fd, int domain, in_port_t port)
 {
 	struct sockaddr_in sin = {

@@ -34,6 +34,9 @@ int count_fds(void);
 int get_int(int fd, int level, int name);
 void set_int(int fd, int level, int name, int value);
 
+/* Whether this kernel's sockets of that kind know an option: MPTCP sockets learn one by one. */
+bool has_option(int domain, int protocol, int level, int name);
+
 /* Binds to 127.0.0.1 or ::1 and returns the port, in host order. */
 in_port_t bind_loopback(int fd, int domain, in_port_t port);
 
