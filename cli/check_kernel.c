@@ -3,8 +3,10 @@
 #include "doctor.h"
 #include "listener.h"
 
+#include <bpf/btf.h>
 #include <errno.h>
 #include <linux/netlink.h>
+#include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -265,6 +267,62 @@ static void check_diag(struct host *host, struct finding *f)
 			strerror(-r));
 }
 
+static void check_byte_counters(struct host *host, struct finding *f)
+{
+	const struct btf_type *type;
+	const struct btf_member *member;
+	bool is_counted = false;
+	int id = host->btf ? btf__find_by_name_kind(host->btf, "mptcp_sock", BTF_KIND_STRUCT) : -1;
+
+	if (id < 0) {
+		doctor_found(f, STATE_UNKNOWN, NULL, "the kernel does not show its types");
+		return;
+	}
+	type = btf__type_by_id(host->btf, (unsigned)id);
+	member = btf_members(type);
+	for (unsigned i = 0; i < btf_vlen(type) && !is_counted; i++)
+		is_counted =
+			!strcmp(btf__name_by_offset(host->btf, member[i].name_off), "bytes_sent");
+	doctor_found(f, STATE_OK, NULL, "%s",
+		is_counted ? "the kernel counts the bytes of each connection"
+			   : "not in the kernel: status shows none, elephants are told by "
+			     "sequence numbers");
+}
+
+/* ENABLE carries what was set to another socket: only what the MPTCP sockets of this kernel know.
+ */
+static void check_carried_options(struct host *host, struct finding *f)
+{
+	static const struct {
+		int level, number;
+		const char *name;
+	} options[] = {
+		{IPPROTO_TCP, TCP_MAXSEG, " TCP_MAXSEG"},
+		{IPPROTO_TCP, TCP_FASTOPEN, " TCP_FASTOPEN"},
+		{IPPROTO_TCP, TCP_NOTSENT_LOWAT, " TCP_NOTSENT_LOWAT"},
+		{IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, " IP_BIND_ADDRESS_NO_PORT"},
+	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP), value;
+	char unknown[128] = "";
+
+	(void)host;
+	if (fd < 0) {
+		doctor_found(f, STATE_UNKNOWN, NULL, "no MPTCP sockets: %s", strerror(errno));
+		return;
+	}
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		socklen_t len = sizeof(value);
+
+		if (getsockopt(fd, options[i].level, options[i].number, &value, &len) < 0)
+			strcat(unknown, options[i].name);
+	}
+	close(fd);
+	doctor_found(f, STATE_OK, NULL,
+		*unknown ? "not with%s, unknown to MPTCP sockets here"
+			 : "MPTCP sockets know the common options%s",
+		unknown);
+}
+
 static void check_congestion_control(struct host *host, struct finding *f)
 {
 	char word[32];
@@ -288,6 +346,8 @@ const struct check kernel_checks[] = {
 	{"subflow-limit", check_limits},
 	{"events-of-namespaces", check_all_namespaces},
 	{"mptcp-sock_diag", check_diag},
+	{"byte-counters", check_byte_counters},
+	{"enable-carries", check_carried_options},
 	{"congestion-control", check_congestion_control},
 	{0},
 };

@@ -406,7 +406,8 @@ def test_doctor_as_root(namespace):
     checks = doctor(namespace.enter)
     assert namespace.state() == before
     assert {"mptcp-sockets", "net.mptcp.enabled", "userspace-pm", "btf", "cgroup2",
-            "bpf-sockopt", "bpf-sock_ops", "bpf-iterator", "mptcp-sock_diag"} <= set(checks)
+            "bpf-sockopt", "bpf-sock_ops", "bpf-iterator", "mptcp-sock_diag",
+            "byte-counters", "enable-carries", "mptcp-by-bpf"} <= set(checks)
     essential = [name for name, check in checks.items() if check["state"] in ("fail", "unknown")]
     assert essential == [], checks
     assert checks["endpoints"]["state"] == checks["other-listeners"]["state"] == "ok"
