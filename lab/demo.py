@@ -17,6 +17,8 @@ from lab.netns import LabError, wait_until
 SPINES = 4
 RATE_MBIT = 100
 BYTES = 400_000_000
+# The defaults of the rule; all of these shrink together where the machine is too slow for them.
+START, STEP, STOP = 100_000_000, 50_000_000, 300_000_000
 SUBFLOWS = 4
 PORT = 5201
 SAMPLE_S = 0.1
@@ -66,14 +68,14 @@ def watch(client, daemon, recorder):
     return elephant
 
 
-def send(lab, daemon, output):
+def send(lab, daemon, size, output):
     """One iperf3 transfer from host 0 to host 1: (samples, connection)."""
     source, target = lab.host(0), lab.host(1)
     with output.open("wb") as file:
         daemon.run(target, ["iperf3", "-s"], stdout=file, stderr=file)
         wait_until(lambda: target.is_listening(PORT), "iperf3 -s listens")
         recorder = measure.Recorder(lab, source)
-        client = daemon.run(source, ["iperf3", "-c", target.ip4, "-n", str(BYTES)],
+        client = daemon.run(source, ["iperf3", "-c", target.ip4, "-n", str(size)],
                             stdout=file, stderr=file)
         elephant = watch(client, daemon, recorder)
     if client.returncode:
@@ -86,7 +88,7 @@ def send(lab, daemon, output):
     return recorder.samples, elephant
 
 
-def evaluate(lab, samples, elephant):
+def evaluate(lab, rate_mbit, samples, elephant):
     """The summary as written to summary.json."""
     before, after = measure.windows(samples)
     before_mbps, after_paths = sum(measure.rates(*before)), measure.rates(*after)
@@ -97,7 +99,7 @@ def evaluate(lab, samples, elephant):
         "after_mbps": round(sum(after_paths), 1),
         "ratio": round(sum(after_paths) / before_mbps, 3),
         "subflows": 1 + samples[-1].joins,
-        "distinct_paths": sum(rate > PATH_SHARE * RATE_MBIT for rate in after_paths),
+        "distinct_paths": sum(rate > PATH_SHARE * rate_mbit for rate in after_paths),
         "thresholds": [{"bytes": t["bytes"], "subflows": t["subflows"]}
                        for t in elephant["thresholds"]],
         "after_paths_mbps": dict(zip(lab.uplinks(source), (round(r, 1) for r in after_paths))),
@@ -129,24 +131,28 @@ def report(summary):
     return 0 if is_met else 1
 
 
-def demo(build):
+def demo(build, scale):
     require_root()
+    size, rate_mbit = round(BYTES * scale), RATE_MBIT * scale
     out = build / "demo"
     out.mkdir(parents=True, exist_ok=True)
     for name in ("summary.json", "throughput.png", "throughput.svg"):
         (out / name).unlink(missing_ok=True)
-    with fabric.leaf_spine(SPINES, rate_mbit=RATE_MBIT) as lab:
+    with fabric.leaf_spine(SPINES, rate_mbit=rate_mbit) as lab:
         hosts = [lab.host(0), lab.host(1)]
-        serve = {"namespaces": {"serve": " ".join(host.name for host in hosts)}}
-        daemon = Daemon(lab, build, serve)
+        rule = {"start": START, "step": STEP, "stop": STOP}
+        config = {"namespaces": {"serve": " ".join(host.name for host in hosts)}}
+        if scale != 1:
+            config["elephant"] = {key: round(value * scale) for key, value in rule.items()}
+        daemon = Daemon(lab, build, config)
         try:
             daemon.start(hosts)
-            print(f"{BYTES // 10**6} MB by iperf3 over {SPINES} spines of {RATE_MBIT} Mbit/s,"
+            print(f"{size // 10**6} MB by iperf3 over {SPINES} spines of {rate_mbit:g} Mbit/s,"
                   f" one subflowd for both hosts", flush=True)
-            samples, elephant = send(lab, daemon, lab.directory / "iperf3.log")
+            samples, elephant = send(lab, daemon, size, lab.directory / "iperf3.log")
         except LabError as error:
             raise LabError(f"{error}\nThe end of the daemon's log:\n{daemon.tail()}") from None
-        summary = evaluate(lab, samples, elephant)
+        summary = evaluate(lab, rate_mbit, samples, elephant)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     from lab import plot  # late: matplotlib takes longer to load than the fabric to build
     title = (f"One iperf3 over {SPINES} spines: {summary['before_mbps']:.0f} to"
@@ -163,11 +169,13 @@ def main():
     parser = argparse.ArgumentParser(prog="lab.demo", description=__doc__)
     parser.add_argument("--build", type=Path, default=Path(__file__).parents[1] / "build",
                         help="the build directory: programs from it, results into BUILD/demo")
-    build = parser.parse_args().build.resolve()
+    parser.add_argument("--scale", type=float, default=1,
+                        help="of bytes, thresholds and rates, for slow machines; default 1")
+    options = parser.parse_args()
     # Leave through the lab's exit; when killed outright, its reaper does the same work.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
-        return demo(build)
+        return demo(options.build.resolve(), options.scale)
     except LabError as error:
         print(f"demo: {error}", file=sys.stderr)
         return 1

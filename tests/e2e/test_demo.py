@@ -12,11 +12,13 @@ from lab.lab import cgroup2_root
 from lab.netns import wait_until
 
 OUT = BUILD / "demo"
+# Below 1 where the machine cannot forward 400 Mbit/s, as one that is emulated.
+SCALE = float(os.environ.get("SUBFLOW_DEMO_SCALE", 1))
 
 
 def start(**options):
-    return subprocess.Popen(["/usr/bin/python3", "-m", "lab.demo", "--build", BUILD], cwd=ROOT,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
+    return subprocess.Popen(["/usr/bin/python3", "-m", "lab.demo", "--build", BUILD,
+                             "--scale", str(SCALE)], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options)
 
 
 def traces(pid):
@@ -47,7 +49,7 @@ def test_the_main_job():
     assert summary["ratio"] == pytest.approx(summary["after_mbps"] / summary["before_mbps"], 0.01)
     assert [step["subflows"] for step in summary["thresholds"]] == [2, 3, 4]
     for step, threshold in zip(summary["thresholds"], (100e6, 150e6, 200e6)):
-        assert threshold <= step["bytes"] < threshold + 5e6
+        assert SCALE * threshold <= step["bytes"] < SCALE * threshold + 5e6
     assert (OUT / "throughput.png").read_bytes().startswith(b"\x89PNG")
     assert "<svg" in (OUT / "throughput.svg").read_text()
     rows = [line.split() for line in output.splitlines()]
