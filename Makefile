@@ -3,7 +3,7 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 
-.PHONY: all deps check demo bench install clean
+.PHONY: all deps check check-kernels check-all demo bench install clean
 
 all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
@@ -16,6 +16,12 @@ deps:
 
 check: deps
 	@$(PYTHON) tests/check.py
+
+check-kernels: deps
+	@$(PYTHON) tests/check_kernels.py
+
+check-all: deps
+	@$(PYTHON) tests/check.py --kernels
 
 demo: deps all
 	@$(PYTHON) -m lab.demo

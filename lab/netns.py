@@ -14,8 +14,13 @@ class LabError(Exception):
     """Something in the lab did not work; the message is one line for people."""
 
 
+# Slow machines, such as emulated ones, have this times longer.
+PATIENCE = float(os.environ.get("SUBFLOW_PATIENCE", 1))
+
+
 def wait_until(condition, what, timeout_s=10.0):
     """Returns the first true value of condition(); LabError when there is none in time."""
+    timeout_s *= PATIENCE
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
         if time.monotonic() > deadline:

@@ -2,14 +2,17 @@
 # SPDX-License-Identifier: MIT
 """Builds everything and runs every test. The last line is `N passed, N failed, N skipped`.
 
-A build that fails is a failed test. EXPECT_ALL=1 makes each skipped test a failure.
+A build that fails is a failed test. EXPECT_ALL=1 makes each skipped test a failure. With --kernels
+the tests on Debian's stock kernels follow, and the last line is the sum.
 """
 import os
 import subprocess
 import sys
 import time
-import xml.etree.ElementTree as ElementTree
 from pathlib import Path
+
+from kernels.matrix import run_kernels
+from tally import Tally
 
 ROOT = Path(__file__).resolve().parents[1]
 SANITIZE = ["-Db_sanitize=address,undefined"]
@@ -20,32 +23,6 @@ BUILDS = [
     ("build-sanitize", "gcc", SANITIZE, ["unit", "e2e"]),
 ]
 OF_MESON = {"unit", "fuzz"}
-
-
-class Tally:
-    passed = failed = skipped = 0
-    skips = []
-
-    def add(self, report, name):
-        """Counts what a JUnit file says; a file that is missing or empty is one failure."""
-        try:
-            cases = list(ElementTree.parse(report).iter("testcase"))
-        except (OSError, ElementTree.ParseError):
-            cases = []
-        if not cases:
-            print(f"check: {name} ran no test", flush=True)
-            self.failed += 1
-        for case in cases:
-            label = f"{case.get('classname', '')}::{case.get('name')}"
-            kinds = {child.tag: child for child in case}
-            if "failure" in kinds or "error" in kinds:
-                self.failed += 1
-                print(f"FAILED {name}: {label}", flush=True)
-            elif "skipped" in kinds:
-                self.skipped += 1
-                self.skips.append(f"{name}: {label}: {kinds['skipped'].get('message') or ''}")
-            else:
-                self.passed += 1
 
 
 def build(directory, compiler, options):
@@ -83,20 +60,15 @@ def main():
     for directory, compiler, options, suites in BUILDS:
         print(f"== {directory}: {compiler} {' '.join(options)}", flush=True)
         if not build(directory, compiler, options):
-            print(f"FAILED {directory} does not build", flush=True)
-            tally.failed += 1
+            tally.fail(f"{directory} does not build")
             continue
         tally.passed += 1
         for suite in suites:
             (run_meson if suite in OF_MESON else run_pytest)(directory, suite, tally)
-    for skip in tally.skips:
-        print(f"SKIPPED {skip}")
-    if os.environ.get("EXPECT_ALL") == "1" and tally.skipped:
-        print("EXPECT_ALL=1: each skipped test is a failure")
-        tally.failed, tally.skipped = tally.failed + tally.skipped, 0
+    if "--kernels" in sys.argv[1:]:
+        run_kernels(tally)
     print(f"in {time.monotonic() - started:.0f} s")
-    print(f"{tally.passed} passed, {tally.failed} failed, {tally.skipped} skipped", flush=True)
-    return 1 if tally.failed or not tally.passed else 0
+    return tally.finish()
 
 
 if __name__ == "__main__":

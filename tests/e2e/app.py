@@ -17,7 +17,9 @@ BUFFER = 1024
 PAIR = 56
 
 PROGRAM = r"""
-import json, socket, struct, sys, threading
+import json, resource, socket, struct, sys, threading
+limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
 space = {"socket": socket, "struct": struct}
 
 def drain(connection):

@@ -1,0 +1,62 @@
+#!/usr/bin/python3
+# SPDX-License-Identifier: MIT
+"""Runs in the guest: every suite, with a JUnit file of each in the directory of results."""
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = ROOT / "build"
+E2E = ROOT / "tests" / "e2e"
+# Emulated, a guest is some ten times slower than what the deadlines in tests are made for.
+PATIENCE = "6"
+DEMO_SCALE = "0.2"
+CONFORMANCE = ("test_options.py", "test_enable.py", "test_rfc6897*.py")
+# On Debian, the limit of descriptors that a service or a login may raise its own to.
+DESCRIPTORS = 524288
+
+
+def suites():
+    """{name: files} of the end-to-end tests."""
+    conformance = sorted(file for pattern in CONFORMANCE for file in E2E.glob(pattern))
+    demo = [E2E / "test_demo.py"]
+    return {"conformance": conformance, "demo": demo,
+            "e2e": sorted(set(E2E.glob("test_*.py")) - set(conformance) - set(demo))}
+
+
+SUITES = ("unit", *suites())
+
+
+def run(command, output):
+    """Runs a command; what it prints goes to a file and to the console."""
+    print("==", output.name, flush=True)
+    environment = {**os.environ, "SUBFLOW_BUILD": str(BUILD), "SUBFLOW_PATIENCE": PATIENCE,
+                   "SUBFLOW_DEMO_SCALE": DEMO_SCALE}
+    with output.open("w") as file, subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT, text=True, errors="replace") as process:
+        for line in process.stdout:
+            file.write(line)
+            file.flush()
+            print(line, end="", flush=True)
+
+
+def main():
+    results, selection = Path(sys.argv[1]), sys.argv[2:]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (1024, DESCRIPTORS))
+    run([BUILD / "cli" / "subflow", "doctor"], results / "doctor.txt")
+    if not selection:
+        run(["meson", "test", "-C", BUILD, "--no-rebuild", "--print-errorlogs", "--suite", "unit",
+             "--timeout-multiplier", PATIENCE], results / "unit.txt")
+        shutil.copy(BUILD / "meson-logs" / "testlog.junit.xml", results / "unit.xml")
+    for name, files in ({"selection": selection} if selection else suites()).items():
+        run(["/usr/bin/python3", "-m", "pytest", "-v", "-p", "no:cacheprovider", "-rs",
+             "--durations=10", f"--junit-xml={results / name}.xml", *files],
+            results / f"{name}.txt")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: MIT
+"""Every suite on Debian's stock kernels, each in a guest; a table of suite x kernel."""
+import subprocess
+import time
+from pathlib import Path
+
+from kernels import guest, package
+from kernels.inside import SUITES
+from tally import Tally
+
+ROOT = Path(__file__).resolve().parents[2]
+CACHE = ROOT / "build" / "kernels"
+SERIES = ("6.1", "6.12")
+# Of one guest; under emulation, on two cores, it takes a third of it.
+DEADLINE_S = 1800
+CONSOLE_LINES = 30
+
+
+def build():
+    # The unit tests are built on request only, and there is no time for a compiler in a guest.
+    for command in (["make", "--no-print-directory", "all"],
+                    ["ninja", "-C", "build", "--quiet", "meson-test-prereq"]):
+        if subprocess.run(command, cwd=ROOT).returncode:
+            return False
+    return True
+
+
+def run_guest(series, selection):
+    """(kernel's release, {suite: its Tally}); KernelError when there is no kernel to boot.
+
+    selection: arguments for pytest, to run one suite of these; all suites without.
+    """
+    suites = ("selection",) if selection else SUITES
+    kernel = package.fetch(series, CACHE)
+    results, console = CACHE / series / "results", CACHE / series / "console.log"
+    results.mkdir(exist_ok=True)
+    for file in results.iterdir():
+        file.unlink()
+    print(f"== {kernel.release}: console in {console.relative_to(ROOT)}", flush=True)
+    try:
+        guest.boot(kernel, ROOT, results, " ".join([f"{ROOT}/tests/kernels/inside.py",
+                                                      str(results), *selection]),
+                   console, DEADLINE_S)
+        if not all((results / f"{suite}.xml").exists() for suite in suites):
+            raise package.KernelError("the guest ended before all suites had run")
+    except package.KernelError as error:
+        print(f"{kernel.release}: {error}; the end of its console:", flush=True)
+        lines = console.read_text(errors="replace").splitlines() if console.exists() else []
+        print("\n".join(lines[-CONSOLE_LINES:]), flush=True)
+    tallies = {}
+    for suite in suites:
+        tallies[suite] = Tally()
+        tallies[suite].add(results / f"{suite}.xml", f"{kernel.release}, {suite}")
+    return kernel.release, tallies
+
+
+def run_kernels(tally, all_series=SERIES, selection=()):
+    """Adds the tests of these kernels to a Tally, and prints the table."""
+    started = time.monotonic()
+    rows = []
+    if not build():
+        tally.fail("build does not build")
+        return
+    for series in all_series:
+        begun = time.monotonic()
+        try:
+            release, tallies = run_guest(series, selection)
+        except package.KernelError as error:
+            tally.fail(f"no kernel {series} to test on: {error}")
+            rows.append(f"{series:24} -")
+            continue
+        for suite, counted in tallies.items():
+            tally.merge(counted)
+            rows.append(f"{release:24} {suite:12} {counted.passed:7} {counted.failed:7}"
+                        f" {counted.skipped:8}")
+        print(f"{release}: {time.monotonic() - begun:.0f} s", flush=True)
+    print(f"\n{'kernel':24} {'suite':12} {'passed':>7} {'failed':>7} {'skipped':>8}")
+    print("\n".join(rows))
+    print(f"kernels: in {time.monotonic() - started:.0f} s\n", flush=True)
