@@ -66,7 +66,9 @@ static __always_inline bool is_path_dead(
 	siblings.now = bpf_jiffies64();
 	siblings.silence = siblings.now - tp->rcv_tstamp;
 	bpf_loop(SUBFLOWS_HARD_MAX, judge_sibling, &siblings, 0);
-	return siblings.progressing > siblings.silent;
+	/* On a crowded path several wait for the same queue: the second timeout in a row decides.
+	 */
+	return siblings.progressing > siblings.silent && (timeouts || !siblings.silent);
 }
 
 /* The kernel's least: a subflow that may be given up must notice soon (default: 200 ms). */

@@ -5,6 +5,7 @@
 #include "base/histogram.h"
 #include "base/log.h"
 #include "base/loop.h"
+#include "base/service.h"
 #include "control/server.h"
 #include "control/status.h"
 #include "core/multihome.h"
@@ -12,6 +13,7 @@
 #include "kernel/addresses.h"
 #include "kernel/calibration.h"
 #include "kernel/cgroup.h"
+#include "kernel/diag.h"
 #include "kernel/guardian.h"
 #include "kernel/hooks.h"
 #include "kernel/monitor.h"
@@ -19,6 +21,7 @@
 #include "kernel/pm.h"
 #include "kernel/served.h"
 #include "lock.h"
+#include "privilege.h"
 #include "settings.h"
 
 #include <errno.h>
@@ -180,6 +183,22 @@ static void withdraw(struct daemon *daemon, struct action action)
 			"REMOVE token %08x id %u: %s", action.key.token, action.id, strerror(-err));
 }
 
+static void listen_again(struct daemon *daemon, struct action action)
+{
+	struct served_netns *netns = served_find(&daemon->served, action.key.netns);
+	bool is_silent = true;
+	int err;
+
+	if (!netns || netns->state != SERVED_YES || netns_enter(netns->path, action.key.netns))
+		return;
+	err = diag_is_silent(
+		&action.local, &action.remote, daemon->settings.rto_min_ms, &is_silent);
+	netns_leave();
+	/* Where the kernel cannot tell, its timeout alone counts. */
+	if (err != -ENOENT)
+		answer(daemon, &action, EVENT_LISTEN_DONE, is_silent ? 0 : -EAGAIN);
+}
+
 static void arm_timer(struct daemon *daemon, uint64_t deadline_ns)
 {
 	struct itimerspec when = {.it_value = {.tv_sec = deadline_ns / 1000000000,
@@ -206,6 +225,9 @@ static void act(struct daemon *daemon)
 			break;
 		case ACTION_LOCALS:
 			read_locals(daemon, *action);
+			break;
+		case ACTION_LISTEN:
+			listen_again(daemon, *action);
 			break;
 		case ACTION_RECEIPT:
 			if (hooks_put_receipt(&daemon->hooks, &action->key, &action->receipt))
@@ -537,6 +559,12 @@ static int prepare(struct daemon *daemon)
 			return err;
 		}
 	}
+	err = privilege_drop();
+	if (err) {
+		log_error(
+			"cannot give up the capabilities that are not needed: %s", strerror(-err));
+		return err;
+	}
 	err = cgroup_find_root("/proc/self/mounts", daemon->root, sizeof(daemon->root));
 	if (err) {
 		log_error("no cgroup2 file system is mounted, which the hooks attach to: mount -t "
@@ -584,8 +612,14 @@ int daemon_run(const char *config_path)
 				 "cgroup narrows it",
 				cgroup_of(daemon));
 			log_info("ready, version %s", SUBFLOW_VERSION);
-			err = loop_run(&daemon->loop);
+			err = service_begin(&daemon->loop);
+			if (err)
+				log_error("cannot answer the service manager's watchdog: %s",
+					strerror(-err));
+			else
+				err = loop_run(&daemon->loop);
 			log_info("ending");
+			service_end();
 		}
 		end(daemon);
 		guardian_stop(&daemon->guardian);

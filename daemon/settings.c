@@ -66,7 +66,7 @@ int settings_init(struct settings *settings)
 		.stop_bytes = 300000000,
 		.elephant_subflows = 4,
 		.ndiffports = 1,
-		.rto_min_ms = 8,
+		.rto_min_ms = 20,
 		.max_subflows = 8,
 		.calls_per_second = 100,
 		.max_connections = 65536,

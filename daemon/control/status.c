@@ -63,6 +63,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "options_refused", hooks.refused);
 	put_number(object, "events_overruns", view->monitor->overruns);
 	put_number(object, "events_malformed", view->monitor->malformed);
+	put_number(object, "thresholds", plan->thresholds);
 	put_number(object, "elephants", plan->elephants);
 	put_number(object, "requests", plan->requests);
 	put_number(object, "policies", plan->policies);
@@ -74,6 +75,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "destroys", plan->destroyed);
 	put_number(object, "destroy_failures", plan->destroy_failures);
 	put_number(object, "repairs", plan->repairs);
+	put_number(object, "false_alarms", plan->false_alarms);
 	put_number(object, "repairs_denied", plan->repairs_denied);
 	put_number(object, "subflows_lost", plan->lost);
 	put_number(object, "addresses_refused", plan->addresses_refused);

@@ -34,6 +34,20 @@ struct action *actions_add(struct actions *actions, enum action_kind kind, const
 	return action;
 }
 
+struct action *actions_add_about(struct actions *actions, enum action_kind kind,
+	const struct conn *conn, const struct subflow *subflow)
+{
+	struct action *action = actions_add(actions, kind, conn);
+
+	if (!action)
+		return NULL;
+	action->local = subflow->local;
+	action->remote = subflow->remote;
+	action->id = subflow->id;
+	action->serial = subflow->serial;
+	return action;
+}
+
 void actions_undo(struct actions *actions)
 {
 	actions->count--;

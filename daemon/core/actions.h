@@ -19,6 +19,10 @@ void actions_done(struct actions *actions);
 /* One more at the end, about @conn, valid until the next; NULL when memory is short. */
 struct action *actions_add(struct actions *actions, enum action_kind kind, const struct conn *conn);
 
+/* The same, about one of its subflows. */
+struct action *actions_add_about(struct actions *actions, enum action_kind kind,
+	const struct conn *conn, const struct subflow *subflow);
+
 /* Takes back the one that was just added. */
 void actions_undo(struct actions *actions);
 

@@ -217,6 +217,12 @@ void conn_want_again(struct conn *conn, enum subflow_asker asker)
 		conn->wanted_policy++;
 }
 
+void conn_renew_tries(struct conn *conn)
+{
+	if (!conn->retry_ns)
+		conn->tries = 0;
+}
+
 void conn_say(struct conn *conn, const char *format, ...)
 {
 	va_list args;

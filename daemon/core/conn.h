@@ -134,6 +134,9 @@ uint32_t conn_count_all(const struct conn *conn);
 enum subflow_asker conn_take_wanted(struct conn *conn);
 void conn_want_again(struct conn *conn, enum subflow_asker asker);
 
+/* What is newly wanted does not pay for what was given up before. */
+void conn_renew_tries(struct conn *conn);
+
 /* The last decision, as printf(3). */
 void conn_say(struct conn *conn, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

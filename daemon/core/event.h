@@ -31,6 +31,7 @@ enum event_kind {
 	EVENT_CREATE_DONE,  /* serial, error; ENONET: the namespace cannot be entered */
 	EVENT_DESTROY_DONE, /* serial, error */
 	EVENT_LOCALS,       /* locals, n_locals, error */
+	EVENT_LISTEN_DONE,  /* serial, error; EAGAIN: it was heard of meanwhile */
 };
 
 struct event {
@@ -56,6 +57,7 @@ enum action_kind {
 	ACTION_DESTROY,  /* the subflow local, remote; answered by EVENT_DESTROY_DONE */
 	ACTION_WITHDRAW, /* tell the peer that the local address @id is no more */
 	ACTION_LOCALS,   /* which local addresses are there; answered by EVENT_LOCALS */
+	ACTION_LISTEN,   /* is the subflow local, remote still silent? by EVENT_LISTEN_DONE */
 	ACTION_RECEIPT,  /* tell the hooks what was carried out */
 	ACTION_FORGET,   /* the connection is gone: drop its receipt */
 };

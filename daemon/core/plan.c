@@ -46,13 +46,6 @@ const struct action *plan_next(struct plan *plan)
 	return actions_next(&plan->actions);
 }
 
-/* What is newly wanted does not pay for what was given up before. */
-static void renew_tries(struct conn *conn)
-{
-	if (!conn->retry_ns)
-		conn->tries = 0;
-}
-
 static void hear_created(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct endpoint local;
@@ -118,42 +111,6 @@ static void say_refused(struct plan *plan, struct conn *conn, const struct event
 		why);
 }
 
-/* Whether a subflow that died may be replaced; counts it. */
-static bool may_repair(struct plan *plan, struct conn *conn, uint64_t now_ns)
-{
-	if (!repair_allow(&conn->repairs, now_ns)) {
-		plan->counters.repairs_denied++;
-		conn_say(conn,
-			"a subflow died, and is left to the kernel: %d were replaced in %llu s",
-			REPAIR_MOST, REPAIR_WINDOW_NS / 1000000000);
-		return false;
-	}
-	plan->counters.repairs++;
-	return true;
-}
-
-/*
- * One is silent while others progress. It is closed, so that the kernel sends again elsewhere what
- * it holds (the kernel's own timer for that is 200 ms), and another takes its place.
- */
-static void hear_timeout(struct plan *plan, struct conn *conn, const struct event *event)
-{
-	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
-	char text[ENDPOINT_TEXT_MAX];
-
-	if (!subflow || subflow->state != SUBFLOW_ESTABLISHED || subflow->is_doomed ||
-		conn_count_live(conn) < 2 || !may_repair(plan, conn, event->now_ns))
-		return;
-	conn_say(conn, "the path of %s is silent: replaced", endpoint_text(&subflow->local, text));
-	subflow->is_lost = true;
-	closing_begin(plan, conn, subflow);
-	if (conn->is_server)
-		return;
-	conn->wanted_repair++;
-	renew_tries(conn);
-	opening_run(plan, conn, event->now_ns);
-}
-
 /* RFC 8684 3.4.2: the peer closes the subflows of an address that it has withdrawn. */
 static bool is_withdrawn(const struct conn *conn, const struct subflow *subflow)
 {
@@ -209,6 +166,7 @@ static void hear_threshold(struct plan *plan, struct conn *conn, const struct ev
 	uint32_t subflows = conn_count_all(conn);
 	const char *why;
 
+	plan->counters.thresholds++;
 	if (conn->is_server || conn->is_foreign)
 		return;
 	if (!elephant_decide(&plan->rule, event->bytes, subflows, &why)) {
@@ -222,7 +180,7 @@ static void hear_threshold(struct plan *plan, struct conn *conn, const struct ev
 		plan->rule.max_subflows);
 	plan->counters.elephants++;
 	conn->wanted_elephant++;
-	renew_tries(conn);
+	conn_renew_tries(conn);
 	opening_run(plan, conn, event->now_ns);
 }
 
@@ -298,7 +256,7 @@ static void hear_intent(struct plan *plan, struct conn *conn, const struct event
 		removes--;
 	actions_settle(&plan->actions, conn, 0, removes);
 	conn_say(conn, "as the application asked: %u in all", conn_count_all(conn));
-	renew_tries(conn);
+	conn_renew_tries(conn);
 	opening_run(plan, conn, event->now_ns);
 }
 
@@ -444,7 +402,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 			       "this namespace");
 		break;
 	case EVENT_TIMEOUT:
-		hear_timeout(plan, conn, event);
+		repair_hear_timeout(plan, conn, event);
 		break;
 	case EVENT_BOUND:
 		conn->is_bound = true;
@@ -457,6 +415,9 @@ void plan_hear(struct plan *plan, const struct event *event)
 		break;
 	case EVENT_LOCALS:
 		policy_hear_locals(plan, conn, event);
+		break;
+	case EVENT_LISTEN_DONE:
+		repair_hear_listened(plan, conn, event);
 		break;
 	case EVENT_CREATE_DONE:
 		hear_create_done(plan, conn, event);

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 struct plan_counters {
+	uint64_t thresholds;      /* passed by some connection */
 	uint64_t elephants;       /* thresholds that led to a subflow */
 	uint64_t requests;        /* subflows that applications asked for */
 	uint64_t policies;        /* subflows that the policy asked for */
@@ -26,6 +27,7 @@ struct plan_counters {
 	uint64_t destroy_failures;
 	uint64_t repairs;           /* subflows replaced because their path was dead */
 	uint64_t lost;              /* subflows closed because their local address had gone */
+	uint64_t false_alarms;      /* subflows that were heard of before they were replaced */
 	uint64_t repairs_denied;    /* left to the kernel: the connection had too many */
 	uint64_t addresses_refused; /* announced ones that found the connection's table full */
 	uint64_t not_served;        /* events of connections that found the table full */

@@ -1,6 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* Judgement: whether one more subflow of a connection may be given up and replaced. */
+/* Judgement: subflows whose path is dead are given up and replaced. */
 #include "repair.h"
+
+#include "core/closing.h"
+#include "core/opening.h"
+
+#include <errno.h>
 
 bool repair_allow(struct repair_budget *budget, uint64_t now_ns)
 {
@@ -10,4 +15,64 @@ bool repair_allow(struct repair_budget *budget, uint64_t now_ns)
 		return false;
 	budget->spent++;
 	return true;
+}
+
+/* Whether a subflow that died may be replaced; counts it. */
+static bool may_repair(struct plan *plan, struct conn *conn, uint64_t now_ns)
+{
+	if (!repair_allow(&conn->repairs, now_ns)) {
+		plan->counters.repairs_denied++;
+		conn_say(conn,
+			"a subflow died, and is left to the kernel: %d were replaced in %llu s",
+			REPAIR_MOST, REPAIR_WINDOW_NS / 1000000000);
+		return false;
+	}
+	plan->counters.repairs++;
+	return true;
+}
+
+/*
+ * One is silent while others progress. It is closed, so that the kernel sends again elsewhere what
+ * it holds (the kernel's own timer for that is 200 ms), and another takes its place.
+ */
+static void replace(struct plan *plan, struct conn *conn, struct subflow *subflow, uint64_t now_ns)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (!may_repair(plan, conn, now_ns))
+		return;
+	conn_say(conn, "the path of %s is silent: replaced", endpoint_text(&subflow->local, text));
+	subflow->is_lost = true;
+	closing_begin(plan, conn, subflow);
+	if (conn->is_server)
+		return;
+	conn->wanted_repair++;
+	conn_renew_tries(conn);
+	opening_run(plan, conn, now_ns);
+}
+
+static bool is_replaceable(const struct conn *conn, const struct subflow *subflow)
+{
+	return subflow && subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
+	       conn_count_live(conn) > 1;
+}
+
+void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
+
+	if (is_replaceable(conn, subflow))
+		actions_add_about(&plan->actions, ACTION_LISTEN, conn, subflow);
+}
+
+void repair_hear_listened(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_serial(conn, event->serial);
+
+	if (!is_replaceable(conn, subflow))
+		return;
+	if (event->error == EAGAIN)
+		plan->counters.false_alarms++;
+	else
+		replace(plan, conn, subflow, event->now_ns);
 }

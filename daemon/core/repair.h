@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Judgement: whether one more subflow of a connection may be given up and replaced. */
+/* Judgement: subflows whose path is dead are given up and replaced. */
 #ifndef SUBFLOW_REPAIR_H
 #define SUBFLOW_REPAIR_H
 
@@ -10,6 +10,11 @@
 #define REPAIR_MOST      8
 #define REPAIR_WINDOW_NS 10000000000ull
 
+struct conn;
+struct event;
+struct plan;
+
+/* Of one connection. */
 struct repair_budget {
 	uint64_t since_ns; /* when the window began, CLOCK_MONOTONIC */
 	uint32_t spent;    /* in it */
@@ -17,5 +22,14 @@ struct repair_budget {
 
 /* Takes one repair from the budget; false when there is none left. */
 bool repair_allow(struct repair_budget *budget, uint64_t now_ns);
+
+/* A subflow is silent while its siblings progress: it is listened for once more. */
+void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct event *event);
+
+/*
+ * Where the host stood still for a while, the timer fires before what came in meanwhile is read.
+ * By now it has been: one that still is silent is closed, and another opened in its place.
+ */
+void repair_hear_listened(struct plan *plan, struct conn *conn, const struct event *event);
 
 #endif

@@ -112,6 +112,70 @@ static int dump_family(struct mnl_socket *socket, uint8_t family, struct dump *d
 	return genl_ask(socket, request, read_socket, dump);
 }
 
+static void write_endpoint(__be32 *address, __be16 *port, const struct endpoint *endpoint)
+{
+	*port = htons(endpoint->port);
+	if (endpoint->family == AF_INET)
+		memcpy(address, &endpoint->v4, sizeof(endpoint->v4));
+	else
+		memcpy(address, &endpoint->v6, sizeof(endpoint->v6));
+}
+
+struct silence {
+	uint32_t least_ms;
+	bool is_silent, is_known;
+};
+
+static int read_silence(const struct nlmsghdr *message, void *arg)
+{
+	const struct nlattr *attr = NULL;
+	struct silence *silence = arg;
+	struct tcp_info info;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(struct inet_diag_msg))
+		return MNL_CB_STOP;
+	mnl_attr_parse(message, sizeof(struct inet_diag_msg), find_info, &attr);
+	if (!attr || mnl_attr_get_payload_len(attr) < sizeof(info))
+		return MNL_CB_STOP;
+	memcpy(&info, mnl_attr_get_payload(attr), sizeof(info));
+	silence->is_known = true;
+	silence->is_silent = info.tcpi_retransmits && info.tcpi_last_ack_recv >= silence->least_ms;
+	return MNL_CB_STOP;
+}
+
+int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, uint32_t least_ms,
+	bool *ret_is_silent)
+{
+	struct silence silence = {.least_ms = least_ms};
+	struct inet_diag_req_v2 *query;
+	char buffer[GENL_BUFFER_BYTES];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct mnl_socket *socket;
+	int err;
+
+	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	request->nlmsg_flags = NLM_F_REQUEST;
+	query = mnl_nlmsg_put_extra_header(request, sizeof(*query));
+	query->sdiag_family = local->family;
+	query->sdiag_protocol = IPPROTO_TCP;
+	query->idiag_ext = 1 << (INET_DIAG_INFO - 1);
+	query->idiag_states = ~0u;
+	query->id.idiag_cookie[0] = query->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
+	write_endpoint(query->id.idiag_src, &query->id.idiag_sport, local);
+	write_endpoint(query->id.idiag_dst, &query->id.idiag_dport, remote);
+	err = genl_open(NETLINK_SOCK_DIAG, &socket);
+	if (err)
+		return err;
+	err = genl_ask(socket, request, read_silence, &silence);
+	mnl_socket_close(socket);
+	if (err)
+		return err;
+	if (!silence.is_known)
+		return -EPROTO;
+	*ret_is_silent = silence.is_silent;
+	return 0;
+}
+
 int diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg)
 {
 	struct dump dump = {.each = each, .arg = arg};

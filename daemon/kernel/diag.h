@@ -24,6 +24,13 @@ struct diag_conn {
 int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn);
 
 /*
+ * Whether the TCP socket @local, @remote of the namespace that the thread is in waits for an
+ * answer to what it has sent again, and has heard nothing for @least_ms. -ENOENT: there is none.
+ */
+int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, uint32_t least_ms,
+	bool *ret_is_silent);
+
+/*
  * Calls @each for every established MPTCP connection of the namespace that the
  * thread is in. -ENOENT, -EOPNOTSUPP: this kernel has no MPTCP diagnosis (the module
  * mptcp_diag).

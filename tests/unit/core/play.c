@@ -85,6 +85,10 @@ void play_act(struct play *play)
 						       .n_locals = play->n_locals,
 						       .error = play->locals_error});
 			break;
+		case ACTION_LISTEN:
+			play->listens++;
+			answer(play, &action, EVENT_LISTEN_DONE, play->listen_error);
+			break;
 		case ACTION_RECEIPT:
 			play->receipts++;
 			play->receipt = action.receipt;

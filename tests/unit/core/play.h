@@ -17,12 +17,13 @@ struct play {
 	struct plan plan;
 	struct conn_key key;
 	uint64_t now_ns;
-	int create_error, destroy_error; /* errno of the answers to come; 0 = success */
-	struct endpoint locals[4];       /* the namespace's addresses */
+	int create_error, destroy_error,
+		listen_error;      /* errno of the answers to come; 0 = success */
+	struct endpoint locals[4]; /* the namespace's addresses */
 	uint32_t n_locals;
 	int locals_error;
 	/* What was asked for so far. */
-	unsigned int creates, destroys, receipts, forgets, lookups, withdrawals;
+	unsigned int creates, destroys, listens, receipts, forgets, lookups, withdrawals;
 	struct action create, destroy, withdraw; /* the last of each */
 	struct receipt receipt;
 };

@@ -73,6 +73,20 @@ static void once_is_enough(void **state)
 	assert_int_equal(play->creates, 2);
 }
 
+static void one_that_is_heard_of_meanwhile_stays(void **state)
+{
+	struct play *play = *state;
+
+	play_two(play);
+	play->listen_error = EAGAIN;
+	fall_silent(play, LOCAL_PORT + 1);
+	assert_int_equal(play->listens, 1);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(play->plan.counters.false_alarms, 1);
+	assert_int_equal(play->plan.counters.repairs, 0);
+}
+
 static void a_refused_destroy_leaves_it_as_it_was(void **state)
 {
 	struct play *play = *state;
@@ -133,6 +147,7 @@ int main(void)
 		TEST(the_first_one_too),
 		TEST(the_last_one_is_left_alone),
 		TEST(once_is_enough),
+		TEST(one_that_is_heard_of_meanwhile_stays),
 		TEST(a_refused_destroy_leaves_it_as_it_was),
 		TEST(flapping_links_are_left_to_the_kernel),
 		TEST(a_server_closes_and_leaves_the_rest_to_its_client),
