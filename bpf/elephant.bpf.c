@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Detection: one callback per round trip and subflow tells when an MPTCP
- * connection has sent more than the next threshold of the elephant rule, and
- * one per retransmission timeout tells when a subflow's path is dead.
+ * connection has sent more than the next threshold of the elephant rule; one
+ * per packet that is received (as GRO has put it together) tells it of what was
+ * received, since the receiver of data has no callback per round trip. And one
+ * per retransmission timeout tells when a subflow's path is dead.
  */
 #include "mptcp.h"
 
@@ -27,11 +29,21 @@
  */
 #define SPREAD_GATE (64 * 1024)
 
+/* The callbacks that are asked for until the rule's last threshold. */
+#define PROGRESS (BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG)
+
 static __always_inline __u64 bytes_sent(const struct mptcp_sock *msk, struct elephant *e)
 {
 	if (bpf_core_field_exists(msk->bytes_sent))
 		return msk->bytes_sent;
 	return msk->snd_nxt - e->first;
+}
+
+static __always_inline __u64 bytes_received(const struct mptcp_sock *msk, struct elephant *e)
+{
+	if (bpf_core_field_exists(msk->bytes_received))
+		return msk->bytes_received;
+	return msk->ack_seq - e->first_received;
 }
 
 /* The initial data sequence number, for kernels that do not count bytes sent. */
@@ -52,7 +64,8 @@ static __always_inline bool has_siblings(struct mptcp_sock *msk)
 	return BPF_CORE_READ(msk, conn_list.next, next) != subflows_of(msk);
 }
 
-static __always_inline int on_round_trip(struct bpf_sock_ops *ctx)
+/* @is_round_trip: else a packet was received. */
+static __always_inline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 {
 	__u32 flags = ctx->bpf_sock_ops_cb_flags;
 	struct elephant fresh, *e;
@@ -61,7 +74,8 @@ static __always_inline int on_round_trip(struct bpf_sock_ops *ctx)
 	struct record *r;
 	__u64 bytes, next, netns;
 
-	if (ctx->bytes_acked < (flags & SPREAD ? SPREAD_GATE : config.start))
+	if ((is_round_trip ? ctx->bytes_acked : ctx->bytes_received) <
+		(flags & SPREAD ? SPREAD_GATE : config.start))
 		return 1;
 	sk = ctx->sk;
 	if (!sk)
@@ -77,26 +91,28 @@ static __always_inline int on_round_trip(struct bpf_sock_ops *ctx)
 			return 1;
 		fresh.next = config.start;
 		fresh.first = first_sequence(msk);
+		/* Where the kernel does not count: nearly, if there are several subflows by now. */
+		fresh.first_received = msk->ack_seq - ctx->bytes_received;
 		e = bpf_sk_storage_get(&elephants, msk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
 		if (!e)
 			return 1;
 	}
-	if (!(flags & SPREAD) && has_siblings(msk)) {
+	if (is_round_trip && !(flags & SPREAD) && has_siblings(msk)) {
 		flags |= SPREAD;
 		bpf_sock_ops_cb_flags_set(ctx, flags);
 		hasten(ctx);
 	}
 	next = e->next;
 	if (next >= config.stop) {
-		bpf_sock_ops_cb_flags_set(ctx, flags & ~BPF_SOCK_OPS_RTT_CB_FLAG);
+		bpf_sock_ops_cb_flags_set(ctx, flags & ~PROGRESS);
 		return 1;
 	}
-	bytes = bytes_sent(msk, e);
+	bytes = is_round_trip ? bytes_sent(msk, e) : bytes_received(msk, e);
 	if (bytes < next)
 		return 1;
 
 	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
-	if (!r) { /* the next round trip tries again */
+	if (!r) { /* the next callback tries again */
 		__sync_fetch_and_add(&counters.deferred, 1);
 		return 1;
 	}
@@ -151,9 +167,11 @@ static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
 			tell(RECORD_FOREIGN, netns, msk->token);
 		return 1;
 	}
-	/* Only a client can open subflows, so only its uploads are watched. */
+	/* Only a client can open subflows, so only its side is watched. */
 	if (!active)
 		return 1;
+	if (config.downloads)
+		flags |= BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG;
 	if (config.rto_min_us)
 		flags |= BPF_SOCK_OPS_RTO_CB_FLAG;
 	if (joined)
@@ -182,7 +200,9 @@ int subflow_sockops(struct bpf_sock_ops *ctx)
 {
 	switch (ctx->op) {
 	case BPF_SOCK_OPS_RTT_CB:
-		return on_round_trip(ctx);
+		return on_progress(ctx, true);
+	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
+		return on_progress(ctx, false);
 	case BPF_SOCK_OPS_RTO_CB:
 		return on_timeout(ctx);
 	case BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB:

@@ -11,8 +11,9 @@
 
 /* When the next threshold record of a connection is due. */
 struct elephant {
-	__u64 next;  /* bytes sent */
-	__u64 first; /* data sequence number before the first byte; old kernels only */
+	__u64 next; /* bytes sent, or received */
+	__u64 first,
+		first_received; /* data sequence numbers of the first bytes; old kernels only */
 };
 
 /* Doorbells and thresholds, to the daemon. */

@@ -76,8 +76,8 @@ struct mptcp_pm_data {
 };
 
 struct mptcp_sock {
-	__u64 bytes_sent; /* kernels from 6.5 */
-	__u64 snd_nxt;
+	__u64 bytes_sent, bytes_received; /* kernels from 6.5 */
+	__u64 snd_nxt, ack_seq;
 	__u32 token;
 	unsigned long flags;
 	struct list_head conn_list;

@@ -16,7 +16,7 @@
 #define RECORD_VERSION 2
 
 enum record_kind {
-	RECORD_THRESHOLD = 1, /* the connection has sent more than a threshold */
+	RECORD_THRESHOLD = 1, /* the connection has sent or received more than a threshold */
 	RECORD_INTENT = 2,    /* the application's requests, as they stand now */
 	RECORD_FOREIGN = 3,   /* the in-kernel path manager owns the connection */
 	RECORD_TIMEOUT = 4,   /* a subflow is silent while its siblings progress */
@@ -41,10 +41,10 @@ struct record {
 	__u16 version;
 	__u16 kind;
 	__u32 token;
-	__u64 netns;                     /* cookie of the network namespace */
-	__u64 time_ns;                   /* CLOCK_MONOTONIC */
-	__u64 bytes;                     /* RECORD_THRESHOLD: bytes sent when it was noticed */
-	__u64 threshold;                 /* RECORD_THRESHOLD: the one that was passed, bytes */
+	__u64 netns;     /* cookie of the network namespace */
+	__u64 time_ns;   /* CLOCK_MONOTONIC */
+	__u64 bytes;     /* RECORD_THRESHOLD: sent, or received, when it was noticed */
+	__u64 threshold; /* RECORD_THRESHOLD: the one that was passed, bytes */
 	__u32 generation, adds, removes; /* RECORD_INTENT: see struct intent */
 	__u32 msk_flags;                 /* the walk only: mptcp_sock.flags, for calibration */
 	/* RECORD_TIMEOUT: the subflow. Addresses are in network byte order, IPv4 in the first word.
@@ -73,6 +73,7 @@ struct receipt {
 struct hook_config {
 	__u64 start, step, stop; /* the elephant rule, bytes */
 	__u32 max_subflows;      /* per connection, for applications */
+	__u32 downloads;         /* 0 = bytes received are not looked at */
 	__u32 rto_min_us;        /* of a subflow that has siblings; 0 = no repair */
 	__u32 calls_per_second;  /* per socket */
 	__u64 fallback_mask;     /* bits of mptcp_sock.flags that say "fallen back" */

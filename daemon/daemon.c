@@ -420,6 +420,7 @@ static int load_hooks(struct daemon *daemon)
 		.start = settings->start_bytes,
 		.step = settings->step_bytes,
 		.stop = settings->stop_bytes,
+		.downloads = settings->downloads,
 		.max_subflows = settings->max_subflows,
 		.calls_per_second = settings->calls_per_second,
 		.rto_min_us = settings->rto_min_ms * 1000,

@@ -11,6 +11,7 @@ struct settings {
 	/* [elephant] */
 	uint64_t start_bytes, step_bytes, stop_bytes;
 	uint32_t elephant_subflows;
+	bool downloads;
 	/* [policy] */
 	uint32_t ndiffports;
 	bool fullmesh;

@@ -46,7 +46,7 @@ def send(connection, size):
     while size > 0:
         size -= connection.send(block[:min(size, len(block))])
 
-space.update(sink=sink, send=send, threading=threading)
+space.update(sink=sink, send=send, drain=drain, threading=threading)
 for line in sys.stdin:
     code, answer = json.loads(line), None
     try:

@@ -90,20 +90,6 @@ def test_ipv6(pair):
     assert {local[0] for local, _ in app.wait_subflows(3)} == {pair.near.ip6}
 
 
-def test_a_download_is_not_split_yet(pair):
-    """The side that sends accepted the connection: only its client could open subflows."""
-    daemon = pair.serve(config(start=5, step=5, stop=100, max_subflows=4))
-    sink = pair.sink()
-    app = pair.app(pair.client).connect(pair.far.ip4)
-    wait_until(lambda: sink("len(accepted)") == 1, "accepted")
-    app("threading.Thread(target=lambda: [0 for _ in iter(lambda: s.recv(1 << 20), b'')], daemon=True).start()")
-    sink("s = accepted[0]")
-    sink(f"send(s, {20 * MB})")
-    assert pair.connection(daemon, sink)["role"] == "server"
-    assert joins(pair) == 0
-    assert daemon.status()["daemon"]["counters"]["thresholds"] == 0
-
-
 def test_plain_tcp_is_never_touched(pair):
     daemon = pair.serve(config(start=1, step=1, stop=100, max_subflows=4))
     pair.sink()

@@ -44,6 +44,7 @@ static void assert_defaults(void)
 	assert_int_equal(settings.step_bytes, 50000000);
 	assert_int_equal(settings.stop_bytes, 300000000);
 	assert_int_equal(settings.elephant_subflows, 4);
+	assert_true(settings.downloads);
 	assert_int_equal(settings.ndiffports, 1);
 	assert_false(settings.fullmesh);
 	assert_int_equal(settings.max_subflows, 8);
@@ -72,6 +73,7 @@ static void every_key_is_read(void **state)
 				   "step = 2MB\n"
 				   "stop = 3MB\n"
 				   "max_subflows = 5\n"
+				   "downloads = no\n"
 				   "[policy]\n"
 				   "ndiffports = 2\n"
 				   "fullmesh = yes\n"
@@ -93,6 +95,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(settings.step_bytes, 2000000);
 	assert_int_equal(settings.stop_bytes, 3000000);
 	assert_int_equal(settings.elephant_subflows, 5);
+	assert_false(settings.downloads);
 	assert_int_equal(settings.ndiffports, 2);
 	assert_true(settings.fullmesh);
 	assert_int_equal(settings.max_subflows, 6);
