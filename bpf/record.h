@@ -67,6 +67,10 @@ struct conn_key {
 struct receipt {
 	__u32 adds;
 	__u32 removes;
+	/* Commands being given to the kernel for these: whether the socket shows it is not known.
+	 */
+	__u32 creating;
+	__u32 destroying;
 };
 
 /* Set by the daemon before it loads the programs, and again on change. */

@@ -153,7 +153,8 @@ static __always_inline int set_number(struct bpf_sockopt *ctx, bool add)
 	struct receipt *receipt;
 	struct intent *intent;
 	struct sock *first;
-	int *value = ctx->optval, n, live, total;
+	/* How many there will be once everything asked for has come about. */
+	int *value = ctx->optval, n, live, most, least;
 	__u32 state;
 
 	if (ctx->optlen != sizeof(*value) || (void *)(value + 1) > ctx->optval_end)
@@ -183,14 +184,16 @@ static __always_inline int set_number(struct bpf_sockopt *ctx, bool add)
 
 	/* Not connected yet: the first subflow is to come. */
 	live = count_live(msk);
-	total = (live ?: 1) + intent->adds - intent->removes;
+	most = least = (live ?: 1) + intent->adds - intent->removes;
 	key.token = BPF_CORE_READ(msk, token);
 	receipt = bpf_map_lookup_elem(&receipts, &key);
-	if (receipt)
-		total -= receipt->adds - receipt->removes;
-	if (add && (n >= SUBFLOWS_HARD_MAX || total + n > (int)config.max_subflows))
+	if (receipt) {
+		most += receipt->removes + receipt->destroying - receipt->adds;
+		least += receipt->removes - receipt->adds - receipt->creating;
+	}
+	if (add && (n >= SUBFLOWS_HARD_MAX || most + n > (int)config.max_subflows))
 		return fail(ctx, EDQUOT);
-	if (!add && n >= total)
+	if (!add && n >= least)
 		return fail(ctx, EBUSY);
 
 	if (add)

@@ -48,6 +48,22 @@ struct action *actions_add_about(struct actions *actions, enum action_kind kind,
 	return action;
 }
 
+struct action *actions_begin(struct actions *actions, enum action_kind kind,
+	const struct conn *conn, const struct subflow *subflow, uint32_t *under_way)
+{
+	struct action *action;
+
+	++*under_way;
+	if (actions_add(actions, ACTION_RECEIPT, conn)) {
+		action = actions_add_about(actions, kind, conn, subflow);
+		if (action)
+			return action;
+		actions_undo(actions);
+	}
+	--*under_way;
+	return NULL;
+}
+
 void actions_undo(struct actions *actions)
 {
 	actions->count--;

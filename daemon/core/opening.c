@@ -41,24 +41,30 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	struct action *action;
 	struct subflow *subflow;
 	uint8_t id;
-	int err = ids_get(&conn->ids, local, &id);
+	int err;
 
+	/* With those that are on their way out; when one is gone it is tried again. */
+	if (conn->n_subflows >= SUBFLOWS_HARD_MAX)
+		return -EDQUOT;
+	err = ids_get(&conn->ids, local, &id);
 	if (err)
 		return err;
-	action = actions_add(&plan->actions, ACTION_CREATE, conn);
-	if (!action)
-		return -ENOMEM;
 	subflow = conn_add_subflow(conn);
-	if (!subflow) {
-		actions_undo(&plan->actions);
+	if (!subflow)
 		return -ENOMEM;
-	}
 	subflow->asker = asker;
 	subflow->state = SUBFLOW_OPENING;
-	action->local = subflow->local = *local;
-	action->remote = subflow->remote = *remote;
-	action->id = subflow->id = id;
-	action->serial = subflow->serial;
+	subflow->local = *local;
+	subflow->remote = *remote;
+	subflow->id = id;
+	action = asker == ASKER_APPLICATION
+			 ? actions_begin(&plan->actions, ACTION_CREATE, conn, subflow,
+				   &conn->receipt.creating)
+			 : actions_add_about(&plan->actions, ACTION_CREATE, conn, subflow);
+	if (!action) {
+		conn_remove_subflow(conn, subflow);
+		return -ENOMEM;
+	}
 	action->cause_ns = cause_ns;
 	return 0;
 }

@@ -138,6 +138,7 @@ static void hear_subflow_closed(struct plan *plan, struct conn *conn, const stru
 	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed)
 		actions_settle(&plan->actions, conn, 0, 1);
 	conn_remove_subflow(conn, subflow);
+	opening_run(plan, conn, 0);
 }
 
 static void hear_announced(struct plan *plan, struct conn *conn, const struct event *event)
@@ -272,6 +273,8 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
 	bool is_asked;
 
+	if (subflow && subflow->asker == ASKER_APPLICATION)
+		conn->receipt.creating--;
 	if (!event->error) {
 		plan->counters.created++;
 		conn->tries = 0;
@@ -290,6 +293,8 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 			mesh_give_back(conn->mesh, &subflow->local, &subflow->remote);
 		else
 			conn_want_again(conn, subflow->asker);
+		if (is_asked)
+			actions_add(&plan->actions, ACTION_RECEIPT, conn);
 		conn_remove_subflow(conn, subflow);
 		if (!conn->retry_ns)
 			conn_set_retry(&plan->table, conn,
@@ -316,8 +321,10 @@ static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct
 {
 	struct subflow *subflow = conn_find_serial(conn, event->serial);
 
-	if (!subflow || !subflow->is_lost)
+	if (!subflow || !subflow->is_lost) {
+		conn->receipt.destroying--;
 		actions_settle(&plan->actions, conn, 0, 1);
+	}
 	if (!event->error)
 		plan->counters.destroyed++;
 	else

@@ -20,6 +20,8 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#define PORTION_MAX 16
+
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
 	char line[600];
@@ -79,6 +81,7 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 		return -errno;
 	}
 	hooks->skeleton->data->config = *config;
+	hooks->ring_records = ring_bytes / sizeof(struct record);
 	err = bpf_map__set_max_entries(hooks->skeleton->maps.ring, ring_bytes);
 	if (!err)
 		err = hooks_bpf__load(hooks->skeleton);
@@ -170,10 +173,13 @@ static void hear(struct hooks *hooks, const void *bytes, size_t size)
 	hooks->heard(hooks->owner, &event);
 }
 
+/* libbpf: an error ends the reading after this record. */
 static int read_record(void *context, void *data, size_t size)
 {
-	hear(context, data, size);
-	return 0;
+	struct hooks *hooks = context;
+
+	hear(hooks, data, size);
+	return hooks->portion-- > 1 ? 0 : -EAGAIN;
 }
 
 static void hear_walked(void *arg, const struct record *record)
@@ -195,16 +201,24 @@ static void check_losses(struct hooks *hooks)
 		log_error("cannot walk the sockets for lost requests: %s", strerror(-err));
 }
 
+/* Not more than there may be now: who fills the ring must not keep us here. */
+static void drain(struct hooks *hooks, uint32_t portion)
+{
+	hooks->portion = portion;
+	ring_buffer__consume(hooks->ring);
+	check_losses(hooks);
+}
+
+/* In portions: the path manager's events are to be heard between. */
 static void read_ring(struct source *source, uint32_t events)
 {
 	(void)events;
-	hooks_drain(SOURCE_OWNER(source, struct hooks, source));
+	drain(SOURCE_OWNER(source, struct hooks, source), PORTION_MAX);
 }
 
 void hooks_drain(struct hooks *hooks)
 {
-	ring_buffer__consume(hooks->ring);
-	check_losses(hooks);
+	drain(hooks, hooks->ring_records);
 }
 
 int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const char *cgroup,

@@ -19,6 +19,8 @@ struct hooks {
 	struct source source;
 	uint64_t lost_seen;
 	uint64_t records, malformed, walks;
+	uint32_t ring_records; /* that fit the ring */
+	uint32_t portion;      /* still to be read in this turn */
 
 	void *owner;
 	void (*heard)(void *owner, const struct event *event);

@@ -90,7 +90,8 @@ void play_act(struct play *play)
 			answer(play, &action, EVENT_LISTEN_DONE, play->listen_error);
 			break;
 		case ACTION_RECEIPT:
-			play->receipts++;
+			play->receipts += action.receipt.adds != play->receipt.adds ||
+					  action.receipt.removes != play->receipt.removes;
 			play->receipt = action.receipt;
 			break;
 		case ACTION_FORGET:

@@ -118,7 +118,7 @@ static void namespaces_are_apart(void **state)
 static void a_heap_of_actions_is_kept(void **state)
 {
 	struct play *play = *state;
-	struct event event = {.kind = EVENT_INTENT, .key = play->key, .adds = 100};
+	struct event event = {.kind = EVENT_INTENT, .key = play->key, .adds = 60};
 	const struct action *action;
 	uint32_t serial = 0;
 
@@ -126,12 +126,69 @@ static void a_heap_of_actions_is_kept(void **state)
 	play->plan.max_subflows = 200;
 	plan_hear(&play->plan, &event);
 	while ((action = plan_next(&play->plan))) {
+		if (action->kind == ACTION_RECEIPT)
+			continue;
 		assert_int_equal(action->kind, ACTION_CREATE);
 		assert_true(action->serial > serial);
 		serial = action->serial;
 	}
-	assert_int_equal(conn_count_live(play_conn(play)), 101);
+	assert_int_equal(conn_count_live(play_conn(play)), 61);
 	assert_null(plan_next(&play->plan));
+}
+
+/* Those that are on their way out are there still. */
+static void no_more_are_opened_than_the_kernel_should_hold(void **state)
+{
+	struct play *play = *state;
+	unsigned int open = SUBFLOWS_HARD_MAX - 1;
+
+	play_connect(play);
+	play->plan.max_subflows = SUBFLOWS_HARD_MAX;
+	play_intent(play, open, 0);
+	assert_int_equal(play->creates, open);
+	for (unsigned int i = 1; i <= open; i++)
+		play_joined(play, LOCAL_PORT + i);
+	play_intent(play, open, 10);
+	play_intent(play, open + 10, 10);
+	assert_int_equal(play->destroys, 10);
+	assert_int_equal(play->creates, open);
+	play_assert_subflows(play, open + 1 - 10, 0, 10);
+	for (unsigned int i = 0; i < 10; i++)
+		play_left(play, LOCAL_PORT + open - i);
+	assert_int_equal(play->creates, open + 10);
+	play_assert_receipt(play, open + 10, 10);
+}
+
+/* The hooks are told before a command is given, and after it. */
+static void what_is_under_way_is_told_before(void **state)
+{
+	struct play *play = *state;
+	struct event event = {.kind = EVENT_INTENT, .key = play->key, .adds = 1};
+	struct receipt receipt = {};
+	const struct action *action;
+
+	play_connect(play);
+	plan_hear(&play->plan, &event);
+	while ((action = plan_next(&play->plan)) && action->kind == ACTION_RECEIPT)
+		receipt = action->receipt;
+	assert_int_equal(action->kind, ACTION_CREATE);
+	assert_int_equal(receipt.creating, 1);
+	assert_int_equal(receipt.adds, 0);
+	play_hear(play, (struct event){.kind = EVENT_CREATE_DONE, .serial = action->serial});
+	assert_int_equal(play->receipt.creating, 0);
+	assert_int_equal(play->receipt.adds, 1);
+	play_joined(play, LOCAL_PORT + 1);
+
+	event.removes = 1;
+	plan_hear(&play->plan, &event);
+	while ((action = plan_next(&play->plan)) && action->kind == ACTION_RECEIPT)
+		receipt = action->receipt;
+	assert_int_equal(action->kind, ACTION_DESTROY);
+	assert_int_equal(receipt.destroying, 1);
+	assert_int_equal(receipt.removes, 0);
+	play_hear(play, (struct event){.kind = EVENT_DESTROY_DONE, .serial = action->serial});
+	assert_int_equal(play->receipt.destroying, 0);
+	assert_int_equal(play->receipt.removes, 1);
 }
 
 static void nothing_is_no_event(void **state)
@@ -156,6 +213,8 @@ int main(void)
 		TEST(a_gone_namespace_takes_its_connections),
 		TEST(namespaces_are_apart),
 		TEST(a_heap_of_actions_is_kept),
+		TEST(no_more_are_opened_than_the_kernel_should_hold),
+		TEST(what_is_under_way_is_told_before),
 		TEST(nothing_is_no_event),
 	};
 

@@ -1,0 +1,58 @@
+# SPDX-License-Identifier: MIT
+"""Random option calls from many threads: the kernel's state is the model's, and nothing complains."""
+import json
+import os
+import random
+import re
+import socket
+import subprocess
+
+from conftest import BUILD
+
+SECONDS = int(os.environ.get("HAMMER_SECONDS", "5"))
+THREADS = 8
+COMPLAINT = re.compile(rb"WARNING:|BUG:|Oops|general protection|KASAN|UBSAN|refcount_t|lockdep")
+
+
+def kernel_log():
+    """Reads what the kernel says from now on, when called again."""
+    fd = os.open("/dev/kmsg", os.O_RDONLY | os.O_NONBLOCK)
+    os.lseek(fd, 0, os.SEEK_END)
+
+    def read():
+        lines = []
+        try:
+            while True:
+                lines.append(os.read(fd, 8192))
+        except BlockingIOError:
+            os.close(fd)
+            return lines
+    return read
+
+
+def test_random_calls_leave_the_state_that_the_model_has(pair):
+    daemon = pair.serve({"limits": {"calls_per_second": 1000000, "max_subflows": 8}})
+    sink = pair.sink(address="::", family=socket.AF_INET6)
+    seed = os.environ.get("HAMMER_SEED", str(random.getrandbits(32)))
+    said = kernel_log()
+    hammer = pair.client.popen(
+        ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups",
+         BUILD / "tests" / "e2e" / "hammer", pair.far.ip4, pair.far.ip6, "7000", "8",
+         str(SECONDS), str(THREADS), seed],
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    output, errors = hammer.communicate(timeout=SECONDS + 60)
+    print(f"HAMMER_SEED={seed}\n{output}{errors}")
+    complaints = [line for line in said() if COMPLAINT.search(line)]
+    assert not complaints
+    print(daemon.status()["daemon"]["counters"])
+    assert hammer.returncode == 0, errors
+    result = json.loads(output)
+    assert result["violations"] == 0
+    # It did what it is for: requests were accepted, and refused for each of these reasons.
+    assert result["adds"] > 10 and result["removes"] > 10 and result["calls"] > 10000
+    for kind in ("set 10003 EINVAL", "set 10003 EDQUOT", "set 10004 EBUSY", "set 10003 EOPNOTSUPP",
+                 "get 10005 ERANGE", "get 10005 ENOTCONN", "get 10006 EINVAL"):
+        assert kind in result["errors"], kind
+    counters = daemon.status()["daemon"]["counters"]
+    assert counters["records_malformed"] == counters["events_malformed"] == 0
+    sink.stop()
