@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from kernels import guest, package
-from kernels.inside import SUITES
+from kernels.inside import LEFT_OUT, SUITES
 from tally import Tally
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -76,4 +76,5 @@ def run_kernels(tally, all_series=SERIES, selection=()):
         print(f"{release}: {time.monotonic() - begun:.0f} s", flush=True)
     print(f"\n{'kernel':24} {'suite':12} {'passed':>7} {'failed':>7} {'skipped':>8}")
     print("\n".join(rows))
+    print(f"left out, as they are about the lab and need a fast machine: {', '.join(LEFT_OUT)}")
     print(f"kernels: in {time.monotonic() - started:.0f} s\n", flush=True)
