@@ -9,6 +9,7 @@ enum { EXIT_USAGE = 2 };
 
 static const struct verb *const verbs[] = {
 	&status_verb,
+	&explain_verb,
 	&doctor_verb,
 	&run_verb,
 };

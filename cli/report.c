@@ -12,8 +12,7 @@
 
 enum { PATH_SIZE = 96 };
 
-/* Names come from other users' namespaces: nothing in them may steer a terminal. */
-static void put_text(FILE *out, const char *text, int width)
+void report_put_text(FILE *out, const char *text, int width)
 {
 	int n = 0;
 
@@ -106,7 +105,7 @@ static void put_trouble(FILE *out, struct answer_reader *reader, struct json_obj
 		if (!is_trouble(name) || !json_object_get_int64(value))
 			continue;
 		fputs(separator, out);
-		put_text(out, name, 0);
+		report_put_text(out, name, 0);
 		fprintf(out, " %" PRId64, json_object_get_int64(value));
 		separator = ", ";
 	}
@@ -168,14 +167,15 @@ static void put_daemon(FILE *out, struct answer_reader *reader, struct json_obje
 	struct json_object *uptime;
 
 	fputs("subflowd ", out);
-	put_text(out, answer_get_text(reader, daemon, "daemon", "version"), 0);
+	report_put_text(out, answer_get_text(reader, daemon, "daemon", "version"), 0);
 	fprintf(out, ", pid %" PRIu64 ", up ", answer_get_number(reader, daemon, "daemon", "pid"));
 	uptime = answer_get(reader, daemon, "daemon", "uptime_s", json_type_double);
 	put_duration(out, uptime ? json_object_get_double(uptime) : 0);
 	fputs("\n  config      ", out);
-	put_text(out, answer_get_text_or(reader, daemon, "daemon", "config", "none (defaults)"), 0);
+	report_put_text(
+		out, answer_get_text_or(reader, daemon, "daemon", "config", "none (defaults)"), 0);
 	fputs("\n  cgroup      ", out);
-	put_text(out, answer_get_text_or(reader, daemon, "daemon", "cgroup", "none"), 0);
+	report_put_text(out, answer_get_text_or(reader, daemon, "daemon", "cgroup", "none"), 0);
 	fputs("\n  elephants   one more subflow at ", out);
 	put_bytes(out, answer_get_number(reader, elephant, "daemon.elephant", "start"));
 	fputs(", then every ", out);
@@ -203,15 +203,15 @@ static void put_namespaces(FILE *out, struct answer_reader *reader, struct json_
 		snprintf(path, sizeof(path), "namespaces[%zu]", i);
 		item = answer_get_item(reader, list, i, path);
 		fputs("  ", out);
-		put_text(out, answer_get_text(reader, item, path, "name"), 12);
+		report_put_text(out, answer_get_text(reader, item, path, "name"), 12);
 		putc(' ', out);
-		put_text(out, answer_get_text(reader, item, path, "state"), 12);
+		report_put_text(out, answer_get_text(reader, item, path, "state"), 12);
 		connections = answer_get_number(reader, item, path, "connections");
 		fprintf(out, " %" PRIu64 " connection%s", connections, connections == 1 ? "" : "s");
 		reason = answer_get_text_or(reader, item, path, "reason", "");
 		if (*reason) {
 			fputs(": ", out);
-			put_text(out, reason, 0);
+			report_put_text(out, reason, 0);
 		}
 		putc('\n', out);
 	}
@@ -230,12 +230,12 @@ static void put_subflows(
 		snprintf(item_path, sizeof(item_path), "%.60s.subflows[%zu]", path, i);
 		item = answer_get_item(reader, list, i, item_path);
 		fprintf(out, "    %s %zu  ", "subflow", i + 1);
-		put_text(out, answer_get_text(reader, item, item_path, "local"), 0);
+		report_put_text(out, answer_get_text(reader, item, item_path, "local"), 0);
 		fputs(" -> ", out);
-		put_text(out, answer_get_text(reader, item, item_path, "remote"), 0);
+		report_put_text(out, answer_get_text(reader, item, item_path, "remote"), 0);
 		fprintf(out, "  id %" PRIu64 "  ",
 			answer_get_number(reader, item, item_path, "id"));
-		put_text(out, answer_get_text(reader, item, item_path, "state"), 0);
+		report_put_text(out, answer_get_text(reader, item, item_path, "state"), 0);
 		putc('\n', out);
 	}
 }
@@ -270,15 +270,15 @@ static void put_connection(
 	const char *decision = answer_get_text_or(reader, item, path, "decision", "");
 
 	fprintf(out, "  %08" PRIx64 "  ", answer_get_number(reader, item, path, "token"));
-	put_text(out, answer_get_text(reader, item, path, "namespace"), 0);
+	report_put_text(out, answer_get_text(reader, item, path, "namespace"), 0);
 	fputs("  ", out);
-	put_text(out, answer_get_text_or(reader, item, path, "role", "role unknown"), 0);
+	report_put_text(out, answer_get_text_or(reader, item, path, "role", "role unknown"), 0);
 	fputs("  ", out);
-	put_text(out, answer_get_text(reader, item, path, "local"), 0);
+	report_put_text(out, answer_get_text(reader, item, path, "local"), 0);
 	fputs(" -> ", out);
-	put_text(out, answer_get_text(reader, item, path, "remote"), 0);
+	report_put_text(out, answer_get_text(reader, item, path, "remote"), 0);
 	fputs("  ", out);
-	put_text(out, answer_get_text(reader, item, path, "state"), 0);
+	report_put_text(out, answer_get_text(reader, item, path, "state"), 0);
 	fputs("\n    sent       ", out);
 	put_counter(out, reader, item, path, "bytes_sent");
 	fputs(", received ", out);
@@ -290,7 +290,7 @@ static void put_connection(
 	put_thresholds(out, reader, item, path);
 	if (*decision) {
 		fputs("    decision   ", out);
-		put_text(out, decision, 0);
+		report_put_text(out, decision, 0);
 		putc('\n', out);
 	}
 }

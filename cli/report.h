@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 /*
  * Writes the report into *@ret_text, to be freed by the caller; with
@@ -18,5 +19,11 @@ int report_write(struct json_object *root, bool connections_only, char **ret_tex
 
 /* "123.4 MB" and the like; MB = 10^6 bytes. */
 void report_format_bytes(uint64_t bytes, char *ret_text, size_t size);
+
+/*
+ * Writes @text, filled up with blanks to @width. Names come from other users' namespaces: nothing
+ * in them may steer a terminal.
+ */
+void report_put_text(FILE *out, const char *text, int width);
 
 #endif

@@ -129,6 +129,14 @@ static struct json_object *write_subflows(const struct conn *conn)
 		[SUBFLOW_ESTABLISHED] = "established",
 		[SUBFLOW_CLOSING] = "closing",
 	};
+	static const char *const askers[] = {
+		[ASKER_NOBODY] = NULL,
+		[ASKER_APPLICATION] = "application",
+		[ASKER_ELEPHANT] = "elephant",
+		[ASKER_POLICY] = "ndiffports",
+		[ASKER_REPAIR] = "repair",
+		[ASKER_MESH] = "fullmesh",
+	};
 	struct json_object *array = json_object_new_array(), *object;
 	const struct subflow *subflow;
 
@@ -138,6 +146,7 @@ static struct json_object *write_subflows(const struct conn *conn)
 		put_endpoint(object, "remote", &subflow->remote);
 		put_number(object, "id", subflow->id);
 		put_text(object, "state", states[subflow->state]);
+		put_text(object, "asked_by", askers[subflow->asker]);
 		json_object_array_add(array, object);
 	}
 	return array;

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """[policy]: what every connection gets from its start, whatever the application does."""
 import socket
+import subprocess
 
 import pytest
 from app import ADD
@@ -210,3 +211,23 @@ def test_the_last_subflow_stays_when_its_address_goes(homes):
     homes.client.ip("link set server up")
     app(f"send(s, {MB})")
     assert daemon.status()["daemon"]["counters"]["subflows_lost"] == 0
+
+
+def test_explain_says_why_each_subflow_is_there(homes):
+    daemon = serve_client(homes, fullmesh="yes")
+    homes.sink()
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app.wait_subflows(2)
+    app.set(ADD, 1)
+    app.wait_subflows(3)
+    token = f"{app.connid():08x}"
+    run = subprocess.run([daemon.cli, "explain", token], env=daemon.environment,
+                         capture_output=True, text=True)
+    assert run.returncode == 0, run.stderr
+    for words in (f"Connection {token} of namespace {homes.client.name}",
+                  "This host opened it", "It has 3 subflows:", "the one that the connection began",
+                  f"{homes.near2.ip4}:", "[policy] fullmesh asked for it",
+                  "the application asked for it", "gives it one more at 100 MB"):
+        assert words in run.stdout, run.stdout
+    run = subprocess.run([daemon.cli, "explain"], env=daemon.environment, capture_output=True)
+    assert run.returncode == 2

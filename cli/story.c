@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+/* A connection of the daemon's status answer, told in sentences. */
+#include "story.h"
+
+#include "answer.h"
+#include "report.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PATH_SIZE  96
+#define BYTES_SIZE 32
+
+struct teller {
+	struct answer_reader reader;
+	FILE *out;
+	struct json_object *elephant, *connection;
+	char path[PATH_SIZE]; /* of the connection */
+};
+
+static const char *text_of(struct teller *teller, const char *key, const char *other)
+{
+	return answer_get_text_or(&teller->reader, teller->connection, teller->path, key, other);
+}
+
+static uint64_t number_of(struct teller *teller, const char *key)
+{
+	return answer_get_number(&teller->reader, teller->connection, teller->path, key);
+}
+
+static uint64_t rule(struct teller *teller, const char *key)
+{
+	return answer_get_number(&teller->reader, teller->elephant, "daemon.elephant", key);
+}
+
+static const char *bytes(uint64_t number, char text[BYTES_SIZE])
+{
+	report_format_bytes(number, text, BYTES_SIZE);
+	return text;
+}
+
+static void tell_who(struct teller *teller)
+{
+	const char *role = text_of(teller, "role", "");
+	char sent[BYTES_SIZE], received[BYTES_SIZE];
+
+	fprintf(teller->out, "Connection %08" PRIx64 " of namespace ", number_of(teller, "token"));
+	report_put_text(teller->out, text_of(teller, "namespace", ""), 0);
+	fputs(", from ", teller->out);
+	report_put_text(teller->out, text_of(teller, "local", ""), 0);
+	fputs(" to ", teller->out);
+	report_put_text(teller->out, text_of(teller, "remote", ""), 0);
+	fputs(".\n", teller->out);
+	if (!strcmp(role, "client"))
+		fputs("This host opened it, so its subflows are opened here.\n", teller->out);
+	else if (!strcmp(role, "server"))
+		fputs("The other host opened it: only there can subflows be opened.\n",
+			teller->out);
+	else
+		fputs("subflowd did not see it begin, so it cannot be split.\n", teller->out);
+	if (answer_is_null(teller->connection, "bytes_sent"))
+		fputs("This kernel does not count what it has sent and received.\n", teller->out);
+	else
+		fprintf(teller->out, "It has sent %s and received %s.\n",
+			bytes(number_of(teller, "bytes_sent"), sent),
+			bytes(number_of(teller, "bytes_received"), received));
+}
+
+static const char *reason_of(const char *asker, bool is_first, bool is_server)
+{
+	static const struct {
+		const char *asker, *reason;
+	} reasons[] = {
+		{"application", "the application asked for it (TCP_MULTIPATH_ADD)"},
+		{"elephant", "the elephant rule asked for it"},
+		{"ndiffports", "[policy] ndiffports asked for it"},
+		{"fullmesh", "[policy] fullmesh asked for it"},
+		{"repair", "in place of one whose path had fallen silent"},
+	};
+
+	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
+		if (!strcmp(asker, reasons[i].asker))
+			return reasons[i].reason;
+	if (is_first)
+		return "the one that the connection began with";
+	return is_server ? "the other host opened it" : "nobody here asked for it";
+}
+
+static size_t tell_subflows(struct teller *teller)
+{
+	bool is_server = !strcmp(text_of(teller, "role", ""), "server");
+	const char *first = text_of(teller, "local", "");
+	struct json_object *list, *item;
+	size_t n = answer_get_list(
+		&teller->reader, teller->connection, teller->path, "subflows", &list);
+	char path[PATH_SIZE + 32];
+	const char *local;
+
+	if (n)
+		fprintf(teller->out, "It has %zu subflow%s:\n", n, n == 1 ? "" : "s");
+	else
+		fputs("Its subflows are not known to subflowd.\n", teller->out);
+	for (size_t i = 0; i < n && !teller->reader.has_failed; i++) {
+		snprintf(path, sizeof(path), "%.60s.subflows[%zu]", teller->path, i);
+		item = answer_get_item(&teller->reader, list, i, path);
+		local = answer_get_text(&teller->reader, item, path, "local");
+		fputs("  ", teller->out);
+		report_put_text(teller->out, local, 0);
+		fputs(" to ", teller->out);
+		report_put_text(
+			teller->out, answer_get_text(&teller->reader, item, path, "remote"), 0);
+		fputs(", ", teller->out);
+		report_put_text(
+			teller->out, answer_get_text(&teller->reader, item, path, "state"), 0);
+		fprintf(teller->out, ": %s.\n",
+			reason_of(answer_get_text_or(&teller->reader, item, path, "asked_by", ""),
+				!strcmp(local, first), is_server));
+	}
+	return n;
+}
+
+static void tell_thresholds(struct teller *teller)
+{
+	struct json_object *list, *item;
+	size_t n = answer_get_list(
+		&teller->reader, teller->connection, teller->path, "thresholds", &list);
+	char path[PATH_SIZE + 32], threshold[BYTES_SIZE], noticed[BYTES_SIZE];
+	uint64_t subflows;
+
+	for (size_t i = 0; i < n && !teller->reader.has_failed; i++) {
+		snprintf(path, sizeof(path), "%.60s.thresholds[%zu]", teller->path, i);
+		item = answer_get_item(&teller->reader, list, i, path);
+		subflows = answer_get_number(&teller->reader, item, path, "subflows");
+		fprintf(teller->out, "It passed %s, noticed at %s: ",
+			bytes(answer_get_number(&teller->reader, item, path, "threshold"),
+				threshold),
+			bytes(answer_get_number(&teller->reader, item, path, "bytes"), noticed));
+		if (subflows)
+			fprintf(teller->out, "one more subflow made %" PRIu64 ".\n", subflows);
+		else
+			fputs("one more subflow is under way.\n", teller->out);
+	}
+}
+
+/* What the elephant rule will do with it. */
+static void tell_future(struct teller *teller, size_t subflows)
+{
+	uint64_t start = rule(teller, "start"), step = rule(teller, "step"),
+		 stop = rule(teller, "stop"), most = rule(teller, "max_subflows"), now = 0, next;
+	char text[BYTES_SIZE];
+
+	if (!answer_is_null(teller->connection, "bytes_sent")) {
+		now = number_of(teller, "bytes_sent");
+		next = number_of(teller, "bytes_received");
+		now = next > now ? next : now;
+	}
+	if (teller->reader.has_failed)
+		return;
+	if (subflows >= most) {
+		fprintf(teller->out, "The elephant rule gives no more: %" PRIu64 " in all.\n",
+			most);
+		return;
+	}
+	next = start;
+	if (now >= start && step)
+		next += ((now - start) / step + 1) * step;
+	if (next >= stop)
+		fprintf(teller->out, "The elephant rule gives none from %s on.\n",
+			bytes(stop, text));
+	else
+		fprintf(teller->out, "The elephant rule gives it one more at %s.\n",
+			bytes(next, text));
+}
+
+static void tell(struct teller *teller)
+{
+	bool is_served = !strcmp(text_of(teller, "state", ""), "served");
+	uint64_t wanted = number_of(teller, "wanted");
+	size_t subflows;
+
+	tell_who(teller);
+	subflows = tell_subflows(teller);
+	tell_thresholds(teller);
+	if (wanted)
+		fprintf(teller->out, "%" PRIu64 " more are to be opened.\n", wanted);
+	if (!is_served)
+		fputs("The in-kernel path manager has it.\n", teller->out);
+	else if (!strcmp(text_of(teller, "role", ""), "client"))
+		tell_future(teller, subflows + wanted);
+	fputs("The last decision: ", teller->out);
+	report_put_text(teller->out, text_of(teller, "decision", "none"), 0);
+	fputs(".\n", teller->out);
+}
+
+int story_write(struct json_object *root, char **ret_text, char *ret_why, size_t why_size)
+{
+	struct teller teller = {.reader = {.why = ret_why, .why_size = why_size}};
+	struct json_object *daemon, *list;
+	char *text = NULL;
+	size_t n, len;
+
+	teller.out = open_memstream(&text, &len);
+	if (!teller.out) {
+		snprintf(ret_why, why_size, "out of memory");
+		return -ENOMEM;
+	}
+	daemon = answer_get(&teller.reader, root, "", "daemon", json_type_object);
+	teller.elephant =
+		answer_get(&teller.reader, daemon, "daemon", "elephant", json_type_object);
+	n = answer_get_list(&teller.reader, root, "", "connections", &list);
+	for (size_t i = 0; i < n && !teller.reader.has_failed; i++) {
+		snprintf(teller.path, sizeof(teller.path), "connections[%zu]", i);
+		teller.connection = answer_get_item(&teller.reader, list, i, teller.path);
+		if (i)
+			putc('\n', teller.out);
+		tell(&teller);
+	}
+	if (fclose(teller.out))
+		answer_reject(&teller.reader, "out of memory");
+	if (teller.reader.has_failed) {
+		free(text);
+		return -EBADMSG;
+	}
+	*ret_text = text;
+	return 0;
+}

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* What is told of a connection, with keys of the answer missing and mistyped. */
+#include "story.h"
+
+#include "answer.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+static const char status[] =
+	"{\"daemon\": {\"elephant\": {\"start\": 100000000, \"step\": 50000000,"
+	" \"stop\": 300000000, \"max_subflows\": 4}},"
+	" \"connections\": [{\"namespace\": \"we\\u001bb\", \"token\": 11, \"role\": \"client\","
+	" \"local\": \"a\", \"remote\": \"r\", \"bytes_sent\": 5, \"bytes_received\": 160000000,"
+	" \"state\": \"served\", \"subflows\": ["
+	"{\"local\": \"a\", \"remote\": \"r\", \"state\": \"established\", \"asked_by\": null},"
+	" {\"local\": \"b\", \"remote\": \"r\", \"state\": \"opening\", \"asked_by\": "
+	"\"elephant\"}],"
+	" \"wanted\": 1, \"thresholds\": ["
+	"{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2},"
+	" {\"threshold\": 150000000, \"bytes\": 150034121, \"subflows\": 0}],"
+	" \"decision\": \"one more subflow at 150 MB: 3 of 4\"}]}";
+
+static struct json_object *parsed(void)
+{
+	struct json_object *root;
+	char why[256];
+
+	assert_int_equal(answer_parse(status, strlen(status), &root, why, sizeof(why)), 0);
+	return root;
+}
+
+static struct json_object *connection_of(struct json_object *root)
+{
+	struct json_object *list;
+
+	json_object_object_get_ex(root, "connections", &list);
+	return json_object_array_get_idx(list, 0);
+}
+
+static void put(struct json_object *object, const char *key, const char *text)
+{
+	json_object_object_add(object, key, json_object_new_string(text));
+}
+
+static void tells(struct json_object *root, const char *words)
+{
+	char why[256], *text;
+
+	assert_int_equal(story_write(root, &text, why, sizeof(why)), 0);
+	if (!strstr(text, words))
+		fail_msg("no \"%s\" in:\n%s", words, text);
+	assert_null(strchr(text, 0x1b));
+	free(text);
+}
+
+static void test_client(void **state)
+{
+	static const char *const words[] = {
+		"Connection 0000000b of namespace we?b, from a to r.\n",
+		"This host opened it",
+		"It has sent 5 B and received 160 MB.\n",
+		"It has 2 subflows:\n  a to r, established: the one that the connection began "
+		"with.\n",
+		"  b to r, opening: the elephant rule asked for it.\n",
+		"It passed 100 MB, noticed at 100.0 MB: one more subflow made 2.\n",
+		"It passed 150 MB, noticed at 150.0 MB: one more subflow is under way.\n",
+		"1 more are to be opened.\n",
+		"The elephant rule gives it one more at 200 MB.\n",
+		"The last decision: one more subflow at 150 MB: 3 of 4.\n",
+	};
+	struct json_object *root = parsed();
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		tells(root, words[i]);
+	json_object_put(root);
+}
+
+static void test_what_the_rule_will_do(void **state)
+{
+	struct json_object *root = parsed(), *connection = connection_of(root);
+
+	(void)state;
+	json_object_object_add(connection, "wanted", json_object_new_int(2));
+	tells(root, "The elephant rule gives no more: 4 in all.\n");
+	json_object_object_add(connection, "wanted", json_object_new_int(0));
+	json_object_object_add(connection, "bytes_received", json_object_new_int(250000000));
+	tells(root, "The elephant rule gives none from 300 MB on.\n");
+	json_object_object_add(connection, "bytes_received", json_object_new_int(7));
+	tells(root, "The elephant rule gives it one more at 100 MB.\n");
+	json_object_object_add(connection, "bytes_sent", NULL);
+	tells(root, "This kernel does not count");
+	json_object_put(root);
+}
+
+static void test_others(void **state)
+{
+	struct json_object *root = parsed(), *connection = connection_of(root);
+
+	(void)state;
+	put(connection, "role", "server");
+	tells(root, "only there can subflows be opened");
+	put(connection, "state", "in-kernel path manager");
+	tells(root, "The in-kernel path manager has it.\n");
+	json_object_object_add(connection, "role", NULL);
+	tells(root, "did not see it begin");
+	json_object_object_add(connection, "subflows", json_object_new_array());
+	tells(root, "not known to subflowd");
+	json_object_put(root);
+}
+
+static void test_wrong_types(void **state)
+{
+	static const char *const keys[] = {"namespace", "token", "role", "local", "bytes_sent",
+		"state", "subflows", "wanted", "thresholds", "decision"};
+	char why[256], *text = NULL;
+	struct json_object *root;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(keys) / sizeof(*keys); i++) {
+		root = parsed();
+		json_object_object_add(connection_of(root), keys[i], json_object_new_boolean(1));
+		assert_int_equal(story_write(root, &text, why, sizeof(why)), -EBADMSG);
+		assert_null(text);
+		assert_non_null(strstr(why, keys[i]));
+		json_object_put(root);
+	}
+	root = parsed();
+	json_object_object_del(root, "daemon");
+	assert_int_equal(story_write(root, &text, why, sizeof(why)), -EBADMSG);
+	json_object_put(root);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_client),
+		cmocka_unit_test(test_what_the_rule_will_do),
+		cmocka_unit_test(test_others),
+		cmocka_unit_test(test_wrong_types),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
