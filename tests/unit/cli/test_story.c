@@ -64,9 +64,9 @@ static void test_client(void **state)
 	static const char *const words[] = {
 		"Connection 0000000b of namespace we?b, from a to r.\n",
 		"This host opened it",
+		"It has 2 subflows:\n",
 		"It has sent 5 B and received 160 MB.\n",
-		"It has 2 subflows:\n  a to r, established: the one that the connection began "
-		"with.\n",
+		"  a to r, established: the one that the connection began with.\n",
 		"  b to r, opening: the elephant rule asked for it.\n",
 		"It passed 100 MB, noticed at 100.0 MB: one more subflow made 2.\n",
 		"It passed 150 MB, noticed at 150.0 MB: one more subflow is under way.\n",
