@@ -8,6 +8,7 @@
 #include "base/service.h"
 #include "control/server.h"
 #include "control/status.h"
+#include "core/adoption.h"
 #include "core/multihome.h"
 #include "core/plan.h"
 #include "kernel/addresses.h"
@@ -183,6 +184,77 @@ static void withdraw(struct daemon *daemon, struct action action)
 			"REMOVE token %08x id %u: %s", action.key.token, action.id, strerror(-err));
 }
 
+/* One list of a namespace's connections. */
+struct search {
+	struct daemon *daemon;
+	uint64_t netns;
+};
+
+static void found(void *arg, const struct diag_conn *conn)
+{
+	const struct search *search = arg;
+	struct event event = {.kind = EVENT_FOUND,
+		.key = {.netns = search->netns, .token = conn->token},
+		.now_ns = loop_now_ns(),
+		.local = conn->local,
+		.remote = conn->remote};
+
+	plan_hear(&search->daemon->plan, &event);
+}
+
+static void found_subflow(void *arg, const struct diag_subflow *subflow)
+{
+	const struct search *search = arg;
+	struct event event = {.kind = EVENT_FOUND_SUBFLOW,
+		.key = {.netns = search->netns, .token = subflow->token},
+		.now_ns = loop_now_ns(),
+		.local = subflow->local,
+		.remote = subflow->remote,
+		.id = subflow->id,
+		.is_server = subflow->is_server};
+
+	plan_hear(&search->daemon->plan, &event);
+}
+
+/* Takes up what the kernel lists and nobody has told of. */
+static void search(struct daemon *daemon, const struct served_netns *netns)
+{
+	struct search search = {.daemon = daemon, .netns = netns->cookie};
+	int err = netns_enter(netns->path, netns->cookie);
+
+	if (err)
+		return;
+	adoption_begin(&daemon->plan, netns->cookie);
+	err = diag_dump(found, &search);
+	if (!err)
+		err = diag_dump_subflows(found_subflow, &search);
+	if (*netns->path)
+		netns_leave();
+	if (err)
+		log_warning("connections that are open in %s already cannot be listed: %s",
+			netns->name, strerror(-err));
+	else
+		adoption_end(&daemon->plan, netns->cookie);
+}
+
+static void search_again(struct daemon *daemon, struct action action)
+{
+	const struct served_netns *netns = served_find(&daemon->served, action.key.netns);
+
+	if (netns && netns->state == SERVED_YES)
+		search(daemon, netns);
+}
+
+static void claim(struct daemon *daemon, struct action action)
+{
+	int err = open_hand(daemon, action.key.netns);
+
+	if (!err)
+		err = pm_claim(daemon->hand, &daemon->family, action.key.token, &action.local,
+			&action.remote);
+	answer(daemon, &action, EVENT_CLAIM_DONE, err);
+}
+
 static void listen_again(struct daemon *daemon, struct action action)
 {
 	struct served_netns *netns = served_find(&daemon->served, action.key.netns);
@@ -225,6 +297,12 @@ static void act(struct daemon *daemon)
 			break;
 		case ACTION_LOCALS:
 			read_locals(daemon, *action);
+			break;
+		case ACTION_SEARCH:
+			search_again(daemon, *action);
+			break;
+		case ACTION_CLAIM:
+			claim(daemon, *action);
 			break;
 		case ACTION_LISTEN:
 			listen_again(daemon, *action);
@@ -302,10 +380,25 @@ static void hear_addresses(void *owner, int nsid, struct addresses *addresses)
 	act(daemon);
 }
 
+static void netns_serving(void *owner, const struct served_netns *netns)
+{
+	struct daemon *daemon = owner;
+
+	search(daemon, netns);
+	act(daemon);
+}
+
 static void hear_loss(void *owner)
 {
-	(void)owner;
-	log_warning("the kernel dropped path-manager events");
+	struct daemon *daemon = owner;
+	struct served_netns *netns;
+
+	log_warning("the kernel dropped path-manager events; the connections are listed anew");
+	TAILQ_FOREACH (netns, &daemon->served.list, entry) {
+		if (netns->state == SERVED_YES)
+			search(daemon, netns);
+	}
+	act(daemon);
 }
 
 static void hear_end(void *owner, int nsid)
@@ -519,6 +612,7 @@ static int begin(struct daemon *daemon)
 	daemon->served.take_over = settings->take_over;
 	daemon->served.owner = daemon;
 	daemon->served.begun = netns_begun;
+	daemon->served.serving = netns_serving;
 	daemon->served.ended = netns_ended;
 	err = served_init(&daemon->served, &daemon->loop);
 	if (err)

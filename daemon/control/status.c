@@ -74,6 +74,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "refused_by_peer", plan->refused_by_peer);
 	put_number(object, "destroys", plan->destroyed);
 	put_number(object, "destroy_failures", plan->destroy_failures);
+	put_number(object, "adopted", plan->adopted);
 	put_number(object, "repairs", plan->repairs);
 	put_number(object, "false_alarms", plan->false_alarms);
 	put_number(object, "repairs_denied", plan->repairs_denied);

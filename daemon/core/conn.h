@@ -41,6 +41,7 @@ struct subflow {
 	enum subflow_asker asker;
 	bool is_doomed;          /* to be destroyed as soon as its port is known */
 	bool is_lost;            /* destroyed because its path is dead: nobody asked for it to go */
+	bool is_listed;          /* as conn.is_listed */
 	uint32_t serial;         /* unique within the connection */
 	uint64_t established_ns; /* CLOCK_MONOTONIC */
 };
@@ -61,6 +62,8 @@ struct conn {
 	bool is_established; /* fully: subflows can be opened */
 	bool denies_join;    /* RFC 8684 section 3.1, C flag of the peer */
 	bool is_foreign;     /* owned by the in-kernel path manager */
+	bool is_listed;      /* the kernel has named it in the search that goes on */
+	bool is_sought;      /* unknown, and searched for once already */
 	bool is_bound;       /* the application chose the local address, or the device */
 	TAILQ_HEAD(subflow_list, subflow) subflows;
 	uint32_t n_subflows;

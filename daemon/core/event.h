@@ -28,10 +28,13 @@ enum event_kind {
 	EVENT_TIMEOUT, /* local, remote: silent, while another subflow of the connection progresses
 			*/
 	/* from the hands */
-	EVENT_CREATE_DONE,  /* serial, error; ENONET: the namespace cannot be entered */
-	EVENT_DESTROY_DONE, /* serial, error */
-	EVENT_LOCALS,       /* locals, n_locals, error */
-	EVENT_LISTEN_DONE,  /* serial, error; EAGAIN: it was heard of meanwhile */
+	EVENT_CREATE_DONE,   /* serial, error; ENONET: the namespace cannot be entered */
+	EVENT_DESTROY_DONE,  /* serial, error */
+	EVENT_LOCALS,        /* locals, n_locals, error */
+	EVENT_FOUND,         /* the kernel lists this connection: local, remote */
+	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, is_server */
+	EVENT_CLAIM_DONE,    /* error; EINVAL: the in-kernel path manager owns it */
+	EVENT_LISTEN_DONE,   /* serial, error; EAGAIN: it was heard of meanwhile */
 };
 
 struct event {
@@ -57,6 +60,8 @@ enum action_kind {
 	ACTION_DESTROY,  /* the subflow local, remote; answered by EVENT_DESTROY_DONE */
 	ACTION_WITHDRAW, /* tell the peer that the local address @id is no more */
 	ACTION_LOCALS,   /* which local addresses are there; answered by EVENT_LOCALS */
+	ACTION_SEARCH,   /* list the connections of the namespace: adoption_begin() to _end() */
+	ACTION_CLAIM,    /* is the connection ours to change? answered by EVENT_CLAIM_DONE */
 	ACTION_LISTEN,   /* is the subflow local, remote still silent? by EVENT_LISTEN_DONE */
 	ACTION_RECEIPT,  /* tell the hooks what was carried out */
 	ACTION_FORGET,   /* the connection is gone: drop its receipt */

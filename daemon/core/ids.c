@@ -31,3 +31,20 @@ int ids_get(struct ids *ids, const struct endpoint *local, uint8_t *ret_id)
 	*ret_id = ids->count++;
 	return 0;
 }
+
+int ids_note(struct ids *ids, const struct endpoint *local, uint8_t id)
+{
+	struct endpoint *locals;
+
+	if (id >= ids->count) {
+		locals = reallocarray(ids->locals, id + 1, sizeof(*locals));
+		if (!locals)
+			return -ENOMEM;
+		/* The ids below are taken, by whatever it was. */
+		while (ids->count <= id)
+			locals[ids->count++] = (struct endpoint){};
+		ids->locals = locals;
+	}
+	ids->locals[id] = *local;
+	return 0;
+}

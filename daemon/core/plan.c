@@ -2,6 +2,7 @@
 /* Judgement: what to do about each event. */
 #include "plan.h"
 
+#include "core/adoption.h"
 #include "core/closing.h"
 #include "core/opening.h"
 
@@ -22,9 +23,10 @@
 
 /*
  * Records and events are read from two descriptors: a connection's record may be read before
- * its CREATED, or after its CLOSED. It is forgotten if CREATED does not follow by then.
+ * its CREATED, or after its CLOSED. If CREATED does not follow by then the kernel is asked whether
+ * it knows the connection; after as long again it is forgotten.
  */
-#define STRAY_NS 10000000000ull
+#define STRAY_NS 200000000ull
 
 int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_subflows,
 	uint32_t max_connections)
@@ -352,6 +354,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 	switch (event->kind) {
 	case EVENT_CREATED:
 	case EVENT_ESTABLISHED:
+	case EVENT_FOUND:
 		if (!conn)
 			conn = conn_get(&plan->table, &event->key);
 		break;
@@ -423,6 +426,15 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_LOCALS:
 		policy_hear_locals(plan, conn, event);
 		break;
+	case EVENT_FOUND:
+		adoption_hear_found(conn, event);
+		break;
+	case EVENT_FOUND_SUBFLOW:
+		adoption_hear_found_subflow(conn, event);
+		break;
+	case EVENT_CLAIM_DONE:
+		adoption_hear_claimed(plan, conn, event);
+		break;
 	case EVENT_LISTEN_DONE:
 		repair_hear_listened(plan, conn, event);
 		break;
@@ -433,6 +445,14 @@ void plan_hear(struct plan *plan, const struct event *event)
 		hear_destroy_done(plan, conn, event);
 		break;
 	}
+}
+
+/* Its CREATED did not come: the kernel may know it all the same. */
+static void search(struct plan *plan, struct conn *conn, uint64_t now_ns)
+{
+	conn->is_sought = true;
+	conn_set_retry(&plan->table, conn, now_ns + STRAY_NS);
+	actions_add(&plan->actions, ACTION_SEARCH, conn);
 }
 
 uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
@@ -446,6 +466,8 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 			conn_set_retry(&plan->table, conn, 0);
 			if (conn->is_created)
 				opening_run(plan, conn, 0);
+			else if (!conn->is_sought)
+				search(plan, conn, now_ns);
 			else
 				forget(plan, conn);
 		} else if (!next_ns || conn->retry_ns < next_ns) {

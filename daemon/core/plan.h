@@ -25,6 +25,7 @@ struct plan_counters {
 	uint64_t retries;
 	uint64_t destroyed;
 	uint64_t destroy_failures;
+	uint64_t adopted;           /* connections taken up without their beginning */
 	uint64_t repairs;           /* subflows replaced because their path was dead */
 	uint64_t lost;              /* subflows closed because their local address had gone */
 	uint64_t false_alarms;      /* subflows that were heard of before they were replaced */

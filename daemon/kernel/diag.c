@@ -7,6 +7,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/inet_diag.h>
+#include <linux/mptcp.h>
 #include <linux/sock_diag.h>
 #include <netinet/tcp.h>
 #include <stddef.h>
@@ -28,6 +29,7 @@ struct info {
 
 struct dump {
 	void (*each)(void *arg, const struct diag_conn *conn);
+	void (*each_subflow)(void *arg, const struct diag_subflow *subflow);
 	void *arg;
 };
 
@@ -85,6 +87,71 @@ int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn)
 	return 0;
 }
 
+struct nests {
+	const struct nlattr *ulp, *mptcp, *values[MPTCP_SUBFLOW_ATTR_MAX + 1];
+};
+
+static int find_ulp(const struct nlattr *attr, void *arg)
+{
+	if (mnl_attr_get_type(attr) == INET_DIAG_ULP_INFO)
+		((struct nests *)arg)->ulp = attr;
+	return MNL_CB_OK;
+}
+
+static int find_mptcp(const struct nlattr *attr, void *arg)
+{
+	if (mnl_attr_get_type(attr) == INET_ULP_INFO_MPTCP)
+		((struct nests *)arg)->mptcp = attr;
+	return MNL_CB_OK;
+}
+
+static int find_value(const struct nlattr *attr, void *arg)
+{
+	if (mnl_attr_get_type(attr) <= MPTCP_SUBFLOW_ATTR_MAX)
+		((struct nests *)arg)->values[mnl_attr_get_type(attr)] = attr;
+	return MNL_CB_OK;
+}
+
+static uint32_t read_number(const struct nests *nests, int type, size_t size)
+{
+	const struct nlattr *attr = nests->values[type];
+
+	if (!attr || mnl_attr_get_payload_len(attr) < size)
+		return 0;
+	return size == 1 ? mnl_attr_get_u8(attr) : mnl_attr_get_u32(attr);
+}
+
+int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret_subflow)
+{
+	const struct inet_diag_msg *socket;
+	struct diag_subflow subflow = {};
+	struct nests nests = {};
+	uint32_t flags;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*socket))
+		return -EBADMSG;
+	socket = mnl_nlmsg_get_payload(message);
+	if (socket->idiag_family != AF_INET && socket->idiag_family != AF_INET6)
+		return -EBADMSG;
+	mnl_attr_parse(message, sizeof(*socket), find_ulp, &nests);
+	if (nests.ulp)
+		mnl_attr_parse_nested(nests.ulp, find_mptcp, &nests);
+	if (nests.mptcp)
+		mnl_attr_parse_nested(nests.mptcp, find_value, &nests);
+	subflow.token = read_number(&nests, MPTCP_SUBFLOW_ATTR_TOKEN_LOC, 4);
+	if (!subflow.token)
+		return -ENODATA;
+	subflow.id = read_number(&nests, MPTCP_SUBFLOW_ATTR_ID_LOC, 1);
+	flags = read_number(&nests, MPTCP_SUBFLOW_ATTR_FLAGS, 4);
+	subflow.is_server = !(flags & (MPTCP_SUBFLOW_FLAG_MCAP_LOC | MPTCP_SUBFLOW_FLAG_JOIN_LOC));
+	read_endpoint(
+		&subflow.local, socket->idiag_family, socket->id.idiag_src, socket->id.idiag_sport);
+	read_endpoint(&subflow.remote, socket->idiag_family, socket->id.idiag_dst,
+		socket->id.idiag_dport);
+	*ret_subflow = subflow;
+	return 0;
+}
+
 static int read_socket(const struct nlmsghdr *message, void *arg)
 {
 	const struct dump *dump = arg;
@@ -92,6 +159,16 @@ static int read_socket(const struct nlmsghdr *message, void *arg)
 
 	if (!diag_decode(message, &conn))
 		dump->each(dump->arg, &conn);
+	return MNL_CB_OK;
+}
+
+static int read_subflow(const struct nlmsghdr *message, void *arg)
+{
+	const struct dump *dump = arg;
+	struct diag_subflow subflow;
+
+	if (!diag_decode_subflow(message, &subflow))
+		dump->each_subflow(dump->arg, &subflow);
 	return MNL_CB_OK;
 }
 
@@ -108,8 +185,24 @@ static int dump_family(struct mnl_socket *socket, uint8_t family, struct dump *d
 	query->sdiag_protocol = IPPROTO_TCP; /* eight bits are too few: the attribute below says */
 	query->idiag_ext = 1 << (INET_DIAG_INFO - 1);
 	query->idiag_states = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;
+	if (dump->each_subflow)
+		return genl_ask(socket, request, read_subflow, dump);
 	mnl_attr_put_u32(request, INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
 	return genl_ask(socket, request, read_socket, dump);
+}
+
+static int dump_all(struct dump *dump)
+{
+	struct mnl_socket *socket;
+	int err = genl_open(NETLINK_SOCK_DIAG, &socket);
+
+	if (err)
+		return err;
+	err = dump_family(socket, AF_INET, dump);
+	if (!err)
+		err = dump_family(socket, AF_INET6, dump);
+	mnl_socket_close(socket);
+	return err;
 }
 
 static void write_endpoint(__be32 *address, __be16 *port, const struct endpoint *endpoint)
@@ -178,15 +271,10 @@ int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, 
 
 int diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg)
 {
-	struct dump dump = {.each = each, .arg = arg};
-	struct mnl_socket *socket;
-	int err = genl_open(NETLINK_SOCK_DIAG, &socket);
+	return dump_all(&(struct dump){.each = each, .arg = arg});
+}
 
-	if (err)
-		return err;
-	err = dump_family(socket, AF_INET, &dump);
-	if (!err)
-		err = dump_family(socket, AF_INET6, &dump);
-	mnl_socket_close(socket);
-	return err;
+int diag_dump_subflows(void (*each)(void *arg, const struct diag_subflow *subflow), void *arg)
+{
+	return dump_all(&(struct dump){.each_subflow = each, .arg = arg});
 }

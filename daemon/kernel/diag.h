@@ -17,6 +17,16 @@ struct diag_conn {
 	uint64_t bytes_sent, bytes_received;
 };
 
+struct diag_subflow {
+	uint32_t token; /* of its connection */
+	struct endpoint local, remote;
+	uint8_t id;     /* address id, of the local address */
+	bool is_server; /* its connection, or the join, came from the peer */
+};
+
+/* Decodes one message of a dump of TCP sockets. -ENODATA: no subflow; -EBADMSG. */
+int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret_subflow);
+
 /*
  * Decodes one message of a dump. -EBADMSG: not of its form, or of a kernel that tells
  * less than we need; -ENODATA: no connection, or one that fell back.
@@ -36,5 +46,8 @@ int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, 
  * mptcp_diag).
  */
 int diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg);
+
+/* The same for every established subflow. Needs CAP_NET_ADMIN. */
+int diag_dump_subflows(void (*each)(void *arg, const struct diag_subflow *subflow), void *arg);
 
 #endif

@@ -80,6 +80,17 @@ int pm_withdraw(
 	return genl_ask(socket, request, NULL, NULL);
 }
 
+int pm_claim(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
+	const struct endpoint *local, const struct endpoint *remote)
+{
+	struct endpoint nowhere = *remote;
+	int err;
+
+	nowhere.port = remote->port == 1 ? 2 : 1;
+	err = pm_destroy(socket, family, token, local, &nowhere);
+	return err == -ESRCH ? 0 : err;
+}
+
 static int note_endpoint(const struct nlmsghdr *message, void *arg)
 {
 	(void)message;

@@ -25,6 +25,13 @@ int pm_resolve(struct genl_family *ret_family);
 int pm_create(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
 	const struct endpoint *local, const struct endpoint *remote, uint8_t id);
 
+/*
+ * Whether the connection @token is ours to change. -EINVAL: it is not in userspace mode, or there
+ * is none such. Changes nothing: it asks for the end of a subflow that there is not.
+ */
+int pm_claim(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
+	const struct endpoint *local, const struct endpoint *remote);
+
 /* Closes one subflow (MPTCP_PM_CMD_SUBFLOW_DESTROY). -ESRCH: there is none such. */
 int pm_destroy(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
 	const struct endpoint *local, const struct endpoint *remote);

@@ -121,6 +121,15 @@ static int begin(struct served *served, struct served_netns *netns)
 	if (err)
 		return err;
 	err = netns_cookie(&netns->cookie);
+	/* The id first: without one, nothing of a socket that is made after the switch is heard. */
+	if (!err && *netns->path) {
+		netns_leave();
+		err = netns_assign_id(netns->path, &netns->nsid);
+		if (!err)
+			err = netns_enter(netns->path, netns->cookie);
+		if (err)
+			return err;
+	}
 	if (!err)
 		err = switch_over(served, netns);
 	if (!err)
@@ -129,11 +138,6 @@ static int begin(struct served *served, struct served_netns *netns)
 		netns_leave();
 	if (err)
 		return err;
-	if (*netns->path) {
-		err = netns_assign_id(netns->path, &netns->nsid);
-		if (err)
-			return err;
-	}
 	if (!strcmp(enabled, "0"))
 		say(netns, "MPTCP is off there (sysctl net.mptcp.enabled=1)");
 	return served->begun(served->owner, netns->cookie);
@@ -166,6 +170,7 @@ static void add(struct served *served, const char *name, const char *path, ino_t
 		netns->state = SERVED_YES;
 		log_info("serving network namespace %s%s%s", name, *netns->why ? "; " : "",
 			netns->why);
+		served->serving(served->owner, netns);
 		return;
 	}
 	if (!*netns->why)
@@ -231,6 +236,11 @@ static void scan(struct served *served)
 		if (*entry->d_name == '.' || !is_wanted(served, entry->d_name) ||
 			stat_name(entry->d_name, path, &inode))
 			continue;
+		if (inode == served->own) {
+			if (!served_find_id(served, MONITOR_HOME))
+				add(served, OWN, "", inode);
+			continue;
+		}
 		TAILQ_FOREACH (netns, &served->list, entry) {
 			if (netns->state != SERVED_VANISHED && netns->inode == inode)
 				break;
@@ -263,6 +273,7 @@ int served_init(struct served *served, struct loop *loop)
 		return err;
 	if (stat("/proc/self/ns/net", &own) < 0)
 		return -errno;
+	served->own = own.st_ino;
 	if (is_wanted(served, OWN))
 		add(served, OWN, "", own.st_ino);
 	scan(served);

@@ -42,11 +42,13 @@ struct served {
 	const char *wanted; /* own, all, names; separated by blanks */
 	bool take_over;
 	uint32_t count;
+	ino_t own;        /* the daemon's namespace, whatever its name */
 	uint64_t refused; /* namespaces that found the table full */
 
 	void *owner;
 	/* It is served from now on; -errno leaves it alone. */
 	int (*begun)(void *owner, uint64_t cookie);
+	void (*serving)(void *owner, const struct served_netns *netns);
 	void (*ended)(void *owner, uint64_t cookie);
 };
 

@@ -85,6 +85,13 @@ void play_act(struct play *play)
 						       .n_locals = play->n_locals,
 						       .error = play->locals_error});
 			break;
+		case ACTION_SEARCH:
+			play->searches++;
+			break;
+		case ACTION_CLAIM:
+			play->claims++;
+			answer(play, &action, EVENT_CLAIM_DONE, play->claim_error);
+			break;
 		case ACTION_LISTEN:
 			play->listens++;
 			answer(play, &action, EVENT_LISTEN_DONE, play->listen_error);

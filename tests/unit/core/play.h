@@ -17,13 +17,14 @@ struct play {
 	struct plan plan;
 	struct conn_key key;
 	uint64_t now_ns;
-	int create_error, destroy_error,
-		listen_error;      /* errno of the answers to come; 0 = success */
+	int create_error, destroy_error, listen_error,
+		claim_error;       /* errno of the answers to come; 0 = success */
 	struct endpoint locals[4]; /* the namespace's addresses */
 	uint32_t n_locals;
 	int locals_error;
 	/* What was asked for so far. */
-	unsigned int creates, destroys, listens, receipts, forgets, lookups, withdrawals;
+	unsigned int creates, destroys, listens, searches, claims, receipts, forgets, lookups,
+		withdrawals;
 	struct action create, destroy, withdraw; /* the last of each */
 	struct receipt receipt;
 };
@@ -39,6 +40,9 @@ struct endpoint play_remote(void);
 void play_hear(struct play *play, struct event event);
 
 /* The hands carry out what is there to do. */
+void play_act(struct play *play);
+
+/* The hands carry out what the plan wants. */
 void play_act(struct play *play);
 
 /* play_hear() of the usual events. */

@@ -68,7 +68,11 @@ static void records_of_a_closed_connection_do_not_stay(void **state)
 	play_threshold(play, 100);
 	play_intent(play, 1, 0);
 	assert_int_equal(conn_table_count(&play->plan.table), 1);
+	assert_true(play_wait(play)); /* the kernel is asked once whether it knows it */
+	assert_int_equal(play->searches, 1);
+	assert_int_equal(conn_table_count(&play->plan.table), 1);
 	assert_true(play_wait(play));
+	assert_int_equal(play->searches, 1);
 	assert_int_equal(conn_table_count(&play->plan.table), 0);
 	assert_int_equal(play->forgets, 2);
 	assert_int_equal(play->creates, 0);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* Connections that the kernel lists and nobody has told of. */
+#include "core/adoption.h"
+
+#include "play.h"
+
+#include <errno.h>
+
+static void list(struct play *play)
+{
+	play_hear(play, (struct event){.kind = EVENT_FOUND,
+				.local = play_local(LOCAL_PORT),
+				.remote = play_remote()});
+}
+
+static void list_subflow(struct play *play, uint16_t port, uint8_t id, bool is_server)
+{
+	play_hear(play, (struct event){.kind = EVENT_FOUND_SUBFLOW,
+				.local = play_local(port),
+				.remote = play_remote(),
+				.id = id,
+				.is_server = is_server});
+}
+
+static void end(struct play *play)
+{
+	adoption_end(&play->plan, play->key.netns);
+	play_act(play);
+}
+
+static void one_is_taken_up_with_its_subflows(void **state)
+{
+	struct play *play = *state;
+
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	list_subflow(play, LOCAL_PORT + 1, 0, false);
+	end(play);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(play->claims, 1);
+	assert_int_equal(play->plan.counters.adopted, 1);
+	/* And is as any other: at 150 MB it has two, and gets a third. */
+	play_threshold(play, 150);
+	play_assert_subflows(play, 2, 1, 0);
+	play_intent(play, 0, 1);
+	play_joined(play, LOCAL_PORT + 2);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
+static void one_of_the_kernels_own_is_left_alone(void **state)
+{
+	struct play *play = *state;
+
+	play->claim_error = EINVAL;
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	end(play);
+	assert_true(play_conn(play)->is_foreign);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 0);
+}
+
+static void one_that_was_accepted_opens_nothing(void **state)
+{
+	struct play *play = *state;
+
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, true);
+	end(play);
+	assert_true(play_conn(play)->is_server);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 0);
+}
+
+static void a_request_waits_for_it(void **state)
+{
+	struct play *play = *state;
+
+	play_intent(play, 2, 0);
+	assert_true(play_wait(play));
+	assert_int_equal(play->searches, 1);
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	end(play);
+	play_assert_subflows(play, 1, 2, 0);
+	assert_false(play_wait(play));
+	play_assert_receipt(play, 2, 0);
+}
+
+static void what_is_not_listed_is_forgotten(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 2, 0);
+	play_joined(play, LOCAL_PORT + 1);
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	end(play);
+	/* The second one closed unheard; the third one is under way. */
+	play_assert_subflows(play, 1, 1, 0);
+	assert_int_equal(play->plan.counters.adopted, 0);
+
+	adoption_begin(&play->plan, play->key.netns);
+	end(play);
+	assert_null(play_conn(play));
+	assert_int_equal(play->forgets, 1);
+}
+
+static void other_namespaces_are_not_touched(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	adoption_begin(&play->plan, play->key.netns + 1);
+	adoption_end(&play->plan, play->key.netns + 1);
+	assert_non_null(play_conn(play));
+}
+
+static void one_that_is_not_established_yet_stays(void **state)
+{
+	struct play *play = *state;
+
+	play_created(play);
+	adoption_begin(&play->plan, play->key.netns);
+	end(play);
+	assert_non_null(play_conn(play));
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_is_taken_up_with_its_subflows),
+		TEST(one_of_the_kernels_own_is_left_alone),
+		TEST(one_that_was_accepted_opens_nothing),
+		TEST(a_request_waits_for_it),
+		TEST(what_is_not_listed_is_forgotten),
+		TEST(other_namespaces_are_not_touched),
+		TEST(one_that_is_not_established_yet_stays),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
