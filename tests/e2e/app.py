@@ -20,11 +20,11 @@ PROGRAM = r"""
 import json, resource, socket, struct, sys, threading
 limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
 resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
-space = {"socket": socket, "struct": struct}
+space = {"socket": socket, "struct": struct, "drained": 0}
 
 def drain(connection):
-    while connection.recv(1 << 20):
-        pass
+    while size := len(connection.recv(1 << 20)):
+        space["drained"] += size
     connection.close()
 
 def accept(listener):
