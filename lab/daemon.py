@@ -11,19 +11,19 @@ from lab.netns import LabError, wait_until
 class Daemon:
     """One subflowd. Its files are in the lab's directory, its hooks at the lab's cgroup only."""
 
-    def __init__(self, lab, build, config=None):
-        """config: {section: {key: value}}, over what a lab sets by itself."""
+    def __init__(self, lab, build, config=None, name="subflowd"):
+        """config: {section: {key: value}}, over what a lab sets by itself. One name a daemon."""
         self.lab = lab
         self.cli = build / "cli" / "subflow"
         self.binary = build / "daemon" / "subflowd"
         for path in (self.cli, self.binary):
             if not path.exists():
                 raise LabError(f"{path} does not exist: run make first")
-        self.socket = lab.directory / "control"
-        self.log = lab.directory / "subflowd.log"
+        self.socket = lab.directory / ("control" if name == "subflowd" else f"{name}.control")
+        self.log = lab.directory / f"{name}.log"
         self.environment = {**os.environ, "SUBFLOW_SOCKET": str(self.socket)}
         self.process = None
-        self._config = lab.directory / "subflowd.conf"
+        self._config = lab.directory / f"{name}.conf"
         sections = {"hooks": {"cgroup": lab.cgroup}, "control": {"socket": self.socket}}
         for section, values in (config or {}).items():
             sections.setdefault(section, {}).update(values)

@@ -3,6 +3,7 @@
 #include "served.h"
 
 #include "base/log.h"
+#include "kernel/claim.h"
 #include "kernel/netns.h"
 #include "kernel/pm.h"
 
@@ -113,6 +114,17 @@ static int switch_over(struct served *served, struct served_netns *netns)
 	return err;
 }
 
+static int claim(struct served *served, struct served_netns *netns)
+{
+	int err = served->claims_fd < 0 ? 0 : claim_take(served->claims_fd, netns->cookie);
+
+	if (err == -EBUSY)
+		say(netns,
+			"another subflowd serves it; stop that one, or name the namespace to one "
+			"of them only ([namespaces] serve)");
+	return err;
+}
+
 static int begin(struct served *served, struct served_netns *netns)
 {
 	char enabled[8] = "1";
@@ -130,6 +142,8 @@ static int begin(struct served *served, struct served_netns *netns)
 		if (err)
 			return err;
 	}
+	if (!err)
+		err = claim(served, netns);
 	if (!err)
 		err = switch_over(served, netns);
 	if (!err)
@@ -182,6 +196,8 @@ static void drop(struct served *served, struct served_netns *netns)
 {
 	TAILQ_REMOVE(&served->list, netns, entry);
 	served->count--;
+	if (netns->cookie && served->claims_fd >= 0)
+		claim_drop(served->claims_fd, netns->cookie);
 	if (netns->cookie)
 		served->ended(served->owner, netns->cookie);
 	free(netns);
@@ -264,6 +280,10 @@ int served_init(struct served *served, struct loop *loop)
 
 	TAILQ_INIT(&served->list);
 	served->loop = loop;
+	served->claims_fd = claim_open(CLAIM_FILE);
+	if (served->claims_fd < 0)
+		log_warning("%s: %s; whether another subflowd serves a namespace is not known",
+			CLAIM_FILE, strerror(-served->claims_fd));
 	served->mounts.ready = mounts_changed;
 	served->mounts.fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (served->mounts.fd < 0)
@@ -288,7 +308,9 @@ void served_done(struct served *served)
 		drop(served, netns);
 	if (served->mounts.fd >= 0)
 		close(served->mounts.fd);
-	served->mounts.fd = -1;
+	if (served->claims_fd >= 0)
+		close(served->claims_fd);
+	served->mounts.fd = served->claims_fd = -1;
 }
 
 struct served_netns *served_find(struct served *served, uint64_t cookie)

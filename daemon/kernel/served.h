@@ -41,6 +41,7 @@ struct served {
 	struct guardian *guardian;
 	const char *wanted; /* own, all, names; separated by blanks */
 	bool take_over;
+	int claims_fd; /* of kernel/claim.h; -1: nobody else is asked */
 	uint32_t count;
 	ino_t own;        /* the daemon's namespace, whatever its name */
 	uint64_t refused; /* namespaces that found the table full */
