@@ -75,3 +75,17 @@ def test_queries_change_nothing(served):
             app.set(option, 1)
         assert error.value.errno in (errno.ENOPROTOOPT, errno.EOPNOTSUPP)
     assert len(app.subflows()) == 1
+
+
+@pytest.mark.parametrize("first", ["client", "server"])
+def test_the_first_byte_may_go_in_either_direction(served, first):
+    """What was asked for at once is opened when data has been acknowledged, whose ever it is."""
+    sink = served.sink()
+    app = served.app(served.client).connect(served.far.ip4, talk=False)
+    app.set(ADD, 1)
+    wait_until(lambda: sink("len(accepted)") == 1, "accepted")
+    if first == "client":
+        app("s.send(b'x')")
+    else:
+        sink("accepted[0].send(b'x')")
+    app.wait_subflows(2)
