@@ -217,6 +217,25 @@ static void put_namespaces(FILE *out, struct answer_reader *reader, struct json_
 	}
 }
 
+/* The routers, as far as they are known. */
+static void put_path(
+	FILE *out, struct answer_reader *reader, struct json_object *subflow, const char *path)
+{
+	struct json_object *list, *router;
+	size_t n = answer_get_list(reader, subflow, path, "path", &list);
+
+	for (size_t i = 0; i < n && !reader->has_failed; i++) {
+		router = json_object_array_get_idx(list, i);
+		if (!json_object_is_type(router, json_type_string)) {
+			answer_reject(
+				reader, "%s.path[%zu] in subflowd's answer is no text", path, i);
+			return;
+		}
+		fputs(i ? " > " : "  by ", out);
+		report_put_text(out, json_object_get_string(router), 0);
+	}
+}
+
 static void put_subflows(
 	FILE *out, struct answer_reader *reader, struct json_object *connection, const char *path)
 {
@@ -236,6 +255,7 @@ static void put_subflows(
 		fprintf(out, "  id %" PRIu64 "  ",
 			answer_get_number(reader, item, item_path, "id"));
 		report_put_text(out, answer_get_text(reader, item, item_path, "state"), 0);
+		put_path(out, reader, item, item_path);
 		putc('\n', out);
 	}
 }
@@ -268,6 +288,7 @@ static void put_connection(
 {
 	uint64_t wanted = answer_get_number(reader, item, path, "wanted");
 	const char *decision = answer_get_text_or(reader, item, path, "decision", "");
+	const char *unplaced = answer_get_text_or(reader, item, path, "unplaced", "");
 
 	fprintf(out, "  %08" PRIx64 "  ", answer_get_number(reader, item, path, "token"));
 	report_put_text(out, answer_get_text(reader, item, path, "namespace"), 0);
@@ -288,6 +309,11 @@ static void put_connection(
 	if (wanted)
 		fprintf(out, "    wanted     %" PRIu64 " by the application\n", wanted);
 	put_thresholds(out, reader, item, path);
+	if (*unplaced) {
+		fputs("    ports      the kernel's choice: ", out);
+		report_put_text(out, unplaced, 0);
+		putc('\n', out);
+	}
 	if (*decision) {
 		fputs("    decision   ", out);
 		report_put_text(out, decision, 0);

@@ -20,6 +20,7 @@
 #include "kernel/monitor.h"
 #include "kernel/netns.h"
 #include "kernel/pm.h"
+#include "kernel/scout.h"
 #include "kernel/served.h"
 #include "lock.h"
 #include "privilege.h"
@@ -53,6 +54,7 @@ struct daemon {
 	struct addresses_watch addresses;
 	struct served served;
 	struct plan plan;
+	struct scout scout;
 	struct server server;
 	struct histogram create_us;
 	uint64_t started_ns;
@@ -271,6 +273,21 @@ static void listen_again(struct daemon *daemon, struct action action)
 		answer(daemon, &action, EVENT_LISTEN_DONE, is_silent ? 0 : -EAGAIN);
 }
 
+static void survey(struct daemon *daemon, struct action action)
+{
+	struct ports ports;
+
+	/* Who draws ports by lot needs to know no more than which there are. */
+	if (daemon->plan.steer.mode == STEER_RANDOM) {
+		if (!scout_read_ports(&daemon->scout, action.key.netns, &ports))
+			steer_set_ports(&daemon->plan.steer, action.key.netns, &ports);
+		answer(daemon, &action, EVENT_PATHS, 0);
+		return;
+	}
+	if (scout_survey(&daemon->scout, &action))
+		answer(daemon, &action, EVENT_PATHS, 0);
+}
+
 static void arm_timer(struct daemon *daemon, uint64_t deadline_ns)
 {
 	struct itimerspec when = {.it_value = {.tv_sec = deadline_ns / 1000000000,
@@ -306,6 +323,9 @@ static void act(struct daemon *daemon)
 			break;
 		case ACTION_LISTEN:
 			listen_again(daemon, *action);
+			break;
+		case ACTION_SURVEY:
+			survey(daemon, *action);
 			break;
 		case ACTION_RECEIPT:
 			if (hooks_put_receipt(&daemon->hooks, &action->key, &action->receipt))
@@ -388,6 +408,16 @@ static void netns_serving(void *owner, const struct served_netns *netns)
 	act(daemon);
 }
 
+/* The scout knows more of the paths that this connection may take. */
+static void hear_paths(void *owner, const struct conn_key *key)
+{
+	struct daemon *daemon = owner;
+	struct event event = {.kind = EVENT_PATHS, .key = *key, .now_ns = loop_now_ns()};
+
+	plan_hear(&daemon->plan, &event);
+	act(daemon);
+}
+
 static void hear_loss(void *owner)
 {
 	struct daemon *daemon = owner;
@@ -420,6 +450,7 @@ static void netns_ended(void *owner, uint64_t cookie)
 	struct daemon *daemon = owner;
 
 	hooks_unserve(&daemon->hooks, cookie);
+	scout_forget(&daemon->scout, cookie);
 	plan_forget_netns(&daemon->plan, cookie);
 	act(daemon);
 }
@@ -435,6 +466,7 @@ static char *answer_request(void *owner, const char *request)
 		.served = &daemon->served,
 		.hooks = &daemon->hooks,
 		.monitor = &daemon->monitor,
+		.scout = &daemon->scout.counters,
 		.create_us = &daemon->create_us,
 		.started_ns = daemon->started_ns,
 	};
@@ -540,6 +572,21 @@ static int load_hooks(struct daemon *daemon)
 	return 0;
 }
 
+static int begin_scout(struct daemon *daemon)
+{
+	const struct settings *settings = &daemon->settings;
+
+	daemon->plan.steer.mode = settings_placement(settings);
+	daemon->scout.loop = &daemon->loop;
+	daemon->scout.served = &daemon->served;
+	daemon->scout.paths = &daemon->plan.steer.paths;
+	daemon->scout.probes_per_second = settings->probes_per_second;
+	daemon->scout.owner = daemon;
+	daemon->scout.heard = hear_paths;
+	prefixes_read(settings->probe_prefixes, &daemon->scout.prefixes);
+	return scout_init(&daemon->scout, &daemon->plan.steer.random);
+}
+
 /* Ears first, hooks last: nothing is answered before everything that follows can be heard. */
 static int begin(struct daemon *daemon)
 {
@@ -570,6 +617,8 @@ static int begin(struct daemon *daemon)
 		err = watch_signals(daemon);
 	if (!err)
 		err = watch_timer(daemon);
+	if (!err)
+		err = begin_scout(daemon);
 	if (!err)
 		err = watch_guardian(daemon);
 	if (err) {
@@ -627,6 +676,7 @@ static void end(struct daemon *daemon)
 		server_done(&daemon->server);
 		addresses_watch_done(&daemon->addresses);
 		monitor_done(&daemon->monitor);
+		scout_done(&daemon->scout);
 		plan_done(&daemon->plan);
 		hooks_done(&daemon->hooks);
 	}
@@ -694,6 +744,8 @@ int daemon_run(const char *config_path)
 	daemon->served.mounts.fd = daemon->served.claims_fd = daemon->server.source.fd = -1;
 	daemon->guardian_end.ready = guardian_ended;
 	daemon->started_ns = loop_now_ns();
+	daemon->scout.timer.fd = -1;
+	TAILQ_INIT(&daemon->scout.sessions);
 	TAILQ_INIT(&daemon->served.list);
 	TAILQ_INIT(&daemon->server.clients);
 	conn_table_init(&daemon->plan.table, 0);

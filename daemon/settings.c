@@ -3,6 +3,7 @@
 #include "settings.h"
 
 #include "base/config.h"
+#include "core/prefixes.h"
 #include "record.h"
 
 #include <errno.h>
@@ -17,6 +18,33 @@
 static int check_serve(const char *value)
 {
 	return value[strspn(value, " ")] && !strchr(value, '/') ? 0 : -EINVAL;
+}
+
+static const char *const placements[] = {
+	[STEER_KERNEL] = "kernel",
+	[STEER_RANDOM] = "random",
+	[STEER_PATHS] = "paths",
+};
+
+static int find_placement(const char *value)
+{
+	for (int i = 0; i < (int)(sizeof(placements) / sizeof(*placements)); i++) {
+		if (!strcmp(value, placements[i]))
+			return i;
+	}
+	return -EINVAL;
+}
+
+static int check_placement(const char *value)
+{
+	return find_placement(value) < 0 ? -EINVAL : 0;
+}
+
+static int check_prefixes(const char *value)
+{
+	struct prefixes prefixes;
+
+	return *value ? prefixes_read(value, &prefixes) : -EINVAL;
 }
 
 static int check_path(const char *value)
@@ -44,6 +72,13 @@ static const struct config_key keys[] = {
 	KEY("policy", "ndiffports", CONFIG_NUMBER, ndiffports, 1, SUBFLOWS_HARD_MAX, NULL, NULL),
 	KEY("policy", "fullmesh", CONFIG_BOOL, fullmesh, 0, 0, NULL, NULL),
 	KEY("repair", "rto_min_ms", CONFIG_NUMBER, rto_min_ms, 0, 200, NULL, NULL),
+	KEY("placement", "mode", CONFIG_STRING, placement, 0, 0, "paths, random or kernel",
+		check_placement),
+	KEY("placement", "probe_prefixes", CONFIG_STRING, probe_prefixes, 0, 0,
+		"private, all, none, or prefixes such as 10.0.0.0/8, separated by blanks",
+		check_prefixes),
+	KEY("placement", "probes_per_second", CONFIG_NUMBER, probes_per_second, 1, 100000, NULL,
+		NULL),
 	KEY("limits", "max_subflows", CONFIG_NUMBER, max_subflows, 1, SUBFLOWS_HARD_MAX, NULL,
 		NULL),
 	KEY("limits", "calls_per_second", CONFIG_NUMBER, calls_per_second, 1, 1000000, NULL, NULL),
@@ -70,6 +105,9 @@ int settings_init(struct settings *settings)
 		.ndiffports = 1,
 		.rto_min_ms = 20,
 		.max_subflows = 8,
+		.placement = strdup("paths"),
+		.probe_prefixes = strdup("private"),
+		.probes_per_second = 1000,
 		.calls_per_second = 100,
 		.max_connections = 65536,
 		.serve = strdup("own"),
@@ -77,7 +115,8 @@ int settings_init(struct settings *settings)
 		.ring_bytes = 1 << 18,
 		.socket = strdup("/run/subflow/control"),
 	};
-	if (settings->serve && settings->cgroup && settings->socket)
+	if (settings->placement && settings->probe_prefixes && settings->serve &&
+		settings->cgroup && settings->socket)
 		return 0;
 	settings_done(settings);
 	return -ENOMEM;
@@ -85,6 +124,8 @@ int settings_init(struct settings *settings)
 
 void settings_done(struct settings *settings)
 {
+	free(settings->placement);
+	free(settings->probe_prefixes);
 	free(settings->serve);
 	free(settings->cgroup);
 	free(settings->socket);
@@ -116,4 +157,9 @@ int settings_read(struct settings *settings, const char *path, char *error, size
 		return -EINVAL;
 	}
 	return 0;
+}
+
+enum steer_mode settings_placement(const struct settings *settings)
+{
+	return find_placement(settings->placement);
 }

@@ -3,6 +3,8 @@
 #ifndef SUBFLOW_SETTINGS_H
 #define SUBFLOW_SETTINGS_H
 
+#include "core/steer.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,6 +19,10 @@ struct settings {
 	bool fullmesh;
 	/* [repair] */
 	uint32_t rto_min_ms; /* 0 = no repair */
+	/* [placement] */
+	char *placement; /* see settings_placement() */
+	char *probe_prefixes;
+	uint32_t probes_per_second;
 	/* [limits] */
 	uint32_t max_subflows;
 	uint32_t calls_per_second;
@@ -37,5 +43,8 @@ void settings_done(struct settings *settings);
 
 /* Reads @path over the defaults; @error names file, line, key and what is allowed. */
 int settings_read(struct settings *settings, const char *path, char *error, size_t error_size);
+
+/* [placement] mode. */
+enum steer_mode settings_placement(const struct settings *settings);
 
 #endif

@@ -13,6 +13,10 @@ from lab.netns import LabError, Namespace
 ROUTER = {
     "net.ipv4.ip_forward": 1,
     "net.ipv6.conf.all.forwarding": 1,
+    # Switches limit what their control plane answers in all, not to one host. Linux would send a
+    # host one message a second after the first six.
+    "net.ipv4.icmp_ratelimit": 0,
+    "net.ipv6.icmp.ratelimit": 0,
     "net.ipv4.fib_multipath_hash_policy": 3,
     "net.ipv4.fib_multipath_hash_fields": 0x37,
     "net.ipv6.fib_multipath_hash_policy": 3,

@@ -80,6 +80,15 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "repairs_denied", plan->repairs_denied);
 	put_number(object, "subflows_lost", plan->lost);
 	put_number(object, "addresses_refused", plan->addresses_refused);
+	put_number(object, "placed", view->plan->steer.counters.placed);
+	put_number(object, "placed_shared", view->plan->steer.counters.shared);
+	put_number(object, "placed_blind", view->plan->steer.counters.blind);
+	put_number(object, "surveys", view->plan->steer.counters.surveys);
+	put_number(object, "surveys_refused", view->scout->refused);
+	put_number(object, "probes", view->scout->probes);
+	put_number(object, "probe_answers", view->scout->answers);
+	put_number(object, "probe_strangers", view->scout->strangers);
+	put_number(object, "paths_refused", view->plan->steer.paths.counters.refused);
 	put_number(object, "connections_refused", view->plan->table.refused);
 	put_number(object, "namespaces_refused", view->served->refused);
 	return object;
@@ -123,6 +132,19 @@ static struct json_object *write_daemon(const struct status_view *view)
 	return object;
 }
 
+static struct json_object *write_path(const struct path *path)
+{
+	struct json_object *array = json_object_new_array();
+	char text[INET6_ADDRSTRLEN];
+
+	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
+		if (path->tiers[tier])
+			json_object_array_add(array, json_object_new_string(path_router_text(
+							     path->tiers[tier], tier, text)));
+	}
+	return array;
+}
+
 static struct json_object *write_subflows(const struct conn *conn)
 {
 	static const char *const states[] = {
@@ -148,6 +170,7 @@ static struct json_object *write_subflows(const struct conn *conn)
 		put_number(object, "id", subflow->id);
 		put_text(object, "state", states[subflow->state]);
 		put_text(object, "asked_by", askers[subflow->asker]);
+		json_object_object_add(object, "path", write_path(&subflow->path));
 		json_object_array_add(array, object);
 	}
 	return array;
@@ -188,6 +211,15 @@ struct asking {
 	uint64_t count;
 };
 
+/* Why the ports of this connection's subflows are the kernel's choice; NULL: they are not. */
+static const char *find_blindness(struct plan *plan, const struct conn *conn)
+{
+	const struct subflow *first = TAILQ_FIRST(&conn->subflows);
+	const char *why = first ? steer_why(&plan->steer, conn, first) : "";
+
+	return *why ? why : NULL;
+}
+
 static void write_conn(void *arg, const struct diag_conn *seen)
 {
 	struct asking *asking = arg;
@@ -217,6 +249,7 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 		object, "subflows", conn ? write_subflows(conn) : json_object_new_array());
 	json_object_object_add(
 		object, "announced", conn ? write_announced(conn) : json_object_new_array());
+	put_text(object, "unplaced", conn ? find_blindness(asking->plan, conn) : NULL);
 	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
 	json_object_object_add(
 		object, "thresholds", conn ? write_thresholds(conn) : json_object_new_array());

@@ -7,6 +7,7 @@
 #include "core/plan.h"
 #include "kernel/hooks.h"
 #include "kernel/monitor.h"
+#include "kernel/scout.h"
 #include "kernel/served.h"
 #include "settings.h"
 
@@ -18,6 +19,7 @@ struct status_view {
 	struct served *served;
 	const struct hooks *hooks;
 	const struct monitor *monitor;
+	const struct scout_counters *scout;
 	const struct histogram *create_us;
 	uint64_t started_ns;
 };

@@ -90,6 +90,7 @@ struct subflow *conn_add_subflow(struct conn *conn)
 
 void conn_remove_subflow(struct conn *conn, struct subflow *subflow)
 {
+	path_unload(&subflow->path);
 	TAILQ_REMOVE(&conn->subflows, subflow, entry);
 	conn->n_subflows--;
 	free(subflow);

@@ -6,6 +6,7 @@
 #include "core/endpoint.h"
 #include "core/ids.h"
 #include "core/mesh.h"
+#include "core/path.h"
 #include "core/remotes.h"
 #include "core/repair.h"
 #include "record.h"
@@ -44,6 +45,7 @@ struct subflow {
 	bool is_listed;          /* as conn.is_listed */
 	uint32_t serial;         /* unique within the connection */
 	uint64_t established_ns; /* CLOCK_MONOTONIC */
+	struct path path;        /* as far as it is known */
 };
 
 /* A threshold that led to a subflow. */
@@ -79,6 +81,11 @@ struct conn {
 	uint32_t tries;         /* failed ones in a row */
 	uint64_t
 		retry_ns; /* CLOCK_MONOTONIC; 0 = none is due. Before CREATED: when to give it up */
+	/* Ports: see steer.h. */
+	bool is_steering; /* retry_ns is the end of waiting for paths */
+	bool has_asked, has_asked_more;
+	uint64_t patience_ns;  /* CLOCK_MONOTONIC: when to stop waiting for paths; 0 = not begun */
+	uint64_t cause_ns;     /* of what waits for paths */
 	struct passed *passed; /* thresholds that led to a subflow, oldest first */
 	uint32_t n_passed;
 	char why[CONN_WHY_MAX]; /* the last decision, for the operator */

@@ -28,6 +28,7 @@ enum event_kind {
 	EVENT_TIMEOUT, /* local, remote: silent, while another subflow of the connection progresses
 			*/
 	/* from the hands */
+	EVENT_PATHS, /* more is known of the paths that the connection may take, or never will be */
 	EVENT_CREATE_DONE,   /* serial, error; ENONET: the namespace cannot be entered */
 	EVENT_DESTROY_DONE,  /* serial, error */
 	EVENT_LOCALS,        /* locals, n_locals, error */
@@ -63,6 +64,7 @@ enum action_kind {
 	ACTION_SEARCH,   /* list the connections of the namespace: adoption_begin() to _end() */
 	ACTION_CLAIM,    /* is the connection ours to change? answered by EVENT_CLAIM_DONE */
 	ACTION_LISTEN,   /* is the subflow local, remote still silent? by EVENT_LISTEN_DONE */
+	ACTION_SURVEY,   /* look at the paths from local (its first subflow's port) to remote */
 	ACTION_RECEIPT,  /* tell the hooks what was carried out */
 	ACTION_FORGET,   /* the connection is gone: drop its receipt */
 };
@@ -74,6 +76,7 @@ struct action {
 	uint8_t id;
 	uint32_t serial;
 	struct receipt receipt;
+	bool wants_more;   /* SURVEY: the ports that are known are used up */
 	uint64_t cause_ns; /* CREATE: when the kernel noticed what led to it; 0 = not known */
 };
 

@@ -4,6 +4,9 @@
 
 #include <errno.h>
 
+/* How long a subflow waits for the paths to be known before its port is chosen blindly. */
+#define PATIENCE_NS 200000000ull
+
 static void give_up_wanted(struct plan *plan, struct conn *conn)
 {
 	actions_settle(&plan->actions, conn, conn->wanted_application, 0);
@@ -35,18 +38,61 @@ static bool choose_ends(
 	return true;
 }
 
+/*
+ * The port by which the subflow takes a way of its own. -EAGAIN: that is not known yet, and
+ * EVENT_PATHS or the end of patience will tell.
+ */
+static int choose_port(struct plan *plan, struct conn *conn, const struct endpoint *local,
+	const struct endpoint *remote, uint64_t cause_ns, struct steer_choice *ret_choice)
+{
+	bool is_late = conn->patience_ns && plan->now_ns >= conn->patience_ns;
+	enum steer_answer answer =
+		steer_choose(&plan->steer, conn, local, remote, is_late, plan->now_ns, ret_choice);
+	struct action *action;
+
+	if (answer == STEER_GO)
+		return 0;
+	if (!conn->patience_ns)
+		conn->patience_ns = plan->now_ns + PATIENCE_NS;
+	conn->cause_ns = cause_ns;
+	conn->is_steering = true;
+	conn_set_retry(&plan->table, conn, conn->patience_ns);
+	action = answer == STEER_WAIT ? NULL : actions_add(&plan->actions, ACTION_SURVEY, conn);
+	if (!action)
+		return -EAGAIN;
+	action->local = *local;
+	if (endpoint_is_same_address(local, &conn->local) &&
+		endpoint_is_equal(remote, &conn->remote))
+		action->local.port = conn->local.port;
+	action->remote = *remote;
+	action->wants_more = answer == STEER_MORE;
+	return -EAGAIN;
+}
+
 static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker asker,
 	const struct endpoint *local, const struct endpoint *remote, uint64_t cause_ns)
 {
+	struct endpoint chosen = *local;
+	struct steer_choice choice = {};
 	struct action *action;
 	struct subflow *subflow;
 	uint8_t id;
-	int err;
+	int err = 0;
 
 	/* With those that are on their way out; when one is gone it is tried again. */
 	if (conn->n_subflows >= SUBFLOWS_HARD_MAX)
 		return -EDQUOT;
-	err = ids_get(&conn->ids, local, &id);
+	if (!local->port)
+		err = choose_port(plan, conn, local, remote, cause_ns, &choice);
+	if (err)
+		return err;
+	chosen.port = local->port ? local->port : choice.port;
+	err = ids_get(&conn->ids, &chosen, &id);
+	if (err == -ENOSPC && !local->port) {
+		chosen.port = 0;
+		choice = (struct steer_choice){};
+		err = ids_get(&conn->ids, &chosen, &id);
+	}
 	if (err)
 		return err;
 	subflow = conn_add_subflow(conn);
@@ -54,14 +100,16 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 		return -ENOMEM;
 	subflow->asker = asker;
 	subflow->state = SUBFLOW_OPENING;
-	subflow->local = *local;
+	subflow->local = chosen;
 	subflow->remote = *remote;
 	subflow->id = id;
+	steer_take(&plan->steer, conn, subflow, &choice);
 	action = asker == ASKER_APPLICATION
 			 ? actions_begin(&plan->actions, ACTION_CREATE, conn, subflow,
 				   &conn->receipt.creating)
 			 : actions_add_about(&plan->actions, ACTION_CREATE, conn, subflow);
 	if (!action) {
+		steer_release(&plan->steer, conn, subflow, false);
 		conn_remove_subflow(conn, subflow);
 		return -ENOMEM;
 	}
@@ -78,6 +126,7 @@ static void mesh_with(struct plan *plan, struct conn *conn, const struct endpoin
 			mesh_give_back(conn->mesh, &local, remote);
 			return;
 		}
+		conn->patience_ns = 0;
 		plan->counters.policies++;
 		conn_say(conn, "fullmesh: %u in all", conn_count_all(conn));
 	}
@@ -104,6 +153,8 @@ void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			return;
 		}
 	}
+	conn->patience_ns = 0;
+	conn->has_asked_more = false;
 	if (!conn->mesh)
 		return;
 	remote = endpoint_unmap(&conn->remote);

@@ -34,18 +34,26 @@ int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_
 	*plan = (struct plan){
 		.rule = *rule, .policy = {.ndiffports = 1}, .max_subflows = max_subflows};
 	conn_table_init(&plan->table, max_connections);
+	steer_init(&plan->steer);
 	return actions_init(&plan->actions);
 }
 
 void plan_done(struct plan *plan)
 {
 	conn_table_done(&plan->table);
+	steer_done(&plan->steer);
 	actions_done(&plan->actions);
 }
 
 const struct action *plan_next(struct plan *plan)
 {
 	return actions_next(&plan->actions);
+}
+
+static void remove_subflow(struct plan *plan, struct conn *conn, struct subflow *subflow)
+{
+	steer_release(&plan->steer, conn, subflow, false);
+	conn_remove_subflow(conn, subflow);
 }
 
 static void hear_created(struct plan *plan, struct conn *conn, const struct event *event)
@@ -139,7 +147,7 @@ static void hear_subflow_closed(struct plan *plan, struct conn *conn, const stru
 		conn_drop_passed(conn);
 	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed)
 		actions_settle(&plan->actions, conn, 0, 1);
-	conn_remove_subflow(conn, subflow);
+	remove_subflow(plan, conn, subflow);
 	opening_run(plan, conn, 0);
 }
 
@@ -273,7 +281,7 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 {
 	struct subflow *subflow = conn_find_serial(conn, event->serial);
 	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
-	bool is_asked;
+	bool is_asked, is_placed;
 
 	if (subflow && subflow->asker == ASKER_APPLICATION)
 		conn->receipt.creating--;
@@ -286,6 +294,9 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 	}
 	if (!subflow)
 		return;
+	is_placed = subflow->local.port;
+	if (event->error == EADDRINUSE)
+		steer_release(&plan->steer, conn, subflow, true);
 	is_asked = subflow->asker == ASKER_APPLICATION;
 	/* Those that failed together are tried again together. */
 	if (!subflow->is_doomed && is_worth_another_try(event->error) &&
@@ -297,8 +308,12 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 			conn_want_again(conn, subflow->asker);
 		if (is_asked)
 			actions_add(&plan->actions, ACTION_RECEIPT, conn);
-		conn_remove_subflow(conn, subflow);
-		if (!conn->retry_ns)
+		remove_subflow(plan, conn, subflow);
+		if (!conn->retry_ns && event->error == EADDRINUSE && is_placed) {
+			/* The next port need not wait. */
+			conn->tries++;
+			opening_run(plan, conn, 0);
+		} else if (!conn->retry_ns)
 			conn_set_retry(&plan->table, conn,
 				event->now_ns + (RETRY_FIRST_NS << conn->tries++));
 		return;
@@ -316,7 +331,7 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 				endpoint_text(&subflow->local, local),
 				endpoint_text(&subflow->remote, remote), strerror(event->error));
 	}
-	conn_remove_subflow(conn, subflow);
+	remove_subflow(plan, conn, subflow);
 }
 
 static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct event *event)
@@ -341,8 +356,22 @@ static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct
 	subflow->is_doomed = subflow->is_lost = false;
 }
 
+/* Paths are known better now, or never will be. */
+static void hear_paths(struct plan *plan, struct conn *conn)
+{
+	if (!conn->is_steering)
+		return;
+	conn->is_steering = false;
+	conn_set_retry(&plan->table, conn, 0);
+	opening_run(plan, conn, conn->cause_ns);
+}
+
 static void forget(struct plan *plan, struct conn *conn)
 {
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry)
+		steer_release(&plan->steer, conn, subflow, false);
 	actions_add(&plan->actions, ACTION_FORGET, conn);
 	conn_free(&plan->table, conn);
 }
@@ -351,6 +380,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 {
 	struct conn *conn = conn_find(&plan->table, &event->key);
 
+	plan->now_ns = MAX(plan->now_ns, event->now_ns);
 	switch (event->kind) {
 	case EVENT_CREATED:
 	case EVENT_ESTABLISHED:
@@ -438,6 +468,9 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_LISTEN_DONE:
 		repair_hear_listened(plan, conn, event);
 		break;
+	case EVENT_PATHS:
+		hear_paths(plan, conn);
+		break;
 	case EVENT_CREATE_DONE:
 		hear_create_done(plan, conn, event);
 		break;
@@ -460,10 +493,12 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 	struct conn *conn, *after;
 	uint64_t next_ns = 0;
 
+	plan->now_ns = MAX(plan->now_ns, now_ns);
 	for (conn = TAILQ_FIRST(&plan->table.retries); conn; conn = after) {
 		after = TAILQ_NEXT(conn, retry);
 		if (conn->retry_ns <= now_ns) {
 			conn_set_retry(&plan->table, conn, 0);
+			conn->is_steering = false;
 			if (conn->is_created)
 				opening_run(plan, conn, 0);
 			else if (!conn->is_sought)
@@ -485,4 +520,5 @@ void plan_forget_netns(struct plan *plan, uint64_t netns)
 		if (conn->key.netns == netns)
 			forget(plan, conn);
 	}
+	steer_forget(&plan->steer, netns);
 }

@@ -8,6 +8,7 @@
 #include "core/elephant.h"
 #include "core/event.h"
 #include "core/policy.h"
+#include "core/steer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -38,7 +39,9 @@ struct plan {
 	struct conn_table table;
 	struct elephant_rule rule;
 	struct policy policy;  /* plan_init() leaves it off */
+	struct steer steer;    /* plan_init() leaves ports to the kernel */
 	uint32_t max_subflows; /* of one connection, for applications */
+	uint64_t now_ns;       /* of the last event or tick */
 	struct plan_counters counters;
 	struct actions actions; /* to be carried out */
 };

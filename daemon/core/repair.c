@@ -43,6 +43,7 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 		return;
 	conn_say(conn, "the path of %s is silent: replaced", endpoint_text(&subflow->local, text));
 	subflow->is_lost = true;
+	steer_shun(&plan->steer, conn, subflow, now_ns);
 	closing_begin(plan, conn, subflow);
 	if (conn->is_server)
 		return;

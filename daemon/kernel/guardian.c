@@ -27,8 +27,9 @@ static void restore(const struct guardian_note *note)
 	if (!err && !strcmp(value, note->ours))
 		err = netns_write_sysctl(note->sysctl, note->before);
 	if (err)
-		log_error("cannot restore net.mptcp.%s to %s in %s: %s", note->sysctl, note->before,
-			*note->path ? note->path : "the daemon's namespace", strerror(-err));
+		log_error("cannot restore /proc/sys/net/%s to %s in %s: %s", note->sysctl,
+			note->before, *note->path ? note->path : "the daemon's namespace",
+			strerror(-err));
 	netns_leave();
 }
 

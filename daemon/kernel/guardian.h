@@ -16,7 +16,7 @@
 struct guardian_note {
 	char path[GUARDIAN_PATH_MAX]; /* of the namespace; "" is the daemon's own */
 	uint64_t cookie;
-	char sysctl[GUARDIAN_VALUE_MAX]; /* under net.mptcp */
+	char sysctl[GUARDIAN_VALUE_MAX]; /* under /proc/sys/net, "mptcp/pm_type" */
 	char ours[GUARDIAN_VALUE_MAX], before[GUARDIAN_VALUE_MAX];
 };
 

@@ -92,7 +92,7 @@ int netns_read_sysctl(const char *name, char *ret_value, size_t size)
 	ssize_t len;
 	int fd, err;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/mptcp/%s", name);
+	snprintf(path, sizeof(path), "/proc/sys/net/%s", name);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -111,7 +111,7 @@ int netns_write_sysctl(const char *name, const char *value)
 	char path[SYSCTL_PATH_MAX];
 	int fd, err = 0;
 
-	snprintf(path, sizeof(path), "/proc/sys/net/mptcp/%s", name);
+	snprintf(path, sizeof(path), "/proc/sys/net/%s", name);
 	fd = open(path, O_WRONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -126,8 +126,8 @@ const char *netns_pm_sysctl(const char **ret_userspace)
 	static const struct {
 		const char *name, *userspace;
 	} sysctls[] = {
-		{"path_manager", "userspace"}, /* from 6.15 */
-		{"pm_type", "1"},              /* from 5.19 */
+		{"mptcp/path_manager", "userspace"}, /* from 6.15 */
+		{"mptcp/pm_type", "1"},              /* from 5.19 */
 	};
 	char value[32];
 

@@ -147,7 +147,7 @@ static int begin(struct served *served, struct served_netns *netns)
 	if (!err)
 		err = switch_over(served, netns);
 	if (!err)
-		err = netns_read_sysctl("enabled", enabled, sizeof(enabled));
+		err = netns_read_sysctl("mptcp/enabled", enabled, sizeof(enabled));
 	if (*netns->path)
 		netns_leave();
 	if (err)

@@ -24,7 +24,8 @@ static const char status[] =
 	" \"connections\": [{\"namespace\": \"own\", \"token\": 11, \"role\": null,"
 	" \"local\": \"10.0.0.1:40000\", \"remote\": \"[fd00::2]:5201\", \"bytes_sent\": 123456789,"
 	" \"bytes_received\": null, \"state\": \"served\", \"subflows\": [{\"local\": \"a\","
-	" \"remote\": \"b\", \"id\": 0, \"state\": \"established\"}], \"wanted\": 2,"
+	" \"remote\": \"b\", \"id\": 0, \"state\": \"established\","
+	" \"path\": [\"10.0.1.2\", \"10.0.4.2\"]}], \"unplaced\": \"no router\", \"wanted\": 2,"
 	" \"thresholds\": [{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2}],"
 	" \"decision\": \"one more subflow at 100 MB: 2 of 4\"}]}";
 
@@ -60,6 +61,8 @@ static void test_whole(void **state)
 	says(text, "0000000b  own  role unknown  10.0.0.1:40000 -> [fd00::2]:5201  served");
 	says(text, "sent       123.5 MB, received unknown");
 	says(text, "a -> b  id 0  established");
+	says(text, "id 0  established  by 10.0.1.2 > 10.0.4.2\n");
+	says(text, "the kernel's choice: no router\n");
 	says(text, "100 MB (at 100.0 MB, 2 subflows)");
 	says(text, "one more subflow at 100 MB: 2 of 4");
 	assert_null(strstr(text, "create_failures"));
@@ -103,7 +106,8 @@ static void spoil(struct json_object *root, struct json_object *object)
 		}
 		if (json_object_is_type(value, json_type_object))
 			spoil(root, value);
-		if (json_object_is_type(value, json_type_array) && strcmp(name, "buckets"))
+		if (json_object_is_type(value, json_type_array) && strcmp(name, "buckets") &&
+			strcmp(name, "path"))
 			spoil(root, json_object_array_get_idx(value, 0));
 		json_object_object_add(object, name, json_object_new_boolean(1));
 		refused(root, name);

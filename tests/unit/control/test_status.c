@@ -43,6 +43,7 @@ struct scene {
 	struct served_netns netns;
 	struct hooks hooks;
 	struct monitor monitor;
+	struct scout_counters scout;
 	struct histogram create_us;
 	struct status_view view;
 };
@@ -76,6 +77,7 @@ static int set_up(void **state)
 		.served = &scene->served,
 		.hooks = &scene->hooks,
 		.monitor = &scene->monitor,
+		.scout = &scene->scout,
 		.create_us = &scene->create_us};
 	*state = scene;
 	return 0;

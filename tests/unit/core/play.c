@@ -96,6 +96,10 @@ void play_act(struct play *play)
 			play->listens++;
 			answer(play, &action, EVENT_LISTEN_DONE, play->listen_error);
 			break;
+		case ACTION_SURVEY:
+			play->surveys++;
+			play->survey = action;
+			break;
 		case ACTION_RECEIPT:
 			play->receipts += action.receipt.adds != play->receipt.adds ||
 					  action.receipt.removes != play->receipt.removes;

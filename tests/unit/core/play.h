@@ -24,8 +24,8 @@ struct play {
 	int locals_error;
 	/* What was asked for so far. */
 	unsigned int creates, destroys, listens, searches, claims, receipts, forgets, lookups,
-		withdrawals;
-	struct action create, destroy, withdraw; /* the last of each */
+		withdrawals, surveys;
+	struct action create, destroy, withdraw, survey; /* the last of each */
 	struct receipt receipt;
 };
 

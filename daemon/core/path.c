@@ -1,0 +1,383 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory: which source port takes which routers to a destination. */
+#include "path.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAPS_MAX     1024
+#define PREFIXES_MAX 1024
+#define ROUTERS_MAX  16384
+#define MISS_MAX     .01
+
+_Static_assert(sizeof(struct path_map) <= 4096, "a path map is to cost 4 KB at most");
+
+void path_table_init(struct path_table *table)
+{
+	*table = (struct path_table){};
+	TAILQ_INIT(&table->by_age);
+}
+
+static void free_map(struct path_table *table, struct path_map *map)
+{
+	path_map_reset(map);
+	HASH_DEL(table->maps, map);
+	TAILQ_REMOVE(&table->by_age, map, age);
+	free(map);
+}
+
+/* @netns 0 = all. */
+static void forget(struct path_table *table, uint64_t netns)
+{
+	struct path_map *map, *next_map;
+	struct path_prefix *prefix, *next_prefix;
+	struct router *router, *next_router;
+
+	HASH_ITER (hh, table->maps, map, next_map) {
+		if (!netns || map->key.netns == netns)
+			free_map(table, map);
+	}
+	HASH_ITER (hh, table->prefixes, prefix, next_prefix) {
+		if (netns && prefix->key.netns != netns)
+			continue;
+		HASH_DEL(table->prefixes, prefix);
+		free(prefix);
+	}
+	HASH_ITER (hh, table->routers, router, next_router) {
+		if (netns && router->key.netns != netns)
+			continue;
+		HASH_DEL(table->routers, router);
+		free(router);
+	}
+}
+
+void path_table_done(struct path_table *table)
+{
+	forget(table, 0);
+}
+
+void path_table_forget(struct path_table *table, uint64_t netns)
+{
+	if (netns)
+		forget(table, netns);
+}
+
+struct in6_addr path_address(const struct endpoint *endpoint)
+{
+	struct in6_addr address = {.s6_addr = {[10] = 0xff, [11] = 0xff}};
+
+	if (endpoint->family == AF_INET6)
+		return endpoint->v6;
+	memcpy(&address.s6_addr[12], &endpoint->v4, sizeof(endpoint->v4));
+	return address;
+}
+
+struct path_key path_key_of(
+	uint64_t netns, const struct endpoint *local, const struct endpoint *remote)
+{
+	return (struct path_key){.netns = netns,
+		.local = path_address(local),
+		.remote = path_address(remote),
+		.remote_port = remote->port};
+}
+
+struct path_map *path_map_find(struct path_table *table, const struct path_key *key)
+{
+	struct path_map *map;
+
+	HASH_FIND(hh, table->maps, key, sizeof(*key), map);
+	return map;
+}
+
+/* Nobody points at one that is being asked but its survey, and that holds it. */
+static void make_room(struct path_table *table)
+{
+	struct path_map *map;
+
+	if (HASH_COUNT(table->maps) < MAPS_MAX)
+		return;
+	TAILQ_FOREACH (map, &table->by_age, age) {
+		if (map->state != PATH_ASKING)
+			break;
+	}
+	if (map)
+		free_map(table, map);
+}
+
+struct path_map *path_map_get(struct path_table *table, const struct path_key *key)
+{
+	struct path_map *map = path_map_find(table, key);
+
+	if (map) {
+		TAILQ_REMOVE(&table->by_age, map, age);
+		TAILQ_INSERT_TAIL(&table->by_age, map, age);
+		return map;
+	}
+	make_room(table);
+	if (HASH_COUNT(table->maps) < MAPS_MAX)
+		map = calloc(1, sizeof(*map));
+	if (!map) {
+		table->counters.refused++;
+		return NULL;
+	}
+	map->key = *key;
+	HASH_ADD(hh, table->maps, key, sizeof(map->key), map);
+	TAILQ_INSERT_TAIL(&table->by_age, map, age);
+	return map;
+}
+
+void path_map_reset(struct path_map *map)
+{
+	for (unsigned int i = 0; i < map->n_routers; i++)
+		map->routers[i]->maps--;
+	map->state = PATH_UNKNOWN;
+	map->n_ports = map->n_routers = 0;
+	map->hops = map->depth = 0;
+	map->is_tangled = false;
+	*map->why = '\0';
+}
+
+void path_map_silence(struct path_map *map, const char *why, uint64_t now_ns)
+{
+	map->state = PATH_SILENT;
+	map->learned_ns = now_ns;
+	snprintf(map->why, sizeof(map->why), "%s", why);
+}
+
+static struct path_key cut(const struct path_key *key)
+{
+	struct path_key prefix = *key;
+	bool is_v4 = IN6_IS_ADDR_V4MAPPED(&prefix.remote);
+	size_t kept = is_v4 ? 15 : 8;
+
+	prefix.remote_port = 0;
+	memset(&prefix.remote.s6_addr[kept], 0, sizeof(prefix.remote) - kept);
+	return prefix;
+}
+
+struct path_prefix *path_prefix_find(struct path_table *table, const struct path_key *key)
+{
+	struct path_key prefix_key = cut(key);
+	struct path_prefix *prefix;
+
+	HASH_FIND(hh, table->prefixes, &prefix_key, sizeof(prefix_key), prefix);
+	return prefix;
+}
+
+struct path_prefix *path_prefix_get(struct path_table *table, const struct path_key *key)
+{
+	struct path_prefix *prefix = path_prefix_find(table, key);
+
+	if (prefix)
+		return prefix;
+	if (HASH_COUNT(table->prefixes) < PREFIXES_MAX)
+		prefix = calloc(1, sizeof(*prefix));
+	if (!prefix) {
+		table->counters.refused++;
+		return NULL;
+	}
+	prefix->key = cut(key);
+	HASH_ADD(hh, table->prefixes, key, sizeof(prefix->key), prefix);
+	return prefix;
+}
+
+static void sweep_routers(struct path_table *table)
+{
+	struct router *router, *next;
+
+	HASH_ITER (hh, table->routers, router, next) {
+		if (router->maps || router->load)
+			continue;
+		HASH_DEL(table->routers, router);
+		free(router);
+	}
+}
+
+static struct router *get_router(
+	struct path_table *table, uint64_t netns, const struct in6_addr *address)
+{
+	struct router_key key = {.netns = netns, .address = *address};
+	struct router *router;
+
+	HASH_FIND(hh, table->routers, &key, sizeof(key), router);
+	if (router)
+		return router;
+	if (HASH_COUNT(table->routers) == ROUTERS_MAX)
+		sweep_routers(table);
+	if (HASH_COUNT(table->routers) < ROUTERS_MAX)
+		router = calloc(1, sizeof(*router));
+	if (!router) {
+		table->counters.refused++;
+		return NULL;
+	}
+	router->key = key;
+	HASH_ADD(hh, table->routers, key, sizeof(router->key), router);
+	return router;
+}
+
+/* 1 + its index; 0 when there is no room. */
+static uint8_t index_router(struct path_map *map, struct router *router)
+{
+	for (uint8_t i = 0; i < map->n_routers; i++) {
+		if (map->routers[i] == router)
+			return i + 1;
+	}
+	if (map->n_routers == PATH_ROUTERS_MAX)
+		return 0;
+	router->maps++;
+	map->routers[map->n_routers++] = router;
+	return map->n_routers;
+}
+
+/* Two ports that meet at the deciding tier have come the same way, or the map is tangled. */
+static void compare(struct path_map *map, const struct path_port *port)
+{
+	const struct path_port *other;
+	unsigned int last = map->depth;
+
+	if (!last || !port->tiers[last])
+		return;
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		other = &map->ports[i];
+		if (other->tiers[last] != port->tiers[last])
+			continue;
+		for (unsigned int tier = 0; tier < last; tier++)
+			map->is_tangled |= port->tiers[tier] && other->tiers[tier] &&
+					   port->tiers[tier] != other->tiers[tier];
+	}
+}
+
+int path_learn(struct path_table *table, struct path_map *map, uint16_t port, unsigned int tier,
+	const struct in6_addr *address)
+{
+	struct router *router = get_router(table, map->key.netns, address);
+	struct path_port *known = path_port_find(map, port);
+	uint8_t index;
+
+	if (!router)
+		return -ENOMEM;
+	index = index_router(map, router);
+	if (!index || tier >= PATH_TIERS_MAX)
+		return -ENOSPC;
+	if (!known) {
+		if (map->n_ports == PATH_PORTS_MAX)
+			return -ENOSPC;
+		known = &map->ports[map->n_ports++];
+		*known = (struct path_port){.port = port};
+	}
+	known->tiers[tier] = index;
+	compare(map, known);
+	return 0;
+}
+
+struct path_port *path_port_find(struct path_map *map, uint16_t port)
+{
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		if (map->ports[i].port == port)
+			return &map->ports[i];
+	}
+	return NULL;
+}
+
+void path_port_drop(struct path_map *map, struct path_port *port)
+{
+	*port = map->ports[--map->n_ports];
+}
+
+static uint8_t infer(const struct path_map *map, const struct path_port *port, unsigned int tier)
+{
+	const struct path_port *other;
+	unsigned int last = map->depth;
+
+	if (port->tiers[tier] || map->is_tangled || !port->tiers[last])
+		return port->tiers[tier];
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		other = &map->ports[i];
+		if (other->tiers[tier] && other->tiers[last] == port->tiers[last])
+			return other->tiers[tier];
+	}
+	return 0;
+}
+
+struct path path_of(const struct path_map *map, const struct path_port *port)
+{
+	struct path path = {};
+	uint8_t index;
+
+	for (unsigned int tier = 0; tier <= map->depth && tier < PATH_TIERS_MAX; tier++) {
+		index = infer(map, port, tier);
+		path.tiers[tier] = index ? map->routers[index - 1] : NULL;
+	}
+	return path;
+}
+
+bool path_is_known(const struct path_map *map, const struct path_port *port)
+{
+	return map->depth && port->tiers[map->depth];
+}
+
+unsigned int path_count(const struct path_map *map, unsigned int tier, unsigned int *ret_ports)
+{
+	bool is_seen[PATH_ROUTERS_MAX + 1] = {};
+	unsigned int count = 0, ports = 0;
+	uint8_t index;
+
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		index = map->ports[i].tiers[tier];
+		if (!index)
+			continue;
+		ports++;
+		count += !is_seen[index];
+		is_seen[index] = true;
+	}
+	*ret_ports = ports;
+	return count;
+}
+
+unsigned int path_flows_enough(unsigned int paths)
+{
+	double miss = paths + 1;
+	unsigned int flows = 0;
+
+	if (!paths)
+		return 0;
+	for (; miss > MISS_MAX; flows++)
+		miss *= (double)paths / (paths + 1);
+	return flows;
+}
+
+const char *path_router_text(
+	const struct router *router, unsigned int tier, char text[INET6_ADDRSTRLEN])
+{
+	const uint8_t *bytes = router->key.address.s6_addr;
+	uint32_t device_be;
+
+	memcpy(&device_be, bytes + 12, sizeof(device_be));
+	if (!tier)
+		snprintf(text, INET6_ADDRSTRLEN, "device %u", ntohl(device_be));
+	else if (IN6_IS_ADDR_V4MAPPED(&router->key.address))
+		inet_ntop(AF_INET, bytes + 12, text, INET6_ADDRSTRLEN);
+	else
+		inet_ntop(AF_INET6, bytes, text, INET6_ADDRSTRLEN);
+	return text;
+}
+
+void path_load(const struct path *path)
+{
+	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
+		if (path->tiers[tier])
+			path->tiers[tier]->load++;
+	}
+}
+
+void path_unload(struct path *path)
+{
+	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
+		if (path->tiers[tier])
+			path->tiers[tier]->load--;
+	}
+	*path = (struct path){};
+}

@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* Memory: which source port takes which routers to a destination. */
+#ifndef SUBFLOW_PATH_H
+#define SUBFLOW_PATH_H
+
+#include "core/endpoint.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+#include <uthash.h>
+
+/*
+ * Tier 0 is the device by which the host sends, where it has several; tier t is
+ * the router t hops away. The tiers end where the ways up and down a fabric meet:
+ * from there on nothing is left to choose. So these are fabrics of 7 hops.
+ */
+#define PATH_TIERS_MAX   5
+#define PATH_ROUTERS_MAX 64  /* of one map */
+#define PATH_PORTS_MAX   128 /* of one map */
+#define PATH_WHY_MAX     64
+
+struct router_key {
+	uint64_t netns; /* of the host that sees it: its address means something there only */
+	struct in6_addr address; /* v4-mapped; of tier 0, the number of the device */
+};
+
+struct router {
+	struct router_key key;
+	UT_hash_handle hh;
+	uint32_t load; /* subflows of this host that pass it, as far as their paths are known */
+	uint32_t own;  /* of these, one connection's: used while one is placed */
+	uint32_t maps; /* that list it */
+	uint64_t shunned_until_ns; /* a path through it has failed; CLOCK_MONOTONIC */
+};
+
+/* The way of one flow; NULL where it is not known, or there is nothing to choose. */
+struct path {
+	struct router *tiers[PATH_TIERS_MAX];
+};
+
+/* Ports decide the way together with both addresses and the destination's port. */
+struct path_key {
+	uint64_t netns;
+	struct in6_addr local, remote; /* IPv4 is v4-mapped */
+	uint32_t remote_port;
+	uint32_t zero; /* padding; part of the hash */
+};
+
+struct path_port {
+	uint16_t port;
+	bool is_taken;                 /* by a subflow of ours, or by somebody else */
+	uint8_t tiers[PATH_TIERS_MAX]; /* 1 + index of map.routers; 0 = not known */
+};
+
+enum path_state {
+	PATH_UNKNOWN, /* never asked, or too long ago */
+	PATH_ASKING,  /* what is known so far may be used */
+	PATH_KNOWN,
+	PATH_SILENT, /* nothing can be found out, for the reason given */
+};
+
+struct path_map {
+	struct path_key key;
+	UT_hash_handle hh;
+	TAILQ_ENTRY(path_map) age; /* in path_table.by_age, the one longest not used first */
+	enum path_state state;
+	char why[PATH_WHY_MAX];            /* of PATH_SILENT */
+	uint64_t learned_ns, confirmed_ns; /* CLOCK_MONOTONIC */
+	uint32_t probes;                   /* sent for it, ever */
+	uint8_t hops;                      /* routers up to the destination */
+	uint8_t depth;                     /* the tier by which paths are told apart */
+	bool is_tangled;                   /* the router there does not tell those before it */
+	uint8_t n_routers, n_ports;
+	struct router *routers[PATH_ROUTERS_MAX];
+	struct path_port ports[PATH_PORTS_MAX];
+};
+
+/* What all destinations of one prefix (IPv4 /24, IPv6 /64) have in common. */
+struct path_prefix {
+	struct path_key key; /* addresses cut to the prefix, no port */
+	UT_hash_handle hh;
+	uint64_t learned_ns;
+	uint64_t rtt_ns; /* the longest answer */
+	uint8_t hops, depth;
+	uint8_t paths;    /* different routers at @depth */
+	bool is_verified; /* the same flow takes the same way again */
+};
+
+struct path_counters {
+	uint64_t refused; /* maps, prefixes and routers that found their table full */
+};
+
+struct path_table {
+	struct path_map *maps;
+	TAILQ_HEAD(, path_map) by_age;
+	struct path_prefix *prefixes;
+	struct router *routers;
+	struct path_counters counters;
+};
+
+void path_table_init(struct path_table *table);
+void path_table_done(struct path_table *table);
+
+/* Forgets a namespace. No subflow's path may be left of it. */
+void path_table_forget(struct path_table *table, uint64_t netns);
+
+struct path_key path_key_of(
+	uint64_t netns, const struct endpoint *local, const struct endpoint *remote);
+struct in6_addr path_address(const struct endpoint *endpoint);
+
+struct path_map *path_map_find(struct path_table *table, const struct path_key *key);
+
+/* Finds or makes it; NULL when memory is short. The one longest not used makes room. */
+struct path_map *path_map_get(struct path_table *table, const struct path_key *key);
+
+/* Forgets what was learned, so that it is asked again. */
+void path_map_reset(struct path_map *map);
+void path_map_silence(struct path_map *map, const char *why, uint64_t now_ns);
+
+struct path_prefix *path_prefix_find(struct path_table *table, const struct path_key *key);
+struct path_prefix *path_prefix_get(struct path_table *table, const struct path_key *key);
+
+/* Notes that a flow from @port passes @address at @tier. -ENOSPC, -ENOMEM. */
+int path_learn(struct path_table *table, struct path_map *map, uint16_t port, unsigned int tier,
+	const struct in6_addr *address);
+
+struct path_port *path_port_find(struct path_map *map, uint16_t port);
+void path_port_drop(struct path_map *map, struct path_port *port);
+
+/* What is known of the way from a port; the map's other ports help out. */
+struct path path_of(const struct path_map *map, const struct path_port *port);
+
+/* Whether it is known at the tier that tells paths apart. */
+bool path_is_known(const struct path_map *map, const struct path_port *port);
+
+/* Different routers seen at @tier, and ports that were seen there. */
+unsigned int path_count(const struct path_map *map, unsigned int tier, unsigned int *ret_ports);
+
+/*
+ * How many flows must have been seen on @paths different ways, so that one more,
+ * equally likely, would have been missed with a probability of 1 % at most: the
+ * stopping rule of the Multipath Detection Algorithm (Veitch, Augustin, Teixeira,
+ * Friedman: Failure control in multipath route tracing, INFOCOM 2009).
+ */
+unsigned int path_flows_enough(unsigned int paths);
+
+/* "10.0.1.2", "fd00::1"; of tier 0 "device 3". Returns @text. */
+const char *path_router_text(
+	const struct router *router, unsigned int tier, char text[INET6_ADDRSTRLEN]);
+
+/* A subflow takes the way, or leaves it. */
+void path_load(const struct path *path);
+void path_unload(struct path *path);
+
+#endif

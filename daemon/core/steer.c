@@ -1,0 +1,279 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: from which source port a subflow is opened, so that it takes a way of its own. */
+#include "steer.h"
+
+#include "core/placement.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define MAP_AGE_NS    600000000000ull
+#define SILENT_AGE_NS 60000000000ull
+#define DRAWS         16 /* of ports, each of which may be a reserved one */
+#define SHUN_NS       10000000000ull
+
+void steer_init(struct steer *steer)
+{
+	*steer = (struct steer){.random = 1};
+	path_table_init(&steer->paths);
+}
+
+void steer_done(struct steer *steer)
+{
+	struct steer_ports *ports, *next;
+
+	HASH_ITER (hh, steer->ports, ports, next) {
+		HASH_DEL(steer->ports, ports);
+		free(ports);
+	}
+	path_table_done(&steer->paths);
+}
+
+int steer_set_ports(struct steer *steer, uint64_t netns, const struct ports *ports)
+{
+	struct steer_ports *known;
+
+	HASH_FIND(hh, steer->ports, &netns, sizeof(netns), known);
+	if (!known) {
+		known = calloc(1, sizeof(*known));
+		if (!known)
+			return -ENOMEM;
+		known->netns = netns;
+		HASH_ADD(hh, steer->ports, netns, sizeof(netns), known);
+	}
+	known->ports = *ports;
+	return 0;
+}
+
+void steer_forget(struct steer *steer, uint64_t netns)
+{
+	struct steer_ports *ports;
+
+	HASH_FIND(hh, steer->ports, &netns, sizeof(netns), ports);
+	if (ports)
+		HASH_DEL(steer->ports, ports);
+	free(ports);
+	path_table_forget(&steer->paths, netns);
+}
+
+/* 0 = the kernel is to draw it. */
+static uint16_t draw_port(struct steer *steer, const struct steer_ports *known)
+{
+	uint16_t port = 0;
+
+	for (int i = 0; i < DRAWS && known && !port; i++)
+		port = ports_draw(&known->ports, ports_random(&steer->random) >> 16);
+	return port;
+}
+
+static struct path_map *find_map(struct steer *steer, const struct conn *conn,
+	const struct endpoint *local, const struct endpoint *remote)
+{
+	struct path_key key = path_key_of(conn->key.netns, local, remote);
+
+	return path_map_find(&steer->paths, &key);
+}
+
+static bool has_path(const struct subflow *subflow)
+{
+	static const struct path none;
+
+	return memcmp(&subflow->path, &none, sizeof(none));
+}
+
+/* What a survey found of subflows that nobody placed. True if the first one's way is known. */
+static bool learn_own(struct path_map *map, struct conn *conn)
+{
+	struct subflow *subflow, *first = TAILQ_FIRST(&conn->subflows);
+	struct path_port *port;
+	struct path_key key;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (has_path(subflow) || !subflow->local.port)
+			continue;
+		key = path_key_of(conn->key.netns, &subflow->local, &subflow->remote);
+		if (memcmp(&key, &map->key, sizeof(key)))
+			continue;
+		port = path_port_find(map, subflow->local.port);
+		if (!port || !path_is_known(map, port))
+			continue;
+		port->is_taken = true;
+		subflow->path = path_of(map, port);
+		path_load(&subflow->path);
+	}
+	return !first || has_path(first);
+}
+
+static size_t collect_own(const struct conn *conn, struct path own[SUBFLOWS_HARD_MAX])
+{
+	const struct subflow *subflow;
+	size_t n = 0;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (n < SUBFLOWS_HARD_MAX && has_path(subflow))
+			own[n++] = subflow->path;
+	}
+	return n;
+}
+
+struct candidates {
+	size_t n;
+	struct path paths[PATH_PORTS_MAX];
+	uint16_t ports[PATH_PORTS_MAX];
+};
+
+/* Known ports; those on a way that has just failed only if there are no others. */
+static void collect(const struct path_map *map, bool with_taken, uint64_t now_ns,
+	struct candidates *ret_candidates)
+{
+	const struct path_port *port;
+	struct candidates *c = ret_candidates;
+	bool is_shunned;
+
+	c->n = 0;
+	for (int round = 0; round < 2 && !c->n; round++) {
+		for (unsigned int i = 0; i < map->n_ports; i++) {
+			port = &map->ports[i];
+			if ((port->is_taken && !with_taken) || !path_is_known(map, port))
+				continue;
+			c->paths[c->n] = path_of(map, port);
+			c->ports[c->n] = port->port;
+			is_shunned = c->paths[c->n].tiers[map->depth]->shunned_until_ns > now_ns;
+			c->n += is_shunned == round;
+		}
+	}
+}
+
+static enum steer_answer go_blind(struct steer *steer, struct steer_choice *ret_choice)
+{
+	steer->counters.blind++;
+	*ret_choice = (struct steer_choice){};
+	return STEER_GO;
+}
+
+static enum steer_answer ask(struct steer *steer, struct conn *conn, enum steer_answer what)
+{
+	steer->counters.surveys++;
+	conn->has_asked = true;
+	conn->has_asked_more |= what == STEER_MORE;
+	return what;
+}
+
+static enum steer_answer choose_path(struct steer *steer, struct conn *conn, struct path_map *map,
+	bool is_late, uint64_t now_ns, struct steer_choice *ret_choice)
+{
+	struct path own[SUBFLOWS_HARD_MAX];
+	placement_rank rank = UINT64_MAX, possible;
+	bool is_new, is_asking = map->state == PATH_ASKING;
+	struct candidates free, all;
+	size_t n_own, best = 0;
+
+	if (!learn_own(map, conn) && !is_late) {
+		if (!conn->has_asked)
+			return ask(steer, conn, STEER_ASK);
+		if (is_asking)
+			return STEER_WAIT;
+	}
+	n_own = collect_own(conn, own);
+	collect(map, false, now_ns, &free);
+	collect(map, true, now_ns, &all);
+	if (free.n)
+		best = placement_choose(free.paths, free.n, own, n_own, &rank);
+	placement_choose(all.paths, all.n, own, n_own, &possible);
+	is_new = rank < PLACEMENT_SAME;
+	if (!is_new && is_asking && !is_late)
+		return conn->has_asked ? STEER_WAIT : ask(steer, conn, STEER_ASK);
+	/* All ports of a better way are in use. */
+	if (rank / PLACEMENT_OTHERS > possible / PLACEMENT_OTHERS && !is_late &&
+		!conn->has_asked_more)
+		return ask(steer, conn, STEER_MORE);
+	if (!free.n)
+		return go_blind(steer, ret_choice);
+	*ret_choice = (struct steer_choice){.port = free.ports[best], .path = free.paths[best]};
+	if (is_new)
+		steer->counters.placed++;
+	else
+		steer->counters.shared++;
+	return STEER_GO;
+}
+
+static enum steer_answer choose_random(
+	struct steer *steer, struct conn *conn, bool is_late, struct steer_choice *ret_choice)
+{
+	struct steer_ports *ports;
+
+	HASH_FIND(hh, steer->ports, &conn->key.netns, sizeof(conn->key.netns), ports);
+	if (!ports && !conn->has_asked && !is_late)
+		return ask(steer, conn, STEER_ASK);
+	ret_choice->port = draw_port(steer, ports);
+	return STEER_GO;
+}
+
+enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const struct endpoint *local,
+	const struct endpoint *remote, bool is_late, uint64_t now_ns,
+	struct steer_choice *ret_choice)
+{
+	struct path_map *map = find_map(steer, conn, local, remote);
+	uint64_t age_ns;
+
+	*ret_choice = (struct steer_choice){};
+	if (steer->mode == STEER_RANDOM)
+		return choose_random(steer, conn, is_late, ret_choice);
+	if (steer->mode == STEER_KERNEL)
+		return STEER_GO;
+	if (map && (map->state == PATH_KNOWN || map->state == PATH_SILENT)) {
+		age_ns = map->state == PATH_KNOWN ? MAP_AGE_NS : SILENT_AGE_NS;
+		if (now_ns > map->learned_ns + age_ns)
+			path_map_reset(map);
+	}
+	if (!map || map->state == PATH_UNKNOWN)
+		return is_late ? go_blind(steer, ret_choice) : ask(steer, conn, STEER_ASK);
+	if (map->state == PATH_SILENT)
+		return go_blind(steer, ret_choice);
+	return choose_path(steer, conn, map, is_late, now_ns, ret_choice);
+}
+
+void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
+	const struct steer_choice *choice)
+{
+	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
+	struct path_port *port = map ? path_port_find(map, choice->port) : NULL;
+
+	subflow->path = choice->path;
+	path_load(&subflow->path);
+	if (port)
+		port->is_taken = true;
+}
+
+void steer_release(
+	struct steer *steer, const struct conn *conn, struct subflow *subflow, bool is_refused)
+{
+	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
+	struct path_port *port = map ? path_port_find(map, subflow->local.port) : NULL;
+
+	path_unload(&subflow->path);
+	if (port && is_refused && map->state != PATH_ASKING)
+		path_port_drop(map, port);
+	else if (port)
+		port->is_taken = is_refused;
+}
+
+void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,
+	uint64_t now_ns)
+{
+	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
+	struct router *router = map ? subflow->path.tiers[map->depth] : NULL;
+
+	if (!router)
+		return;
+	router->shunned_until_ns = now_ns + SHUN_NS;
+	map->confirmed_ns = 0;
+}
+
+const char *steer_why(struct steer *steer, const struct conn *conn, const struct subflow *subflow)
+{
+	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
+
+	return map && map->state == PATH_SILENT ? map->why : "";
+}

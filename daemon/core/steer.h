@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: from which source port a subflow is opened, so that it takes a way of its own. */
+#ifndef SUBFLOW_STEER_H
+#define SUBFLOW_STEER_H
+
+#include "core/conn.h"
+#include "core/path.h"
+#include "core/ports.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+enum steer_mode {
+	STEER_KERNEL, /* the kernel chooses ports */
+	STEER_RANDOM, /* any free port, by lot */
+	STEER_PATHS,
+};
+
+struct steer_counters {
+	uint64_t placed;  /* on a way that no other subflow of the connection takes */
+	uint64_t shared;  /* on the best one, because there are no more */
+	uint64_t blind;   /* ports chosen by the kernel, because nothing is known */
+	uint64_t surveys; /* times that the hands were asked to look */
+};
+
+/* From which the ports of a namespace are drawn by lot. */
+struct steer_ports {
+	uint64_t netns;
+	UT_hash_handle hh;
+	struct ports ports;
+};
+
+struct steer {
+	enum steer_mode mode;
+	struct steer_ports *ports;
+	uint64_t random; /* not 0 */
+	struct path_table paths;
+	struct steer_counters counters;
+};
+
+enum steer_answer {
+	STEER_GO,   /* open it so */
+	STEER_ASK,  /* have the ways to the destination looked at, and ask again */
+	STEER_MORE, /* the same, and more ports than are known now */
+	STEER_WAIT, /* this is under way */
+};
+
+struct steer_choice {
+	uint16_t port; /* 0 = the kernel's choice */
+	struct path path;
+};
+
+void steer_init(struct steer *steer);
+void steer_done(struct steer *steer);
+
+/* The ports of a namespace, for STEER_RANDOM; -ENOMEM. */
+int steer_set_ports(struct steer *steer, uint64_t netns, const struct ports *ports);
+
+/* The namespace is gone, and all its connections. */
+void steer_forget(struct steer *steer, uint64_t netns);
+
+/*
+ * For the next subflow of @conn from @local to @remote (without their ports). With
+ * @is_late it does not wait any more.
+ */
+enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const struct endpoint *local,
+	const struct endpoint *remote, bool is_late, uint64_t now_ns,
+	struct steer_choice *ret_choice);
+
+/* The subflow is opened as @choice says; its ends are set. */
+void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
+	const struct steer_choice *choice);
+
+/* The subflow is gone. @is_refused: its port is somebody else's. */
+void steer_release(
+	struct steer *steer, const struct conn *conn, struct subflow *subflow, bool is_refused);
+
+/* Its path is silent: for a while others are preferred. */
+void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,
+	uint64_t now_ns);
+
+/* Why ports to this destination are chosen blindly; "" while they are not. */
+const char *steer_why(struct steer *steer, const struct conn *conn, const struct subflow *subflow);
+
+#endif

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: which probes to send to fill a path map, and when it is full. Pure. */
+#ifndef SUBFLOW_SURVEY_H
+#define SUBFLOW_SURVEY_H
+
+#include "core/endpoint.h"
+#include "core/path.h"
+#include "core/ports.h"
+#include "record.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#define SURVEY_WINDOW     16 /* probes under way at once */
+#define SURVEY_ASKERS_MAX 64
+
+/* A packet that looks like one of the flow from @port, and dies @ttl hops away. */
+struct survey_probe {
+	uint16_t port;
+	uint8_t ttl;
+	uint32_t cookie; /* comes back quoted in the answer */
+	uint32_t label;  /* IPv6 flow label */
+};
+
+enum survey_phase {
+	SURVEY_HOPS,    /* how far is it? */
+	SURVEY_FLOWS,   /* which ways are there, and which port takes which? */
+	SURVEY_VERIFY,  /* does a port take the same way again? */
+	SURVEY_CONFIRM, /* is the map still true? */
+	SURVEY_DONE,
+};
+
+enum survey_purpose { PURPOSE_HOP, PURPOSE_FLOW, PURPOSE_FILL, PURPOSE_OWN, PURPOSE_SAME };
+
+struct survey_slot {
+	bool is_used, is_sent;
+	enum survey_purpose purpose;
+	uint8_t tries;
+	struct survey_probe probe;
+	uint64_t sent_ns;
+};
+
+/* A connection that waits, with the port of its first subflow. */
+struct survey_asker {
+	struct conn_key key;
+	uint16_t port;
+	bool is_asked;
+};
+
+struct survey {
+	TAILQ_ENTRY(survey) entry; /* for the owner */
+	struct path_table *table;
+	struct path_map *map;
+	struct path_prefix *prefix;
+	struct endpoint local, remote; /* @local without a port */
+	struct ports ports;
+	bool has_uplinks; /* the host itself has several ways out */
+	uint64_t random;
+	enum survey_phase phase;
+	uint64_t deadline_ns; /* CLOCK_MONOTONIC: ends with what is known by then */
+	uint64_t pause_ns, next_send_ns;
+	struct survey_slot slots[SURVEY_WINDOW];
+	struct survey_asker askers[SURVEY_ASKERS_MAX];
+	unsigned int n_askers;
+	unsigned int answers, failures;
+	unsigned int least_flows; /* to be seen, more than the stopping rule asks for */
+	uint8_t silent_ttl;       /* HOPS: the first one without an answer; 0 = none */
+	uint8_t n_same;           /* VERIFY, CONFIRM: ports to be asked again */
+	bool has_news;            /* something that an asker may act on; the owner clears it */
+};
+
+/*
+ * Begins with what is known of the map and of its prefix, which are got from
+ * @table. @random is any number but 0. -ENOMEM.
+ */
+int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
+	const struct endpoint *local, const struct endpoint *remote, const struct ports *ports,
+	bool has_uplinks, uint64_t random, uint64_t now_ns);
+
+/* One more connection waits for it; @wants_more: the ports that are known are used up. -ENOSPC. */
+int survey_ask(struct survey *survey, const struct conn_key *key, uint16_t port, bool wants_more);
+
+/* The next probe to send now; false when there is none, or none yet. */
+bool survey_next(struct survey *survey, uint64_t now_ns, struct survey_probe *ret_probe);
+
+/* An answer of router @address. -ENOENT: to none of our probes. */
+int survey_hear(struct survey *survey, uint16_t port, uint32_t cookie,
+	const struct in6_addr *address, uint64_t now_ns);
+
+/* Takes note of what was not answered in time. */
+void survey_tick(struct survey *survey, uint64_t now_ns);
+
+/* Ends it: nothing can be found out. */
+void survey_refuse(struct survey *survey, const char *why, uint64_t now_ns);
+
+/* When survey_tick() or survey_next() has something to do next. */
+uint64_t survey_deadline(const struct survey *survey);
+
+#endif

@@ -1,0 +1,476 @@
+/* SPDX-License-Identifier: MIT */
+/* Path discovery: carries out surveys with probes, beside everything else in the loop. */
+#include "scout.h"
+
+#include "base/log.h"
+#include "core/survey.h"
+#include "kernel/genl.h"
+#include "kernel/netns.h"
+#include "kernel/probe.h"
+
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/random.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+#define SURVEYS_MAX 256
+#define BURST       64 /* probes at once, of all surveys */
+#define SECOND_NS   1000000000ull
+#define READS_MAX   64 /* of one wake-up: the loop has other sources too */
+
+struct scout_session {
+	TAILQ_ENTRY(scout_session) entry;
+	struct scout *scout;
+	uint64_t netns;
+	struct probe probe;
+	struct source source;
+	struct mnl_socket *route;
+	struct ports ports;
+	TAILQ_HEAD(, survey) surveys;
+};
+
+static uint64_t draw(struct scout *scout)
+{
+	return ports_random(&scout->random);
+}
+
+static void close_session(struct scout_session *session)
+{
+	struct survey *survey;
+
+	while ((survey = TAILQ_FIRST(&session->surveys))) {
+		TAILQ_REMOVE(&session->surveys, survey, entry);
+		session->scout->n_surveys--;
+		free(survey);
+	}
+	TAILQ_REMOVE(&session->scout->sessions, session, entry);
+	if (session->probe.receive_fd >= 0)
+		loop_remove(session->scout->loop, &session->source);
+	probe_close(&session->probe);
+	if (session->route)
+		mnl_socket_close(session->route);
+	free(session);
+}
+
+static uint64_t price_ns(const struct scout *scout)
+{
+	return SECOND_NS / scout->probes_per_second;
+}
+
+static bool has_token(struct scout *scout, uint64_t now_ns)
+{
+	uint64_t most_ns = BURST * price_ns(scout);
+
+	scout->tokens_ns += now_ns - scout->filled_ns;
+	scout->filled_ns = now_ns;
+	if (scout->tokens_ns > most_ns)
+		scout->tokens_ns = most_ns;
+	return scout->tokens_ns >= price_ns(scout);
+}
+
+/* The way out of the host is the first thing that a port decides. */
+static unsigned int find_uplink(
+	struct scout_session *session, struct survey *survey, const struct endpoint *local)
+{
+	struct in6_addr device = {};
+	struct probe_route route;
+	uint32_t ifindex_be;
+
+	if (probe_find_route(session->route, local, &survey->remote, &route))
+		return 0;
+	ifindex_be = htonl(route.ifindex);
+	memcpy(&device.s6_addr[12], &ifindex_be, sizeof(ifindex_be));
+	path_learn(survey->table, survey->map, local->port, 0, &device);
+	return route.ifindex;
+}
+
+static void send_probe(struct scout_session *session, struct survey *survey,
+	const struct survey_probe *probe, uint64_t now_ns)
+{
+	struct probe_packet packet = {.local = survey->local,
+		.remote = survey->remote,
+		.ttl = probe->ttl,
+		.sequence = probe->cookie,
+		.acknowledgement = draw(session->scout),
+		.label = probe->label};
+	int err;
+
+	packet.local.port = probe->port;
+	if (survey->has_uplinks)
+		packet.ifindex = find_uplink(session, survey, &packet.local);
+	err = probe_send(&session->probe, &packet);
+	session->scout->counters.probes++;
+	if (err == -EPERM)
+		survey_refuse(survey, "a firewall of this host refuses probes", now_ns);
+	else if (err && err != -EAGAIN && err != -ENOBUFS)
+		survey_refuse(survey, "probes cannot be sent from this host", now_ns);
+}
+
+/* Those who wait hear of it; a survey that has ended goes. */
+static void tell(struct scout_session *session, struct survey *survey)
+{
+	struct scout *scout = session->scout;
+	struct survey_asker askers[SURVEY_ASKERS_MAX];
+	unsigned int n_askers = survey->n_askers;
+
+	memcpy(askers, survey->askers, sizeof(askers));
+	survey->has_news = false;
+	if (survey->phase == SURVEY_DONE) {
+		TAILQ_REMOVE(&session->surveys, survey, entry);
+		scout->n_surveys--;
+		free(survey);
+	}
+	for (unsigned int i = 0; i < n_askers; i++)
+		scout->heard(scout->owner, &askers[i].key);
+}
+
+static struct survey *find_news(struct scout *scout, struct scout_session **ret_session)
+{
+	struct scout_session *session;
+	struct survey *survey;
+
+	TAILQ_FOREACH (session, &scout->sessions, entry) {
+		TAILQ_FOREACH (survey, &session->surveys, entry) {
+			if (!survey->has_news)
+				continue;
+			*ret_session = session;
+			return survey;
+		}
+	}
+	return NULL;
+}
+
+static void arm(struct scout *scout, uint64_t deadline_ns)
+{
+	struct itimerspec when = {.it_value = {.tv_sec = deadline_ns / SECOND_NS,
+					  .tv_nsec = deadline_ns % SECOND_NS}};
+
+	timerfd_settime(scout->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* False when there was more to send than the rate allows. */
+static bool send_due(struct scout_session *session, struct survey *survey, uint64_t now_ns)
+{
+	struct survey_probe probe;
+
+	while (has_token(session->scout, now_ns)) {
+		if (!survey_next(survey, now_ns, &probe))
+			return true;
+		session->scout->tokens_ns -= price_ns(session->scout);
+		send_probe(session, survey, &probe, now_ns);
+	}
+	return false;
+}
+
+/* What is told may begin further surveys. */
+static void tell_all(struct scout *scout)
+{
+	struct scout_session *session;
+	struct survey *survey;
+
+	while ((survey = find_news(scout, &session)))
+		tell(session, survey);
+}
+
+/* When to go on; closes sessions that nobody needs any more. 0 = no need. */
+static uint64_t find_deadline(struct scout *scout)
+{
+	struct scout_session *session, *next;
+	uint64_t next_ns = 0, deadline_ns;
+	struct survey *survey;
+
+	for (session = TAILQ_FIRST(&scout->sessions); session; session = next) {
+		next = TAILQ_NEXT(session, entry);
+		if (TAILQ_EMPTY(&session->surveys)) {
+			close_session(session);
+			continue;
+		}
+		TAILQ_FOREACH (survey, &session->surveys, entry) {
+			deadline_ns = survey_deadline(survey);
+			if (!next_ns || deadline_ns < next_ns)
+				next_ns = deadline_ns;
+		}
+	}
+	return next_ns;
+}
+
+static void go_on(struct scout *scout)
+{
+	uint64_t now_ns = loop_now_ns(), next_ns;
+	struct scout_session *session;
+	struct survey *survey;
+	bool is_paced = false;
+
+	TAILQ_FOREACH (session, &scout->sessions, entry) {
+		TAILQ_FOREACH (survey, &session->surveys, entry) {
+			survey_tick(survey, now_ns);
+			is_paced |= !send_due(session, survey, now_ns);
+		}
+	}
+	tell_all(scout);
+	next_ns = find_deadline(scout);
+	if (is_paced && next_ns && next_ns < now_ns + price_ns(scout))
+		next_ns = now_ns + price_ns(scout);
+	arm(scout, next_ns);
+}
+
+static void timer_ready(struct source *source, uint32_t events)
+{
+	uint64_t expirations;
+
+	(void)events;
+	if (read(source->fd, &expirations, sizeof(expirations)) > 0)
+		go_on(SOURCE_OWNER(source, struct scout, timer));
+}
+
+static bool is_between(const struct survey *survey, const struct icmp_answer *answer)
+{
+	return endpoint_is_same_address(&survey->local, &answer->local) &&
+	       endpoint_is_equal(&survey->remote, &answer->remote);
+}
+
+static void hear(struct scout_session *session, const struct icmp_answer *answer)
+{
+	struct scout *scout = session->scout;
+	struct survey *survey;
+
+	TAILQ_FOREACH (survey, &session->surveys, entry) {
+		if (is_between(survey, answer) &&
+			!survey_hear(survey, answer->local.port, answer->sequence, &answer->router,
+				loop_now_ns())) {
+			scout->counters.answers++;
+			return;
+		}
+	}
+	scout->counters.strangers++;
+}
+
+static void answers_ready(struct source *source, uint32_t events)
+{
+	struct scout_session *session = SOURCE_OWNER(source, struct scout_session, source);
+	struct icmp_answer answer;
+	int got;
+
+	(void)events;
+	for (int i = 0; i < READS_MAX; i++) {
+		got = probe_receive(&session->probe, &answer);
+		if (!got)
+			break;
+		if (got > 0)
+			hear(session, &answer);
+		else
+			session->scout->counters.strangers++;
+	}
+	go_on(session->scout);
+}
+
+/* In the namespace that the thread is in. */
+static int open_inside(struct scout_session *session, int family)
+{
+	int err = probe_read_ports(&session->ports);
+
+	if (!err)
+		err = genl_open(NETLINK_ROUTE, &session->route);
+	if (!err)
+		err = probe_open(&session->probe, family, draw(session->scout) >> 48 | 1);
+	return err;
+}
+
+static int open_session(
+	struct scout *scout, uint64_t netns, int family, struct scout_session **ret_session)
+{
+	struct served_netns *served = served_find(scout->served, netns);
+	struct scout_session *session;
+	int err;
+
+	TAILQ_FOREACH (session, &scout->sessions, entry) {
+		if (session->netns == netns && session->probe.family == family) {
+			*ret_session = session;
+			return 0;
+		}
+	}
+	if (!served || served->state != SERVED_YES)
+		return -ENONET;
+	session = calloc(1, sizeof(*session));
+	if (!session)
+		return -ENOMEM;
+	session->scout = scout;
+	session->netns = netns;
+	session->probe.send_fd = session->probe.receive_fd = -1;
+	TAILQ_INIT(&session->surveys);
+	TAILQ_INSERT_TAIL(&scout->sessions, session, entry);
+	err = netns_enter(served->path, netns);
+	if (!err) {
+		err = open_inside(session, family);
+		if (*served->path)
+			netns_leave();
+	}
+	session->source.fd = session->probe.receive_fd;
+	session->source.ready = answers_ready;
+	if (!err)
+		err = loop_add(scout->loop, &session->source, EPOLLIN);
+	if (err) {
+		close_session(session);
+		return err;
+	}
+	*ret_session = session;
+	return 0;
+}
+
+static struct survey *find_survey(struct scout_session *session, const struct path_map *map)
+{
+	struct survey *survey;
+
+	TAILQ_FOREACH (survey, &session->surveys, entry) {
+		if (survey->map == map && survey->phase != SURVEY_DONE)
+			return survey;
+	}
+	return NULL;
+}
+
+/* Why this destination is not probed at all; NULL: it is. */
+static const char *find_objection(struct scout *scout, struct scout_session *session,
+	const struct endpoint *local, const struct endpoint *remote, bool *ret_has_uplinks)
+{
+	struct in6_addr address = path_address(remote);
+	struct probe_route route;
+
+	if (probe_find_route(session->route, local, remote, &route))
+		return "there is no route to it";
+	if (route.is_direct)
+		return "no router is on the way";
+	if (!prefixes_has(&scout->prefixes, &address))
+		return "it is outside [placement] probe_prefixes";
+	*ret_has_uplinks = route.has_uplinks;
+	return NULL;
+}
+
+static int begin_survey(struct scout *scout, struct scout_session *session,
+	const struct endpoint *local, const struct endpoint *remote, bool has_uplinks,
+	struct survey **ret_survey)
+{
+	struct survey *survey;
+	int err;
+
+	if (scout->n_surveys == SURVEYS_MAX)
+		return -EBUSY;
+	survey = calloc(1, sizeof(*survey));
+	if (!survey)
+		return -ENOMEM;
+	err = survey_init(survey, scout->paths, session->netns, local, remote, &session->ports,
+		has_uplinks, draw(scout) | 1, loop_now_ns());
+	if (err) {
+		free(survey);
+		return err;
+	}
+	scout->n_surveys++;
+	TAILQ_INSERT_TAIL(&session->surveys, survey, entry);
+	*ret_survey = survey;
+	return 0;
+}
+
+static void silence(struct scout *scout, const struct path_key *key, const char *why)
+{
+	struct path_map *map = path_map_get(scout->paths, key);
+
+	if (!map)
+		return;
+	path_map_reset(map);
+	path_map_silence(map, why, loop_now_ns());
+}
+
+bool scout_survey(struct scout *scout, const struct action *action)
+{
+	struct endpoint local = endpoint_unmap(&action->local),
+			remote = endpoint_unmap(&action->remote);
+	struct path_key key = path_key_of(action->key.netns, &local, &remote);
+	struct path_map *map = path_map_find(scout->paths, &key);
+	struct scout_session *session;
+	struct survey *survey;
+	const char *objection;
+	bool has_uplinks;
+	int err = open_session(scout, action->key.netns, remote.family, &session);
+
+	if (err) {
+		log_debug("cannot probe: %s", strerror(-err));
+		silence(scout, &key, "probes cannot be sent from this host");
+		return true;
+	}
+	/* Not from here: go_on() may be what has led here. It also closes an idle session. */
+	arm(scout, 1);
+	survey = map ? find_survey(session, map) : NULL;
+	if (!survey) {
+		objection = find_objection(scout, session, &local, &remote, &has_uplinks);
+		if (objection) {
+			silence(scout, &key, objection);
+			return true;
+		}
+		err = begin_survey(scout, session, &local, &remote, has_uplinks, &survey);
+	}
+	if (!err)
+		err = survey_ask(survey, &action->key, local.port, action->wants_more);
+	if (err == -EBUSY || err == -ENOSPC)
+		scout->counters.refused++;
+	return err;
+}
+
+int scout_read_ports(struct scout *scout, uint64_t netns, struct ports *ret_ports)
+{
+	struct served_netns *served = served_find(scout->served, netns);
+	int err;
+
+	if (!served || served->state != SERVED_YES)
+		return -ENONET;
+	err = netns_enter(served->path, netns);
+	if (err)
+		return err;
+	err = probe_read_ports(ret_ports);
+	if (*served->path)
+		netns_leave();
+	return err;
+}
+
+void scout_forget(struct scout *scout, uint64_t netns)
+{
+	struct scout_session *session, *next;
+
+	for (session = TAILQ_FIRST(&scout->sessions); session; session = next) {
+		next = TAILQ_NEXT(session, entry);
+		if (session->netns == netns)
+			close_session(session);
+	}
+}
+
+int scout_init(struct scout *scout, uint64_t *ret_random)
+{
+	int err;
+
+	TAILQ_INIT(&scout->sessions);
+	scout->filled_ns = loop_now_ns();
+	scout->tokens_ns = SECOND_NS;
+	if (getrandom(&scout->random, sizeof(scout->random), 0) < 0)
+		return -errno;
+	scout->random |= 1;
+	*ret_random = draw(scout);
+	scout->timer.ready = timer_ready;
+	scout->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (scout->timer.fd < 0)
+		return -errno;
+	err = loop_add(scout->loop, &scout->timer, EPOLLIN);
+	return err;
+}
+
+void scout_done(struct scout *scout)
+{
+	struct scout_session *session;
+
+	while ((session = TAILQ_FIRST(&scout->sessions)))
+		close_session(session);
+	if (scout->timer.fd >= 0)
+		close(scout->timer.fd);
+	scout->timer.fd = -1;
+}

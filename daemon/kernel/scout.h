@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* Path discovery: carries out surveys with probes, beside everything else in the loop. */
+#ifndef SUBFLOW_SCOUT_H
+#define SUBFLOW_SCOUT_H
+
+#include "base/loop.h"
+#include "core/event.h"
+#include "core/path.h"
+#include "core/ports.h"
+#include "core/prefixes.h"
+#include "kernel/served.h"
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct scout_counters {
+	uint64_t probes;    /* sent */
+	uint64_t answers;   /* of these, answered by a router */
+	uint64_t strangers; /* ICMP messages that answer no probe of ours */
+	uint64_t refused;   /* surveys that found too many under way */
+};
+
+struct scout {
+	struct loop *loop;
+	struct served *served;
+	struct path_table *paths;
+	struct prefixes prefixes; /* what may be probed */
+	uint32_t probes_per_second;
+	struct source timer;
+	TAILQ_HEAD(, scout_session) sessions; /* one a namespace and family */
+	uint32_t n_surveys;
+	uint64_t random;
+	uint64_t tokens_ns, filled_ns; /* of the rate limit: what may be spent, and as of when */
+	struct scout_counters counters;
+
+	void *owner;
+	/* The connection may find more in the path table now. */
+	void (*heard)(void *owner, const struct conn_key *key);
+};
+
+/*
+ * @loop, @served, @paths, @prefixes, @probes_per_second, @owner and @heard are set by
+ * the caller. *@ret_random is a number for others to draw from, not 0.
+ */
+int scout_init(struct scout *scout, uint64_t *ret_random);
+void scout_done(struct scout *scout);
+
+/*
+ * Carries out an ACTION_SURVEY. True: it is over, and its outcome is in the path
+ * table; else @heard tells.
+ */
+bool scout_survey(struct scout *scout, const struct action *action);
+
+/* The ports that the kernel chooses from in a namespace. */
+int scout_read_ports(struct scout *scout, uint64_t netns, struct ports *ret_ports);
+
+/* A namespace is gone. */
+void scout_forget(struct scout *scout, uint64_t netns);
+
+#endif

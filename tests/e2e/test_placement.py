@@ -1,0 +1,143 @@
+# SPDX-License-Identifier: MIT
+"""Subflows on paths of their own: what the product chose, against what the routers say."""
+import collections
+
+import pytest
+from conftest import BUILD
+from app import ADD, App
+from lab import fabric
+from lab.daemon import Daemon
+from lab.netns import wait_until
+
+PORT = 7000
+
+
+class Scene:
+    """A fabric with a daemon for two hosts at its far ends, and connections between them."""
+
+    def __init__(self, lab, config=None):
+        self.lab = lab
+        self.source, self.target = lab.host(0), lab.host(len(lab.topology.hosts) - 1)
+        hosts = [self.source, self.target]
+        sections = {"namespaces": {"serve": " ".join(host.name for host in hosts)},
+                    "limits": {"max_subflows": 32}}
+        for section, values in (config or {}).items():
+            sections.setdefault(section, {}).update(values)
+        self.daemon = Daemon(lab, BUILD, sections)
+        self.daemon.start(hosts)
+        self.sink = App(self.target)
+        self.sink.sink(PORT)
+
+    def connect(self):
+        return App(self.source).connect(self.target.ip4, PORT)
+
+    def spread(self, app, count):
+        """Adds subflows up to so many in all; returns the routers that each one passes."""
+        app.set(ADD, count - 1)
+        return [self.routers(local[1]) for local, _ in app.wait_subflows(count)]
+
+    def routers(self, port):
+        return tuple(self.lab.path_of(self.source, self.target, port, PORT))
+
+    def counters(self):
+        return self.daemon.status()["daemon"]["counters"]
+
+    def status(self, app):
+        token = app.connid()
+        return wait_until(lambda: [c for c in self.daemon.status().get("connections", [])
+                                   if c["token"] == token and c["role"] == "client"],
+                          f"status shows connection {token:08x}")[0]
+
+    def label_of(self, address):
+        """The router that has this address."""
+        ends = {end.ip4: end.node.label for link in self.lab.links for end in link}
+        return ends[address]
+
+
+def balance(paths, tier):
+    """How many paths pass each router of a tier, fewest first."""
+    return sorted(collections.Counter(path[tier] for path in paths).values())
+
+
+@pytest.mark.parametrize("spines, count", [(2, 2), (2, 4), (4, 4), (4, 3), (8, 8)])
+def test_every_subflow_has_a_spine_of_its_own(spines, count):
+    with fabric.leaf_spine(spines) as lab:
+        scene = Scene(lab)
+        for _ in range(3):
+            paths = scene.spread(scene.connect(), count)
+            assert len(set(paths)) == min(spines, count), paths
+            used = balance(paths, 1)
+            assert used[-1] - used[0] <= 1, f"as many subflows on each spine as on any: {paths}"
+        assert scene.counters()["placed_blind"] == 0
+
+
+def test_status_shows_the_paths_that_the_routers_confirm():
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab)
+        app = scene.connect()
+        scene.spread(app, 4)
+        subflows = scene.status(app)["subflows"]
+        for subflow in subflows:
+            port = int(subflow["local"].rsplit(":", 1)[1])
+            labels = tuple(scene.label_of(address) for address in subflow["path"])
+            assert labels == scene.routers(port)[:2], subflow
+        assert len({subflow["id"] for subflow in subflows}) == 4
+
+
+def test_what_is_known_is_not_asked_again():
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab)
+        scene.spread(scene.connect(), 4)
+        wait_until(lambda: scene.counters()["probes"] >= 28, "99 % of confidence takes 28 flows")
+        scene.spread(scene.connect(), 2)  # this one may wait for the end of the first survey
+        for _ in range(3):
+            before = scene.counters()["probes"]
+            assert len(set(scene.spread(scene.connect(), 4))) == 4
+            assert scene.counters()["probes"] - before <= 2
+
+
+def test_probes_leave_the_peer_alone():
+    """Those that come through die of their checksum: no reset, no challenge, no fallback."""
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab)
+        app = scene.connect()
+        before = scene.target.snmp()
+        scene.spread(app, 4)
+        after = scene.target.snmp()
+        assert after["TcpOutRsts"] == before["TcpOutRsts"]
+        assert 0 < after["TcpInCsumErrors"] - before["TcpInCsumErrors"] <= 4
+        assert scene.target.netstat().get("TcpExtTCPChallengeACK", 0) == 0
+        app("send(s, 1000000)")
+        assert len(app.subflows()) == 4
+
+
+def test_two_elephants_of_a_host_share_no_path_that_they_need_not():
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab)
+        apps = [scene.connect() for _ in range(2)]
+        paths = [path for app in apps for path in scene.spread(app, 2)]
+        # The first subflows fall where the kernel's ports put them; only the others were placed.
+        firsts = {paths[0], paths[2]}
+        assert len(set(paths)) == min(4, 2 + len(firsts))
+
+
+@pytest.mark.parametrize("mode", ["random", "kernel"])
+def test_the_baselines(mode):
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab, {"placement": {"mode": mode}})
+        app = scene.connect()
+        scene.spread(app, 8)
+        subflows = scene.status(app)["subflows"]
+        assert all(subflow["path"] == [] for subflow in subflows)
+        assert scene.counters()["probes"] == 0
+        ids = {subflow["id"] for subflow in subflows}
+        assert len(ids) == (8 if mode == "random" else 1), "an id for each port that was chosen"
+
+
+def test_nothing_is_sent_to_where_it_may_not():
+    with fabric.leaf_spine(2) as lab:
+        scene = Scene(lab, {"placement": {"probe_prefixes": "192.168.0.0/16"}})
+        app = scene.connect()
+        scene.spread(app, 3)
+        assert scene.counters()["probes"] == 0
+        assert "probe_prefixes" in scene.status(app)["unplaced"]
