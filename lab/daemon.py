@@ -11,8 +11,9 @@ from lab.netns import LabError, wait_until
 class Daemon:
     """One subflowd. Its files are in the lab's directory, its hooks at the lab's cgroup only."""
 
-    def __init__(self, lab, build, config=None, name="subflowd"):
+    def __init__(self, lab, build, config=None, name="subflowd", verbose=True):
         """config: {section: {key: value}}, over what a lab sets by itself. One name a daemon."""
+        self.verbose = verbose
         self.lab = lab
         self.cli = build / "cli" / "subflow"
         self.binary = build / "daemon" / "subflowd"
@@ -34,7 +35,8 @@ class Daemon:
     def start(self, serve=()):
         """Starts it and returns when these namespaces are served."""
         with self.log.open("ab") as log:
-            self.process = self.lab.popen([self.binary, "--verbose", "--config", self._config],
+            command = [self.binary, "--config", self._config]
+            self.process = self.lab.popen(command + ["--verbose"] * self.verbose,
                                           stdout=log, stderr=log)
         names = {node.name for node in serve}
 

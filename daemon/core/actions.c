@@ -48,11 +48,12 @@ struct action *actions_add_about(struct actions *actions, enum action_kind kind,
 	return action;
 }
 
-struct action *actions_begin(struct actions *actions, enum action_kind kind,
-	const struct conn *conn, const struct subflow *subflow, uint32_t *under_way)
+struct action *actions_begin(struct actions *actions, enum action_kind kind, struct conn *conn,
+	const struct subflow *subflow, uint32_t *under_way)
 {
 	struct action *action;
 
+	conn->has_receipt = true;
 	++*under_way;
 	if (actions_add(actions, ACTION_RECEIPT, conn)) {
 		action = actions_add_about(actions, kind, conn, subflow);
@@ -84,5 +85,6 @@ void actions_settle(struct actions *actions, struct conn *conn, uint32_t adds, u
 		return;
 	conn->receipt.adds += adds;
 	conn->receipt.removes += removes;
+	conn->has_receipt = true;
 	actions_add(actions, ACTION_RECEIPT, conn);
 }

@@ -28,8 +28,8 @@ struct action *actions_add_about(struct actions *actions, enum action_kind kind,
  * the hooks cannot tell by the socket whether it has been: *@under_way, of the connection's
  * receipt, tells them before. It is the caller's to count down afterwards.
  */
-struct action *actions_begin(struct actions *actions, enum action_kind kind,
-	const struct conn *conn, const struct subflow *subflow, uint32_t *under_way);
+struct action *actions_begin(struct actions *actions, enum action_kind kind, struct conn *conn,
+	const struct subflow *subflow, uint32_t *under_way);
 
 /* Takes back the one that was just added. */
 void actions_undo(struct actions *actions);

@@ -78,6 +78,7 @@ struct conn {
 	struct repair_budget repairs;
 	uint32_t adds, removes; /* of the application, heard so far */
 	struct receipt receipt; /* of these, carried out or given up */
+	bool has_receipt;       /* the hooks were told of it */
 	uint32_t tries;         /* failed ones in a row */
 	uint64_t
 		retry_ns; /* CLOCK_MONOTONIC; 0 = none is due. Before CREATED: when to give it up */

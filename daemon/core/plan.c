@@ -372,7 +372,8 @@ static void forget(struct plan *plan, struct conn *conn)
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry)
 		steer_release(&plan->steer, conn, subflow, false);
-	actions_add(&plan->actions, ACTION_FORGET, conn);
+	if (conn->has_receipt)
+		actions_add(&plan->actions, ACTION_FORGET, conn);
 	conn_free(&plan->table, conn);
 }
 

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Mice: short requests over one connection, and short connections, one after the other.
+ * `ask` prints rates as JSON. And an elephant, by the piece: `push`.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000ull
+
+enum { REQUEST = 128, ANSWER = 1024, CHUNK = 1 << 16, SERVERS = 3, SLICES = 50 };
+
+/* The first byte of a request: after the answer the server stays, ends the connection, or takes
+ * whatever comes. */
+enum { STAY = 's', LEAVE = 'l', PUSH = 'p' };
+
+static void die(const char *what)
+{
+	fprintf(stderr, "mice: %s: %s\n", what, strerror(errno));
+	exit(1);
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+static int open_socket(const char *protocol)
+{
+	int on = 1, fd = socket(AF_INET, SOCK_STREAM,
+			    strcmp(protocol, "mptcp") ? IPPROTO_TCP : IPPROTO_MPTCP);
+
+	if (fd < 0 || setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on)) < 0)
+		die("socket");
+	return fd;
+}
+
+static void put(int fd, const char *bytes, size_t size)
+{
+	if (send(fd, bytes, size, MSG_NOSIGNAL) != (ssize_t)size)
+		die("send");
+}
+
+/* One answer or request, whole; false at the end of the connection. */
+static bool take(int fd, char *bytes, size_t size)
+{
+	return recv(fd, bytes, size, MSG_WAITALL) == (ssize_t)size;
+}
+
+static void swallow(int fd)
+{
+	static char chunk[CHUNK];
+
+	while (recv(fd, chunk, sizeof(chunk), 0) > 0)
+		;
+}
+
+static void serve(const char *protocol, int port)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
+	int on = 1, listener = open_socket(protocol), fd;
+	char request[REQUEST], answer[ANSWER] = "";
+
+	if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
+		bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
+		listen(listener, 64) < 0)
+		die("listen");
+	for (int i = 1; i < SERVERS; i++)
+		if (fork() == 0)
+			break;
+	while ((fd = accept(listener, NULL, NULL)) >= 0) {
+		while (take(fd, request, sizeof(request))) {
+			if (send(fd, answer, sizeof(answer), MSG_NOSIGNAL) < 0)
+				break;
+			if (*request == PUSH)
+				swallow(fd);
+			if (*request == LEAVE)
+				break;
+		}
+		close(fd);
+	}
+	die("accept");
+}
+
+static int dial(const char *protocol, const struct sockaddr_in *address)
+{
+	int fd = open_socket(protocol);
+
+	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
+		die("connect");
+	return fd;
+}
+
+static void request(int fd)
+{
+	char request[REQUEST] = {STAY}, answer[ANSWER];
+
+	put(fd, request, sizeof(request));
+	if (!take(fd, answer, sizeof(answer)))
+		die("hung up");
+}
+
+/* The server closes first: what waits there keeps no port of the client's busy. */
+static void visit(const char *protocol, const struct sockaddr_in *address)
+{
+	char request[REQUEST] = {LEAVE}, answer[ANSWER];
+	int fd = dial(protocol, address);
+
+	put(fd, request, sizeof(request));
+	if (!take(fd, answer, sizeof(answer)) || take(fd, answer, sizeof(answer)))
+		die("hung up too soon or too late");
+	close(fd);
+}
+
+static int compare(const void *a, const void *b)
+{
+	double x = *(const double *)a, y = *(const double *)b;
+
+	return (x > y) - (x < y);
+}
+
+/*
+ * Requests a second on @fd, or visits where it is negative: the upper decile of short slices,
+ * because neighbours on the machine only ever take time away.
+ */
+static double measure(
+	const char *protocol, const struct sockaddr_in *address, int fd, uint64_t length_ns)
+{
+	double rates[SLICES];
+	uint64_t began_ns, passed_ns;
+	unsigned int count;
+
+	for (int i = 0; i < SLICES; i++) {
+		began_ns = now_ns();
+		count = 0;
+		do {
+			if (fd >= 0)
+				request(fd);
+			else
+				visit(protocol, address);
+			count++;
+			passed_ns = now_ns() - began_ns;
+		} while (passed_ns < length_ns / SLICES);
+		rates[i] = count * 1e9 / passed_ns;
+	}
+	qsort(rates, SLICES, sizeof(*rates), compare);
+	return rates[SLICES * 9 / 10];
+}
+
+/* Sends as many bytes as each line of standard input says, and a line when they are on their way.
+ */
+static void push(const char *protocol, const struct sockaddr_in *address)
+{
+	static char chunk[CHUNK];
+	char request[REQUEST] = {PUSH}, answer[ANSWER], line[32];
+	int fd = dial(protocol, address);
+	ssize_t n;
+
+	put(fd, request, sizeof(request));
+	if (!take(fd, answer, sizeof(answer)))
+		die("hung up");
+	while (fgets(line, sizeof(line), stdin)) {
+		for (long long left = atoll(line); left > 0; left -= n) {
+			n = send(fd, chunk, left < CHUNK ? left : CHUNK, MSG_NOSIGNAL);
+			if (n < 0)
+				die("send");
+		}
+		printf("done\n");
+		fflush(stdout);
+	}
+}
+
+int main(int argc, char **argv)
+{
+	struct sockaddr_in address = {.sin_family = AF_INET};
+	uint64_t length_ns;
+	int fd;
+
+	if (argc == 4 && !strcmp(argv[1], "serve"))
+		serve(argv[2], atoi(argv[3]));
+	if (argc < 5 || inet_pton(AF_INET, argv[3], &address.sin_addr) != 1 ||
+		!((argc == 6 && !strcmp(argv[1], "ask")) ||
+			(argc == 5 && !strcmp(argv[1], "push")))) {
+		fprintf(stderr, "mice serve tcp|mptcp PORT\n"
+				"mice ask tcp|mptcp ADDRESS PORT SECONDS\n"
+				"mice push tcp|mptcp ADDRESS PORT\n");
+		return 2;
+	}
+	address.sin_port = htons(atoi(argv[4]));
+	if (argc == 5) {
+		push(argv[2], &address);
+		return 0;
+	}
+	length_ns = atof(argv[5]) * NS_PER_S;
+	fd = dial(argv[2], &address);
+	printf("{\"requests\": %f, ", measure(argv[2], &address, fd, length_ns));
+	close(fd);
+	printf("\"connects\": %f}\n", measure(argv[2], &address, -1, length_ns));
+	return 0;
+}
