@@ -770,6 +770,7 @@ int daemon_run(const char *config_path)
 		}
 		end(daemon);
 		guardian_stop(&daemon->guardian);
+		netns_done();
 	}
 	if (daemon->lock_fd >= 0)
 		close(daemon->lock_fd);

@@ -42,9 +42,12 @@ bool genl_is_sound(const void *bytes, size_t len)
 struct nlmsghdr *genl_begin(
 	char *buffer, const struct genl_family *family, uint8_t command, uint16_t flags)
 {
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct nlmsghdr *request;
 	struct genlmsghdr *header;
 
+	/* libmnl leaves the padding of attributes as it finds it. */
+	memset(buffer, 0, GENL_BUFFER_BYTES);
+	request = mnl_nlmsg_put_header(buffer);
 	request->nlmsg_type = family->id;
 	request->nlmsg_flags = NLM_F_REQUEST | flags;
 	header = mnl_nlmsg_put_extra_header(request, sizeof(*header));

@@ -1,0 +1,46 @@
+# SPDX-License-Identifier: MIT
+"""One user floods with requests: those of others are carried out all the same."""
+import itertools
+import socket
+import subprocess
+
+from app import ADD, REMOVE, App
+from conftest import BUILD
+
+FLOODER = 65533
+ROUNDS = 20
+
+
+def ask(app):
+    """One subflow comes and goes again."""
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    app.set(REMOVE, 1)
+    app.wait_subflows(1)
+
+
+def test_a_flood_of_one_user_keeps_no_other_waiting(pair):
+    daemon = pair.serve({"limits": {"calls_per_second": 1000000}})
+    pair.sink(address="::", family=socket.AF_INET6)
+    app = App(pair.client).connect(pair.far.ip4)
+    for _ in range(ROUNDS):
+        ask(app)
+    before = daemon.status()["daemon"]["counters"]["requests"]
+    flood = pair.client.popen(
+        ["setpriv", f"--reuid={FLOODER}", f"--regid={FLOODER}", "--clear-groups",
+         BUILD / "tests" / "e2e" / "hammer", pair.far.ip4, pair.far.ip6, "7000", "8", "600", "8", "1"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    done = 0
+    try:
+        for done in itertools.count():
+            flooded = daemon.status()["daemon"]["counters"]["requests"] - before
+            # As many as without the flood, and while it was one.
+            if done >= ROUNDS and flooded > 100 * ROUNDS:
+                break
+            assert flood.poll() is None
+            ask(app)
+    finally:
+        flood.kill()
+    assert done >= ROUNDS
+    # And when it is over nothing is left of it.
+    ask(app)
