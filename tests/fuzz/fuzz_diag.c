@@ -17,8 +17,10 @@ static void check(void *arg, const struct diag_conn *conn)
 
 static void decode(const struct nlmsghdr *message)
 {
+	struct diag_subflow subflow;
 	struct diag_conn conn;
 
+	diag_decode_subflow(message, &subflow);
 	if (!diag_decode(message, &conn))
 		check(NULL, &conn);
 }
