@@ -235,7 +235,15 @@ static void choose(uint64_t *seed, const struct subject *subject, struct call *c
 	fill(seed, call);
 	call->level = IPPROTO_TCP;
 	call->name = FIRST + (int)draw(seed, LAST - FIRST + 1);
-	if (draw(seed, 3) || (subject->is_modelled && call->is_set))
+	if (subject->is_modelled && call->is_set) {
+		/* The model has numbers only. */
+		if (call->name == LAST)
+			call->name = TCP_MULTIPATH_ADD;
+		if (call->len >= sizeof(struct sockaddr_in))
+			memset(call->value, 0xff, sizeof(sa_family_t));
+		return;
+	}
+	if (draw(seed, 3))
 		return;
 	/* Somebody else's options. */
 	call->level = draw(seed, 9) ? levels[draw(seed, 6)] : (int)draw(seed, UINT32_MAX);
