@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 from kernels import guest, package
-from kernels.inside import LEFT_OUT, SUITES
+from kernels.inside import AGAIN, LEFT_OUT, SUITES
 from tally import Tally
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -50,7 +50,8 @@ def run_guest(series, selection):
     tallies = {}
     for suite in suites:
         tallies[suite] = Tally()
-        tallies[suite].add(results / f"{suite}.xml", f"{kernel.release}, {suite}")
+        tallies[suite].add(results / f"{suite}.xml", f"{kernel.release}, {suite}",
+                           again=results / f"{suite}{AGAIN}.xml")
     return kernel.release, tallies
 
 
@@ -72,9 +73,10 @@ def run_kernels(tally, all_series=SERIES, selection=()):
         for suite, counted in tallies.items():
             tally.merge(counted)
             rows.append(f"{release:24} {suite:12} {counted.passed:7} {counted.failed:7}"
-                        f" {counted.skipped:8}")
+                        f" {counted.skipped:8} {len(counted.again):9}")
         print(f"{release}: {time.monotonic() - begun:.0f} s", flush=True)
-    print(f"\n{'kernel':24} {'suite':12} {'passed':>7} {'failed':>7} {'skipped':>8}")
+    print(f"\n{'kernel':24} {'suite':12} {'passed':>7} {'failed':>7} {'skipped':>8}"
+          f" {'run twice':>9}")
     print("\n".join(rows))
     print(f"left out, as they are about the lab and need a fast machine: {', '.join(LEFT_OUT)}")
     print(f"kernels: in {time.monotonic() - started:.0f} s\n", flush=True)
