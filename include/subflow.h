@@ -40,27 +40,51 @@ extern "C" {
 #define TCP_MULTIPATH_ENABLE 10002
 
 /*
- * TCP_MULTIPATH_ADD (set: int n, 1 or more)
+ * TCP_MULTIPATH_ADD (set: int n, 1 or more; or local addresses)
  *
- * Asks for n more subflows. Success means accepted: the subflows are opened
+ * n: asks for n more subflows. Success means accepted: the subflows are opened
  * asynchronously, and TCP_MULTIPATH_SUBFLOWS lists each once it is established.
  * May be called before connect(2), while it is in progress, and later.
- * Errors: EINVAL (length is not 4, n < 1), EOPNOTSUPP (not an MPTCP connection,
- * fallen back, accepted rather than connected, a listener, or in the hands of
- * the in-kernel path manager), ENOTCONN (the connection is closing), EDQUOT
- * (more subflows than the administrator's limit for one connection), EAGAIN
- * (more calls a second than the administrator's limit), ENOBUFS (no memory).
+ *
+ * Addresses: struct sockaddr_in (16 bytes) and struct sockaddr_in6 (28), packed
+ * one after the other, in any mixture. A v4-mapped one is IPv4. Port 0: chosen
+ * for you; any other: that port exactly. An address given k times counts k times.
+ *  - Before connect(2): the restriction of RFC 6897 section 5.3.3. No subflow
+ *    leaves from another address. The first one leaves from the first address of
+ *    its family, and each further entry makes one more.
+ *  - On a connection: one more subflow from each; a restriction is widened.
+ *  - On an accepted connection: announced to the peer, whose client may join.
+ *  - On a listener, or before listen(2): what connections that it accepts begin
+ *    with.
+ * A connection has at most TCP_MULTIPATH_ADDRESSES_MAX different ones.
+ *
+ * Errors: EINVAL (length, family, n < 1, an address of zeros, an IPv6 address on
+ * an AF_INET socket), EOPNOTSUPP (not an MPTCP connection, fallen back, in the
+ * hands of the in-kernel path manager; a number on a connection that was
+ * accepted, or on a listener), ENOTCONN (the connection is closing),
+ * EADDRNOTAVAIL (no address of this host, or link-local; before connect(2) also:
+ * the socket is bound to an address that is not in the list), EACCES (a port
+ * below the namespace's ip_unprivileged_port_start), EDQUOT (more subflows than
+ * the administrator's limit for one connection), EAGAIN (more calls a second than
+ * the administrator's limit), ENOBUFS (no memory, or too many different
+ * addresses). A call that is refused changes nothing.
  */
 #define TCP_MULTIPATH_ADD 10003
 
 /*
- * TCP_MULTIPATH_REMOVE (set: int n, 1 or more)
+ * TCP_MULTIPATH_REMOVE (set: int n, 1 or more; or local addresses)
  *
- * Takes the n youngest subflows away.
- * Errors: as TCP_MULTIPATH_ADD, and EBUSY (the last subflow would go). An
- * accepted connection may remove.
+ * n: takes the n youngest subflows away. Addresses, packed as above: takes every
+ * subflow of each away, tells the peer, and uses it no more; a port narrows it to
+ * one subflow. If the last one would go, a subflow from an address that was ADDed
+ * and has none is opened first. An accepted connection may remove.
+ * Errors: as TCP_MULTIPATH_ADD, EADDRNOTAVAIL (an address that the connection
+ * neither has a subflow from nor was given) and EBUSY (no subflow would be left).
  */
 #define TCP_MULTIPATH_REMOVE 10004
+
+/* Different addresses and ports, at most, that one connection is given by lists. */
+#define TCP_MULTIPATH_ADDRESSES_MAX 8
 
 /*
  * TCP_MULTIPATH_SUBFLOWS (get: array of struct tcp_multipath_pair)
@@ -81,6 +105,29 @@ extern "C" {
  */
 #define TCP_MULTIPATH_CONNID 10006
 
+/*
+ * TCP_MULTIPATH_NDIFFPORTS (get, set: int n, 1 or more)
+ *
+ * set: how many subflows there are to be in all; what TCP_MULTIPATH_ADD and
+ *      REMOVE do later counts from there. May be called before connect(2), while
+ *      it is in progress, and later. If there are more the youngest go.
+ * get: what was set last; 0 if nothing was.
+ * Errors: those of TCP_MULTIPATH_ADD with a number.
+ */
+#define TCP_MULTIPATH_NDIFFPORTS 10007
+
+/*
+ * TCP_MULTIPATH_BACKUP (set: struct tcp_multipath_backup; an extension to RFC 6897)
+ *
+ * Makes the subflows of a local address backups, which carry data only while no
+ * other can, or makes them ordinary again, and tells the peer (MP_PRIO, RFC 8684
+ * section 3.3.8).
+ * Errors: EINVAL (length, family, backup is not 0 or 1), EADDRNOTAVAIL (no
+ * established subflow has this local address and port), EOPNOTSUPP, ENOTCONN,
+ * EAGAIN, ENOBUFS.
+ */
+#define TCP_MULTIPATH_BACKUP 10008
+
 /* One end of a subflow. Addresses and ports are in network byte order. */
 union tcp_multipath_addr {
 	struct sockaddr sa;
@@ -95,6 +142,12 @@ union tcp_multipath_addr {
 struct tcp_multipath_pair {
 	union tcp_multipath_addr local;
 	union tcp_multipath_addr remote;
+};
+
+/* The value of TCP_MULTIPATH_BACKUP. */
+struct tcp_multipath_backup {
+	union tcp_multipath_addr local; /* port 0: every subflow from this address */
+	uint32_t backup;                /* 1 = backup, 0 = ordinary */
 };
 
 /* Room for the pairs of the largest connection that fits an option. */
