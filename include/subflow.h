@@ -214,6 +214,30 @@ int subflow_add(int fd, int n);
 int subflow_remove(int fd, int n);
 
 /*
+ * TCP_MULTIPATH_ADD and TCP_MULTIPATH_REMOVE of a list of local addresses:
+ * struct sockaddr_in and struct sockaddr_in6 one after the other without gaps,
+ * as sctp_bindx(3) takes them; @len is their length in bytes. @addrs is only
+ * read, and need not be aligned.
+ */
+int subflow_add_addrs(int fd, const struct sockaddr *addrs, socklen_t len);
+
+/* Takes the subflows of a list of local addresses away. */
+int subflow_remove_addrs(int fd, const struct sockaddr *addrs, socklen_t len);
+
+/* Asks for @n subflows in all, the first included. */
+int subflow_set_ndiffports(int fd, int n);
+
+/* What subflow_set_ndiffports() asked for last, 0 if nothing, in *@ret_n. */
+int subflow_get_ndiffports(int fd, int *ret_n);
+
+/*
+ * Makes the subflows of the local address @local backups (@backup = true) or
+ * ordinary ones again. @len is the size of @local, a whole struct sockaddr_in or
+ * struct sockaddr_in6; a port other than 0 narrows it to one subflow.
+ */
+int subflow_set_backup(int fd, const struct sockaddr *local, socklen_t len, bool backup);
+
+/*
  * Writes up to @len established subflows into @pairs, which the caller owns,
  * and how many into *@ret_n. -ERANGE if @len is too small.
  */

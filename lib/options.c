@@ -5,9 +5,20 @@
 
 #include "subflow.h"
 
+static int set(int fd, int name, const void *value, socklen_t len)
+{
+	return setsockopt(fd, IPPROTO_TCP, name, value, len) < 0 ? -errno : 0;
+}
+
 static int set_number(int fd, int name, int n)
 {
-	return setsockopt(fd, IPPROTO_TCP, name, &n, sizeof(n)) < 0 ? -errno : 0;
+	return set(fd, name, &n, sizeof(n));
+}
+
+/* What has the length of a number is taken for one. */
+static int set_list(int fd, int name, const struct sockaddr *addrs, socklen_t len)
+{
+	return len == sizeof(int) ? -EINVAL : set(fd, name, addrs, len);
 }
 
 int subflow_enabled(int fd, bool *ret_on)
@@ -29,6 +40,52 @@ int subflow_add(int fd, int n)
 int subflow_remove(int fd, int n)
 {
 	return set_number(fd, TCP_MULTIPATH_REMOVE, n);
+}
+
+int subflow_add_addrs(int fd, const struct sockaddr *addrs, socklen_t len)
+{
+	return set_list(fd, TCP_MULTIPATH_ADD, addrs, len);
+}
+
+int subflow_remove_addrs(int fd, const struct sockaddr *addrs, socklen_t len)
+{
+	return set_list(fd, TCP_MULTIPATH_REMOVE, addrs, len);
+}
+
+int subflow_set_ndiffports(int fd, int n)
+{
+	return set_number(fd, TCP_MULTIPATH_NDIFFPORTS, n);
+}
+
+int subflow_get_ndiffports(int fd, int *ret_n)
+{
+	int n;
+	socklen_t len = sizeof(n);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_MULTIPATH_NDIFFPORTS, &n, &len) < 0)
+		return -errno;
+	*ret_n = n;
+	return 0;
+}
+
+/* 0 if it is none that the options take. */
+static socklen_t size_of(sa_family_t family)
+{
+	if (family == AF_INET)
+		return sizeof(struct sockaddr_in);
+	return family == AF_INET6 ? sizeof(struct sockaddr_in6) : 0;
+}
+
+int subflow_set_backup(int fd, const struct sockaddr *local, socklen_t len, bool backup)
+{
+	struct tcp_multipath_backup value = {.backup = backup};
+
+	if (len > sizeof(value.local))
+		return -EINVAL;
+	memcpy(&value.local, local, len);
+	if (len == 0 || len != size_of(value.local.sa.sa_family))
+		return -EINVAL;
+	return set(fd, TCP_MULTIPATH_BACKUP, &value, sizeof(value));
 }
 
 int subflow_list(int fd, struct tcp_multipath_pair *pairs, size_t len, size_t *ret_n)

@@ -537,6 +537,7 @@ def exported(path):
 
 def test_exports_nothing_else():
     assert exported(LIBRARY) == {
-        "subflow_enable", "subflow_enabled", "subflow_add", "subflow_remove", "subflow_list",
-        "subflow_connid", "subflow_wait"}
+        "subflow_enable", "subflow_enabled", "subflow_add", "subflow_add_addrs", "subflow_remove",
+        "subflow_remove_addrs", "subflow_set_ndiffports", "subflow_get_ndiffports",
+        "subflow_set_backup", "subflow_list", "subflow_connid", "subflow_wait"}
     assert exported(PRELOAD) == {"socket", "setsockopt"}

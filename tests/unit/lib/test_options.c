@@ -13,7 +13,9 @@ enum { FD = 77 };
 /* What the kernel was asked, and what it answers. */
 static struct {
 	int name;
-	int set_value;
+	int calls;
+	unsigned char set_value[4096];
+	socklen_t set_len;
 	socklen_t len;
 	int error;
 	unsigned char answer[4096];
@@ -33,9 +35,11 @@ int __wrap_setsockopt(int fd, int level, int name, const void *value, socklen_t 
 {
 	assert_int_equal(fd, FD);
 	assert_int_equal(level, IPPROTO_TCP);
-	assert_int_equal(len, sizeof(int));
+	assert_true(len <= sizeof(kernel.set_value));
 	kernel.name = name;
-	memcpy(&kernel.set_value, value, sizeof(int));
+	kernel.calls++;
+	memcpy(kernel.set_value, value, len);
+	kernel.set_len = len;
 	return answer();
 }
 
@@ -66,21 +70,101 @@ static void answer_number(uint32_t number)
 	kernel.answer_len = sizeof(number);
 }
 
+static void expect_set(int name, const void *value, socklen_t len)
+{
+	assert_int_equal(kernel.name, name);
+	assert_int_equal(kernel.set_len, len);
+	assert_memory_equal(kernel.set_value, value, len);
+}
+
+static void expect_number(int name, int number)
+{
+	expect_set(name, &number, sizeof(number));
+}
+
 static void numbers_are_set(void **state)
 {
 	(void)state;
 	assert_int_equal(subflow_add(FD, 3), 0);
-	assert_int_equal(kernel.name, TCP_MULTIPATH_ADD);
-	assert_int_equal(kernel.set_value, 3);
+	expect_number(TCP_MULTIPATH_ADD, 3);
 	assert_int_equal(subflow_remove(FD, 2), 0);
-	assert_int_equal(kernel.name, TCP_MULTIPATH_REMOVE);
-	assert_int_equal(kernel.set_value, 2);
+	expect_number(TCP_MULTIPATH_REMOVE, 2);
+	assert_int_equal(subflow_set_ndiffports(FD, 4), 0);
+	expect_number(TCP_MULTIPATH_NDIFFPORTS, 4);
+}
+
+/* Of both families, the second behind the first without a gap. */
+static const struct {
+	struct sockaddr_in one;
+	struct sockaddr_in6 other;
+} list = {
+	{.sin_family = AF_INET, .sin_port = 1, .sin_addr = {0x0200000a}},
+	{.sin6_family = AF_INET6, .sin6_addr = {{{0x20, 1, [15] = 9}}}, .sin6_scope_id = 3},
+};
+
+static void lists_are_handed_over_as_they_are(void **state)
+{
+	const struct sockaddr *addrs = (const struct sockaddr *)&list;
+
+	(void)state;
+	assert_int_equal(sizeof(list), sizeof(struct sockaddr_in) + sizeof(struct sockaddr_in6));
+	assert_int_equal(subflow_add_addrs(FD, addrs, sizeof(list)), 0);
+	expect_set(TCP_MULTIPATH_ADD, &list, sizeof(list));
+	assert_int_equal(subflow_remove_addrs(FD, addrs, sizeof(list.one)), 0);
+	expect_set(TCP_MULTIPATH_REMOVE, &list, sizeof(list.one));
+}
+
+/* The kernel tells the two apart by their length alone. */
+static void no_list_is_taken_for_a_number(void **state)
+{
+	const struct sockaddr *addrs = (const struct sockaddr *)&list;
+
+	(void)state;
+	assert_int_equal(subflow_add_addrs(FD, addrs, sizeof(int)), -EINVAL);
+	assert_int_equal(subflow_remove_addrs(FD, addrs, sizeof(int)), -EINVAL);
+	assert_int_equal(kernel.calls, 0);
+}
+
+static void expect_backup(const void *local, socklen_t len, uint32_t backup)
+{
+	struct tcp_multipath_backup expected;
+
+	memset(&expected, 0, sizeof(expected));
+	memcpy(&expected.local, local, len);
+	expected.backup = backup;
+	assert_int_equal(sizeof(expected), 32);
+	assert_int_equal(subflow_set_backup(FD, local, len, backup), 0);
+	expect_set(TCP_MULTIPATH_BACKUP, &expected, sizeof(expected));
+}
+
+static void backup_is_set_by_address(void **state)
+{
+	(void)state;
+	expect_backup(&list.one, sizeof(list.one), 1);
+	expect_backup(&list.other, sizeof(list.other), 0);
+}
+
+static void backup_of_what_is_no_address(void **state)
+{
+	const struct sockaddr *one = (const struct sockaddr *)&list.one;
+	const struct sockaddr *other = (const struct sockaddr *)&list.other;
+	const struct sockaddr_storage none = {.ss_family = AF_UNSPEC};
+
+	(void)state;
+	assert_int_equal(subflow_set_backup(FD, one, 0, true), -EINVAL);
+	assert_int_equal(subflow_set_backup(FD, one, sizeof(list.one) - 1, true), -EINVAL);
+	assert_int_equal(subflow_set_backup(FD, one, sizeof(list), true), -EINVAL);
+	assert_int_equal(subflow_set_backup(FD, other, sizeof(list.one), true), -EINVAL);
+	assert_int_equal(subflow_set_backup(FD, (const struct sockaddr *)&none, 16, true), -EINVAL);
+	assert_int_equal(subflow_set_backup(FD, (const struct sockaddr *)&none, 0, true), -EINVAL);
+	assert_int_equal(kernel.calls, 0);
 }
 
 static void numbers_are_read(void **state)
 {
 	uint32_t connid = 0;
 	bool is_on = false;
+	int n = 0;
 
 	(void)state;
 	answer_number(1);
@@ -94,6 +178,10 @@ static void numbers_are_read(void **state)
 	assert_int_equal(subflow_connid(FD, &connid), 0);
 	assert_int_equal(kernel.name, TCP_MULTIPATH_CONNID);
 	assert_int_equal(connid, 0xfedcba98);
+	answer_number(5);
+	assert_int_equal(subflow_get_ndiffports(FD, &n), 0);
+	assert_int_equal(kernel.name, TCP_MULTIPATH_NDIFFPORTS);
+	assert_int_equal(n, 5);
 }
 
 static void errors_leave_outputs_alone(void **state)
@@ -101,6 +189,7 @@ static void errors_leave_outputs_alone(void **state)
 	struct tcp_multipath_pair pair, was;
 	uint32_t connid = 42;
 	bool is_on = true;
+	int total = 42;
 	size_t n = 42;
 
 	(void)state;
@@ -109,6 +198,16 @@ static void errors_leave_outputs_alone(void **state)
 	kernel.error = EDQUOT;
 	assert_int_equal(subflow_add(FD, 1), -EDQUOT);
 	assert_int_equal(subflow_remove(FD, 1), -EDQUOT);
+	assert_int_equal(
+		subflow_add_addrs(FD, (const struct sockaddr *)&list, sizeof(list)), -EDQUOT);
+	assert_int_equal(
+		subflow_remove_addrs(FD, (const struct sockaddr *)&list, sizeof(list)), -EDQUOT);
+	assert_int_equal(subflow_set_ndiffports(FD, 1), -EDQUOT);
+	assert_int_equal(subflow_get_ndiffports(FD, &total), -EDQUOT);
+	assert_int_equal(
+		subflow_set_backup(FD, (const struct sockaddr *)&list.one, sizeof(list.one), true),
+		-EDQUOT);
+	assert_int_equal(total, 42);
 	assert_int_equal(subflow_enabled(FD, &is_on), -EDQUOT);
 	assert_int_equal(subflow_connid(FD, &connid), -EDQUOT);
 	assert_int_equal(subflow_list(FD, &pair, 1, &n), -EDQUOT);
@@ -171,6 +270,10 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(numbers_are_set, reset),
 		cmocka_unit_test_setup(numbers_are_read, reset),
+		cmocka_unit_test_setup(lists_are_handed_over_as_they_are, reset),
+		cmocka_unit_test_setup(no_list_is_taken_for_a_number, reset),
+		cmocka_unit_test_setup(backup_is_set_by_address, reset),
+		cmocka_unit_test_setup(backup_of_what_is_no_address, reset),
 		cmocka_unit_test_setup(errors_leave_outputs_alone, reset),
 		cmocka_unit_test_setup(subflows_are_listed, reset),
 		cmocka_unit_test_setup(short_room_is_an_error, reset),
