@@ -455,10 +455,11 @@ static void netns_ended(void *owner, uint64_t cookie)
 	act(daemon);
 }
 
-static char *answer_request(void *owner, const char *request)
+static char *answer_request(void *owner, const struct peer *peer, const char *request)
 {
 	struct daemon *daemon = owner;
 	struct status_view view = {
+		.peer = peer,
 		.settings = &daemon->settings,
 		.config_path = daemon->config_path,
 		.cgroup = cgroup_of(daemon),
@@ -467,6 +468,7 @@ static char *answer_request(void *owner, const char *request)
 		.hooks = &daemon->hooks,
 		.monitor = &daemon->monitor,
 		.scout = &daemon->scout.counters,
+		.server = &daemon->server,
 		.create_us = &daemon->create_us,
 		.started_ns = daemon->started_ns,
 	};
@@ -643,6 +645,7 @@ static int begin(struct daemon *daemon)
 	}
 	daemon->server.owner = daemon;
 	daemon->server.answer = answer_request;
+	daemon->server.group = settings_group(settings);
 	err = server_init(&daemon->server, &daemon->loop, settings->socket);
 	if (err) {
 		log_error("[control] socket = %s: %s%s", settings->socket, strerror(-err),

@@ -7,6 +7,7 @@
 #include "record.h"
 
 #include <errno.h>
+#include <grp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -52,6 +53,35 @@ static int check_path(const char *value)
 	return *value == '/' && strlen(value) <= PATH_BYTES_MAX ? 0 : -EINVAL;
 }
 
+/* -EINVAL: there is no such group. */
+static int find_group(const char *value, gid_t *ret_group)
+{
+	const struct group *group;
+	unsigned long number;
+	char *end;
+
+	if (*value >= '0' && *value <= '9') {
+		errno = 0;
+		number = strtoul(value, &end, 10);
+		if (errno || *end || number >= (gid_t)-1)
+			return -EINVAL;
+		*ret_group = number;
+		return 0;
+	}
+	group = getgrnam(value);
+	if (!group)
+		return -EINVAL;
+	*ret_group = group->gr_gid;
+	return 0;
+}
+
+static int check_group(const char *value)
+{
+	gid_t group;
+
+	return find_group(value, &group);
+}
+
 static int check_socket(const char *value)
 {
 	return *value == '/' && strlen(value) <= SOCKET_BYTES_MAX ? 0 : -EINVAL;
@@ -91,6 +121,9 @@ static const struct config_key keys[] = {
 	KEY("hooks", "ring_size", CONFIG_BYTES, ring_bytes, 4096, 1 << 30, NULL, NULL),
 	KEY("control", "socket", CONFIG_STRING, socket, 0, 0,
 		"an absolute path of at most 107 bytes", check_socket),
+	KEY("control", "group", CONFIG_STRING, group, 0, 0,
+		"a group of this host, by name or number; leave the line out for root alone",
+		check_group),
 	{NULL, NULL, CONFIG_NUMBER, 0, 0, 0, NULL, NULL},
 };
 
@@ -114,9 +147,10 @@ int settings_init(struct settings *settings)
 		.cgroup = strdup(""),
 		.ring_bytes = 1 << 18,
 		.socket = strdup("/run/subflow/control"),
+		.group = strdup(""),
 	};
 	if (settings->placement && settings->probe_prefixes && settings->serve &&
-		settings->cgroup && settings->socket)
+		settings->cgroup && settings->socket && settings->group)
 		return 0;
 	settings_done(settings);
 	return -ENOMEM;
@@ -129,6 +163,7 @@ void settings_done(struct settings *settings)
 	free(settings->serve);
 	free(settings->cgroup);
 	free(settings->socket);
+	free(settings->group);
 	*settings = (struct settings){};
 }
 
@@ -162,4 +197,11 @@ int settings_read(struct settings *settings, const char *path, char *error, size
 enum steer_mode settings_placement(const struct settings *settings)
 {
 	return find_placement(settings->placement);
+}
+
+gid_t settings_group(const struct settings *settings)
+{
+	gid_t group;
+
+	return *settings->group && !find_group(settings->group, &group) ? group : (gid_t)-1;
 }

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 struct settings {
 	/* [elephant] */
@@ -35,6 +36,7 @@ struct settings {
 	uint64_t ring_bytes;
 	/* [control] */
 	char *socket;
+	char *group; /* see settings_group() */
 };
 
 /* The defaults. settings_done() frees what either function has put in. */
@@ -46,5 +48,8 @@ int settings_read(struct settings *settings, const char *path, char *error, size
 
 /* [placement] mode. */
 enum steer_mode settings_placement(const struct settings *settings);
+
+/* [control] group; (gid_t)-1 = none. */
+gid_t settings_group(const struct settings *settings);
 
 #endif

@@ -21,6 +21,7 @@ struct client {
 	TAILQ_ENTRY(client) entry;
 	struct source source;
 	struct server *server;
+	struct peer peer;
 	struct request request;
 	char *answer; /* NULL while the request is being read */
 	size_t answer_len, written;
@@ -69,8 +70,8 @@ static void take(struct client *client)
 	if (!got)
 		return;
 	if (got > 0)
-		client->answer =
-			client->server->answer(client->server->owner, client->request.line);
+		client->answer = client->server->answer(
+			client->server->owner, &client->peer, client->request.line);
 	if (!client->answer) {
 		drop(client);
 		return;
@@ -91,6 +92,25 @@ static void client_ready(struct source *source, uint32_t events)
 		take(client);
 }
 
+/* Whoever has the most clients makes room: a flood of one user displaces nobody else. */
+static void make_room(struct server *server)
+{
+	struct client *client, *other, *oldest = NULL;
+	uint32_t count, most = 0;
+
+	TAILQ_FOREACH (client, &server->clients, entry) {
+		count = 0;
+		TAILQ_FOREACH (other, &server->clients, entry)
+			count += other->peer.uid == client->peer.uid;
+		if (count > most) {
+			most = count;
+			oldest = client;
+		}
+	}
+	server->refused++;
+	drop(oldest);
+}
+
 static void server_ready(struct source *source, uint32_t events)
 {
 	struct server *server = SOURCE_OWNER(source, struct server, source);
@@ -108,16 +128,15 @@ static void server_ready(struct source *source, uint32_t events)
 	client->server = server;
 	client->source.fd = fd;
 	client->source.ready = client_ready;
-	if (loop_add(server->loop, &client->source, EPOLLIN)) {
+	if (peer_read(fd, server->group, &client->peer) ||
+		loop_add(server->loop, &client->source, EPOLLIN)) {
 		close(fd);
 		free(client);
 		return;
 	}
 	TAILQ_INSERT_TAIL(&server->clients, client, entry);
-	if (++server->count > CLIENTS_MAX) {
-		server->refused++;
-		drop(TAILQ_FIRST(&server->clients));
-	}
+	if (++server->count > CLIENTS_MAX)
+		make_room(server);
 }
 
 static int make_folder(const char *path)

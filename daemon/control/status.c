@@ -91,6 +91,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "paths_refused", view->plan->steer.paths.counters.refused);
 	put_number(object, "connections_refused", view->plan->table.refused);
 	put_number(object, "namespaces_refused", view->served->refused);
+	put_number(object, "clients_refused", view->server->refused);
 	return object;
 }
 
@@ -205,6 +206,7 @@ static struct json_object *write_thresholds(const struct conn *conn)
 
 /* One namespace being asked; the connections that the kernel names are written as they come. */
 struct asking {
+	const struct peer *peer;
 	struct plan *plan;
 	const struct served_netns *netns;
 	struct json_object *array;
@@ -225,12 +227,16 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 	struct asking *asking = arg;
 	struct conn_key key = {.netns = asking->netns->cookie, .token = seen->token};
 	const struct conn *conn = conn_find(&asking->plan->table, &key);
-	struct json_object *object = json_object_new_object();
 	bool is_served = conn && conn->is_created && !conn->is_foreign;
+	struct json_object *object;
 
 	asking->count++;
+	if (!asking->peer->is_operator && asking->peer->uid != seen->uid)
+		return;
+	object = json_object_new_object();
 	put_text(object, "namespace", asking->netns->name);
 	put_number(object, "token", seen->token);
+	put_number(object, "uid", seen->uid);
 	put_text(object, "role",
 		!conn || !conn->is_created ? NULL
 		: conn->is_server          ? "server"
@@ -271,7 +277,8 @@ static struct json_object *write_netns(
 		[SERVED_ALONE] = "left alone",
 		[SERVED_VANISHED] = "vanished",
 	};
-	struct asking asking = {.plan = view->plan, .netns = netns, .array = conns};
+	struct asking asking = {
+		.peer = view->peer, .plan = view->plan, .netns = netns, .array = conns};
 	struct json_object *object = json_object_new_object();
 	const char *why = netns->why;
 	int err = netns_enter(netns->path, netns->cookie);

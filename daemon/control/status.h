@@ -4,6 +4,8 @@
 #define SUBFLOW_STATUS_H
 
 #include "base/histogram.h"
+#include "control/peer.h"
+#include "control/server.h"
 #include "core/plan.h"
 #include "kernel/hooks.h"
 #include "kernel/monitor.h"
@@ -12,6 +14,7 @@
 #include "settings.h"
 
 struct status_view {
+	const struct peer *peer; /* who asks: an operator is shown all, others their own */
 	const struct settings *settings;
 	const char *config_path; /* NULL = defaults */
 	const char *cgroup;      /* where the socket options are answered */
@@ -20,6 +23,7 @@ struct status_view {
 	const struct hooks *hooks;
 	const struct monitor *monitor;
 	const struct scout_counters *scout;
+	const struct server *server;
 	const struct histogram *create_us;
 	uint64_t started_ns;
 };

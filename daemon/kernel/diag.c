@@ -74,6 +74,7 @@ int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn)
 	if (!info.token || info.flags & FLAG_FALLBACK)
 		return -ENODATA;
 	conn.token = info.token;
+	conn.uid = socket->idiag_uid;
 	conn.has_bytes = len >= sizeof(info);
 	if (conn.has_bytes) {
 		conn.bytes_sent = info.bytes_sent;

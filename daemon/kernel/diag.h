@@ -12,6 +12,7 @@ struct nlmsghdr;
 
 struct diag_conn {
 	uint32_t token;
+	uint32_t uid;                  /* of the application */
 	struct endpoint local, remote; /* of the initial subflow */
 	bool has_bytes;                /* kernels from 6.5 count them */
 	uint64_t bytes_sent, bytes_received;

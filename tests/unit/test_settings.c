@@ -55,6 +55,8 @@ static void assert_defaults(void)
 	assert_string_equal(settings.cgroup, "");
 	assert_int_equal(settings.ring_bytes, 262144);
 	assert_string_equal(settings.socket, "/run/subflow/control");
+	assert_string_equal(settings.group, "");
+	assert_true(settings_group(&settings) == (gid_t)-1);
 }
 
 static void defaults_are_the_papers(void **state)
@@ -88,7 +90,8 @@ static void every_key_is_read(void **state)
 				   "cgroup = /sys/fs/cgroup/a\n"
 				   "ring_size = 8192\n"
 				   "[control]\n"
-				   "socket = /run/a\n"),
+				   "socket = /run/a\n"
+				   "group = 4711\n"),
 		0);
 	assert_string_equal(error, "");
 	assert_int_equal(settings.start_bytes, 1000000);
@@ -106,6 +109,7 @@ static void every_key_is_read(void **state)
 	assert_string_equal(settings.cgroup, "/sys/fs/cgroup/a");
 	assert_int_equal(settings.ring_bytes, 8192);
 	assert_string_equal(settings.socket, "/run/a");
+	assert_int_equal(settings_group(&settings), 4711);
 }
 
 struct refusal {
@@ -192,6 +196,23 @@ static void paths_are_absolute(void **state)
 	assert_defaults();
 }
 
+static void the_group_is_there(void **state)
+{
+	static const struct refusal refusals[] = {
+		{"[control]\ngroup = no-such-group", "allowed is a group of this host"},
+		{"[control]\ngroup =", "allowed is a group of this host"},
+		{"[control]\ngroup = 12a", "allowed is a group of this host"},
+		{"[control]\ngroup = 4294967295", "allowed is a group of this host"},
+		{"[control]\ngroup = 99999999999999999999", "allowed is a group of this host"},
+	};
+
+	(void)state;
+	ASSERT_REFUSED(refusals);
+	assert_defaults();
+	assert_int_equal(read_text("[control]\ngroup = root"), 0);
+	assert_int_equal(settings_group(&settings), 0);
+}
+
 /* sun_path has room for 107 bytes and their end. */
 static void socket_paths_fit_an_address(void **state)
 {
@@ -219,6 +240,7 @@ int main(void)
 		TEST(values_must_fit_together),
 		TEST(namespaces_are_names),
 		TEST(paths_are_absolute),
+		TEST(the_group_is_there),
 		TEST(socket_paths_fit_an_address),
 	};
 

@@ -22,6 +22,7 @@ struct scene {
 	struct loop loop;
 	struct server server;
 	char heard[256];
+	struct peer heard_from;
 	size_t answer_bytes; /* of a long answer; 0: it echoes */
 };
 
@@ -33,12 +34,13 @@ struct caller {
 	size_t len;
 };
 
-static char *echo(void *owner, const char *request)
+static char *echo(void *owner, const struct peer *peer, const char *request)
 {
 	struct scene *scene = owner;
 	char *answer;
 
 	snprintf(scene->heard, sizeof(scene->heard), "%s", request);
+	scene->heard_from = *peer;
 	if (!strcmp(request, "nothing"))
 		return NULL;
 	if (!scene->answer_bytes)
@@ -55,10 +57,12 @@ static int set_up(void **state)
 
 	strcpy(scene->folder, "/tmp/subflow-server-XXXXXX");
 	assert_non_null(mkdtemp(scene->folder));
+	assert_int_equal(chmod(scene->folder, 0755), 0);
 	snprintf(scene->path, sizeof(scene->path), "%s/in/control", scene->folder);
 	assert_int_equal(loop_init(&scene->loop), 0);
 	scene->server.owner = scene;
 	scene->server.answer = echo;
+	scene->server.group = PEER_NO_GROUP;
 	assert_int_equal(server_init(&scene->server, &scene->loop, scene->path), 0);
 	*state = scene;
 	return 0;
@@ -133,6 +137,17 @@ static void say(const struct caller *caller, const char *text)
 	assert_int_equal(send(caller->source.fd, text, strlen(text), MSG_NOSIGNAL), strlen(text));
 }
 
+/* Serves until everybody who has dialled was let in: the last one asks, and is answered. */
+static void serve_all(struct scene *scene)
+{
+	struct caller caller;
+
+	call(scene, &caller);
+	say(&caller, "status\n");
+	serve(&caller);
+	hang_up(&caller);
+}
+
 static void answers_and_hangs_up(void **state)
 {
 	struct scene *scene = *state;
@@ -143,6 +158,7 @@ static void answers_and_hangs_up(void **state)
 	serve(&caller);
 	assert_string_equal(caller.answer, "status");
 	assert_string_equal(scene->heard, "status");
+	assert_int_equal(scene->heard_from.uid, geteuid());
 	assert_int_equal(scene->server.count, 0);
 	hang_up(&caller);
 }
@@ -205,6 +221,31 @@ static void the_oldest_of_too_many_gives_way(void **state)
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		close(silent[i]);
 	hang_up(&caller);
+}
+
+/* Who holds most gives way, though others are older. */
+static void a_flood_of_one_user_displaces_nobody_else(void **state)
+{
+	struct scene *scene = *state;
+	int other, flood[CLIENTS_MAX];
+	char byte;
+
+	if (geteuid() != 0)
+		skip();
+	assert_int_equal(seteuid(65534), 0);
+	other = dial(scene);
+	assert_int_equal(seteuid(0), 0);
+	for (int i = 0; i < CLIENTS_MAX; i++) {
+		flood[i] = dial(scene);
+		serve_all(scene);
+	}
+	assert_true(scene->server.refused >= 1);
+	assert_int_equal(recv(other, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+	assert_int_equal(recv(flood[0], &byte, 1, MSG_DONTWAIT), 0);
+	close(other);
+	for (int i = 0; i < CLIENTS_MAX; i++)
+		close(flood[i]);
 }
 
 static void there_is_one_server_at_a_path(void **state)
@@ -270,6 +311,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(hangs_up_on_what_is_no_request, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			the_oldest_of_too_many_gives_way, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_flood_of_one_user_displaces_nobody_else, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(there_is_one_server_at_a_path, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_dead_socket_file_is_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_file_is_left_alone, set_up, tear_down),

@@ -44,6 +44,8 @@ struct scene {
 	struct hooks hooks;
 	struct monitor monitor;
 	struct scout_counters scout;
+	struct server server;
+	struct peer peer;
 	struct histogram create_us;
 	struct status_view view;
 };
@@ -71,13 +73,17 @@ static int set_up(void **state)
 	scene->monitor.overruns = 8;
 	scene->monitor.malformed = 9;
 	histogram_add(&scene->create_us, 15);
-	scene->view = (struct status_view){.settings = &scene->settings,
+	scene->peer.is_operator = true;
+	scene->server.refused = 10;
+	scene->view = (struct status_view){.peer = &scene->peer,
+		.settings = &scene->settings,
 		.cgroup = "/cgroup",
 		.plan = &scene->plan,
 		.served = &scene->served,
 		.hooks = &scene->hooks,
 		.monitor = &scene->monitor,
 		.scout = &scene->scout,
+		.server = &scene->server,
 		.create_us = &scene->create_us};
 	*state = scene;
 	return 0;
@@ -166,6 +172,7 @@ static void tells_of_the_daemon(void **state)
 	assert_int_equal(number(root, "daemon.counters.options_refused"), 3);
 	assert_int_equal(number(root, "daemon.counters.events_overruns"), 8);
 	assert_int_equal(number(root, "daemon.counters.events_malformed"), 9);
+	assert_int_equal(number(root, "daemon.counters.clients_refused"), 10);
 	assert_int_equal(number(root, "daemon.create_us.count"), 1);
 	assert_int_equal(number(root, "daemon.create_us.sum"), 15);
 	assert_int_equal(json_object_array_length(at_path(root, "connections")), 0);
@@ -252,6 +259,25 @@ static void tells_of_a_namespace_that_is_gone(void **state)
 	json_object_put(root);
 }
 
+/* Who is no operator is shown the connections of the user that asks. */
+static void shows_everybody_their_own(void **state)
+{
+	struct scene *scene = *state;
+	struct json_object *root;
+
+	scene->peer = (struct peer){.uid = 1000};
+	kernel.conns[0] = (struct diag_conn){.token = 11, .uid = 0};
+	kernel.conns[1] = (struct diag_conn){.token = 12, .uid = 1000};
+	kernel.conns[2] = (struct diag_conn){.token = 13, .uid = 1001};
+	kernel.n = 3;
+	root = write_and_parse(scene);
+	assert_int_equal(json_object_array_length(at_path(root, "connections")), 1);
+	assert_int_equal(number(root, "connections.0.token"), 12);
+	assert_int_equal(number(root, "connections.0.uid"), 1000);
+	assert_int_equal(number(root, "namespaces.0.connections"), 3);
+	json_object_put(root);
+}
+
 static void an_error_is_one_key(void **state)
 {
 	char *answer = status_write_error("unknown \"request\"");
@@ -271,6 +297,7 @@ int main(void)
 			tells_why_a_namespace_is_left_alone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			tells_of_a_namespace_that_is_gone, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(shows_everybody_their_own, set_up, tear_down),
 		cmocka_unit_test(an_error_is_one_key),
 	};
 
