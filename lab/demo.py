@@ -38,23 +38,16 @@ def find_elephant(status, node):
     return max(ours, key=lambda c: (c["bytes_sent"] or 0, len(c["thresholds"])), default=None)
 
 
-def count_subflows(connection):
-    """Those that live; of joins there are more, where one has died and was replaced."""
-    return sum(subflow["state"] == "established" for subflow in connection["subflows"])
-
-
 def print_line(seconds, megabytes, subflows, mbps):
     cells = "".join(f"{value:9.1f}" for value in mbps)
     print(f"{seconds:4.0f} {megabytes:9.1f} {subflows:9d} {cells} {sum(mbps):9.1f}", flush=True)
 
 
 def watch(client, daemon, recorder):
-    """Shows the transfer until the client ends; returns its connection as last seen in status."""
-    source = recorder.source
-    paths = recorder.fabric.uplinks(source)
+    """Shows the transfer until the client ends."""
+    paths = recorder.fabric.uplinks(recorder.source)
     print(f"{'s':>4} {'MB sent':>9} {'subflows':>9} " + "".join(f"{path:>9}" for path in paths)
           + f" {'total':>9}   Mbit/s", flush=True)
-    elephant = None
     first = shown = recorder.take()
     while client.poll() is None:
         if time.monotonic() - first.time_s > DEADLINE_S:
@@ -64,56 +57,57 @@ def watch(client, daemon, recorder):
         now = recorder.take()
         if now.time_s - shown.time_s < 1:
             continue
-        elephant = find_elephant(daemon.status(), source) or elephant
-        sent = elephant and elephant["bytes_sent"]
+        sent = recorder.connection and recorder.connection["bytes_sent"]
         if sent is None:  # before Linux 6.5 only the routers count
             sent = sum(now.sent) - sum(first.sent)
-        print_line(now.time_s - first.time_s, sent / 1e6, 1 + now.joins, measure.rates(shown, now))
+        print_line(now.time_s - first.time_s, sent / 1e6, now.live, measure.rates(shown, now))
         shown = now
     recorder.take()
-    return elephant
 
 
 def send(lab, daemon, size, output):
-    """One iperf3 transfer from host 0 to host 1: (samples, connection)."""
+    """One iperf3 transfer from host 0 to host 1: its Recorder."""
     source, target = lab.host(0), lab.host(1)
     with output.open("wb") as file:
         daemon.run(target, ["iperf3", "-s"], stdout=file, stderr=file)
         wait_until(lambda: target.is_listening(PORT), "iperf3 -s listens")
-        recorder = measure.Recorder(lab, source)
+        recorder = measure.Recorder(lab, source, lambda: find_elephant(daemon.ask(), source))
         client = daemon.run(source, ["iperf3", "-c", target.ip4, "-n", str(size)],
                             stdout=file, stderr=file)
-        elephant = watch(client, daemon, recorder)
+        watch(client, daemon, recorder)
     if client.returncode:
         raise LabError(f"iperf3 ended with {client.returncode}:\n{output.read_text()[-800:]}")
-    if not elephant:
+    if not recorder.connection:
         raise LabError("subflowd saw no connection: iperf3 did not speak MPTCP")
-    subflows = count_subflows(elephant)
-    if subflows != SUBFLOWS:
-        raise LabError(f"{subflows} subflows established and not {SUBFLOWS}; status: {elephant}")
-    return recorder.samples, elephant
+    if (splits := measure.splits_of(recorder.connection)) != SUBFLOWS - 1:
+        raise LabError(f"split {splits} times and not {SUBFLOWS - 1};"
+                       f" status: {recorder.connection}")
+    return recorder
 
 
-def evaluate(lab, rate_mbit, samples, elephant, probes):
+def evaluate(lab, rate_mbit, recorder, counters):
     """The summary as written to summary.json."""
+    samples, elephant = recorder.samples, recorder.fullest
     before, after = measure.windows(samples)
     before_mbps, after_paths = sum(measure.rates(*before)), measure.rates(*after)
     source, target = lab.host(0), lab.host(1)
-    ports = [int(s["local"].rsplit(":", 1)[1]) for s in elephant["subflows"]]
+    ports = [int(s["local"].rsplit(":", 1)[1]) for s in elephant["subflows"]
+             if s["state"] == "established"]
     return {
         "before_mbps": round(before_mbps, 1),
         "after_mbps": round(sum(after_paths), 1),
         "ratio": round(sum(after_paths) / before_mbps, 3),
-        "subflows": count_subflows(elephant),
+        "subflows": measure.live_of(elephant),
+        "repairs": counters["repairs"],
         "distinct_paths": sum(rate > PATH_SHARE * rate_mbit for rate in after_paths),
         "thresholds": [{"bytes": t["bytes"], "subflows": t["subflows"]}
-                       for t in elephant["thresholds"]],
+                       for t in recorder.connection["thresholds"]],
         "after_paths_mbps": dict(zip(lab.uplinks(source), (round(r, 1) for r in after_paths))),
         "subflow_paths": [lab.path_of(source, target, port, PORT)[1] for port in ports],
         "before_s": round(before[1].time_s - before[0].time_s, 1),
         "after_s": round(after[1].time_s - after[0].time_s, 1),
         "cpu_idle": round(measure.cpu_idle(*after), 2),
-        "probes": probes,
+        "probes": counters["probes"],
         "joins_rejected": target.netstat().get("MPTcpExtMPJoinRejected", 0),
         "congestion_control": lab.congestion_control,
         "kernel": platform.release(),
@@ -127,6 +121,9 @@ def report(summary):
           f"   (over {summary['before_s']} s)")
     print(f"after the last split   {summary['after_mbps']:7.1f} Mbit/s   (over {summary['after_s']}"
           f" s: {summary['subflows']} subflows on {summary['distinct_paths']} distinct paths)")
+    if summary["repairs"]:
+        print(f"  {summary['repairs']} subflows fell silent for a retransmission timeout and were"
+              " replaced")
     for step in summary["thresholds"]:
         print(f"  subflow {step['subflows']} asked for at {step['bytes']:,} bytes")
     print("  by the ports chosen they take " + ", ".join(summary["subflow_paths"])
@@ -157,18 +154,18 @@ def demo(build, scale):
             daemon.start(hosts)
             print(f"{size // 10**6} MB by iperf3 over {SPINES} spines of {rate_mbit:g} Mbit/s,"
                   f" one subflowd for both hosts", flush=True)
-            samples, elephant = send(lab, daemon, size, lab.directory / "iperf3.log")
-            probes = daemon.status()["daemon"]["counters"]["probes"]
+            recorder = send(lab, daemon, size, lab.directory / "iperf3.log")
+            counters = daemon.status()["daemon"]["counters"]
         except LabError as error:
             raise LabError(f"{error}\nThe end of the daemon's log:\n{daemon.tail()}") from None
-        summary = evaluate(lab, rate_mbit, samples, elephant, probes)
+        summary = evaluate(lab, rate_mbit, recorder, counters)
     (out / "summary.json").write_text(json.dumps(summary, indent=2) + "\n")
     from lab import plot  # late: matplotlib takes longer to load than the fabric to build
     title = (f"One iperf3 over {SPINES} spines: {summary['before_mbps']:.0f} to"
              f" {summary['after_mbps']:.0f} Mbit/s on {summary['distinct_paths']} paths")
     pictures = [out / "throughput.png", out / "throughput.svg"]
-    plot.draw(measure.transfer(samples), list(summary["after_paths_mbps"]), summary["thresholds"],
-              title, pictures)
+    plot.draw(measure.transfer(recorder.samples), list(summary["after_paths_mbps"]),
+              summary["thresholds"], title, pictures)
     status = report(summary)
     print("plot: " + " and ".join(os.path.relpath(picture) for picture in pictures))
     return status

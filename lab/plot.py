@@ -19,12 +19,12 @@ def draw(samples, paths, thresholds, title, files):
     figure, axes = pyplot.subplots(figsize=(10, 5))
     axes.stackplot(times, list(zip(*steps)), labels=paths, colors=COLOURS, linewidth=0)
     top = 1.18 * max(sum(step) for step in steps)
-    reached = {entry["subflows"]: entry["bytes"] for entry in thresholds}
-    for early, late, subflows in measure.joined(samples):
+    for early, late in measure.splits(samples):
         when = (early.time_s + late.time_s) / 2 - origin
         axes.axvline(when, color="black", linestyle="--", linewidth=1)
-        at = f"{reached[subflows] / 1e6:.0f} MB\n" if subflows in reached else ""
-        axes.text(when, top * 0.99, f" {at} {subflows} subflows", va="top")
+        split = thresholds[late.splits - 1]
+        axes.text(when, top * 0.99, f" {split['bytes'] / 1e6:.0f} MB\n {split['subflows']} subflows",
+                  va="top")
     axes.set(xlabel="seconds", ylabel="Mbit/s, by the routers' counters", title=title,
              xlim=(0, times[-1]), ylim=(0, top))
     axes.legend(loc="upper left")

@@ -43,7 +43,7 @@ def test_the_main_job():
     output, _ = process.communicate(timeout=180)
     assert process.returncode == 0, output
     summary = json.loads((OUT / "summary.json").read_text())
-    assert summary["subflows"] == 4
+    assert summary["subflows"] == 4 and summary["repairs"] >= 0
     assert summary["distinct_paths"] == 4 == len(set(summary["subflow_paths"]))
     assert summary["ratio"] >= 0.85 * 4
     assert summary["ratio"] == pytest.approx(summary["after_mbps"] / summary["before_mbps"], 0.01)
