@@ -26,6 +26,7 @@ struct header {
 struct flow {
 	int fd;
 	bool is_in;
+	int protocol; /* out */
 	struct header header;
 	uint64_t done;     /* bytes, the header included */
 	uint64_t delay_ns; /* out: after `go` */
@@ -90,7 +91,7 @@ static void begin(struct flow *flow)
 	int family = flow->to.ss_family;
 
 	flow->header.start_ns = now_ns();
-	flow->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, traffic.protocol);
+	flow->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, flow->protocol);
 	if (flow->fd < 0)
 		die("socket");
 	if (connect(flow->fd, (struct sockaddr *)&flow->to, flow->to_len) < 0 &&
@@ -208,13 +209,14 @@ static struct flow *open_listener(int family, uint16_t port)
 	return listener;
 }
 
-/* `flow ID DELAY_NS ADDRESS PORT BYTES`; 0 bytes: until the end. */
+/* `flow ID DELAY_NS ADDRESS PORT BYTES [tcp]`; 0 bytes: until the end. tcp: plain, whatever the
+ * others are. */
 static void plan(const char *line)
 {
 	struct flow *flow = calloc(1, sizeof(*flow));
 	struct sockaddr_in6 *six;
 	struct sockaddr_in *four;
-	char address[INET6_ADDRSTRLEN];
+	char address[INET6_ADDRSTRLEN], kind[4] = "";
 	uint16_t port;
 
 	if (!flow)
@@ -222,12 +224,17 @@ static void plan(const char *line)
 	six = (struct sockaddr_in6 *)&flow->to;
 	four = (struct sockaddr_in *)&flow->to;
 	flow->fd = -1;
-	if (sscanf(line, "flow %" SCNu64 " %" SCNu64 " %45s %" SCNu16 " %" SCNu64, &flow->header.id,
-		    &flow->delay_ns, address, &port, &flow->header.bytes) != 5 ||
+	flow->protocol = traffic.protocol;
+	if (sscanf(line, "flow %" SCNu64 " %" SCNu64 " %45s %" SCNu16 " %" SCNu64 " %3s",
+		    &flow->header.id, &flow->delay_ns, address, &port, &flow->header.bytes,
+		    kind) < 5 ||
+		(*kind && strcmp(kind, "tcp") != 0) ||
 		(flow->header.bytes && flow->header.bytes < sizeof(flow->header))) {
 		fprintf(stderr, "traffic: cannot read: %s\n", line);
 		exit(2);
 	}
+	if (*kind)
+		flow->protocol = IPPROTO_TCP;
 	if (inet_pton(AF_INET, address, &four->sin_addr) == 1) {
 		four->sin_family = AF_INET;
 		four->sin_port = htons(port);
@@ -371,7 +378,7 @@ static void turn(struct flow *const listeners[2], struct flow *orders)
 static void usage(void)
 {
 	fprintf(stderr, "usage: traffic [--mptcp] [--sample MS] PORT\n"
-			"Standard input: flow ID DELAY_NS ADDRESS PORT BYTES; go NS; end.\n"
+			"Standard input: flow ID DELAY_NS ADDRESS PORT BYTES [tcp]; go NS; end.\n"
 			"Standard output: JSON lines. Times are of CLOCK_MONOTONIC.\n");
 	exit(2);
 }

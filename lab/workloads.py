@@ -24,6 +24,7 @@ class Flow:
     target: int
     bytes: int = 0  # 0: until the end
     start_s: float = 0.0
+    is_plain: bool = False  # TCP, whatever the system compared makes of the others
 
 
 def stride(hosts, step, size=0):
