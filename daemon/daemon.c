@@ -598,6 +598,7 @@ static int begin(struct daemon *daemon)
 		.step_bytes = settings->step_bytes,
 		.stop_bytes = settings->stop_bytes,
 		.max_subflows = settings->elephant_subflows,
+		.on_single_path = settings->single_path,
 	};
 	char error[ERROR_MAX];
 	int err;

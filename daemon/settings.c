@@ -99,6 +99,7 @@ static const struct config_key keys[] = {
 	KEY("elephant", "max_subflows", CONFIG_NUMBER, elephant_subflows, 1, SUBFLOWS_HARD_MAX,
 		NULL, NULL),
 	KEY("elephant", "downloads", CONFIG_BOOL, downloads, 0, 0, NULL, NULL),
+	KEY("elephant", "single_path", CONFIG_BOOL, single_path, 0, 0, NULL, NULL),
 	KEY("policy", "ndiffports", CONFIG_NUMBER, ndiffports, 1, SUBFLOWS_HARD_MAX, NULL, NULL),
 	KEY("policy", "fullmesh", CONFIG_BOOL, fullmesh, 0, 0, NULL, NULL),
 	KEY("repair", "rto_min_ms", CONFIG_NUMBER, rto_min_ms, 0, 200, NULL, NULL),

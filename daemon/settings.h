@@ -15,6 +15,7 @@ struct settings {
 	uint64_t start_bytes, step_bytes, stop_bytes;
 	uint32_t elephant_subflows;
 	bool downloads;
+	bool single_path;
 	/* [policy] */
 	uint32_t ndiffports;
 	bool fullmesh;

@@ -27,7 +27,6 @@ class Scenario:
     rule: systems.Rule = systems.SCALED
     family: str = "ip4"
     steps: tuple = ()       # failures: lab.failures
-    expects_joins: bool = True  # False: how many subflows there are is for the system to judge
 
 
 def counters(lab):
@@ -121,14 +120,14 @@ def jain(rates):
     return sum(rates) ** 2 / (len(rates) * squares) if squares else 0.0
 
 
-def missed_gates(result, system, flows, has_sizes, lab, expects_joins=True):
+def missed_gates(result, system, flows, has_sizes, lab):
     """Why this run does not count; [] when it does."""
     missed, changes = [], result["mptcp"]
     joins = changes.get("MPJoinSynAckRx", 0)
-    expected = system.more * sum(not flow.is_plain for flow in flows)
+    expected = sum(system.joins(lab.topology, flow) for flow in flows)
     if result["cpu_idle"] < IDLE_MIN:
         missed.append(f"only {result['cpu_idle']:.0%} of the CPU was idle")
-    if expects_joins and not has_sizes and result["until_end"] and joins != expected:
+    if not has_sizes and result["until_end"] and joins != expected:
         missed.append(f"{joins} joins and not {expected}")
     if changes.get("MPJoinRejected"):
         missed.append(f"{changes['MPJoinRejected']} joins were rejected")
@@ -205,8 +204,7 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False):
         result["gap_ms"] = [round(max((r["gap_ns"] for r in records
                                        if r.get("flow") == i and "gap_ns" in r), default=0) / 1e6, 1)
                             for i in range(len(flows))]
-    result["discarded"] = "; ".join(missed_gates(result, system, flows, has_sizes, lab,
-                                                 scenario.expects_joins))
+    result["discarded"] = "; ".join(missed_gates(result, system, flows, has_sizes, lab))
     return result
 
 

@@ -43,6 +43,16 @@ class Topology:
     def neighbours(self, label):
         return [b if a == label else a for a, b, _ in self.links if label in (a, b)]
 
+    def paths(self, source, target):
+        """How many shortest paths lead from one host to another; labels."""
+        hops = self.next_hops(target)
+        near = self.neighbours(target)
+
+        def count(router):
+            return 1 if router in near else sum(map(count, hops[router]))
+
+        return sum(map(count, self.neighbours(source)))
+
     def next_hops(self, to):
         """{router: its neighbours on the shortest paths to this host}."""
         distance, queue = {to: 0}, collections.deque([to])

@@ -28,6 +28,10 @@ class System:
     protocol = "tcp"
     more = 0
 
+    def joins(self, topology, flow):
+        """How many subflows this flow gets beyond the first."""
+        return 0 if flow.is_plain else self.more
+
     def config(self, rule):
         """Sections of subflowd's configuration; None: it does not run."""
         return None
@@ -72,6 +76,11 @@ class Elephant(System):
         self.name = name
         self.about = about
         self.sections = sections
+
+    def joins(self, topology, flow):
+        hosts = topology.hosts
+        is_worth_it = topology.paths(hosts[flow.source], hosts[flow.target]) > 1
+        return super().joins(topology, flow) if is_worth_it else 0
 
     def config(self, rule):
         elephant = {"start": rule.start, "step": rule.step, "stop": rule.stop,

@@ -65,6 +65,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "events_malformed", view->monitor->malformed);
 	put_number(object, "thresholds", plan->thresholds);
 	put_number(object, "elephants", plan->elephants);
+	put_number(object, "single_paths", plan->single_paths);
 	put_number(object, "requests", plan->requests);
 	put_number(object, "policies", plan->policies);
 	put_number(object, "creates", plan->created);

@@ -3,6 +3,7 @@
 #ifndef SUBFLOW_ELEPHANT_H
 #define SUBFLOW_ELEPHANT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct elephant_rule {
@@ -10,6 +11,7 @@ struct elephant_rule {
 	uint64_t step_bytes;   /* sent since: one more again */
 	uint64_t stop_bytes;   /* sent: no more, ever */
 	uint32_t max_subflows; /* in all, the first included */
+	bool on_single_path;   /* also where there is one path only, and nothing to win */
 };
 
 /*

@@ -69,6 +69,17 @@ static int choose_port(struct plan *plan, struct conn *conn, const struct endpoi
 	return -EAGAIN;
 }
 
+/*
+ * More subflows on one path carry no more than one, take from its other flows what is theirs, and
+ * cost CPU. Who asks for them gets them all the same.
+ */
+static bool is_in_vain(struct plan *plan, struct conn *conn, enum subflow_asker asker,
+	const struct endpoint *local, const struct endpoint *remote)
+{
+	return asker == ASKER_ELEPHANT && !plan->rule.on_single_path &&
+	       steer_has_single_path(&plan->steer, conn, local, remote);
+}
+
 static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker asker,
 	const struct endpoint *local, const struct endpoint *remote, uint64_t cause_ns)
 {
@@ -86,6 +97,8 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 		err = choose_port(plan, conn, local, remote, cause_ns, &choice);
 	if (err)
 		return err;
+	if (is_in_vain(plan, conn, asker, local, remote))
+		return -ENETUNREACH;
 	chosen.port = local->port ? local->port : choice.port;
 	err = ids_get(&conn->ids, &chosen, &id);
 	if (err == -ENOSPC && !local->port) {
@@ -136,6 +149,7 @@ void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 {
 	struct endpoint local, remote;
 	enum subflow_asker asker;
+	int err;
 
 	if (!conn->is_established || conn->retry_ns)
 		return;
@@ -148,7 +162,12 @@ void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			break;
 		}
 		asker = conn_take_wanted(conn);
-		if (open_subflow(plan, conn, asker, &local, &remote, cause_ns)) {
+		err = open_subflow(plan, conn, asker, &local, &remote, cause_ns);
+		if (err == -ENETUNREACH) {
+			plan->counters.single_paths++;
+			conn_drop_passed(conn);
+			conn_say(conn, "not split: one path leads to its peer");
+		} else if (err) {
 			conn_want_again(conn, asker);
 			return;
 		}

@@ -234,6 +234,21 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 	return choose_path(steer, conn, map, is_late, now_ns, ret_choice);
 }
 
+bool steer_has_single_path(struct steer *steer, const struct conn *conn,
+	const struct endpoint *local, const struct endpoint *remote)
+{
+	const struct path_map *map = find_map(steer, conn, local, remote);
+	unsigned int ports;
+
+	if (steer->mode != STEER_PATHS || !map || map->state != PATH_KNOWN || map->is_tangled)
+		return false;
+	for (unsigned int tier = 0; tier <= map->depth; tier++) {
+		if (path_count(map, tier, &ports) > 1)
+			return false;
+	}
+	return true;
+}
+
 void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 	const struct steer_choice *choice)
 {

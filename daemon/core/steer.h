@@ -67,6 +67,10 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 	const struct endpoint *remote, bool is_late, uint64_t now_ns,
 	struct steer_choice *ret_choice);
 
+/* Whether it is known that there is but one way to @remote. */
+bool steer_has_single_path(struct steer *steer, const struct conn *conn,
+	const struct endpoint *local, const struct endpoint *remote);
+
 /* The subflow is opened as @choice says; its ends are set. */
 void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 	const struct steer_choice *choice);

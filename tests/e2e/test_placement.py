@@ -121,6 +121,21 @@ def test_two_elephants_of_a_host_share_no_path_that_they_need_not():
         assert len(set(paths)) == min(4, 2 + len(firsts))
 
 
+@pytest.mark.parametrize("single_path, subflows", [("no", 1), ("yes", 4)])
+def test_an_elephant_with_one_path_is_left_whole(single_path, subflows):
+    rule = {"start": "1MB", "step": "500kB", "stop": "3MB", "single_path": single_path}
+    with fabric.leaf_spine(1) as lab:
+        scene = Scene(lab, {"elephant": rule})
+        app = scene.connect()
+        app("send(s, 8000000)")
+        assert len(app.wait_subflows(subflows)) == subflows
+        assert scene.counters()["thresholds"] == 4
+        if single_path == "no":
+            wait_until(lambda: scene.counters()["single_paths"] == 4, "four that came to nothing")
+            assert scene.status(app)["decision"] == "not split: one path leads to its peer"
+            assert len(scene.spread(app, 3)) == 3, "an application may all the same"
+
+
 @pytest.mark.parametrize("mode", ["random", "kernel"])
 def test_the_baselines(mode):
     with fabric.leaf_spine(4) as lab:

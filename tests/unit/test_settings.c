@@ -45,6 +45,7 @@ static void assert_defaults(void)
 	assert_int_equal(settings.stop_bytes, 300000000);
 	assert_int_equal(settings.elephant_subflows, 4);
 	assert_true(settings.downloads);
+	assert_false(settings.single_path);
 	assert_int_equal(settings.ndiffports, 1);
 	assert_false(settings.fullmesh);
 	assert_int_equal(settings.max_subflows, 8);
@@ -76,6 +77,7 @@ static void every_key_is_read(void **state)
 				   "stop = 3MB\n"
 				   "max_subflows = 5\n"
 				   "downloads = no\n"
+				   "single_path = yes\n"
 				   "[policy]\n"
 				   "ndiffports = 2\n"
 				   "fullmesh = yes\n"
@@ -99,6 +101,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(settings.stop_bytes, 3000000);
 	assert_int_equal(settings.elephant_subflows, 5);
 	assert_false(settings.downloads);
+	assert_true(settings.single_path);
 	assert_int_equal(settings.ndiffports, 2);
 	assert_true(settings.fullmesh);
 	assert_int_equal(settings.max_subflows, 6);

@@ -60,7 +60,8 @@ static struct endpoint at(const char *address, uint16_t port)
 
 static int set_up(void **state)
 {
-	const struct elephant_rule rule = {100, 50, 300, 4};
+	const struct elephant_rule rule = {
+		.start_bytes = 100, .step_bytes = 50, .stop_bytes = 300, .max_subflows = 4};
 	struct scene *scene = calloc(1, sizeof(*scene));
 
 	memset(&kernel, 0, sizeof(kernel));

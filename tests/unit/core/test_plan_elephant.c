@@ -274,6 +274,73 @@ static void repeated_joins_count_once(void **state)
 	assert_int_equal(play_conn(play)->passed[1].subflows, 3);
 }
 
+/* The ways to the peer are known: through one leaf and this many spines. */
+static void play_paths(struct play *play, unsigned int spines)
+{
+	struct path_table *paths = &play->plan.steer.paths;
+	const struct endpoint local = play_local(0), remote = play_remote();
+	const struct path_key key = path_key_of(play->key.netns, &local, &remote);
+	struct path_map *map = path_map_get(paths, &key);
+	struct in6_addr router = {};
+
+	map->hops = 3;
+	map->depth = 2;
+	for (unsigned int i = 0; i < 8; i++) {
+		router.s6_addr[15] = 1;
+		assert_int_equal(path_learn(paths, map, LOCAL_PORT + i, 1, &router), 0);
+		router.s6_addr[15] = 2 + i % spines;
+		assert_int_equal(path_learn(paths, map, LOCAL_PORT + i, 2, &router), 0);
+	}
+	map->state = PATH_KNOWN;
+	map->learned_ns = play->now_ns;
+}
+
+static void one_path_is_not_split(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.steer.mode = STEER_PATHS;
+	play_connect(play);
+	play_threshold(play, 100);
+	assert_int_equal(play->surveys, 1);
+	play_paths(play, 1);
+	play_hear(play, (struct event){.kind = EVENT_PATHS});
+	assert_int_equal(play->creates, 0);
+	play_assert_subflows(play, 1, 0, 0);
+	assert_int_equal(play_conn(play)->n_passed, 0);
+	assert_string_equal(play_conn(play)->why, "not split: one path leads to its peer");
+	play_threshold(play, 150);
+	assert_int_equal(play->plan.counters.single_paths, 2);
+	/* Who asks has reasons of his own. */
+	play_intent(play, 1, 0);
+	assert_int_equal(play->creates, 1);
+}
+
+static void one_path_is_split_by_order(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.steer.mode = STEER_PATHS;
+	play->plan.rule.on_single_path = true;
+	play_connect(play);
+	play_paths(play, 1);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 1);
+}
+
+static void two_paths_are_split(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.steer.mode = STEER_PATHS;
+	play_connect(play);
+	play_paths(play, 2);
+	play_threshold(play, 100);
+	play_threshold(play, 150);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(play->plan.counters.single_paths, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
 
 int main(void)
@@ -293,6 +360,9 @@ int main(void)
 		TEST(refused_joins_pass_no_threshold),
 		TEST(refusals_say_why),
 		TEST(repeated_joins_count_once),
+		TEST(one_path_is_not_split),
+		TEST(one_path_is_split_by_order),
+		TEST(two_paths_are_split),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
