@@ -177,13 +177,13 @@ struct tcp_multipath_backup {
  * cannot be carried is refused, never dropped. On a socket that is MPTCP or TCP
  * already, connected or not, nothing is done, and that is success.
  *
- * Not kept, because they are the socket's own: its inode and SO_COOKIE, and, with
- * on = false, subflows asked for by TCP_MULTIPATH_ADD. The kernel shows nobody,
- * so they are lost unseen: SO_ATTACH_REUSEPORT_CBPF and _EBPF, SO_BUSY_POLL_BUDGET,
- * IP_XFRM_POLICY, BPF sockmaps, and who else than this process holds the socket
- * (other processes, messages in flight, io_uring), which also keeps the old
- * registrations in epoll sets alive; with on = false, on kernels
- * that lack the fixes of 2025, IPV6_V6ONLY, IP_FREEBIND and IP_TRANSPARENT.
+ * Not kept, because they are the socket's own: its inode and SO_COOKIE. The kernel
+ * shows nobody, so they are lost unseen: a TCP_MAXSEG of 536, which is the default,
+ * SO_ATTACH_REUSEPORT_CBPF and _EBPF, SO_BUSY_POLL_BUDGET, IP_XFRM_POLICY, BPF
+ * sockmaps, and who else than this process holds the socket (other processes,
+ * messages in flight, io_uring), which also keeps the old registrations in epoll
+ * sets alive; with on = false, on kernels that lack the fixes of 2025,
+ * IPV6_V6ONLY, IP_FREEBIND and IP_TRANSPARENT.
  *
  * -EBADF, -ENOTSOCK     @fd is no socket
  * -EINVAL               @fd is no TCP or MPTCP stream socket
@@ -197,7 +197,8 @@ struct tcp_multipath_backup {
  * -EOPNOTSUPP           a setting of the socket cannot be carried over: the other
  *                       protocol has no such option (TCP_USER_TIMEOUT, IP_TTL ...),
  *                       it needs a privilege, a filter or key is attached, the
- *                       socket is of another network namespace
+ *                       socket is of another network namespace, subflows were
+ *                       asked for on it (on = false: TCP has no place for them)
  * -EPROTONOSUPPORT, -ENOPROTOOPT   this kernel has no MPTCP, or it is off
  * others                from socket(2), bind(2), dup3(2), fcntl(2), epoll_ctl(2),
  *                       or from reading /proc/thread-self, which must be mounted

@@ -211,6 +211,15 @@ struct value {
 	};
 };
 
+/* The segment size that the kernel reckons with, whoever chose it. */
+static int segment_size(int fd)
+{
+	struct tcp_info info = {0};
+	socklen_t len = sizeof(info);
+
+	return getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ? 0 : (int)info.tcpi_snd_mss;
+}
+
 static void get(int fd, const struct option *o, struct value *ret)
 {
 	memset(ret, 0, sizeof(*ret));
@@ -223,6 +232,9 @@ static void get(int fd, const struct option *o, struct value *ret)
 	/* The kernel keeps, and shows, the time of a linger that was switched off again. */
 	if (o->level == SOL_SOCKET && o->name == SO_LINGER && !ret->linger.l_onoff)
 		ret->linger.l_linger = 0;
+	/* Nothing was set: shown is the default, or what an attempt to connect has left behind. */
+	if (o->level == IPPROTO_TCP && o->name == TCP_MAXSEG && ret->number == segment_size(fd))
+		ret->number = 0;
 }
 
 static bool is_equal(const struct value *a, const struct value *b)
@@ -294,9 +306,9 @@ static bool is_carried(int old, int fresh, const struct option *o)
 
 /*
  * Bytes of option memory that the socket is charged for: classic and eBPF
- * filters, TCP-MD5 and TCP-AO keys, flow label leases, anycast memberships, BPF
- * storage. Most of these cannot be read back, but this tells that there is
- * something.
+ * filters, TCP-MD5 and TCP-AO keys, flow label leases, anycast memberships, and
+ * BPF storage, in which the subflows asked for are remembered. Most of these
+ * cannot be read back, but this tells that there is something.
  */
 static unsigned int option_memory(int fd)
 {
@@ -319,24 +331,11 @@ static bool is_same_namespace(int a, int b)
 	return cookie_a == cookie_b;
 }
 
-static bool is_tcp(int fd)
-{
-	int protocol = 0;
-	socklen_t len = sizeof(protocol);
-
-	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
-	       protocol == IPPROTO_TCP;
-}
-
 int carry_options(int old, int pristine, int fresh)
 {
 	if (!is_same_namespace(old, fresh))
 		return -EOPNOTSUPP;
-	/*
-	 * MPTCP sockets take none of these. What they are charged for is the BPF
-	 * storage of subflows asked for, which plain TCP has no use for.
-	 */
-	if (is_tcp(old) && option_memory(old) != option_memory(pristine))
+	if (option_memory(old) != option_memory(pristine))
 		return -EOPNOTSUPP;
 
 	for (size_t i = 0; i < N_OPTIONS; i++)

@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: MIT
+"""What a program under `subflow run` has asked for before it sets ENABLE is kept, or ENABLE refused."""
+import errno
+import json
+import subprocess
+
+import pytest
+
+PROGRAM = """
+import json, socket, struct, sys, time
+TCP, ENABLE, ADD, REMOVE, SUBFLOWS = 6, 10002, 10003, 10004, 10005
+server, want = sys.argv[1], int(sys.argv[2])
+s = socket.socket()
+said = []
+
+def set(option, value):
+    try:
+        s.setsockopt(TCP, option, value)
+        said.append(0)
+    except OSError as error:
+        said.append(error.errno)
+
+{steps}
+protocol = s.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL)
+s.connect((server, 7000))
+s.send(b"x")
+have, deadline = 1, time.monotonic() + 60
+while have < want and time.monotonic() < deadline:
+    have = len(s.getsockopt(TCP, SUBFLOWS, 1024)) // 56
+print(json.dumps([said, protocol, have]))
+"""
+
+
+def run(lab, steps, want):
+    process = lab.daemon.run(lab.client, ["/usr/bin/python3", "-c", PROGRAM.format(steps=steps),
+                                          lab.far.ip4, str(want)],
+                             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    output, error = process.communicate(timeout=120)
+    assert (process.returncode, error) == (0, "")
+    return json.loads(output)
+
+
+@pytest.mark.parametrize("steps", ["set(ENABLE, 1); set(ADD, 3); set(ENABLE, 1)",
+                                   "set(ENABLE, 0); set(ENABLE, 1); set(ADD, 3)"])
+def test_requests_survive_enable(served, steps):
+    served.sink()
+    assert run(served, steps, 4) == [[0, 0, 0], 262, 4]
+
+
+@pytest.mark.parametrize("request_", ["set(ADD, 3)", "set(ADD, 4); set(REMOVE, 1)"])
+def test_enable_off_is_refused_where_requests_would_be_lost(served, request_):
+    served.sink()
+    said, protocol, have = run(served, f"{request_}; set(ENABLE, 0); set(ENABLE, 1)", 4)
+    assert said[-2:] == [errno.EOPNOTSUPP, 0] and set(said[:-2]) == {0}
+    assert (protocol, have) == (262, 4)
+
+
+def test_requests_are_refused_once_it_is_off(served):
+    """Plain TCP has no place for them: nothing that was accepted is lost by ENABLE."""
+    served.sink()
+    assert run(served, "set(ENABLE, 0); set(ADD, 3); set(ENABLE, 1)", 1) == [
+        [0, errno.EOPNOTSUPP, 0], 262, 1]
