@@ -16,9 +16,10 @@ EOPNOTSUPP.
 
 A socket is whatever has fileno(): socket.socket, ssl.SSLSocket, the transport sockets of asyncio.
 Addresses are tuples as the socket module has them: (host, port) for IPv4, (host, port) or
-(host, port, flowinfo, scope_id) for IPv6, with numeric hosts: names are not looked up. Port 0 means
-that the kernel chooses. All functions may be called from any thread, keep no state, and raise
-OSError with the errno of the option that subflow(7) lists.
+(host, port, flowinfo, scope_id) for IPv6, with numeric hosts: names are not looked up. A local
+address may be the host alone, which is as much as port 0: whichever port. All functions may be
+called from any thread, keep no state, and raise OSError with the errno of the option that
+subflow(7) lists.
 """
 import ctypes
 import errno
@@ -29,9 +30,10 @@ import time
 from typing import Iterable, List, NamedTuple, Protocol, Tuple, Union
 
 __all__ = ["IPPROTO_MPTCP", "TCP_MULTIPATH_ENABLE", "TCP_MULTIPATH_ADD", "TCP_MULTIPATH_REMOVE",
-           "TCP_MULTIPATH_SUBFLOWS", "TCP_MULTIPATH_CONNID",
-           "Address", "Pair", "add", "connid", "enable", "enabled", "remove",
-           "subflows", "wait"]
+           "TCP_MULTIPATH_SUBFLOWS", "TCP_MULTIPATH_CONNID", "TCP_MULTIPATH_NDIFFPORTS",
+           "TCP_MULTIPATH_BACKUP",
+           "Address", "LocalAddress", "Pair", "add", "connid", "enable", "enabled", "ndiffports",
+           "remove", "set_backup", "set_ndiffports", "subflows", "wait"]
 
 IPPROTO_MPTCP = 262
 
@@ -45,6 +47,7 @@ TCP_MULTIPATH_NDIFFPORTS = 10007
 TCP_MULTIPATH_BACKUP = 10008
 
 Address = Union[Tuple[str, int], Tuple[str, int, int, int]]
+LocalAddress = Union[str, Address]
 
 
 class Pair(NamedTuple):
@@ -60,7 +63,7 @@ class _Socket(Protocol):
 
 # struct sockaddr_in and sockaddr_in6 of Linux; a pair is two of the larger one's size.
 _IN4 = struct.Struct("=H2s4s8x")
-_IN6 = struct.Struct("=H2sI16sI")
+_IN6 = struct.Struct("=H2s4s16sI")
 _PAIR_BYTES = 2 * _IN6.size
 # The largest value of an option, one page. socket.getsockopt() takes no more than 1024 bytes.
 _VALUE_BYTES = 4096
@@ -98,8 +101,8 @@ def _get_int(sock: _Socket, option: int) -> int:
     return value
 
 
-def _pack_address(address: Address) -> bytes:
-    host, port, *rest = address
+def _pack_address(address: LocalAddress) -> bytes:
+    host, port, *rest = (address, 0) if isinstance(address, str) else address
     if not 0 <= port <= 65535:
         raise ValueError(f"port {port} is not within 0 to 65535")
     port_be = struct.pack("!H", port)
@@ -111,8 +114,8 @@ def _pack_address(address: Address) -> bytes:
     flowinfo, scope_id = rest if rest else (0, 0)
     if device:
         scope_id = socket.if_nametoindex(device)
-    return _IN6.pack(socket.AF_INET6, port_be, flowinfo, socket.inet_pton(socket.AF_INET6, host),
-                     scope_id)
+    return _IN6.pack(socket.AF_INET6, port_be, struct.pack("!I", flowinfo),
+                     socket.inet_pton(socket.AF_INET6, host), scope_id)
 
 
 def _unpack_address(data: bytes) -> Address:
@@ -120,13 +123,16 @@ def _unpack_address(data: bytes) -> Address:
     port: int = struct.unpack("!H", port_be)[0]
     if family == socket.AF_INET:
         return socket.inet_ntop(socket.AF_INET, data[4:8]), port
-    _, _, flowinfo, host, scope_id = _IN6.unpack(data)
+    _, _, flowinfo_be, host, scope_id = _IN6.unpack(data)
+    flowinfo: int = struct.unpack("!I", flowinfo_be)[0]
     return socket.inet_ntop(socket.AF_INET6, host), port, flowinfo, scope_id
 
 
-def _pack(what: Union[int, Iterable[Address]]) -> bytes:
+def _pack(what: Union[int, Iterable[LocalAddress]]) -> bytes:
     if isinstance(what, int):
         return struct.pack("=i", what)
+    if isinstance(what, str):
+        raise TypeError(f"{what!r}: a list of addresses is wanted, such as [{what!r}]")
     return b"".join(map(_pack_address, what))
 
 
@@ -145,20 +151,38 @@ def enable(sock: _Socket, on: bool = True) -> None:
     _set(sock, TCP_MULTIPATH_ENABLE, struct.pack("=i", on))
 
 
-def add(sock: _Socket, what: Union[int, Iterable[Address]]) -> None:
+def add(sock: _Socket, what: Union[int, Iterable[LocalAddress]]) -> None:
     """Asks for `what` more subflows, or for one from each of these local addresses.
 
     Accepted when it returns; the subflows are opened as soon as can be: see wait(). An address
     that is given twice gets two subflows. Before connect() a list restricts the connection to
-    these addresses. On an accepted connection a list is announced to the peer.
+    these addresses; its first subflow is then the first of them. On an accepted connection a list
+    is announced to the peer.
     """
     _set(sock, TCP_MULTIPATH_ADD, _pack(what))
 
 
-def remove(sock: _Socket, what: Union[int, Iterable[Address]]) -> None:
+def remove(sock: _Socket, what: Union[int, Iterable[LocalAddress]]) -> None:
     """Takes the `what` youngest subflows away, or those of these local addresses; a port other
     than 0 narrows an address to one subflow."""
     _set(sock, TCP_MULTIPATH_REMOVE, _pack(what))
+
+
+def set_ndiffports(sock: _Socket, n: int) -> None:
+    """Asks for n subflows in all, the first included."""
+    _set(sock, TCP_MULTIPATH_NDIFFPORTS, struct.pack("=i", n))
+
+
+def ndiffports(sock: _Socket) -> int:
+    """What set_ndiffports() asked for last; 0 if nothing."""
+    return _get_int(sock, TCP_MULTIPATH_NDIFFPORTS)
+
+
+def set_backup(sock: _Socket, local: LocalAddress, backup: bool = True) -> None:
+    """Makes the subflows of a local address backups, which carry data only while no other can, or
+    ordinary ones again; a port other than 0 narrows it to one subflow."""
+    address = _pack_address(local).ljust(_IN6.size, b"\0")
+    _set(sock, TCP_MULTIPATH_BACKUP, address + struct.pack("=I", backup))
 
 
 def subflows(sock: _Socket) -> List[Pair]:

@@ -1,10 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""subflow.py: typed, of the standard library alone, with the numbers of subflow.h."""
+"""subflow.py: typed, of the standard library alone, with the numbers and structures of subflow.h."""
 import ast
+import importlib.util
 import re
+import struct
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[2]
 MODULE = ROOT / "python" / "subflow.py"
@@ -46,3 +50,55 @@ def test_everything_public_is_documented():
     for name, text in defined.items():
         if not name.startswith("_"):
             assert name in exported and text, name
+
+
+@pytest.fixture(name="module")
+def module_fixture(monkeypatch):
+    """The module, with a kernel that keeps what was set last in `.was_set`."""
+    spec = importlib.util.spec_from_file_location("subflow", MODULE)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+
+    def keep(_sock, option, value):
+        module.was_set = option, value
+
+    monkeypatch.setattr(module, "_set", keep)
+    return module
+
+
+IN4 = "0200 1389 0a000002 0000000000000000"
+IN6 = "0a00 0000 00000000 20010db8000000000000000000000009 03000000"
+
+
+@pytest.mark.parametrize("what, value", [
+    (3, "03000000"),
+    ([], ""),
+    ([("10.0.0.2", 5001)], IN4),
+    (["10.0.0.2"], IN4.replace("1389", "0000")),
+    (iter([("2001:db8::9", 0, 0, 3), ("10.0.0.2", 5001), "10.0.0.2"]),
+     IN6 + IN4 + IN4.replace("1389", "0000")),
+    (["2001:db8::9"], IN6.replace(" 03000000", " 00000000")),
+    ([("2001:db8::9", 5001, 7, 3)], IN6.replace("0000 00000000", "1389 00000007", 1)),
+])
+def test_values_are_packed_as_in_the_header(module, what, value):
+    what = list(what) if not isinstance(what, int) else what
+    for function, option in ((module.add, 10003), (module.remove, 10004)):
+        function(None, what)
+        assert module.was_set == (option, bytes.fromhex(value))
+
+
+def test_totals_and_backups_are_packed_as_in_the_header(module):
+    module.set_ndiffports(None, 4)
+    assert module.was_set == (10007, bytes.fromhex("04000000"))
+    module.set_backup(None, ("10.0.0.2", 5001))
+    assert module.was_set == (10008, bytes.fromhex(IN4 + "00" * 12 + "01000000"))
+    module.set_backup(None, ("2001:db8::9", 0, 0, 3), False)
+    assert module.was_set == (10008, bytes.fromhex(IN6 + "00000000"))
+
+
+@pytest.mark.parametrize("what", ["10.0.0.2", ("10.0.0.2", 5001), [("10.0.0.2", 65536)],
+                                  ["nowhere"], [("10.0.0.2", 0, 0, 0)], [7], 2**31])
+def test_what_is_no_list_of_addresses_is_not_sent(module, what):
+    with pytest.raises((TypeError, ValueError, OSError, struct.error)):
+        module.add(None, what)
+    assert not hasattr(module, "was_set")
