@@ -4,8 +4,12 @@ PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 
 .PHONY: all deps check check-kernels check-all demo bench install clean
+# The packages before what needs them, also with -j; ninja builds in parallel by itself.
+.NOTPARALLEL:
 
+# A prefix that was asked for counts for a build that was configured with another.
 all: $(BUILD)/build.ninja
+	@$(if $(filter-out file,$(origin PREFIX)),meson configure $(BUILD) -Dprefix=$(PREFIX))
 	@ninja -C $(BUILD) --quiet
 
 $(BUILD)/build.ninja:
