@@ -92,7 +92,7 @@ def settings_of(options, rule):
     """What a result depends on, as it is kept with it."""
     return {"fabric": about(options), "gso": options.gso, "control": options.control,
             "rule": str(rule), "load": options.load, "seconds": options.seconds,
-            "family": options.family, "fail": options.fail or [],
+            "size": options.size, "family": options.family, "fail": options.fail or [],
             "machine": {"cpus": os.cpu_count()}}
 
 
@@ -149,7 +149,7 @@ def run(options):
             flows = workload.make(len(topology.hosts), random.Random(seed), options)
             for name in left:
                 result = experiment.measure(lab, options.build, systems.SYSTEMS[name], flows,
-                                            scenario, workload.has_sizes)
+                                            scenario, workload.has_sizes, workload.program)
                 if options.busy and experiment.missed_cpu_only(result):
                     result |= {"busy": result["discarded"], "discarded": ""}
                 store.add({"system": name, **identity, **compact(result, topology),
@@ -235,6 +235,8 @@ def parser():
     verb.add_argument("--seconds", type=float, default=5.0,
                       help="measured, or over which a mix arrives (%(default)s)")
     verb.add_argument("--load", type=float, default=.6, help="of a mix (%(default)s)")
+    verb.add_argument("--size", type=float, default=20, metavar="MB",
+                      help="of a transfer by iperf3, rsync or curl (%(default)s)")
     verb.add_argument("--family", choices=("ip4", "ip6"), default="ip4")
     verb.add_argument("--paper-rule", action="store_true",
                       help=f"elephants as in the paper ({systems.PAPER}), not {systems.SCALED}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from lab import systems
 from lab.measure import cpu_ticks
 from lab.netns import LabError
+from lab.programs import Transfers
 from lab.traffic import LEAD_S, Traffic
 
 SAMPLE_MS = 100
@@ -148,13 +149,19 @@ def missed_cpu_only(result):
             and "; " not in result["discarded"])
 
 
-def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False):
+def carrier(lab, build, system, scenario, has_sizes, program):
+    """What carries the flows."""
+    if program:
+        return Transfers(lab, build, program, system.protocol, scenario.family)
+    return Traffic(lab, build, system.protocol, 0 if has_sizes else SAMPLE_MS, scenario.family)
+
+
+def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, program=None):
     """The result of one run, as it is kept. `discarded` is empty when all gates were passed."""
     before = counters(lab)
     daemon = system.start(lab, build, scenario.rule)
     try:
-        with Traffic(lab, build, system.protocol, 0 if has_sizes else SAMPLE_MS,
-                     scenario.family) as traffic:
+        with carrier(lab, build, system, scenario, has_sizes, program) as traffic:
             watch = Watch(lab, daemon, scenario.steps)
             origin_ns = traffic.go(flows)
             origin_s = origin_ns / 1e9

@@ -95,8 +95,9 @@ class Lab:
         """
         join = ["sh", "-c", 'echo 0 >"$0" && exec "$@"', self.cgroup / "cgroup.procs"]
         options = {"stdin": subprocess.DEVNULL, "start_new_session": True, **options}
-        self._processes.append(subprocess.Popen(join + [str(w) for w in command], **options))
-        return self._processes[-1]
+        process = subprocess.Popen(join + [str(w) for w in command], **options)
+        self._processes.append(process)
+        return process
 
     def run(self, command, input="", timeout=30, **options):
         """Runs a command to its end and returns its standard output; LabError if it fails."""

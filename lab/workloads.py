@@ -7,6 +7,8 @@ bytes go on until the end. Adding one is one function and a line in WORKLOADS.
 import itertools
 from dataclasses import dataclass
 
+from lab import programs
+
 MB = 1000000
 # (bytes, cumulative probability); in between it is linear. Websearch: Alizadeh et al., DCTCP,
 # SIGCOMM 2010; data-mining: Greenberg et al., VL2, SIGCOMM 2009.
@@ -120,6 +122,7 @@ class Workload:
     about: str
     make: object
     has_sizes: bool = False  # flows end by themselves: completion times, and not rates
+    program: programs.Program = None  # what carries the flows; None: the lab's own generator
 
 
 def _sized(points, largest):
@@ -147,4 +150,7 @@ WORKLOADS = {w.name: w for w in (
              _sized(WEBSEARCH, None), True),
     Workload("data-mining", "the data-mining sizes up to 30 MB, Poisson arrivals",
              _sized(DATA_MINING, 30e6), True),
+    *(Workload(program.name, program.about + ": host x to the one opposite",
+               lambda hosts, rng, options: stride(hosts, hosts // 2, round(options.size * MB)),
+               True, program) for program in programs.PROGRAMS),
 )}
