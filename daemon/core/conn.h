@@ -84,8 +84,9 @@ struct conn {
 		retry_ns; /* CLOCK_MONOTONIC; 0 = none is due. Before CREATED: when to give it up */
 	/* Ports: see steer.h. */
 	bool is_steering; /* retry_ns is the end of waiting for paths */
-	bool has_asked, has_asked_more;
-	uint64_t patience_ns;  /* CLOCK_MONOTONIC: when to stop waiting for paths; 0 = not begun */
+	bool has_asked_more;
+	/* CLOCK_MONOTONIC: waiting for paths since, and the last news of them; 0 = not waiting */
+	uint64_t patience_ns, heard_ns;
 	uint64_t cause_ns;     /* of what waits for paths */
 	struct passed *passed; /* thresholds that led to a subflow, oldest first */
 	uint32_t n_passed;

@@ -76,7 +76,7 @@ struct action {
 	uint8_t id;
 	uint32_t serial;
 	struct receipt receipt;
-	bool wants_more;   /* SURVEY: the ports that are known are used up */
+	bool wants_more;   /* SURVEY: what is known of the paths does not do */
 	uint64_t cause_ns; /* CREATE: when the kernel noticed what led to it; 0 = not known */
 };
 

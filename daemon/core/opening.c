@@ -3,9 +3,14 @@
 #include "opening.h"
 
 #include <errno.h>
+#include <sys/param.h>
 
-/* How long a subflow waits for the paths to be known before its port is chosen blindly. */
-#define PATIENCE_NS 200000000ull
+/*
+ * How long a subflow waits for the paths to be known before its port is chosen by what there is:
+ * without any answer of a router, and in all. A survey that finds nothing ends by itself, sooner.
+ */
+#define PATIENCE_NS      1000000000ull
+#define PATIENCE_MOST_NS 3000000000ull
 
 static void give_up_wanted(struct plan *plan, struct conn *conn)
 {
@@ -38,6 +43,11 @@ static bool choose_ends(
 	return true;
 }
 
+static uint64_t patience_end_ns(const struct conn *conn)
+{
+	return MIN(conn->heard_ns + PATIENCE_NS, conn->patience_ns + PATIENCE_MOST_NS);
+}
+
 /*
  * The port by which the subflow takes a way of its own. -EAGAIN: that is not known yet, and
  * EVENT_PATHS or the end of patience will tell.
@@ -45,7 +55,7 @@ static bool choose_ends(
 static int choose_port(struct plan *plan, struct conn *conn, const struct endpoint *local,
 	const struct endpoint *remote, uint64_t cause_ns, struct steer_choice *ret_choice)
 {
-	bool is_late = conn->patience_ns && plan->now_ns >= conn->patience_ns;
+	bool is_late = conn->patience_ns && plan->now_ns >= patience_end_ns(conn);
 	enum steer_answer answer =
 		steer_choose(&plan->steer, conn, local, remote, is_late, plan->now_ns, ret_choice);
 	struct action *action;
@@ -53,17 +63,14 @@ static int choose_port(struct plan *plan, struct conn *conn, const struct endpoi
 	if (answer == STEER_GO)
 		return 0;
 	if (!conn->patience_ns)
-		conn->patience_ns = plan->now_ns + PATIENCE_NS;
+		conn->patience_ns = conn->heard_ns = plan->now_ns;
 	conn->cause_ns = cause_ns;
 	conn->is_steering = true;
-	conn_set_retry(&plan->table, conn, conn->patience_ns);
-	action = answer == STEER_WAIT ? NULL : actions_add(&plan->actions, ACTION_SURVEY, conn);
+	conn_set_retry(&plan->table, conn, patience_end_ns(conn));
+	action = actions_add(&plan->actions, ACTION_SURVEY, conn);
 	if (!action)
 		return -EAGAIN;
 	action->local = *local;
-	if (endpoint_is_same_address(local, &conn->local) &&
-		endpoint_is_equal(remote, &conn->remote))
-		action->local.port = conn->local.port;
 	action->remote = *remote;
 	action->wants_more = answer == STEER_MORE;
 	return -EAGAIN;

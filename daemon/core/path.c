@@ -12,6 +12,7 @@
 #define PREFIXES_MAX 1024
 #define ROUTERS_MAX  16384
 #define MISS_MAX     .01
+#define MISS_SURE    .00001
 
 _Static_assert(sizeof(struct path_map) <= 4096, "a path map is to cost 4 KB at most");
 
@@ -136,8 +137,21 @@ void path_map_reset(struct path_map *map)
 	map->state = PATH_UNKNOWN;
 	map->n_ports = map->n_routers = 0;
 	map->hops = map->depth = 0;
-	map->is_tangled = false;
+	map->is_tangled = map->is_thorough = map->is_partial = false;
 	*map->why = '\0';
+}
+
+void path_map_renew(struct path_map *map)
+{
+	uint8_t n_ports = map->n_ports;
+
+	path_map_reset(map);
+	for (unsigned int i = 0; i < n_ports; i++) {
+		if (!map->ports[i].is_taken)
+			continue;
+		map->ports[map->n_ports++] = (struct path_port){
+			.port = map->ports[i].port, .is_taken = true, .is_sought = true};
+	}
 }
 
 void path_map_silence(struct path_map *map, const char *why, uint64_t now_ns)
@@ -282,6 +296,24 @@ struct path_port *path_port_find(struct path_map *map, uint16_t port)
 	return NULL;
 }
 
+int path_port_seek(struct path_map *map, uint16_t port)
+{
+	if (map->n_ports == PATH_PORTS_MAX)
+		return -ENOSPC;
+	map->ports[map->n_ports++] =
+		(struct path_port){.port = port, .is_taken = true, .is_sought = true};
+	return 0;
+}
+
+bool path_is_seeking(const struct path_map *map)
+{
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		if (map->ports[i].is_sought)
+			return true;
+	}
+	return false;
+}
+
 void path_port_drop(struct path_map *map, struct path_port *port)
 {
 	*port = map->ports[--map->n_ports];
@@ -337,16 +369,26 @@ unsigned int path_count(const struct path_map *map, unsigned int tier, unsigned 
 	return count;
 }
 
-unsigned int path_flows_enough(unsigned int paths)
+static unsigned int count_flows(unsigned int paths, double miss_max)
 {
 	double miss = paths + 1;
 	unsigned int flows = 0;
 
 	if (!paths)
 		return 0;
-	for (; miss > MISS_MAX; flows++)
+	for (; miss > miss_max; flows++)
 		miss *= (double)paths / (paths + 1);
 	return flows;
+}
+
+unsigned int path_flows_enough(unsigned int paths)
+{
+	return count_flows(paths, MISS_MAX);
+}
+
+unsigned int path_flows_sure(unsigned int paths)
+{
+	return count_flows(paths, MISS_SURE);
 }
 
 const char *path_router_text(

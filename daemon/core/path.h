@@ -18,7 +18,7 @@
  */
 #define PATH_TIERS_MAX   5
 #define PATH_ROUTERS_MAX 64  /* of one map */
-#define PATH_PORTS_MAX   128 /* of one map */
+#define PATH_PORTS_MAX   240 /* of one map: enough to be sure of 16 paths */
 #define PATH_WHY_MAX     64
 
 struct router_key {
@@ -51,6 +51,7 @@ struct path_key {
 struct path_port {
 	uint16_t port;
 	bool is_taken;                 /* by a subflow of ours, or by somebody else */
+	bool is_sought;                /* of a subflow that is there: its way is to be asked */
 	uint8_t tiers[PATH_TIERS_MAX]; /* 1 + index of map.routers; 0 = not known */
 };
 
@@ -72,6 +73,8 @@ struct path_map {
 	uint8_t hops;                      /* routers up to the destination */
 	uint8_t depth;                     /* the tier by which paths are told apart */
 	bool is_tangled;                   /* the router there does not tell those before it */
+	bool is_thorough;                  /* looked at until it was sure: path_flows_sure() */
+	bool is_partial;                   /* the routers answered too little for the rule */
 	uint8_t n_routers, n_ports;
 	struct router *routers[PATH_ROUTERS_MAX];
 	struct path_port ports[PATH_PORTS_MAX];
@@ -82,7 +85,7 @@ struct path_prefix {
 	struct path_key key; /* addresses cut to the prefix, no port */
 	UT_hash_handle hh;
 	uint64_t learned_ns;
-	uint64_t rtt_ns; /* the longest answer */
+	uint64_t rtt_ns; /* of the slowest answers lately */
 	uint8_t hops, depth;
 	uint8_t paths;    /* different routers at @depth */
 	bool is_verified; /* the same flow takes the same way again */
@@ -117,6 +120,9 @@ struct path_map *path_map_get(struct path_table *table, const struct path_key *k
 
 /* Forgets what was learned, so that it is asked again. */
 void path_map_reset(struct path_map *map);
+
+/* The same, but the ports of subflows that are there stay, to be asked again. */
+void path_map_renew(struct path_map *map);
 void path_map_silence(struct path_map *map, const char *why, uint64_t now_ns);
 
 struct path_prefix *path_prefix_find(struct path_table *table, const struct path_key *key);
@@ -127,6 +133,10 @@ int path_learn(struct path_table *table, struct path_map *map, uint16_t port, un
 	const struct in6_addr *address);
 
 struct path_port *path_port_find(struct path_map *map, uint16_t port);
+
+/* A subflow leaves from @port, and its way is not known: a survey is to ask. -ENOSPC. */
+int path_port_seek(struct path_map *map, uint16_t port);
+bool path_is_seeking(const struct path_map *map);
 void path_port_drop(struct path_map *map, struct path_port *port);
 
 /* What is known of the way from a port; the map's other ports help out. */
@@ -145,6 +155,13 @@ unsigned int path_count(const struct path_map *map, unsigned int tier, unsigned 
  * Friedman: Failure control in multipath route tracing, INFOCOM 2009).
  */
 unsigned int path_flows_enough(unsigned int paths);
+
+/*
+ * The same for 1 in 100,000: asked for before a subflow shares a way because there
+ * seem to be no more. A path missed by 1 % of all surveys would idle for as long as
+ * the map lives; the probes are spent where it would have made a difference.
+ */
+unsigned int path_flows_sure(unsigned int paths);
 
 /* "10.0.1.2", "fd00::1"; of tier 0 "device 3". Returns @text. */
 const char *path_router_text(

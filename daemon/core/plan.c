@@ -362,6 +362,7 @@ static void hear_paths(struct plan *plan, struct conn *conn)
 	if (!conn->is_steering)
 		return;
 	conn->is_steering = false;
+	conn->heard_ns = plan->now_ns;
 	conn_set_retry(&plan->table, conn, 0);
 	opening_run(plan, conn, conn->cause_ns);
 }

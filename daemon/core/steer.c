@@ -82,27 +82,43 @@ static bool has_path(const struct subflow *subflow)
 	return memcmp(&subflow->path, &none, sizeof(none));
 }
 
-/* What a survey found of subflows that nobody placed. True if the first one's way is known. */
-static bool learn_own(struct path_map *map, struct conn *conn)
+static bool is_between(const struct subflow *subflow, const struct path_map *map, uint64_t netns)
 {
-	struct subflow *subflow, *first = TAILQ_FIRST(&conn->subflows);
+	struct path_key key = path_key_of(netns, &subflow->local, &subflow->remote);
+
+	return subflow->local.port && !memcmp(&key, &map->key, sizeof(key));
+}
+
+/* The map may know more than when the subflow began, or another way: routes change. */
+static void update(struct path_map *map, struct subflow *subflow, const struct path_port *port)
+{
+	struct path path = path_of(map, port);
+
+	if (!memcmp(&path, &subflow->path, sizeof(path)))
+		return;
+	path_unload(&subflow->path);
+	subflow->path = path;
+	path_load(&subflow->path);
+}
+
+/* What the map knows of subflows that are there; what it does not know it is to find out. */
+static void learn(struct path_map *map, struct conn *conn)
+{
+	struct subflow *subflow;
 	struct path_port *port;
-	struct path_key key;
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		if (has_path(subflow) || !subflow->local.port)
-			continue;
-		key = path_key_of(conn->key.netns, &subflow->local, &subflow->remote);
-		if (memcmp(&key, &map->key, sizeof(key)))
+		if (!is_between(subflow, map, conn->key.netns))
 			continue;
 		port = path_port_find(map, subflow->local.port);
-		if (!port || !path_is_known(map, port))
+		if (!port) {
+			path_port_seek(map, subflow->local.port);
 			continue;
+		}
 		port->is_taken = true;
-		subflow->path = path_of(map, port);
-		path_load(&subflow->path);
+		if (path_is_known(map, port))
+			update(map, subflow, port);
 	}
-	return !first || has_path(first);
 }
 
 static size_t collect_own(const struct conn *conn, struct path own[SUBFLOWS_HARD_MAX])
@@ -152,10 +168,10 @@ static enum steer_answer go_blind(struct steer *steer, struct steer_choice *ret_
 	return STEER_GO;
 }
 
-static enum steer_answer ask(struct steer *steer, struct conn *conn, enum steer_answer what)
+static enum steer_answer ask(
+	struct steer *steer, struct conn *conn, const struct path_map *map, enum steer_answer what)
 {
-	steer->counters.surveys++;
-	conn->has_asked = true;
+	steer->counters.surveys += !map || map->state != PATH_ASKING;
 	conn->has_asked_more |= what == STEER_MORE;
 	return what;
 }
@@ -165,16 +181,13 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 {
 	struct path own[SUBFLOWS_HARD_MAX];
 	placement_rank rank = UINT64_MAX, possible;
-	bool is_new, is_asking = map->state == PATH_ASKING;
 	struct candidates free, all;
+	bool is_new, is_crowded;
 	size_t n_own, best = 0;
 
-	if (!learn_own(map, conn) && !is_late) {
-		if (!conn->has_asked)
-			return ask(steer, conn, STEER_ASK);
-		if (is_asking)
-			return STEER_WAIT;
-	}
+	learn(map, conn);
+	if (path_is_seeking(map) && !is_late)
+		return ask(steer, conn, map, STEER_ASK);
 	n_own = collect_own(conn, own);
 	collect(map, false, now_ns, &free);
 	collect(map, true, now_ns, &all);
@@ -182,12 +195,12 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 		best = placement_choose(free.paths, free.n, own, n_own, &rank);
 	placement_choose(all.paths, all.n, own, n_own, &possible);
 	is_new = rank < PLACEMENT_SAME;
-	if (!is_new && is_asking && !is_late)
-		return conn->has_asked ? STEER_WAIT : ask(steer, conn, STEER_ASK);
+	if (!is_new && map->state == PATH_ASKING && !is_late)
+		return ask(steer, conn, map, STEER_ASK);
 	/* All ports of a better way are in use. */
-	if (rank / PLACEMENT_OTHERS > possible / PLACEMENT_OTHERS && !is_late &&
-		!conn->has_asked_more)
-		return ask(steer, conn, STEER_MORE);
+	is_crowded = rank / PLACEMENT_OTHERS > possible / PLACEMENT_OTHERS;
+	if ((is_crowded || (!is_new && !map->is_thorough)) && !is_late && !conn->has_asked_more)
+		return ask(steer, conn, map, STEER_MORE);
 	if (!free.n)
 		return go_blind(steer, ret_choice);
 	*ret_choice = (struct steer_choice){.port = free.ports[best], .path = free.paths[best]};
@@ -204,8 +217,8 @@ static enum steer_answer choose_random(
 	struct steer_ports *ports;
 
 	HASH_FIND(hh, steer->ports, &conn->key.netns, sizeof(conn->key.netns), ports);
-	if (!ports && !conn->has_asked && !is_late)
-		return ask(steer, conn, STEER_ASK);
+	if (!ports && !conn->has_asked_more && !is_late)
+		return ask(steer, conn, NULL, STEER_MORE);
 	ret_choice->port = draw_port(steer, ports);
 	return STEER_GO;
 }
@@ -216,6 +229,7 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 {
 	struct path_map *map = find_map(steer, conn, local, remote);
 	uint64_t age_ns;
+	struct path_key key;
 
 	*ret_choice = (struct steer_choice){};
 	if (steer->mode == STEER_RANDOM)
@@ -223,12 +237,19 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 	if (steer->mode == STEER_KERNEL)
 		return STEER_GO;
 	if (map && (map->state == PATH_KNOWN || map->state == PATH_SILENT)) {
-		age_ns = map->state == PATH_KNOWN ? MAP_AGE_NS : SILENT_AGE_NS;
+		age_ns = map->state == PATH_KNOWN && !map->is_partial ? MAP_AGE_NS : SILENT_AGE_NS;
 		if (now_ns > map->learned_ns + age_ns)
-			path_map_reset(map);
+			path_map_renew(map);
 	}
-	if (!map || map->state == PATH_UNKNOWN)
-		return is_late ? go_blind(steer, ret_choice) : ask(steer, conn, STEER_ASK);
+	if (!map || map->state == PATH_UNKNOWN) {
+		if (is_late)
+			return go_blind(steer, ret_choice);
+		key = path_key_of(conn->key.netns, local, remote);
+		map = path_map_get(&steer->paths, &key);
+		if (map)
+			learn(map, conn);
+		return ask(steer, conn, map, STEER_ASK);
+	}
 	if (map->state == PATH_SILENT)
 		return go_blind(steer, ret_choice);
 	return choose_path(steer, conn, map, is_late, now_ns, ret_choice);

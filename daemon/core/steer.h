@@ -20,7 +20,7 @@ struct steer_counters {
 	uint64_t placed;  /* on a way that no other subflow of the connection takes */
 	uint64_t shared;  /* on the best one, because there are no more */
 	uint64_t blind;   /* ports chosen by the kernel, because nothing is known */
-	uint64_t surveys; /* times that the hands were asked to look */
+	uint64_t surveys; /* begun */
 };
 
 /* From which the ports of a namespace are drawn by lot. */
@@ -40,9 +40,8 @@ struct steer {
 
 enum steer_answer {
 	STEER_GO,   /* open it so */
-	STEER_ASK,  /* have the ways to the destination looked at, and ask again */
+	STEER_ASK,  /* have the ways to the destination looked at, and ask again with what is new */
 	STEER_MORE, /* the same, and more ports than are known now */
-	STEER_WAIT, /* this is under way */
 };
 
 struct steer_choice {

@@ -15,11 +15,13 @@
 #define PAUSE_MAX_NS (1000 * MS)
 #define FRESH_NS     (10000 * MS) /* a map that was confirmed since needs no confirmation */
 
+#define PREFIX_AGE_NS (600000 * MS)
+
 #define TTL_MAX      8
-#define TRIES_HOP    2 /* of the first silent hop; one less of the hop after it */
-#define TRIES        4
+#define TRIES_HOP    3 /* of the first silent hop; the hop after it is tried once */
 #define FAILURES_MAX 16
-#define VERIFIED     2 /* flows sent again */
+#define TRY_BITS     3u /* of the cookie */
+#define VERIFIED     2  /* flows sent again */
 #define FLOWS_FIRST  8
 
 static uint64_t wait_ns(const struct survey *survey)
@@ -27,6 +29,17 @@ static uint64_t wait_ns(const struct survey *survey)
 	uint64_t rtt_ns = survey->prefix->rtt_ns ? survey->prefix->rtt_ns : RTT_FIRST_NS;
 
 	return MIN(MAX(4 * rtt_ns, WAIT_MIN_NS), WAIT_MAX_NS);
+}
+
+static uint64_t last_sent_ns(const struct survey_slot *slot)
+{
+	return slot->sent_ns[slot->tries - 1];
+}
+
+/* Each try waits twice as long as the one before: a machine that is busy answers late. */
+static uint64_t slot_deadline_ns(const struct survey *survey, const struct survey_slot *slot)
+{
+	return last_sent_ns(slot) + MIN(wait_ns(survey) << (slot->tries - 1), 2 * WAIT_MAX_NS);
 }
 
 static void queue(struct survey *survey, enum survey_purpose purpose, uint16_t port, uint8_t ttl)
@@ -40,7 +53,7 @@ static void queue(struct survey *survey, enum survey_purpose purpose, uint16_t p
 			.purpose = purpose,
 			.probe = {.port = port,
 				.ttl = ttl,
-				.cookie = ports_random(&survey->random) >> 16}};
+				.cookie = (ports_random(&survey->random) >> 16) & ~TRY_BITS}};
 		return;
 	}
 }
@@ -76,12 +89,14 @@ static void finish(struct survey *survey, uint64_t now_ns)
 {
 	struct path_map *map = survey->map;
 
-	/* What was not answered is of no use to anybody. */
+	/* What was not answered is of no use; of a subflow that is there, it is not asked again. */
 	for (unsigned int i = map->n_ports; i-- > 0;) {
-		if (!path_is_known(map, &map->ports[i]))
+		map->ports[i].is_sought = false;
+		if (!path_is_known(map, &map->ports[i]) && !map->ports[i].is_taken)
 			path_port_drop(map, &map->ports[i]);
 	}
 	map->state = PATH_KNOWN;
+	map->is_thorough |= survey->is_thorough;
 	if (survey->phase != SURVEY_CONFIRM)
 		map->learned_ns = now_ns;
 	map->confirmed_ns = now_ns;
@@ -102,13 +117,14 @@ static void begin_anew(struct survey *survey)
 {
 	uint64_t rtt_ns = survey->prefix->rtt_ns;
 
-	path_map_reset(survey->map);
+	path_map_renew(survey->map);
 	survey->map->state = PATH_ASKING;
 	survey->prefix->hops = survey->prefix->depth = survey->prefix->paths = 0;
 	survey->prefix->is_verified = false;
 	survey->prefix->rtt_ns = rtt_ns;
-	for (unsigned int i = 0; i < survey->n_askers; i++)
-		survey->askers[i].is_asked = false;
+	survey->heard_ttl = survey->asked_ttl = 0;
+	survey->pause_ns = survey->next_send_ns = 0;
+	survey->n_late = 0;
 	begin(survey, SURVEY_HOPS);
 }
 
@@ -134,7 +150,9 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 		begin(survey, SURVEY_CONFIRM);
 		survey->n_same = now_ns - survey->map->confirmed_ns > FRESH_NS;
 	} else {
-		path_map_reset(survey->map);
+		path_map_renew(survey->map);
+		if (now_ns > survey->prefix->learned_ns + PREFIX_AGE_NS)
+			survey->prefix->hops = 0;
 		begin(survey, survey->prefix->hops ? SURVEY_FLOWS : SURVEY_HOPS);
 		survey->map->hops = survey->prefix->hops;
 		survey->map->depth = survey->prefix->depth;
@@ -143,37 +161,35 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	return 0;
 }
 
-int survey_ask(struct survey *survey, const struct conn_key *key, uint16_t port, bool wants_more)
+int survey_ask(struct survey *survey, const struct conn_key *key, bool wants_more)
 {
-	struct path_port *known = path_port_find(survey->map, port);
 	unsigned int seen;
 
-	if (survey->n_askers == SURVEY_ASKERS_MAX)
-		return -ENOSPC;
-	survey->askers[survey->n_askers++] =
-		(struct survey_asker){.key = *key, .port = port, .is_asked = known};
-	if (known)
-		known->is_taken = true;
 	if (wants_more) {
+		survey->is_thorough = true;
 		survey->least_flows = path_count(survey->map, survey->map->depth, &seen);
 		survey->least_flows = MIN(4 * survey->least_flows + seen, PATH_PORTS_MAX);
 	}
+	for (unsigned int i = 0; i < survey->n_askers; i++) {
+		if (!memcmp(&survey->askers[i], key, sizeof(*key)))
+			return 0;
+	}
+	if (survey->n_askers == SURVEY_ASKERS_MAX)
+		return -ENOSPC;
+	survey->askers[survey->n_askers++] = *key;
 	return 0;
 }
 
-/* The first subflows of those who wait: their ways count too. */
+/* The subflows that are there already: their ways count too. */
 static void queue_own(struct survey *survey)
 {
-	struct survey_asker *asker;
+	const struct path_map *map = survey->map;
 
-	for (unsigned int i = 0; i < survey->n_askers; i++) {
-		asker = &survey->askers[i];
-		if (asker->is_asked || count_slots(survey, -1) == SURVEY_WINDOW)
-			continue;
-		asker->is_asked = true;
-		if (!asker->port || path_port_find(survey->map, asker->port))
-			continue;
-		queue(survey, PURPOSE_OWN, asker->port, survey->map->depth);
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		if (count_slots(survey, -1) == SURVEY_WINDOW)
+			return;
+		if (map->ports[i].is_sought && !is_under_way(survey, map->ports[i].port))
+			queue(survey, PURPOSE_OWN, map->ports[i].port, map->depth);
 	}
 }
 
@@ -197,9 +213,10 @@ static unsigned int count_needed(const struct survey *survey)
 
 	for (unsigned int tier = 0; tier <= map->depth; tier++) {
 		paths = path_count(map, tier, &seen);
-		needed = MAX(needed, path_flows_enough(paths));
+		needed = MAX(needed,
+			survey->is_thorough ? path_flows_sure(paths) : path_flows_enough(paths));
 	}
-	if (survey->prefix->is_verified && paths >= survey->prefix->paths)
+	if (!survey->is_thorough && survey->prefix->is_verified && paths >= survey->prefix->paths)
 		needed = MIN(needed, 2 * paths);
 	return MIN(MAX(needed, survey->least_flows), PATH_PORTS_MAX);
 }
@@ -252,8 +269,7 @@ static void queue_same(struct survey *survey)
 /* The deciding tier, near the middle of the way, where the first flow had an answer. */
 static uint8_t choose_depth(const struct survey *survey)
 {
-	const struct path_map *map = survey->map;
-	const struct path_port *first = map->n_ports ? &map->ports[0] : NULL;
+	const struct path_port *first = path_port_find(survey->map, survey->hop_port);
 	uint8_t middle = MIN(survey->prefix->hops / 2 + 1, PATH_TIERS_MAX - 1);
 
 	if (!first)
@@ -266,14 +282,25 @@ static uint8_t choose_depth(const struct survey *survey)
 	return first->tiers[middle - 1] ? middle - 1 : 0;
 }
 
-static void end_hops(struct survey *survey, uint8_t hops, uint64_t now_ns)
+/* One device leads to one first router. */
+static void spread_first(struct survey *survey, struct path_port *port)
+{
+	const struct path_map *map = survey->map;
+
+	for (unsigned int i = 0; !port->tiers[1] && i < map->n_ports; i++)
+		port->tiers[1] = map->ports[i].tiers[1];
+}
+
+static void end_hops(struct survey *survey, uint64_t now_ns)
 {
 	struct path_map *map = survey->map;
+	uint8_t hops = survey->heard_ttl;
 
 	if (!hops) {
 		survey_refuse(survey, "no router on the way answers", now_ns);
 		return;
 	}
+	survey->has_walked = true;
 	survey->prefix->hops = map->hops = hops;
 	map->depth = choose_depth(survey);
 	survey->prefix->depth = map->depth;
@@ -283,37 +310,61 @@ static void end_hops(struct survey *survey, uint8_t hops, uint64_t now_ns)
 		return;
 	}
 	begin(survey, SURVEY_FLOWS);
-	if (hops == 1 && !survey->has_uplinks)
-		finish(survey, now_ns);
+	if (hops > 1 || survey->has_uplinks)
+		return;
+	for (unsigned int i = 0; i < map->n_ports; i++)
+		spread_first(survey, &map->ports[i]);
+	finish(survey, now_ns);
 }
 
 /* On a flow that is there already: no new one appears to anything on the way. */
 static uint16_t draw_first_port(struct survey *survey)
 {
-	for (unsigned int i = 0; i < survey->n_askers; i++) {
-		if (survey->askers[i].port)
-			return survey->askers[i].port;
+	for (unsigned int i = 0; i < survey->map->n_ports; i++) {
+		if (survey->map->ports[i].is_sought)
+			return survey->map->ports[i].port;
 	}
 	return draw_port(survey);
 }
 
-static void begin_hops(struct survey *survey, uint64_t now_ns)
+static struct survey_slot *find_hop(struct survey *survey, uint8_t ttl)
 {
-	uint16_t port = draw_first_port(survey);
+	struct survey_slot *slot;
 
-	if (port)
-		queue(survey, PURPOSE_HOP, port, 1);
-	else
+	for (slot = survey->slots; slot < survey->slots + SURVEY_WINDOW; slot++) {
+		if (slot->is_used && slot->purpose == PURPOSE_HOP && slot->probe.ttl == ttl)
+			return slot;
+	}
+	return NULL;
+}
+
+static void ask_hop(struct survey *survey, uint8_t ttl)
+{
+	if (ttl > TTL_MAX || find_hop(survey, ttl))
+		return;
+	survey->asked_ttl = ttl;
+	queue(survey, PURPOSE_HOP, survey->hop_port, ttl);
+}
+
+static void advance_hops(struct survey *survey, uint64_t now_ns)
+{
+	if (!survey->asked_ttl) {
+		survey->hop_port = draw_first_port(survey);
+		ask_hop(survey, 1);
+	}
+	if (!survey->hop_port)
 		survey_refuse(survey, "no port is free to probe from", now_ns);
+	else if (!count_slots(survey, PURPOSE_HOP))
+		end_hops(survey, now_ns);
 }
 
 static void advance(struct survey *survey, uint64_t now_ns)
 {
 	unsigned int seen;
 
-	if (survey->phase == SURVEY_HOPS && !count_slots(survey, -1) && !survey->silent_ttl)
-		begin_hops(survey, now_ns);
-	if (survey->phase == SURVEY_FLOWS || survey->phase == SURVEY_CONFIRM)
+	if (survey->phase == SURVEY_HOPS)
+		advance_hops(survey, now_ns);
+	if (survey->phase != SURVEY_HOPS && survey->phase != SURVEY_DONE)
 		queue_own(survey);
 	if (survey->phase == SURVEY_FLOWS) {
 		queue_flows(survey);
@@ -332,7 +383,8 @@ static void advance(struct survey *survey, uint64_t now_ns)
 			return;
 		survey->prefix->is_verified = true;
 		path_count(survey->map, survey->map->depth, &seen);
-		if (seen < survey->least_flows && survey->phase == SURVEY_CONFIRM)
+		if (survey->phase == SURVEY_CONFIRM && seen < count_needed(survey) &&
+			survey->is_thorough)
 			begin(survey, SURVEY_FLOWS);
 		else
 			finish(survey, now_ns);
@@ -350,8 +402,7 @@ bool survey_next(struct survey *survey, uint64_t now_ns, struct survey_probe *re
 		if (!slot->is_used || slot->is_sent)
 			continue;
 		slot->is_sent = true;
-		slot->sent_ns = now_ns;
-		slot->tries++;
+		slot->sent_ns[slot->tries++] = now_ns;
 		/* Real flows carry labels of their own: a fabric that looks at them shows here. */
 		if (slot->purpose == PURPOSE_SAME)
 			slot->probe.label = ports_random(&survey->random) >> 44;
@@ -359,7 +410,25 @@ bool survey_next(struct survey *survey, uint64_t now_ns, struct survey_probe *re
 		if (survey->pause_ns)
 			survey->next_send_ns = now_ns + survey->pause_ns;
 		*ret_probe = slot->probe;
+		ret_probe->cookie |= slot->tries - 1;
 		return true;
+	}
+	return false;
+}
+
+/* Whether the flow has met the router at another hop. */
+static bool is_passed(const struct survey *survey, const struct survey_probe *probe,
+	const struct in6_addr *address)
+{
+	const struct path_map *map = survey->map;
+	const struct path_port *port = path_port_find(survey->map, probe->port);
+	uint8_t index;
+
+	for (unsigned int tier = 1; port && tier < PATH_TIERS_MAX; tier++) {
+		index = port->tiers[tier];
+		if (index && tier != probe->ttl &&
+			IN6_ARE_ADDR_EQUAL(&map->routers[index - 1]->key.address, address))
+			return true;
 	}
 	return false;
 }
@@ -367,23 +436,17 @@ bool survey_next(struct survey *survey, uint64_t now_ns, struct survey_probe *re
 static void hear_hop(struct survey *survey, const struct survey_probe *probe,
 	const struct in6_addr *address, uint64_t now_ns)
 {
-	const struct path_map *map = survey->map;
-
-	for (unsigned int i = 0; i < map->n_routers; i++) {
-		if (!IN6_ARE_ADDR_EQUAL(&map->routers[i]->key.address, address))
-			continue;
+	if (is_passed(survey, probe, address)) {
 		survey_refuse(survey, "the way there runs in a circle", now_ns);
 		return;
 	}
 	if (probe->ttl < PATH_TIERS_MAX)
 		path_learn(survey->table, survey->map, probe->port, probe->ttl, address);
-	if (map->n_ports)
-		survey->map->ports[0].is_taken = true;
-	survey->silent_ttl = 0;
-	if (probe->ttl == TTL_MAX)
-		end_hops(survey, TTL_MAX, now_ns);
-	else if (!count_slots(survey, PURPOSE_HOP))
-		queue(survey, PURPOSE_HOP, probe->port, probe->ttl + 1);
+	survey->has_news = true;
+	if (probe->ttl <= survey->heard_ttl)
+		return;
+	survey->heard_ttl = probe->ttl;
+	ask_hop(survey, probe->ttl + 1);
 }
 
 static void hear_same(struct survey *survey, const struct survey_probe *probe,
@@ -415,38 +478,79 @@ static void hear_flow(
 		return;
 	port = path_port_find(map, probe->port);
 	if (slot->purpose == PURPOSE_OWN)
-		port->is_taken = true;
-	/* One device leads to one first router. */
-	if (!survey->has_uplinks && map->n_ports > 1 && !port->tiers[1])
-		port->tiers[1] = map->ports[0].tiers[1];
+		port->is_sought = false;
+	if (!survey->has_uplinks)
+		spread_first(survey, port);
 	survey->has_news = true;
 	if (probe->ttl == map->depth)
 		queue_fill(survey, port);
 }
 
+/* Up at once, down slowly. */
+static void note_rtt(struct survey *survey, uint64_t rtt_ns)
+{
+	uint64_t known_ns = survey->prefix->rtt_ns;
+
+	if (rtt_ns < known_ns)
+		rtt_ns = known_ns - (known_ns - rtt_ns) / 8;
+	survey->prefix->rtt_ns = MIN(rtt_ns, WAIT_MAX_NS);
+}
+
+static bool is_answered(
+	const struct survey_slot *slots, unsigned int i, uint16_t port, uint32_t cookie)
+{
+	return slots[i].tries && slots[i].probe.port == port &&
+	       (slots[i].probe.cookie ^ cookie) <= TRY_BITS && (cookie & TRY_BITS) < slots[i].tries;
+}
+
+/*
+ * Of a hop that was given up: answers take longer than was thought. What followed from its silence
+ * meanwhile is wrong.
+ */
+static int hear_late(struct survey *survey, uint16_t port, uint32_t cookie,
+	const struct in6_addr *address, uint64_t now_ns)
+{
+	struct survey_slot *slot = NULL, *again;
+
+	for (unsigned int i = 0; i < MIN(survey->n_late, SURVEY_LATE_MAX) && !slot; i++) {
+		if (is_answered(survey->late, i, port, cookie))
+			slot = &survey->late[i];
+	}
+	if (!slot)
+		return -ENOENT;
+	note_rtt(survey, now_ns - slot->sent_ns[cookie & TRY_BITS]);
+	slot->tries = 0;
+	if (survey->phase != SURVEY_HOPS) {
+		begin_anew(survey);
+	} else {
+		again = find_hop(survey, slot->probe.ttl);
+		if (again)
+			again->is_used = false;
+		hear_hop(survey, &slot->probe, address, now_ns);
+	}
+	advance(survey, now_ns);
+	return 0;
+}
+
 int survey_hear(struct survey *survey, uint16_t port, uint32_t cookie,
 	const struct in6_addr *address, uint64_t now_ns)
 {
-	struct survey_slot *slot, heard;
+	struct survey_slot heard = {};
 	struct in6_addr local = path_address(&survey->local);
 	struct in6_addr remote = path_address(&survey->remote);
-	uint64_t rtt_ns;
 
-	for (slot = survey->slots; slot < survey->slots + SURVEY_WINDOW; slot++) {
-		if (slot->is_used && slot->tries && slot->probe.port == port &&
-			slot->probe.cookie == cookie)
-			break;
+	if (survey->phase == SURVEY_DONE || IN6_ARE_ADDR_EQUAL(address, &local) ||
+		IN6_ARE_ADDR_EQUAL(address, &remote))
+		return -ENOENT;
+	for (unsigned int i = 0; i < SURVEY_WINDOW && !heard.is_used; i++) {
+		if (!survey->slots[i].is_used || !is_answered(survey->slots, i, port, cookie))
+			continue;
+		heard = survey->slots[i];
+		survey->slots[i].is_used = false;
 	}
-	if (slot == survey->slots + SURVEY_WINDOW)
-		return -ENOENT;
-	if (IN6_ARE_ADDR_EQUAL(address, &local) || IN6_ARE_ADDR_EQUAL(address, &remote))
-		return -ENOENT;
-	heard = *slot;
-	slot->is_used = false;
-	survey->answers++;
-	rtt_ns = now_ns - slot->sent_ns;
-	if (heard.tries == 1 && rtt_ns > survey->prefix->rtt_ns)
-		survey->prefix->rtt_ns = MIN(rtt_ns, WAIT_MAX_NS);
+	if (!heard.is_used)
+		return hear_late(survey, port, cookie, address, now_ns);
+	note_rtt(survey, now_ns - heard.sent_ns[cookie & TRY_BITS]);
 	survey->pause_ns = survey->pause_ns > PAUSE_MIN_NS ? survey->pause_ns / 2 : 0;
 	switch (heard.purpose) {
 	case PURPOSE_HOP:
@@ -471,19 +575,18 @@ int survey_hear(struct survey *survey, uint16_t port, uint32_t cookie,
  */
 static void doubt(struct survey *survey, const struct survey_probe *probe)
 {
-	if (survey->silent_ttl)
-		return;
-	survey->silent_ttl = probe->ttl;
-	if (probe->ttl < TTL_MAX)
-		queue(survey, PURPOSE_HOP, probe->port, probe->ttl + 1);
+	if (probe->ttl == survey->heard_ttl + 1 && probe->ttl == survey->asked_ttl &&
+		probe->ttl < TTL_MAX)
+		ask_hop(survey, probe->ttl + 1);
 }
 
 static void lose(struct survey *survey, const struct survey_slot *slot, uint64_t now_ns)
 {
+	struct path_port *port;
+
 	switch (slot->purpose) {
 	case PURPOSE_HOP:
-		if (!count_slots(survey, PURPOSE_HOP))
-			end_hops(survey, survey->silent_ttl - 1, now_ns);
+		survey->late[survey->n_late++ % SURVEY_LATE_MAX] = *slot;
 		break;
 	case PURPOSE_FLOW:
 		if (++survey->failures >= FAILURES_MAX)
@@ -493,8 +596,13 @@ static void lose(struct survey *survey, const struct survey_slot *slot, uint64_t
 		if (survey->phase == SURVEY_CONFIRM)
 			begin_anew(survey);
 		break;
-	case PURPOSE_FILL:
 	case PURPOSE_OWN:
+		port = path_port_find(survey->map, slot->probe.port);
+		if (port)
+			port->is_sought = false;
+		survey->has_news = true;
+		break;
+	case PURPOSE_FILL:
 		survey->has_news = true;
 		break;
 	}
@@ -506,44 +614,50 @@ static void give_up(struct survey *survey, uint64_t now_ns)
 
 	if (survey->map->depth)
 		path_count(survey->map, survey->map->depth, &seen);
-	if (seen)
+	if (seen) {
+		survey->map->is_partial = survey->phase == SURVEY_FLOWS;
 		finish(survey, now_ns);
-	else
+	} else if (!survey->has_walked && survey->phase == SURVEY_FLOWS) {
+		/* What is known of the prefix does not hold here. */
+		survey->deadline_ns = now_ns + LIFE_NS;
+		begin_anew(survey);
+	} else {
 		survey_refuse(survey, "no router on the way answers", now_ns);
+	}
 }
 
 static unsigned int most_tries(const struct survey *survey, const struct survey_slot *slot)
 {
-	if (slot->purpose != PURPOSE_HOP)
-		return TRIES;
-	return survey->silent_ttl && slot->probe.ttl > survey->silent_ttl ? TRIES_HOP - 1
-									  : TRIES_HOP;
+	/* Before the farthest that has answered there is a router for certain. */
+	if (slot->purpose != PURPOSE_HOP || slot->probe.ttl < survey->heard_ttl)
+		return SURVEY_TRIES_MAX;
+	return slot->probe.ttl > survey->heard_ttl + 1 ? 1 : TRIES_HOP;
 }
 
 void survey_tick(struct survey *survey, uint64_t now_ns)
 {
-	uint64_t wait = wait_ns(survey);
 	struct survey_slot *slot, lost;
+	bool is_slow = false;
 
 	for (slot = survey->slots; slot < survey->slots + SURVEY_WINDOW; slot++) {
 		if (survey->phase == SURVEY_DONE)
 			return;
-		if (!slot->is_used || !slot->is_sent || now_ns - slot->sent_ns < wait)
+		if (!slot->is_used || !slot->is_sent || now_ns < slot_deadline_ns(survey, slot))
 			continue;
 		if (slot->tries < most_tries(survey, slot)) {
 			slot->is_sent = false;
+			is_slow |= slot->purpose != PURPOSE_HOP;
 			if (slot->purpose == PURPOSE_HOP)
 				doubt(survey, &slot->probe);
-			/* Routers answer so many a second: ask more slowly. */
-			if (slot->purpose != PURPOSE_HOP)
-				survey->pause_ns =
-					MIN(MAX(2 * survey->pause_ns, PAUSE_MIN_NS), PAUSE_MAX_NS);
 			continue;
 		}
 		lost = *slot;
 		slot->is_used = false;
 		lose(survey, &lost, now_ns);
 	}
+	/* Routers answer so many a second: ask more slowly. */
+	if (is_slow)
+		survey->pause_ns = MIN(MAX(2 * survey->pause_ns, PAUSE_MIN_NS), PAUSE_MAX_NS);
 	if (survey->phase != SURVEY_DONE && now_ns >= survey->deadline_ns)
 		give_up(survey, now_ns);
 	if (survey->phase != SURVEY_DONE)
@@ -552,7 +666,7 @@ void survey_tick(struct survey *survey, uint64_t now_ns)
 
 uint64_t survey_deadline(const struct survey *survey)
 {
-	uint64_t next_ns = survey->deadline_ns, wait = wait_ns(survey);
+	uint64_t next_ns = survey->deadline_ns;
 	const struct survey_slot *slot;
 
 	if (!count_slots(survey, -1))
@@ -562,7 +676,7 @@ uint64_t survey_deadline(const struct survey *survey)
 		if (!slot->is_used)
 			continue;
 		if (slot->is_sent)
-			next_ns = MIN(next_ns, slot->sent_ns + wait);
+			next_ns = MIN(next_ns, slot_deadline_ns(survey, slot));
 		else
 			next_ns = MIN(next_ns, survey->next_send_ns);
 	}

@@ -13,6 +13,8 @@
 #include <sys/queue.h>
 
 #define SURVEY_WINDOW     16 /* probes under way at once */
+#define SURVEY_TRIES_MAX  4
+#define SURVEY_LATE_MAX   4
 #define SURVEY_ASKERS_MAX 64
 
 /* A packet that looks like one of the flow from @port, and dies @ttl hops away. */
@@ -37,15 +39,8 @@ struct survey_slot {
 	bool is_used, is_sent;
 	enum survey_purpose purpose;
 	uint8_t tries;
-	struct survey_probe probe;
-	uint64_t sent_ns;
-};
-
-/* A connection that waits, with the port of its first subflow. */
-struct survey_asker {
-	struct conn_key key;
-	uint16_t port;
-	bool is_asked;
+	struct survey_probe probe;          /* the cookie's last bits say which try it was */
+	uint64_t sent_ns[SURVEY_TRIES_MAX]; /* each try */
 };
 
 struct survey {
@@ -61,13 +56,18 @@ struct survey {
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC: ends with what is known by then */
 	uint64_t pause_ns, next_send_ns;
 	struct survey_slot slots[SURVEY_WINDOW];
-	struct survey_asker askers[SURVEY_ASKERS_MAX];
+	struct survey_slot late[SURVEY_LATE_MAX]; /* hops given up: their answers may still come */
+	unsigned int n_late;
+	struct conn_key askers[SURVEY_ASKERS_MAX]; /* connections that wait */
 	unsigned int n_askers;
-	unsigned int answers, failures;
-	unsigned int least_flows; /* to be seen, more than the stopping rule asks for */
-	uint8_t silent_ttl;       /* HOPS: the first one without an answer; 0 = none */
-	uint8_t n_same;           /* VERIFY, CONFIRM: ports to be asked again */
-	bool has_news;            /* something that an asker may act on; the owner clears it */
+	unsigned int failures;
+	unsigned int least_flows;     /* to be seen, more than the stopping rule asks for */
+	uint16_t hop_port;            /* HOPS: the flow that is followed */
+	uint8_t heard_ttl, asked_ttl; /* HOPS: the farthest */
+	uint8_t n_same;               /* VERIFY, CONFIRM: ports to be asked again */
+	bool is_thorough;             /* until path_flows_sure() */
+	bool has_walked;              /* the hops were counted by this survey */
+	bool has_news;                /* something that an asker may act on; the owner clears it */
 };
 
 /*
@@ -78,8 +78,11 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	const struct endpoint *local, const struct endpoint *remote, const struct ports *ports,
 	bool has_uplinks, uint64_t random, uint64_t now_ns);
 
-/* One more connection waits for it; @wants_more: the ports that are known are used up. -ENOSPC. */
-int survey_ask(struct survey *survey, const struct conn_key *key, uint16_t port, bool wants_more);
+/*
+ * The connection waits for it, if it does not yet. The map has the ports of subflows that are to
+ * be looked at (path_port_seek). @wants_more: what is known does not do. -ENOSPC.
+ */
+int survey_ask(struct survey *survey, const struct conn_key *key, bool wants_more);
 
 /* The next probe to send now; false when there is none, or none yet. */
 bool survey_next(struct survey *survey, uint64_t now_ns, struct survey_probe *ret_probe);

@@ -114,7 +114,7 @@ static void send_probe(struct scout_session *session, struct survey *survey,
 static void tell(struct scout_session *session, struct survey *survey)
 {
 	struct scout *scout = session->scout;
-	struct survey_asker askers[SURVEY_ASKERS_MAX];
+	struct conn_key askers[SURVEY_ASKERS_MAX];
 	unsigned int n_askers = survey->n_askers;
 
 	memcpy(askers, survey->askers, sizeof(askers));
@@ -125,7 +125,7 @@ static void tell(struct scout_session *session, struct survey *survey)
 		free(survey);
 	}
 	for (unsigned int i = 0; i < n_askers; i++)
-		scout->heard(scout->owner, &askers[i].key);
+		scout->heard(scout->owner, &askers[i]);
 }
 
 static struct survey *find_news(struct scout *scout, struct scout_session **ret_session)
@@ -198,35 +198,6 @@ static uint64_t find_deadline(struct scout *scout)
 	return next_ns;
 }
 
-static void go_on(struct scout *scout)
-{
-	uint64_t now_ns = loop_now_ns(), next_ns;
-	struct scout_session *session;
-	struct survey *survey;
-	bool is_paced = false;
-
-	TAILQ_FOREACH (session, &scout->sessions, entry) {
-		TAILQ_FOREACH (survey, &session->surveys, entry) {
-			survey_tick(survey, now_ns);
-			is_paced |= !send_due(session, survey, now_ns);
-		}
-	}
-	tell_all(scout);
-	next_ns = find_deadline(scout);
-	if (is_paced && next_ns && next_ns < now_ns + price_ns(scout))
-		next_ns = now_ns + price_ns(scout);
-	arm(scout, next_ns);
-}
-
-static void timer_ready(struct source *source, uint32_t events)
-{
-	uint64_t expirations;
-
-	(void)events;
-	if (read(source->fd, &expirations, sizeof(expirations)) > 0)
-		go_on(SOURCE_OWNER(source, struct scout, timer));
-}
-
 static bool is_between(const struct survey *survey, const struct icmp_answer *answer)
 {
 	return endpoint_is_same_address(&survey->local, &answer->local) &&
@@ -249,13 +220,11 @@ static void hear(struct scout_session *session, const struct icmp_answer *answer
 	scout->counters.strangers++;
 }
 
-static void answers_ready(struct source *source, uint32_t events)
+static void read_answers(struct scout_session *session)
 {
-	struct scout_session *session = SOURCE_OWNER(source, struct scout_session, source);
 	struct icmp_answer answer;
 	int got;
 
-	(void)events;
 	for (int i = 0; i < READS_MAX; i++) {
 		got = probe_receive(&session->probe, &answer);
 		if (!got)
@@ -265,7 +234,45 @@ static void answers_ready(struct source *source, uint32_t events)
 		else
 			session->scout->counters.strangers++;
 	}
-	go_on(session->scout);
+}
+
+static void go_on(struct scout *scout)
+{
+	uint64_t now_ns, next_ns;
+	struct scout_session *session;
+	struct survey *survey;
+	bool is_paced = false;
+
+	/* Who has slept over a deadline may have the answer already: it counts, not the clock. */
+	TAILQ_FOREACH (session, &scout->sessions, entry)
+		read_answers(session);
+	now_ns = loop_now_ns();
+	TAILQ_FOREACH (session, &scout->sessions, entry) {
+		TAILQ_FOREACH (survey, &session->surveys, entry) {
+			survey_tick(survey, now_ns);
+			is_paced |= !send_due(session, survey, now_ns);
+		}
+	}
+	tell_all(scout);
+	next_ns = find_deadline(scout);
+	if (is_paced && next_ns && next_ns < now_ns + price_ns(scout))
+		next_ns = now_ns + price_ns(scout);
+	arm(scout, next_ns);
+}
+
+static void answers_ready(struct source *source, uint32_t events)
+{
+	(void)events;
+	go_on(SOURCE_OWNER(source, struct scout_session, source)->scout);
+}
+
+static void timer_ready(struct source *source, uint32_t events)
+{
+	uint64_t expirations;
+
+	(void)events;
+	if (read(source->fd, &expirations, sizeof(expirations)) > 0)
+		go_on(SOURCE_OWNER(source, struct scout, timer));
 }
 
 /* In the namespace that the thread is in. */
@@ -412,10 +419,10 @@ bool scout_survey(struct scout *scout, const struct action *action)
 		err = begin_survey(scout, session, &local, &remote, has_uplinks, &survey);
 	}
 	if (!err)
-		err = survey_ask(survey, &action->key, local.port, action->wants_more);
-	if (err == -EBUSY || err == -ENOSPC)
+		err = survey_ask(survey, &action->key, action->wants_more);
+	if (err)
 		scout->counters.refused++;
-	return err;
+	return false;
 }
 
 int scout_read_ports(struct scout *scout, uint64_t netns, struct ports *ret_ports)

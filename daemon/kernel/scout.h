@@ -17,7 +17,7 @@ struct scout_counters {
 	uint64_t probes;    /* sent */
 	uint64_t answers;   /* of these, answered by a router */
 	uint64_t strangers; /* ICMP messages that answer no probe of ours */
-	uint64_t refused;   /* surveys that found too many under way */
+	uint64_t refused;   /* surveys, and askers, that found too many */
 };
 
 struct scout {
@@ -47,7 +47,7 @@ void scout_done(struct scout *scout);
 
 /*
  * Carries out an ACTION_SURVEY. True: it is over, and its outcome is in the path
- * table; else @heard tells.
+ * table; else @heard tells, or nobody does: there are too many under way.
  */
 bool scout_survey(struct scout *scout, const struct action *action);
 

@@ -1,0 +1,128 @@
+/* SPDX-License-Identifier: MIT */
+/* The path map: ports, ways, the stopping rule, and what is kept when it is asked again. */
+#include "core/path.h"
+
+#include <errno.h>
+
+#include "../unit.h"
+
+static struct path_table table;
+
+static int begin(void **state)
+{
+	(void)state;
+	path_table_init(&table);
+	return 0;
+}
+
+static int end(void **state)
+{
+	(void)state;
+	path_table_done(&table);
+	return 0;
+}
+
+static struct endpoint endpoint(uint32_t address, uint16_t port)
+{
+	return (struct endpoint){.family = AF_INET, .port = port, .v4.s_addr = htonl(address)};
+}
+
+static struct path_map *get_map(uint32_t address)
+{
+	struct endpoint local = endpoint(1, 0), remote = endpoint(address, 80);
+	struct path_key key = path_key_of(1, &local, &remote);
+	struct path_map *map = path_map_get(&table, &key);
+
+	assert_non_null(map);
+	map->depth = 2;
+	return map;
+}
+
+static void learn(struct path_map *map, uint16_t port, unsigned int tier, uint32_t router)
+{
+	struct endpoint endpoint_of = endpoint(router, 0);
+	struct in6_addr address = path_address(&endpoint_of);
+
+	assert_int_equal(path_learn(&table, map, port, tier, &address), 0);
+}
+
+/* The numbers of Veitch et al.: 99 % for one of 1, 2, 3, 4 ways more. */
+static void so_many_flows_are_enough(void **state)
+{
+	(void)state;
+	assert_int_equal(path_flows_enough(0), 0);
+	assert_int_equal(path_flows_enough(1), 8);
+	assert_int_equal(path_flows_enough(2), 15);
+	assert_int_equal(path_flows_enough(3), 21);
+	assert_int_equal(path_flows_enough(4), 28);
+	assert_int_equal(path_flows_sure(3), 45);
+	assert_int_equal(path_flows_sure(4), 59);
+	assert_in_range(path_flows_sure(16), 1, PATH_PORTS_MAX);
+}
+
+static void ports_that_meet_have_come_the_same_way(void **state)
+{
+	struct path_map *map = get_map(2);
+	struct path path;
+
+	(void)state;
+	learn(map, 1000, 1, 11);
+	learn(map, 1000, 2, 21);
+	learn(map, 1001, 2, 21);
+	path = path_of(map, path_port_find(map, 1001));
+	assert_non_null(path.tiers[1]);
+	assert_ptr_equal(path.tiers[1], map->routers[0]);
+	learn(map, 1002, 2, 21);
+	learn(map, 1002, 1, 12);
+	assert_true(map->is_tangled);
+	path = path_of(map, path_port_find(map, 1001));
+	assert_null(path.tiers[1]);
+}
+
+static void ports_of_subflows_outlive_what_was_learned(void **state)
+{
+	struct path_map *map = get_map(2);
+
+	(void)state;
+	learn(map, 1000, 2, 21);
+	learn(map, 1001, 2, 22);
+	map->ports[1].is_taken = true;
+	map->state = PATH_KNOWN;
+	map->is_thorough = true;
+	path_map_renew(map);
+	assert_int_equal(map->state, PATH_UNKNOWN);
+	assert_false(map->is_thorough);
+	assert_int_equal(map->n_ports, 1);
+	assert_int_equal(map->ports[0].port, 1001);
+	assert_true(path_is_seeking(map));
+	assert_false(path_is_known(map, &map->ports[0]));
+	path_map_reset(map);
+	assert_int_equal(map->n_ports, 0);
+	assert_false(path_is_seeking(map));
+}
+
+static void a_map_has_room_for_so_many_ports(void **state)
+{
+	struct path_map *map = get_map(2);
+
+	(void)state;
+	for (uint16_t i = 0; i < PATH_PORTS_MAX; i++)
+		assert_int_equal(path_port_seek(map, 1000 + i), 0);
+	assert_int_equal(path_port_seek(map, 1), -ENOSPC);
+	path_port_drop(map, path_port_find(map, 1000));
+	assert_null(path_port_find(map, 1000));
+	assert_int_equal(path_port_seek(map, 1), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(so_many_flows_are_enough, begin, end),
+		cmocka_unit_test_setup_teardown(ports_that_meet_have_come_the_same_way, begin, end),
+		cmocka_unit_test_setup_teardown(
+			ports_of_subflows_outlive_what_was_learned, begin, end),
+		cmocka_unit_test_setup_teardown(a_map_has_room_for_so_many_ports, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
