@@ -3,6 +3,7 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <string.h>
 
 enum { EXIT_USAGE = 2 };
@@ -80,5 +81,11 @@ int main(int argc, char **argv)
 		usage(stderr);
 		return EXIT_USAGE;
 	}
+	/*
+	 * Whoever reads what we print may have enough: an end, and nothing to complain
+	 * of. A program that we run gets what we got.
+	 */
+	if (verb != &run_verb)
+		signal(SIGPIPE, SIG_DFL);
 	return verb->run(argc - 1, argv + 1);
 }

@@ -4,6 +4,7 @@
 #include "daemon.h"
 
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -53,6 +54,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "subflowd: unexpected argument: %s\n%s", argv[optind], usage);
 		return 2;
 	}
+	/* Whoever reads the log may end before us and our guardian. */
+	signal(SIGPIPE, SIG_IGN);
 	log_init(is_verbose);
 	return daemon_run(config_path);
 }

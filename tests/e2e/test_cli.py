@@ -7,6 +7,7 @@ import pathlib
 import pty
 import secrets
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -291,6 +292,40 @@ def test_status_of_many_connections(control):
     done = answered(control, many)
     assert done.returncode == 0
     assert done.stdout.count("12345678") == 5000
+
+
+# As a shell starts its programs, and as some services and shells below them do.
+SIGPIPES = [["env", "--default-signal=PIPE"], ["env", "--ignore-signal=PIPE"]]
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+@pytest.mark.parametrize("sigpipe", SIGPIPES)
+def test_status_ends_in_silence_when_its_reader_has_ended(control, sigpipe, form):
+    reader, writer = os.pipe()
+    os.close(reader)
+    with FeignedDaemon(control, json.dumps(STATUS).encode()), open(writer, "wb") as output:
+        done = subprocess.run([*sigpipe, SUBFLOW, "status", "--socket", control, *form],
+                              stdout=output, stderr=subprocess.PIPE, timeout=DEADLINE_S,
+                              check=False)
+    assert (done.returncode, done.stderr) == (-signal.SIGPIPE, b"")
+
+
+@pytest.mark.parametrize("sigpipe", SIGPIPES)
+def test_the_head_of_a_long_status(control, sigpipe):
+    many = changed(STATUS, STATUS["connections"] * 5000, "connections")
+    with FeignedDaemon(control, json.dumps(many).encode()):
+        done = subprocess.run([*sigpipe, "sh", "-c", '"$0" status --socket "$1" | head -n 1',
+                               SUBFLOW, control], capture_output=True, text=True,
+                              timeout=DEADLINE_S, check=False)
+    assert done.stdout.startswith("subflowd 0.1.0") and done.stdout.count("\n") == 1
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("sigpipe, ignored", zip(SIGPIPES, (0, 1)))
+def test_run_hands_down_how_sigpipe_is_taken(mark, sigpipe, ignored):
+    done = subflow("run", "grep", "SigIgn", "/proc/self/status", prefix=sigpipe,
+                   SUBFLOW_PRELOAD=str(mark))
+    assert int(done.stdout.split()[1], 16) >> (signal.SIGPIPE - 1) & 1 == ignored
 
 
 def test_status_endless_answer(control):

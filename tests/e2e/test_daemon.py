@@ -267,6 +267,43 @@ def test_garbage_on_the_control_socket_does_no_harm(served):
         client.close()
 
 
+def test_clients_that_leave_while_they_are_answered(served):
+    """The answer is longer than a socket holds: subflowd writes when nobody is there any more."""
+    sink = served.sink()
+    app = served.app(served.client)
+    app(f"""
+socks = [socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) for _ in range(400)]
+for s in socks:
+    s.connect(({served.far.ip4!r}, 7000))
+    s.send(b"x")
+""")
+    wait_until(lambda: sink("len(accepted)") == 400, "400 connections")
+    wait_until(lambda: len(served.daemon.status()["connections"]) == 800, "the daemon knows them")
+    assert len(json.dumps(served.daemon.status())) > 300000
+    for begin in (0, 1, 1000) * 5:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(served.daemon.socket))
+            client.sendall(b"status\n")
+            assert len(client.recv(begin, socket.MSG_WAITALL)) == begin
+    assert served.daemon.status()["daemon"]["pid"] == served.daemon.process.pid
+
+
+def test_it_outlives_whoever_reads_its_log(pair):
+    daemon = Daemon(pair, BUILD, {"namespaces": {"serve": pair.client.name}})
+    daemon.process = pair.popen([SUBFLOWD, "--verbose", "--config", pair.directory / "subflowd.conf"],
+                                stderr=subprocess.PIPE)
+    wait_until(lambda: [entry for entry in daemon.status().get("namespaces", [])
+                        if entry["state"] == "served"], "subflowd serves")
+    daemon.process.stderr.close()
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    daemon.stop()
+    assert daemon.process.returncode == 0
+    assert pair.client.inside(lambda: open("/proc/sys/net/mptcp/pm_type").read()) == "0\n"
+
+
 def test_an_idle_host_costs_no_work(pair):
     """1,000 open connections and nothing happening: not one system call in 10 seconds.
 
