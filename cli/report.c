@@ -321,6 +321,40 @@ static void put_connection(
 	}
 }
 
+static void put_refusing(FILE *out, struct answer_reader *reader, struct json_object *root)
+{
+	struct json_object *list;
+	size_t n = answer_get_list(reader, root, "", "refusing", &list);
+
+	if (n)
+		fputs("Destinations that refuse joins\n", out);
+	for (size_t i = 0; i < n && !reader->has_failed; i++) {
+		struct json_object *item;
+		char path[PATH_SIZE];
+		uint64_t hold;
+
+		snprintf(path, sizeof(path), "refusing[%zu]", i);
+		item = answer_get_item(reader, list, i, path);
+		fputs("  ", out);
+		report_put_text(out, answer_get_text_or(reader, item, path, "namespace", "?"), 0);
+		fputs("  ", out);
+		report_put_text(out, answer_get_text(reader, item, path, "remote"), 0);
+		fprintf(out, "  %" PRIu64 " in a row, the last ",
+			answer_get_number(reader, item, path, "in_a_row"));
+		put_duration(out, (double)answer_get_number(reader, item, path, "age_s"));
+		fputs(" ago: ", out);
+		report_put_text(out, answer_get_text(reader, item, path, "reason"), 0);
+		hold = answer_get_number(reader, item, path, "hold_s");
+		if (hold) {
+			fputs("; none is tried for another ", out);
+			put_duration(out, (double)hold);
+		}
+		putc('\n', out);
+	}
+	if (n)
+		putc('\n', out);
+}
+
 static void put_connections(FILE *out, struct answer_reader *reader, struct json_object *root)
 {
 	struct json_object *list;
@@ -352,6 +386,7 @@ int report_write(struct json_object *root, bool connections_only, char **ret_tex
 		put_daemon(out, &reader, root);
 		put_namespaces(out, &reader, root);
 		putc('\n', out);
+		put_refusing(out, &reader, root);
 	}
 	put_connections(out, &reader, root);
 	if (fclose(out))

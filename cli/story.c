@@ -175,6 +175,31 @@ static void tell_future(struct teller *teller, size_t subflows)
 			bytes(next, text));
 }
 
+/* What became of joins to where it goes. */
+static void tell_refusals(struct teller *teller)
+{
+	struct json_object *refusals;
+	char path[PATH_SIZE + 32];
+	uint64_t hold;
+
+	if (answer_is_null(teller->connection, "refusals"))
+		return;
+	snprintf(path, sizeof(path), "%.60s.refusals", teller->path);
+	refusals = answer_get(
+		&teller->reader, teller->connection, teller->path, "refusals", json_type_object);
+	fprintf(teller->out,
+		"Its destination refused the last %" PRIu64 " joins of this host's connections, "
+		"%" PRIu64 " s ago (",
+		answer_get_number(&teller->reader, refusals, path, "in_a_row"),
+		answer_get_number(&teller->reader, refusals, path, "age_s"));
+	report_put_text(teller->out, answer_get_text(&teller->reader, refusals, path, "reason"), 0);
+	hold = answer_get_number(&teller->reader, refusals, path, "hold_s");
+	if (hold)
+		fprintf(teller->out, "): none is tried for another %" PRIu64 " s.\n", hold);
+	else
+		fputs(").\n", teller->out);
+}
+
 static void tell(struct teller *teller)
 {
 	bool is_served = !strcmp(text_of(teller, "state", ""), "served");
@@ -184,6 +209,7 @@ static void tell(struct teller *teller)
 	tell_who(teller);
 	subflows = tell_subflows(teller);
 	tell_thresholds(teller);
+	tell_refusals(teller);
 	if (wanted)
 		fprintf(teller->out, "%" PRIu64 " more are to be opened.\n", wanted);
 	if (!is_served)

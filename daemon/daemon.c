@@ -616,6 +616,8 @@ static int begin(struct daemon *daemon)
 	err = plan_init(&daemon->plan, &rule, settings->max_subflows, settings->max_connections);
 	daemon->plan.policy =
 		(struct policy){.ndiffports = settings->ndiffports, .fullmesh = settings->fullmesh};
+	daemon->plan.refusals.rule = (struct refusals_rule){
+		.most = settings->refusals, .hold_ns = settings->hold_s * 1000000000ull};
 	if (!err)
 		err = watch_signals(daemon);
 	if (!err)

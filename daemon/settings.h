@@ -21,6 +21,9 @@ struct settings {
 	bool fullmesh;
 	/* [repair] */
 	uint32_t rto_min_ms; /* 0 = no repair */
+	/* [joins] */
+	uint32_t refusals;
+	uint32_t hold_s;
 	/* [placement] */
 	char *placement; /* see settings_placement() */
 	char *probe_prefixes;

@@ -73,6 +73,8 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "retries", plan->retries);
 	put_number(object, "established", plan->established);
 	put_number(object, "refused_by_peer", plan->refused_by_peer);
+	put_number(object, "withheld", plan->withheld);
+	put_number(object, "destinations_displaced", view->plan->refusals.displaced);
 	put_number(object, "destroys", plan->destroyed);
 	put_number(object, "destroy_failures", plan->destroy_failures);
 	put_number(object, "adopted", plan->adopted);
@@ -223,6 +225,27 @@ static const char *find_blindness(struct plan *plan, const struct conn *conn)
 	return *why ? why : NULL;
 }
 
+static uint64_t seconds_between(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? (to_ns - from_ns) / 1000000000 : 0;
+}
+
+static struct json_object *write_refusals(const struct refusals_entry *entry)
+{
+	uint64_t now_ns = loop_now_ns();
+	char text[REFUSALS_TEXT_MAX];
+	struct json_object *object;
+
+	if (!entry)
+		return NULL;
+	object = json_object_new_object();
+	put_number(object, "in_a_row", entry->in_a_row);
+	put_text(object, "reason", refusal_text(&entry->last, text));
+	put_number(object, "age_s", seconds_between(entry->last_ns, now_ns));
+	put_number(object, "hold_s", seconds_between(now_ns, entry->until_ns));
+	return object;
+}
+
 static void write_conn(void *arg, const struct diag_conn *seen)
 {
 	struct asking *asking = arg;
@@ -257,6 +280,9 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 	json_object_object_add(
 		object, "announced", conn ? write_announced(conn) : json_object_new_array());
 	put_text(object, "unplaced", conn ? find_blindness(asking->plan, conn) : NULL);
+	json_object_object_add(object, "refusals",
+		write_refusals(refusals_find(
+			&asking->plan->refusals, key.netns, &seen->remote, loop_now_ns())));
 	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
 	json_object_object_add(
 		object, "thresholds", conn ? write_thresholds(conn) : json_object_new_array());
@@ -300,6 +326,26 @@ static struct json_object *write_netns(
 	return object;
 }
 
+/* Destinations that refuse joins, whoever asked for them. */
+static struct json_object *write_refusing(const struct status_view *view)
+{
+	struct json_object *array = json_object_new_array(), *object;
+	const struct refusals_entry *entry, *next;
+	const struct served_netns *netns;
+
+	if (!view->peer->is_operator)
+		return array;
+	refusals_expire(&view->plan->refusals, loop_now_ns());
+	HASH_ITER (hh, view->plan->refusals.entries, entry, next) {
+		netns = served_find(view->served, entry->key.netns);
+		object = write_refusals(entry);
+		put_text(object, "namespace", netns ? netns->name : NULL);
+		put_endpoint(object, "remote", &entry->key.remote);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
 static char *take_text(struct json_object *object)
 {
 	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
@@ -319,6 +365,7 @@ char *status_write(const struct status_view *view)
 		json_object_array_add(namespaces, write_netns(view, netns, connections));
 	json_object_object_add(root, "daemon", write_daemon(view));
 	json_object_object_add(root, "namespaces", namespaces);
+	json_object_object_add(root, "refusing", write_refusing(view));
 	json_object_object_add(root, "connections", connections);
 	return take_text(root);
 }

@@ -76,6 +76,8 @@ struct conn {
 	/* Subflows still to be opened, by who asked. */
 	uint32_t wanted_application, wanted_elephant, wanted_policy, wanted_repair;
 	struct repair_budget repairs;
+	/* Where the peer has reset a join for good: no more there of our own accord. */
+	struct endpoint barred;
 	uint32_t adds, removes; /* of the application, heard so far */
 	struct receipt receipt; /* of these, carried out or given up */
 	bool has_receipt;       /* the hooks were told of it */

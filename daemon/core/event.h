@@ -17,7 +17,7 @@ enum event_kind {
 	EVENT_ESTABLISHED, /* fully; local, remote, is_server */
 	EVENT_CLOSED,
 	EVENT_SUBFLOW_ESTABLISHED, /* local, remote, id */
-	EVENT_SUBFLOW_CLOSED,      /* local, remote, error, reset_reason */
+	EVENT_SUBFLOW_CLOSED,      /* local, remote, error, reset_reason, is_transient */
 	EVENT_ANNOUNCED,           /* by the peer: id, remote */
 	EVENT_WITHDRAWN,           /* by the peer: id */
 	/* from the hooks */
@@ -45,9 +45,10 @@ struct event {
 	struct endpoint local, remote;
 	uint8_t id; /* address id, of the local address but for ANNOUNCED and WITHDRAWN */
 	bool is_server;
-	bool denies_join; /* the peer's C flag: no join to its initial address (RFC 8684 3.1) */
-	int error;        /* errno, positive; 0 = none */
-	int reset_reason; /* RFC 8684 section 3.6; -1 = none given */
+	bool denies_join;  /* the peer's C flag: no join to its initial address (RFC 8684 3.1) */
+	int error;         /* errno, positive; 0 = none */
+	int reset_reason;  /* RFC 8684 section 3.6; -1 = none given */
+	bool is_transient; /* and its T flag: the subflow may be tried again */
 	uint64_t bytes, threshold;
 	uint32_t adds, removes;        /* see struct intent */
 	uint32_t serial;               /* of the subflow that the action was about */

@@ -12,6 +12,8 @@
 #define PATIENCE_NS      1000000000ull
 #define PATIENCE_MOST_NS 3000000000ull
 
+#define SECOND_NS 1000000000ull
+
 static void give_up_wanted(struct plan *plan, struct conn *conn)
 {
 	actions_settle(&plan->actions, conn, conn->wanted_application, 0);
@@ -46,6 +48,45 @@ static bool choose_ends(
 static uint64_t patience_end_ns(const struct conn *conn)
 {
 	return MIN(conn->heard_ns + PATIENCE_NS, conn->patience_ns + PATIENCE_MOST_NS);
+}
+
+static void give_up_one(struct plan *plan, struct conn *conn, enum subflow_asker asker)
+{
+	plan->counters.withheld++;
+	if (asker == ASKER_APPLICATION)
+		actions_settle(&plan->actions, conn, 1, 0);
+	else if (asker == ASKER_ELEPHANT)
+		conn_drop_passed(conn);
+}
+
+/* Whether the destination has refused so many joins that none is tried now; says so. */
+static bool is_held(struct plan *plan, struct conn *conn, const struct endpoint *remote)
+{
+	const struct refusals_entry *held =
+		refusals_find_held(&plan->refusals, conn->key.netns, remote, plan->now_ns);
+	char why[REFUSALS_TEXT_MAX], text[ENDPOINT_TEXT_MAX];
+
+	if (!held)
+		return false;
+	conn_say(conn,
+		"no subflow: %s refused the last %u joins (%s), as behind a load balancer; none is "
+		"tried for another %llu s",
+		endpoint_text(remote, text), held->in_a_row, refusal_text(&held->last, why),
+		(held->until_ns - plan->now_ns + SECOND_NS - 1) / SECOND_NS);
+	return true;
+}
+
+/* What replaces one that was there, and what the application says now, is another matter. */
+static bool is_barred(struct conn *conn, enum subflow_asker asker, const struct endpoint *remote)
+{
+	struct endpoint plain = endpoint_unmap(remote);
+	char text[ENDPOINT_TEXT_MAX];
+
+	if ((asker != ASKER_ELEPHANT && asker != ASKER_POLICY) ||
+		!endpoint_is_equal(&conn->barred, &plain))
+		return false;
+	conn_say(conn, "no subflow: %s has refused one for good", endpoint_text(remote, text));
+	return true;
 }
 
 /*
@@ -142,7 +183,8 @@ static void mesh_with(struct plan *plan, struct conn *conn, const struct endpoin
 	struct endpoint local;
 
 	while (conn_count_all(conn) < plan->max_subflows && mesh_take(conn->mesh, remote, &local)) {
-		if (open_subflow(plan, conn, ASKER_MESH, &local, remote, 0)) {
+		if (is_held(plan, conn, remote) ||
+			open_subflow(plan, conn, ASKER_MESH, &local, remote, 0)) {
 			mesh_give_back(conn->mesh, &local, remote);
 			return;
 		}
@@ -169,6 +211,10 @@ void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			break;
 		}
 		asker = conn_take_wanted(conn);
+		if (is_held(plan, conn, &remote) || is_barred(conn, asker, &remote)) {
+			give_up_one(plan, conn, asker);
+			continue;
+		}
 		err = open_subflow(plan, conn, asker, &local, &remote, cause_ns);
 		if (err == -ENETUNREACH) {
 			plan->counters.single_paths++;

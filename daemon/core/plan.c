@@ -7,7 +7,6 @@
 #include "core/opening.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <string.h>
 #include <sys/param.h>
 
@@ -42,6 +41,7 @@ void plan_done(struct plan *plan)
 {
 	conn_table_done(&plan->table);
 	steer_done(&plan->steer);
+	refusals_done(&plan->refusals);
 	actions_done(&plan->actions);
 }
 
@@ -93,8 +93,10 @@ static void hear_subflow_established(
 		subflow = conn_add_subflow(conn);
 	if (!subflow || subflow->state != SUBFLOW_OPENING)
 		return;
-	if (subflow->asker != ASKER_NOBODY)
+	if (subflow->asker != ASKER_NOBODY) {
 		plan->counters.established++;
+		refusals_clear(&plan->refusals, conn->key.netns, &event->remote);
+	}
 	subflow->local = event->local;
 	subflow->remote = event->remote;
 	subflow->id = event->id;
@@ -106,19 +108,25 @@ static void hear_subflow_established(
 		closing_begin(plan, conn, subflow);
 }
 
-static void say_refused(struct plan *plan, struct conn *conn, const struct event *event)
+/* A reset for good (RFC 8684 section 3.6, T = 0) is of the path: between these addresses. */
+static void note_refused(struct plan *plan, struct conn *conn, const struct subflow *subflow,
+	const struct event *event)
 {
-	char why[48] = "reset";
+	struct refusal refusal = {.error = event->error, .reset_reason = event->reset_reason};
+	struct endpoint near = endpoint_unmap(&event->local), first = endpoint_unmap(&conn->local);
+	char why[REFUSALS_TEXT_MAX];
 
 	plan->counters.refused_by_peer++;
-	if (event->reset_reason >= 0)
-		snprintf(why, sizeof(why), "MPTCP reset reason %d", event->reset_reason);
-	else if (event->error)
-		snprintf(why, sizeof(why), "%s", strerror(event->error));
 	conn_say(conn,
 		"the peer refused a subflow (%s); without Subflow it needs `ip mptcp limits set "
 		"subflows 3`",
-		why);
+		refusal_text(&refusal, why));
+	if (subflow->is_doomed)
+		return;
+	refusals_note(&plan->refusals, conn->key.netns, &event->remote, &refusal, event->now_ns);
+	if (event->reset_reason >= 0 && !event->is_transient &&
+		endpoint_is_same_address(&near, &first))
+		conn->barred = endpoint_unmap(&event->remote);
 }
 
 /* RFC 8684 3.4.2: the peer closes the subflows of an address that it has withdrawn. */
@@ -132,6 +140,7 @@ static bool is_withdrawn(const struct conn *conn, const struct subflow *subflow)
 
 static void hear_subflow_closed(struct plan *plan, struct conn *conn, const struct event *event)
 {
+	struct endpoint remote = endpoint_unmap(&event->remote);
 	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
 
 	if (!subflow)
@@ -142,7 +151,9 @@ static void hear_subflow_closed(struct plan *plan, struct conn *conn, const stru
 		(subflow->state == SUBFLOW_OPENING ||
 			(subflow->state == SUBFLOW_ESTABLISHED && subflow->asker != ASKER_NOBODY &&
 				event->now_ns - subflow->established_ns < REFUSAL_NS)))
-		say_refused(plan, conn, event);
+		note_refused(plan, conn, subflow, event);
+	else if (endpoint_is_equal(&conn->barred, &remote))
+		conn->barred = (struct endpoint){}; /* there is room for another */
 	if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_ELEPHANT)
 		conn_drop_passed(conn);
 	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed)
@@ -523,4 +534,5 @@ void plan_forget_netns(struct plan *plan, uint64_t netns)
 			forget(plan, conn);
 	}
 	steer_forget(&plan->steer, netns);
+	refusals_forget(&plan->refusals, netns);
 }

@@ -8,6 +8,7 @@
 #include "core/elephant.h"
 #include "core/event.h"
 #include "core/policy.h"
+#include "core/refusals.h"
 #include "core/steer.h"
 
 #include <stdbool.h>
@@ -23,6 +24,7 @@ struct plan_counters {
 	uint64_t created;         /* SYNs sent */
 	uint64_t established;     /* joins that succeeded */
 	uint64_t refused_by_peer; /* joins that the other end reset or left unanswered */
+	uint64_t withheld;        /* joins not tried, for what became of earlier ones */
 	uint64_t create_failures; /* given up, for an error of the local kernel */
 	uint64_t retries;
 	uint64_t destroyed;
@@ -39,10 +41,11 @@ struct plan_counters {
 struct plan {
 	struct conn_table table;
 	struct elephant_rule rule;
-	struct policy policy;  /* plan_init() leaves it off */
-	struct steer steer;    /* plan_init() leaves ports to the kernel */
-	uint32_t max_subflows; /* of one connection, for applications */
-	uint64_t now_ns;       /* of the last event or tick */
+	struct policy policy;     /* plan_init() leaves it off */
+	struct steer steer;       /* plan_init() leaves ports to the kernel */
+	struct refusals refusals; /* plan_init() leaves no destination in peace */
+	uint32_t max_subflows;    /* of one connection, for applications */
+	uint64_t now_ns;          /* of the last event or tick */
 	struct plan_counters counters;
 	struct actions actions; /* to be carried out */
 };

@@ -11,6 +11,9 @@
 /* Newer kernels say it in the event's flags too; older ones in an attribute of its own only. */
 #define FLAG_SERVER_SIDE (1 << 1)
 
+/* The T flag of MP_TCPRST, RFC 8684 section 3.6. */
+#define RESET_TRANSIENT (1 << 0)
+
 int pm_resolve(struct genl_family *ret_family)
 {
 	struct mnl_socket *socket;
@@ -124,6 +127,7 @@ static const size_t sizes[MPTCP_ATTR_MAX + 1] = {
 	[MPTCP_ATTR_ERROR] = sizeof(uint8_t),
 	[MPTCP_ATTR_FLAGS] = sizeof(uint16_t),
 	[MPTCP_ATTR_RESET_REASON] = sizeof(uint32_t),
+	[MPTCP_ATTR_RESET_FLAGS] = sizeof(uint32_t),
 	[MPTCP_ATTR_SERVER_SIDE] = sizeof(uint8_t),
 };
 
@@ -231,6 +235,9 @@ int pm_decode(const struct nlmsghdr *message, struct event *ret_event)
 		event.error = mnl_attr_get_u8(attrs[MPTCP_ATTR_ERROR]);
 	if (attrs[MPTCP_ATTR_RESET_REASON])
 		event.reset_reason = mnl_attr_get_u32(attrs[MPTCP_ATTR_RESET_REASON]);
+	if (attrs[MPTCP_ATTR_RESET_FLAGS])
+		event.is_transient =
+			mnl_attr_get_u32(attrs[MPTCP_ATTR_RESET_FLAGS]) & RESET_TRANSIENT;
 	*ret_event = event;
 	return 0;
 }

@@ -48,6 +48,8 @@ static void assert_defaults(void)
 	assert_false(settings.single_path);
 	assert_int_equal(settings.ndiffports, 1);
 	assert_false(settings.fullmesh);
+	assert_int_equal(settings.refusals, 8);
+	assert_int_equal(settings.hold_s, 600);
 	assert_int_equal(settings.max_subflows, 8);
 	assert_int_equal(settings.calls_per_second, 100);
 	assert_int_equal(settings.max_connections, 65536);
@@ -81,6 +83,9 @@ static void every_key_is_read(void **state)
 				   "[policy]\n"
 				   "ndiffports = 2\n"
 				   "fullmesh = yes\n"
+				   "[joins]\n"
+				   "refusals = 0\n"
+				   "hold_s = 9\n"
 				   "[limits]\n"
 				   "max_subflows = 6\n"
 				   "calls_per_second = 7\n"
@@ -104,6 +109,8 @@ static void every_key_is_read(void **state)
 	assert_true(settings.single_path);
 	assert_int_equal(settings.ndiffports, 2);
 	assert_true(settings.fullmesh);
+	assert_int_equal(settings.refusals, 0);
+	assert_int_equal(settings.hold_s, 9);
 	assert_int_equal(settings.max_subflows, 6);
 	assert_int_equal(settings.calls_per_second, 7);
 	assert_int_equal(settings.max_connections, 8);

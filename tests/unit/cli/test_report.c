@@ -21,6 +21,10 @@ static const char status[] =
 	" {\"le\": 20, \"count\": 2}, {\"le\": null, \"count\": 1}]}},"
 	" \"namespaces\": [{\"name\": \"we\\u001bb\", \"cookie\": 3, \"state\": \"left alone\","
 	" \"reason\": \"mptcpd listens\", \"connections\": 1}],"
+	" \"refusing\": [{\"namespace\": \"own\", \"remote\": \"10.0.0.9:80\", \"in_a_row\": 8,"
+	" \"reason\": \"Connection refused\", \"age_s\": 70, \"hold_s\": 530},"
+	" {\"namespace\": null, \"remote\": \"10.0.0.8:80\", \"in_a_row\": 1,"
+	" \"reason\": \"reset\", \"age_s\": 1, \"hold_s\": 0}],"
 	" \"connections\": [{\"namespace\": \"own\", \"token\": 11, \"role\": null,"
 	" \"local\": \"10.0.0.1:40000\", \"remote\": \"[fd00::2]:5201\", \"bytes_sent\": 123456789,"
 	" \"bytes_received\": null, \"state\": \"served\", \"subflows\": [{\"local\": \"a\","
@@ -58,6 +62,10 @@ static void test_whole(void **state)
 	says(text, "records_lost 3\n");
 	says(text, "we?b");
 	says(text, "left alone   1 connection: mptcpd listens");
+	says(text,
+		"  own  10.0.0.9:80  8 in a row, the last 1 min 10 s ago: Connection refused; none "
+		"is tried for another 8 min 50 s\n");
+	says(text, "  ?  10.0.0.8:80  1 in a row, the last 1 s ago: reset\n");
 	says(text, "0000000b  own  role unknown  10.0.0.1:40000 -> [fd00::2]:5201  served");
 	says(text, "sent       123.5 MB, received unknown");
 	says(text, "a -> b  id 0  established");
@@ -130,7 +138,7 @@ static void test_wrong_types(void **state)
 
 static void test_missing(void **state)
 {
-	static const char *const keys[] = {"daemon", "namespaces", "connections"};
+	static const char *const keys[] = {"daemon", "namespaces", "refusing", "connections"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

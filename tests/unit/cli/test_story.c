@@ -21,7 +21,7 @@ static const char status[] =
 	"{\"local\": \"a\", \"remote\": \"r\", \"state\": \"established\", \"asked_by\": null},"
 	" {\"local\": \"b\", \"remote\": \"r\", \"state\": \"opening\", \"asked_by\": "
 	"\"elephant\"}],"
-	" \"wanted\": 1, \"thresholds\": ["
+	" \"refusals\": null, \"wanted\": 1, \"thresholds\": ["
 	"{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2},"
 	" {\"threshold\": 150000000, \"bytes\": 150034121, \"subflows\": 0}],"
 	" \"decision\": \"one more subflow at 150 MB: 3 of 4\"}]}";
@@ -99,6 +99,21 @@ static void test_what_the_rule_will_do(void **state)
 	json_object_put(root);
 }
 
+static void test_refusals(void **state)
+{
+	struct json_object *root = parsed(), *connection = connection_of(root), *refusals;
+
+	(void)state;
+	refusals = json_tokener_parse("{\"in_a_row\": 8, \"reason\": \"Connection refused\","
+				      " \"age_s\": 12, \"hold_s\": 588}");
+	json_object_object_add(connection, "refusals", refusals);
+	tells(root, "Its destination refused the last 8 joins of this host's connections, 12 s ago "
+		    "(Connection refused): none is tried for another 588 s.\n");
+	json_object_object_add(refusals, "hold_s", json_object_new_int(0));
+	tells(root, "12 s ago (Connection refused).\n");
+	json_object_put(root);
+}
+
 static void test_others(void **state)
 {
 	struct json_object *root = parsed(), *connection = connection_of(root);
@@ -118,7 +133,7 @@ static void test_others(void **state)
 static void test_wrong_types(void **state)
 {
 	static const char *const keys[] = {"namespace", "token", "role", "local", "bytes_sent",
-		"state", "subflows", "wanted", "thresholds", "decision"};
+		"state", "subflows", "refusals", "wanted", "thresholds", "decision"};
 	char why[256], *text = NULL;
 	struct json_object *root;
 
@@ -142,6 +157,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_client),
 		cmocka_unit_test(test_what_the_rule_will_do),
+		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_wrong_types),
 	};

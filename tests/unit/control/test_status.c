@@ -4,6 +4,7 @@
 
 #include "../unit.h"
 
+#include "base/loop.h"
 #include "kernel/diag.h"
 
 #include <arpa/inet.h>
@@ -207,6 +208,30 @@ static void tells_of_a_connection(void **state)
 	json_object_put(root);
 }
 
+static void tells_of_destinations_that_refuse_joins(void **state)
+{
+	struct scene *scene = *state;
+	const struct refusal refused = {.error = ECONNREFUSED, .reset_reason = -1};
+	struct endpoint remote = at("10.0.0.2", 80);
+	struct json_object *root;
+
+	kernel.conns[kernel.n++] =
+		(struct diag_conn){.token = 11, .local = at("10.0.0.1", 40000), .remote = remote};
+	root = write_and_parse(scene);
+	assert_null(at_path(root, "connections.0.refusals"));
+	assert_int_equal(json_object_array_length(at_path(root, "refusing")), 0);
+	json_object_put(root);
+	scene->plan.refusals.rule = (struct refusals_rule){.most = 1, .hold_ns = 3600000000000ull};
+	refusals_note(&scene->plan.refusals, COOKIE, &remote, &refused, loop_now_ns());
+	root = write_and_parse(scene);
+	assert_int_equal(number(root, "connections.0.refusals.in_a_row"), 1);
+	assert_string_equal(text(root, "refusing.0.namespace"), "own");
+	assert_string_equal(text(root, "refusing.0.remote"), "10.0.0.2:80");
+	assert_string_equal(text(root, "refusing.0.reason"), "Connection refused");
+	assert_in_range(number(root, "refusing.0.hold_s"), 1, 3600);
+	json_object_put(root);
+}
+
 /* One that the daemon never heard of, on a kernel that counts no bytes. */
 static void tells_of_a_stranger(void **state)
 {
@@ -293,6 +318,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(tells_of_the_daemon, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tells_of_a_connection, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			tells_of_destinations_that_refuse_joins, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tells_of_a_stranger, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			tells_why_a_namespace_is_left_alone, set_up, tear_down),

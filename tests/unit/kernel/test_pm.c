@@ -101,6 +101,10 @@ static void decodes_why_a_subflow_closed(void **state)
 	assert_int_equal(event.kind, EVENT_SUBFLOW_CLOSED);
 	assert_int_equal(event.error, ECONNREFUSED);
 	assert_int_equal(event.reset_reason, 3);
+	assert_false(event.is_transient);
+	mnl_attr_put_u32(message.header, MPTCP_ATTR_RESET_FLAGS, 1);
+	assert_int_equal(pm_decode(message.header, &event), 0);
+	assert_true(event.is_transient);
 }
 
 /* net/mptcp: mptcp_event_addr_announced(), mptcp_event_addr_removed(). */
