@@ -305,15 +305,6 @@ int path_port_seek(struct path_map *map, uint16_t port)
 	return 0;
 }
 
-bool path_is_seeking(const struct path_map *map)
-{
-	for (unsigned int i = 0; i < map->n_ports; i++) {
-		if (map->ports[i].is_sought)
-			return true;
-	}
-	return false;
-}
-
 void path_port_drop(struct path_map *map, struct path_port *port)
 {
 	*port = map->ports[--map->n_ports];
@@ -349,6 +340,20 @@ struct path path_of(const struct path_map *map, const struct path_port *port)
 bool path_is_known(const struct path_map *map, const struct path_port *port)
 {
 	return map->depth && port->tiers[map->depth];
+}
+
+bool path_is_sought(const struct path_map *map, const struct path_port *port)
+{
+	return port->is_sought && !path_is_known(map, port);
+}
+
+bool path_is_seeking(const struct path_map *map)
+{
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		if (path_is_sought(map, &map->ports[i]))
+			return true;
+	}
+	return false;
 }
 
 unsigned int path_count(const struct path_map *map, unsigned int tier, unsigned int *ret_ports)

@@ -136,7 +136,6 @@ struct path_port *path_port_find(struct path_map *map, uint16_t port);
 
 /* A subflow leaves from @port, and its way is not known: a survey is to ask. -ENOSPC. */
 int path_port_seek(struct path_map *map, uint16_t port);
-bool path_is_seeking(const struct path_map *map);
 void path_port_drop(struct path_map *map, struct path_port *port);
 
 /* What is known of the way from a port; the map's other ports help out. */
@@ -144,6 +143,10 @@ struct path path_of(const struct path_map *map, const struct path_port *port);
 
 /* Whether it is known at the tier that tells paths apart. */
 bool path_is_known(const struct path_map *map, const struct path_port *port);
+
+/* Whether a survey is to find it out; whether that is so of any port. */
+bool path_is_sought(const struct path_map *map, const struct path_port *port);
+bool path_is_seeking(const struct path_map *map);
 
 /* Different routers seen at @tier, and ports that were seen there. */
 unsigned int path_count(const struct path_map *map, unsigned int tier, unsigned int *ret_ports);

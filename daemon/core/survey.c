@@ -188,7 +188,8 @@ static void queue_own(struct survey *survey)
 	for (unsigned int i = 0; i < map->n_ports; i++) {
 		if (count_slots(survey, -1) == SURVEY_WINDOW)
 			return;
-		if (map->ports[i].is_sought && !is_under_way(survey, map->ports[i].port))
+		if (path_is_sought(map, &map->ports[i]) &&
+			!is_under_way(survey, map->ports[i].port))
 			queue(survey, PURPOSE_OWN, map->ports[i].port, map->depth);
 	}
 }
@@ -477,8 +478,6 @@ static void hear_flow(
 	if (path_learn(survey->table, map, probe->port, probe->ttl, address))
 		return;
 	port = path_port_find(map, probe->port);
-	if (slot->purpose == PURPOSE_OWN)
-		port->is_sought = false;
 	if (!survey->has_uplinks)
 		spread_first(survey, port);
 	survey->has_news = true;

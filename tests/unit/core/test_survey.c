@@ -366,7 +366,6 @@ static void the_ways_of_subflows_are_found(void **state)
 		port = path_port_find(play.survey.map, 1000 + i);
 		assert_non_null(port);
 		assert_true(port->is_taken);
-		assert_false(port->is_sought);
 		assert_true(path_is_known(play.survey.map, port));
 	}
 	assert_true_to(play.survey.map, &play.fabric);
