@@ -618,6 +618,7 @@ static int begin(struct daemon *daemon)
 		(struct policy){.ndiffports = settings->ndiffports, .fullmesh = settings->fullmesh};
 	daemon->plan.refusals.rule = (struct refusals_rule){
 		.most = settings->refusals, .hold_ns = settings->hold_s * 1000000000ull};
+	daemon->plan.does_repair = settings->rto_min_ms;
 	if (!err)
 		err = watch_signals(daemon);
 	if (!err)

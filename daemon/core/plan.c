@@ -138,22 +138,33 @@ static bool is_withdrawn(const struct conn *conn, const struct subflow *subflow)
 	return !endpoint_is_equal(&first, &remote) && !remotes_has(&conn->remotes, &remote);
 }
 
+/* Or else it lived, and has died. */
+static bool is_refused(const struct subflow *subflow, uint64_t now_ns)
+{
+	return subflow->state == SUBFLOW_OPENING ||
+	       (subflow->state == SUBFLOW_ESTABLISHED && subflow->asker != ASKER_NOBODY &&
+		       now_ns - subflow->established_ns < REFUSAL_NS);
+}
+
 static void hear_subflow_closed(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct endpoint remote = endpoint_unmap(&event->remote);
 	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
+	bool is_gone;
 
 	if (!subflow)
 		subflow = conn_find_opening(conn, &event->local, &event->remote);
 	if (!subflow)
 		return;
-	if (!is_withdrawn(conn, subflow) &&
-		(subflow->state == SUBFLOW_OPENING ||
-			(subflow->state == SUBFLOW_ESTABLISHED && subflow->asker != ASKER_NOBODY &&
-				event->now_ns - subflow->established_ns < REFUSAL_NS)))
+	is_gone = is_withdrawn(conn, subflow);
+	if (!is_gone && is_refused(subflow, event->now_ns)) {
 		note_refused(plan, conn, subflow, event);
-	else if (endpoint_is_equal(&conn->barred, &remote))
-		conn->barred = (struct endpoint){}; /* there is room for another */
+	} else {
+		if (endpoint_is_equal(&conn->barred, &remote))
+			conn->barred = (struct endpoint){}; /* there is room for another */
+		if (!is_gone)
+			repair_hear_closed(plan, conn, subflow, event);
+	}
 	if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_ELEPHANT)
 		conn_drop_passed(conn);
 	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed)

@@ -30,7 +30,7 @@ struct plan_counters {
 	uint64_t destroyed;
 	uint64_t destroy_failures;
 	uint64_t adopted;           /* connections taken up without their beginning */
-	uint64_t repairs;           /* subflows replaced because their path was dead */
+	uint64_t repairs;           /* subflows replaced: their path was dead, or they were reset */
 	uint64_t lost;              /* subflows closed because their local address had gone */
 	uint64_t false_alarms;      /* subflows that were heard of before they were replaced */
 	uint64_t repairs_denied;    /* left to the kernel: the connection had too many */
@@ -42,6 +42,7 @@ struct plan {
 	struct conn_table table;
 	struct elephant_rule rule;
 	struct policy policy;     /* plan_init() leaves it off */
+	bool does_repair;         /* the same */
 	struct steer steer;       /* plan_init() leaves ports to the kernel */
 	struct refusals refusals; /* plan_init() leaves no destination in peace */
 	uint32_t max_subflows;    /* of one connection, for applications */

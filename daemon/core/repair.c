@@ -7,6 +7,10 @@
 
 #include <errno.h>
 
+/* RFC 8684 3.6: the peer lacks the resources, or it is prohibited. */
+#define RESET_RESOURCES  2
+#define RESET_PROHIBITED 3
+
 bool repair_allow(struct repair_budget *budget, uint64_t now_ns)
 {
 	if (!budget->spent || now_ns - budget->since_ns >= REPAIR_WINDOW_NS)
@@ -76,4 +80,25 @@ void repair_hear_listened(struct plan *plan, struct conn *conn, const struct eve
 		plan->counters.false_alarms++;
 	else
 		replace(plan, conn, subflow, event->now_ns);
+}
+
+void repair_hear_closed(
+	struct plan *plan, struct conn *conn, struct subflow *subflow, const struct event *event)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (!plan->does_repair || !event->error || event->reset_reason == RESET_RESOURCES ||
+		event->reset_reason == RESET_PROHIBITED)
+		return;
+	/* What has never had a second one is nobody's concern. */
+	if (conn->is_server || subflow->state != SUBFLOW_ESTABLISHED || subflow->is_doomed ||
+		conn->next_serial < 2)
+		return;
+	if (!may_repair(plan, conn, event->now_ns))
+		return;
+	conn_say(conn, "the subflow of %s was reset: replaced",
+		endpoint_text(&subflow->local, text));
+	steer_shun(&plan->steer, conn, subflow, event->now_ns);
+	conn->wanted_repair++;
+	conn_renew_tries(conn);
 }

@@ -13,6 +13,7 @@
 struct conn;
 struct event;
 struct plan;
+struct subflow;
 
 /* Of one connection. */
 struct repair_budget {
@@ -25,6 +26,13 @@ bool repair_allow(struct repair_budget *budget, uint64_t now_ns);
 
 /* A subflow is silent while its siblings progress: it is listened for once more. */
 void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct event *event);
+
+/*
+ * The network or the peer has reset @subflow, which is about to be taken out: another is wanted in
+ * its place, even if it was the last. Not if it ended in good order, or the peer wants none.
+ */
+void repair_hear_closed(
+	struct plan *plan, struct conn *conn, struct subflow *subflow, const struct event *event);
 
 /*
  * Where the host stood still for a while, the timer fires before what came in meanwhile is read.

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A path that swallows what it is given: its subflow is closed and replaced, the transfer goes on."""
 import collections
+import time
 
 import pytest
 from app import ADD, App
@@ -77,6 +78,34 @@ def test_repair_can_be_switched_off(fabric):
     wait_until(lambda: app("not t.is_alive()"), "all is sent, by the kernel's own means", 60)
     assert repairs(daemon) == 0
     assert set(ports) <= {local[1] for local, _ in app.subflows()}
+
+
+def kill_all(node):
+    """The peer's kernel resets all our subflows at once."""
+    node.run(["ss", "-tK", "state", "established", "sport", "=", f":{PORT}"])
+
+
+def test_subflows_that_are_reset_are_replaced_even_all_of_them(pair):
+    daemon = pair.serve()
+    pair.sink(port=PORT)
+    app = pair.app(pair.client).connect(pair.far.ip4, PORT)
+    app.set(ADD, 2)
+    before = {local[1] for local, _ in app.wait_subflows(3)}
+    # A join that is reset within its first second was refused.
+    begun = time.monotonic()
+    wait_until(lambda: app("s.send(b'x')") and time.monotonic() > begun + 1.5, "a second")
+    kill_all(pair.server)
+
+    def is_whole():
+        try:
+            after = {local[1] for local, _ in app.subflows()}
+        except OSError:  # there is none at all
+            return False
+        return len(after) == 3 and not before & after
+
+    wait_until(is_whole, "three others")
+    assert repairs(daemon) == 3
+    app("send(s, 1000000)")
 
 
 def test_an_outage_of_everything_is_not_for_us_to_mend(fabric):

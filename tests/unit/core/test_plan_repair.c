@@ -138,6 +138,90 @@ static void a_server_closes_and_leaves_the_rest_to_its_client(void **state)
 	play_assert_subflows(play, 1, 0, 0);
 }
 
+static void is_reset(struct play *play, uint16_t port, int error, int reason)
+{
+	play->now_ns += 2000000000;
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = play_local(port),
+				.remote = play_remote(),
+				.error = error,
+				.reset_reason = reason});
+}
+
+static void one_that_is_reset_is_replaced(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.does_repair = true;
+	play_two(play);
+	is_reset(play, LOCAL_PORT + 1, ECONNRESET, 0);
+	assert_int_equal(play->creates, 2);
+	play_assert_subflows(play, 1, 1, 0);
+	assert_int_equal(play->plan.counters.repairs, 1);
+	assert_int_equal(play->plan.counters.refused_by_peer, 0);
+	/* The last one, too: the kernel keeps the connection for a while. */
+	is_reset(play, LOCAL_PORT, ETIMEDOUT, -1);
+	assert_int_equal(play->creates, 3);
+	play_assert_receipt(play, 1, 0);
+}
+
+static void what_ends_in_good_order_is_not_replaced(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.does_repair = true;
+	play_two(play);
+	is_reset(play, LOCAL_PORT + 1, 0, -1);
+	assert_int_equal(play->creates, 1);
+}
+
+static void nor_what_the_peer_does_not_want(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.does_repair = true;
+	play_two(play);
+	is_reset(play, LOCAL_PORT + 1, ECONNRESET, 2);
+	play_intent(play, 2, 0);
+	play_joined(play, LOCAL_PORT + 2);
+	is_reset(play, LOCAL_PORT + 2, ECONNRESET, 3);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(play->plan.counters.repairs, 0);
+}
+
+static void nor_a_join_that_is_reset_at_once(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.does_repair = true;
+	play_two(play);
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = play_local(LOCAL_PORT + 1),
+				.remote = play_remote(),
+				.error = ECONNRESET});
+	assert_int_equal(play->creates, 1);
+	assert_int_equal(play->plan.counters.refused_by_peer, 1);
+}
+
+static void nor_one_that_never_had_siblings(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.does_repair = true;
+	play_connect(play);
+	is_reset(play, LOCAL_PORT, ECONNRESET, 0);
+	assert_int_equal(play->creates, 0);
+}
+
+static void nothing_is_replaced_where_repair_is_off(void **state)
+{
+	struct play *play = *state;
+
+	play_two(play);
+	is_reset(play, LOCAL_PORT + 1, ECONNRESET, 0);
+	assert_int_equal(play->creates, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
 
 int main(void)
@@ -151,6 +235,12 @@ int main(void)
 		TEST(a_refused_destroy_leaves_it_as_it_was),
 		TEST(flapping_links_are_left_to_the_kernel),
 		TEST(a_server_closes_and_leaves_the_rest_to_its_client),
+		TEST(one_that_is_reset_is_replaced),
+		TEST(what_ends_in_good_order_is_not_replaced),
+		TEST(nor_what_the_peer_does_not_want),
+		TEST(nor_a_join_that_is_reset_at_once),
+		TEST(nor_one_that_never_had_siblings),
+		TEST(nothing_is_replaced_where_repair_is_off),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
