@@ -72,6 +72,21 @@ def served(pair):
     return pair
 
 
+@pytest.fixture
+def homes(pair):
+    """The pair with a second link, .near2 to .far2; what leaves with the client's second address
+    takes it, whatever its destination. The server is not ours: it has the in-kernel path manager."""
+    pair.near2, pair.far2 = pair.veth(pair.client, pair.server, "server2", "client2",
+                                      rate_mbit=1000)
+    for family, near, far in (("-4", pair.near2.ip4, pair.far2.ip4),
+                              ("-6", pair.near2.ip6, pair.far2.ip6)):
+        pair.client.run(["ip", family, "rule", "add", "from", near, "lookup", "102"])
+        pair.client.run(["ip", family, "route", "add", "default", "via", far, "dev", "server2",
+                         "table", "102"])
+    pair.server.run(["ip", "mptcp", "limits", "set", "subflows", "8"])
+    return pair
+
+
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item, call):
     """What both ends saw, where a test with a daemon failed."""

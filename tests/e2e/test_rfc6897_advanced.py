@@ -33,7 +33,7 @@ def listen():
 
 
 def test_events_of_the_kernel_need_privilege(pair):
-    """No push interface: applications without privilege can only look. See subflow_wait()."""
+    """REQ14: no push interface: applications without privilege can only look. See subflow_wait()."""
     app = pair.app(pair.client)
     app(LISTEN)
     with pytest.raises(OSError) as error:
@@ -44,8 +44,42 @@ def test_events_of_the_kernel_need_privilege(pair):
     assert root("listen()") == "listening"
 
 
+def test_only_ip_addresses_name_an_end(pair):
+    """REQ5: no family but IPv4 and IPv6 has Multipath TCP sockets."""
+    app = pair.app(pair.client)
+    app("""
+def has_multipath(family):
+    try:
+        socket.socket(family, socket.SOCK_STREAM, 262).close()
+    except OSError:
+        return False
+    return True
+""")
+    assert app("[family for family in range(128) if has_multipath(family)]") == [2, 10]
+
+
+def test_each_subflow_can_be_measured(served):
+    """REQ6: the kernel's own MPTCP_TCPINFO (linux/mptcp.h), for any application."""
+    served.sink()
+    app = served.app(served.client).connect(served.far.ip4)
+    app.set(ADD, 3)
+    app.wait_subflows(4)
+    app(f"send(s, {16 << 20})")
+    # The sizes of struct mptcp_subflow_data and tcp_info; bytes_acked is at offset 120 of the latter.
+    app("""
+import ctypes
+value = ctypes.create_string_buffer(struct.pack("=IIII", 16, 0, 0, 128), 1024)
+length = ctypes.c_uint32(1024)
+result = ctypes.CDLL(None).getsockopt(s.fileno(), 284, 2, value, ctypes.byref(length))
+""")
+    assert app("result") == 0
+    assert app("struct.unpack_from('=II', value.raw)") == (16, 4)
+    acked = app("[struct.unpack_from('=Q', value.raw, 16 + 128 * n + 120)[0] for n in range(4)]")
+    assert sum(acked) > 4 << 20 and sum(size > 0 for size in acked) > 1, acked
+
+
 def test_no_option_takes_a_profile(served):
-    """Neither performance wishes nor what is to be expected of a flow can be told."""
+    """REQ8 to REQ10: neither performance wishes nor what is to be expected of a flow can be told."""
     served.sink()
     app = served.app(served.client).connect(served.far.ip4)
     for option in (*range(9990, 10002), *range(10009, 10100)):
@@ -56,7 +90,7 @@ def test_no_option_takes_a_profile(served):
 
 
 def test_no_byte_is_sent_twice_on_purpose(served):
-    """The kernel's scheduler knows no redundancy: four subflows carry one copy."""
+    """REQ12: the kernel's scheduler knows no redundancy: four subflows carry one copy."""
     served.sink()
     app = served.app(served.client).connect(served.far.ip4)
     app.set(ADD, 3)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from app import ADD, REMOVE
+from app import ADD, ENABLE
 from lab.netns import wait_until
 
 PORT = 7000
@@ -46,6 +46,29 @@ def test_a_socket_bound_to_an_address_uses_no_other(served):
     assert {local[0] for local, _ in app.wait_subflows(4)} == {other}
 
 
+def test_a_socket_bound_to_a_device_uses_no_other(homes):
+    """4.2.1, and 3.1.1 and 3.1.3: not even where every connection is to use all devices."""
+    homes.serve({"policy": {"fullmesh": "yes"}}, [homes.client])
+    homes.sink()
+    app = homes.app(homes.client).open()
+    app(f"""
+s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b"server2")
+s.connect(({homes.far2.ip4!r}, {PORT}))
+s.send(b"x")
+""")
+    before = homes.client.tx_bytes()
+    app.set(ADD, 2)
+    assert {local[0] for local, _ in app.wait_subflows(3)} == {homes.near2.ip4}
+    app(f"send(s, {4 << 20})")
+    after = wait_until(lambda: (now := homes.client.tx_bytes())["server2"] > 4 << 20 and now,
+                       "4 MiB left the client")
+    assert after["server"] - before["server"] < 1 << 20
+    # The same connection without: both devices.
+    other = homes.app(homes.client).connect(homes.far.ip4)
+    wait_until(lambda: {local[0] for local, _ in other.subflows()} == {
+        homes.near.ip4, homes.near2.ip4}, "a subflow from each address")
+
+
 def test_close_ends_every_subflow(served):
     """4.3.1"""
     server = served.sink()
@@ -58,7 +81,7 @@ def test_close_ends_every_subflow(served):
 
 
 def test_shutdown_closes_one_direction_of_all_subflows(served):
-    """4.3.1"""
+    """4.3.2"""
     served.server_app = served.app(served.server)
     served.server_app(f"""
 listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
@@ -76,7 +99,7 @@ listener.listen()
 
 
 def test_abort_resets_every_subflow(served):
-    """4.3.1: what SO_LINGER with no time does to a TCP connection."""
+    """4.3.2: what SO_LINGER with no time does to a TCP connection."""
     server = served.sink()
     app = open_four(served)
     app("s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack('ii', 1, 0)); s.close()")
@@ -134,6 +157,28 @@ def test_nagle_is_off_for_the_connection(served):
     assert app("s.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)") == 1
     # Fewer than the congestion window: that makes segments wait, and merges them, too.
     assert send() == 8
+
+
+def test_nagle_off_leaves_the_scheduler_alone(served):
+    """4.4.2: the kernel might send over one subflow only, and does not."""
+    served.sink()
+    app = open_four(served)
+    app("s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)")
+    app(f"send(s, {16 << 20})")
+    sent = [int(re.search(r" bytes_sent:(\d+)", row)[1]) for row in rows(served.client, "-i")]
+    assert len(sent) == 4 and sum(size > 100000 for size in sent) > 1, sent
+
+
+def test_small_buffers_do_not_switch_it_off(served):
+    """4.4.3: the kernel might take them for a wish not to use Multipath TCP, and does not."""
+    served.sink()
+    app = served.app(served.client).open()
+    app("s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1);"
+        "s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)")
+    app(f"s.connect(({served.far.ip4!r}, {PORT})); s.send(b'x')")
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    assert app.get(ENABLE) == 1
 
 
 @pytest.mark.parametrize("when", ["before", "after"])

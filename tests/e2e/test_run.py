@@ -60,3 +60,15 @@ def test_requests_are_refused_once_it_is_off(served):
     served.sink()
     assert run(served, "set(ENABLE, 0); set(ADD, 3); set(ENABLE, 1)", 1) == [
         [0, errno.EOPNOTSUPP, 0], 262, 1]
+
+
+def test_a_bound_socket_with_enable_uses_the_address_that_it_is_bound_to(served):
+    """RFC 6897 5.3.2: Multipath TCP is on, and no address is used that the program did not give."""
+    served.sink()
+    other = served.near.ip4.rpartition(".")[0] + ".99"
+    served.client.ip(f"address add {other}/24 dev {served.near.device}")
+    steps = f"set(ENABLE, 0); s.bind(({other!r}, 0)); set(ENABLE, 1); set(ADD, 3)"
+    assert run(served, steps, 4) == [[0, 0, 0], 262, 4]
+    (connection,) = [c for c in served.daemon.status()["connections"]
+                     if c["role"] == "server" and c["namespace"] == served.server.name]
+    assert {s["remote"].rpartition(":")[0] for s in connection["subflows"]} == {other}

@@ -10,6 +10,15 @@ ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "rfc6897.md").read_text()
 ROW = re.compile(r"^\| (\d+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \| ([^|]+) \|$", re.M)
 ROWS = ROW.findall(PAGE)
+# The words in capitals of sections 3 to 5, in the RFC's order; 5.3.2 has two in one sentence.
+KEYWORDS = """
+4.2.1 MUST, 4.2.1 MAY, 4.2.2 MUST, 4.2.2 MAY, 4.2.2 SHOULD, 4.2.2 SHOULD,
+4.4.1 SHOULD, 4.4.2 SHOULD, 4.4.2 MAY, 4.4.3 MAY,
+5.3.1 MAY, 5.3.2 SHOULD, 5.3.2 MUST, 5.3.2 MUST, 5.3.2 MUST NOT,
+5.3.3 MUST, 5.3.3 MAY, 5.3.3 MUST, 5.3.3 MAY, 5.3.3 RECOMMENDED, 5.3.3 MAY, 5.3.3 MUST, 5.3.3 SHOULD, 5.3.3 SHOULD,
+5.3.4 MUST, 5.3.4 MUST, 5.3.5 SHOULD, 5.3.5 SHOULD
+"""
+REQUIREMENTS = 14
 
 
 def test_the_rows_are_numbered():
@@ -32,7 +41,14 @@ def test_each_deviation_is_explained_at_the_top():
 
 def test_every_requirement_has_its_row():
     named = {int(number) for row in ROWS for number in re.findall(r"REQ(\d+)", row[1])}
-    assert named == set(range(1, max(named) + 1)) and max(named) >= 11
+    assert named == set(range(1, REQUIREMENTS + 1))
+    assert f"the {REQUIREMENTS} requirements" in PAGE
+
+
+def test_every_word_in_capitals_has_its_row():
+    words = [word.strip() for word in KEYWORDS.split(",")]
+    assert [row[1] for row in ROWS if re.search(r"[A-Z]{3,}$", row[1])] == words
+    assert f"Each of its {len(words)} words in capitals" in PAGE
 
 
 @pytest.mark.parametrize("row", ROWS, ids=[row[0] for row in ROWS])
