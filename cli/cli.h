@@ -15,6 +15,7 @@ struct verb {
 
 extern const struct verb status_verb;
 extern const struct verb explain_verb;
+extern const struct verb watch_verb;
 extern const struct verb doctor_verb;
 extern const struct verb run_verb;
 

@@ -148,6 +148,52 @@ int control_ask(
 	return 0;
 }
 
+static int read_lines(FILE *stream, int (*each)(void *arg, const char *line, size_t len), void *arg)
+{
+	char *line = NULL;
+	size_t size = 0;
+	ssize_t len;
+	int r = 0;
+
+	while (r == 0 && (len = getline(&line, &size, stream)) > 0)
+		r = each(arg, line, (size_t)len);
+	free(line);
+	return r ? r : -ECONNRESET;
+}
+
+static int wait_readable(int fd, int timeout_ms)
+{
+	struct pollfd readable = {.fd = fd, .events = POLLIN};
+	int64_t deadline_ms = now_ms() + timeout_ms, left_ms = timeout_ms;
+	int r;
+
+	while ((r = poll(&readable, 1, left_ms > 0 ? (int)left_ms : 0)) < 0 && errno == EINTR)
+		left_ms = deadline_ms - now_ms();
+	return r < 0 ? -errno : r ? 0 : -ETIMEDOUT;
+}
+
+int control_watch(const char *path, const char *request, int timeout_ms,
+	int (*each)(void *arg, const char *line, size_t len), void *arg)
+{
+	FILE *stream;
+	int fd, r;
+
+	r = open_socket(path, timeout_ms, &fd);
+	if (r < 0)
+		return r;
+	r = send_request(fd, request);
+	if (r == 0)
+		r = wait_readable(fd, timeout_ms);
+	stream = r == 0 ? fdopen(fd, "r") : NULL;
+	if (!stream) {
+		close(fd);
+		return r ? r : -ENOMEM;
+	}
+	r = read_lines(stream, each, arg);
+	fclose(stream);
+	return r;
+}
+
 void control_explain(int error, const char *path, int timeout_ms, char *ret_text, size_t size)
 {
 	switch (-error) {
@@ -175,6 +221,9 @@ void control_explain(int error, const char *path, int timeout_ms, char *ret_text
 	case ENODATA:
 		snprintf(ret_text, size, "subflowd hung up on %s without an answer; see its log",
 			path);
+		break;
+	case ECONNRESET:
+		snprintf(ret_text, size, "subflowd on %s has ended, or gave this client up", path);
 		break;
 	case EFBIG:
 		snprintf(ret_text, size,

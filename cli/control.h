@@ -32,7 +32,16 @@ const char *control_path(const char *option);
 int control_ask(
 	const char *path, const char *request, int timeout_ms, char **ret_answer, size_t *ret_len);
 
-/* Writes what the error of control_ask() means and what to do next, as one line. */
+/*
+ * Sends the line @request, and calls @each with each line of the answer, its newline included, as
+ * it comes. @timeout_ms is for the first one. Returns what @each returned when that was not 0, or
+ * as control_ask(); -ECONNRESET: the daemon has ended.
+ */
+int control_watch(const char *path, const char *request, int timeout_ms,
+	int (*each)(void *arg, const char *line, size_t len), void *arg);
+
+/* Writes what the error of control_ask() or control_watch() means and what to do next, as one line.
+ */
 void control_explain(int error, const char *path, int timeout_ms, char *ret_text, size_t size);
 
 #endif

@@ -11,6 +11,7 @@ enum { EXIT_USAGE = 2 };
 static const struct verb *const verbs[] = {
 	&status_verb,
 	&explain_verb,
+	&watch_verb,
 	&doctor_verb,
 	&run_verb,
 };

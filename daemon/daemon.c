@@ -8,6 +8,7 @@
 #include "base/service.h"
 #include "control/server.h"
 #include "control/status.h"
+#include "control/watch.h"
 #include "core/adoption.h"
 #include "core/multihome.h"
 #include "core/plan.h"
@@ -36,6 +37,7 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ERROR_MAX 512
@@ -175,6 +177,25 @@ static void read_locals(struct daemon *daemon, struct action action)
 					 .error = -err});
 }
 
+/* Whose connection it is, as the kernel says. */
+static void find_owner(struct daemon *daemon, struct action action)
+{
+	const struct served_netns *netns = served_find(&daemon->served, action.key.netns);
+	struct event event = {
+		.kind = EVENT_OWNER, .key = action.key, .now_ns = loop_now_ns(), .error = ENONET};
+	struct diag_conn conn;
+	int err;
+
+	if (netns && netns->state == SERVED_YES && !netns_enter(netns->path, netns->cookie)) {
+		err = diag_find(action.key.token, &conn);
+		if (*netns->path)
+			netns_leave();
+		event.error = -err;
+		event.uid = err ? 0 : conn.uid;
+	}
+	plan_hear(&daemon->plan, &event);
+}
+
 static void withdraw(struct daemon *daemon, struct action action)
 {
 	int err = open_hand(daemon, action.key.netns);
@@ -199,7 +220,8 @@ static void found(void *arg, const struct diag_conn *conn)
 		.key = {.netns = search->netns, .token = conn->token},
 		.now_ns = loop_now_ns(),
 		.local = conn->local,
-		.remote = conn->remote};
+		.remote = conn->remote,
+		.uid = conn->uid};
 
 	plan_hear(&search->daemon->plan, &event);
 }
@@ -296,6 +318,53 @@ static void arm_timer(struct daemon *daemon, uint64_t deadline_ns)
 	timerfd_settime(daemon->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
+static uint64_t clock_us(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	return (uint64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000;
+}
+
+/* Tells those who watch what has happened. */
+static void tell_news(struct daemon *daemon)
+{
+	const struct served_netns *netns;
+	const struct news *news;
+	const struct conn *conn;
+	const uint32_t *uid;
+	uint64_t lost;
+	char *line;
+
+	while ((news = news_next(&daemon->plan.news))) {
+		netns = served_find(&daemon->served, news->key.netns);
+		/* Meanwhile it may be known whose it is. */
+		conn = conn_find(&daemon->plan.table, &news->key);
+		uid = news->has_uid ? &news->uid : conn && conn->has_uid ? &conn->uid : NULL;
+		line = watch_write_news(news, netns ? netns->name : NULL, clock_us());
+		if (line)
+			server_tell(&daemon->server, uid, line);
+		free(line);
+	}
+	lost = news_take_lost(&daemon->plan.news);
+	if (lost)
+		server_tell_lost(&daemon->server, lost);
+	daemon->plan.news.is_wanted = daemon->server.watchers;
+	daemon->plan.wants_owners = daemon->server.user_watchers;
+}
+
+static void tell_netns(struct daemon *daemon, const char *event, const struct served_netns *netns)
+{
+	char *line;
+
+	if (!daemon->server.watchers)
+		return;
+	line = watch_write_netns(event, netns->name, netns->why, clock_us());
+	if (line)
+		server_tell_all(&daemon->server, line);
+	free(line);
+}
+
 /* Carries out what the judgement wants; results go back to it as events. */
 static void act(struct daemon *daemon)
 {
@@ -314,6 +383,9 @@ static void act(struct daemon *daemon)
 			break;
 		case ACTION_LOCALS:
 			read_locals(daemon, *action);
+			break;
+		case ACTION_OWNER:
+			find_owner(daemon, *action);
 			break;
 		case ACTION_SEARCH:
 			search_again(daemon, *action);
@@ -338,6 +410,7 @@ static void act(struct daemon *daemon)
 		}
 	}
 	close_hand(daemon);
+	tell_news(daemon);
 	if (!TAILQ_EMPTY(&daemon->plan.table.retries))
 		arm_timer(daemon, plan_tick(&daemon->plan, 0));
 }
@@ -404,8 +477,14 @@ static void netns_serving(void *owner, const struct served_netns *netns)
 {
 	struct daemon *daemon = owner;
 
+	tell_netns(daemon, "namespace_served", netns);
 	search(daemon, netns);
 	act(daemon);
+}
+
+static void netns_left(void *owner, const struct served_netns *netns)
+{
+	tell_netns(owner, "namespace_left_alone", netns);
 }
 
 /* The scout knows more of the paths that this connection may take. */
@@ -445,17 +524,71 @@ static int netns_begun(void *owner, uint64_t cookie)
 	return hooks_serve(&daemon->hooks, cookie);
 }
 
-static void netns_ended(void *owner, uint64_t cookie)
+static void netns_ended(void *owner, const struct served_netns *netns)
 {
 	struct daemon *daemon = owner;
 
-	hooks_unserve(&daemon->hooks, cookie);
-	scout_forget(&daemon->scout, cookie);
-	plan_forget_netns(&daemon->plan, cookie);
+	hooks_unserve(&daemon->hooks, netns->cookie);
+	scout_forget(&daemon->scout, netns->cookie);
+	plan_forget_netns(&daemon->plan, netns->cookie);
+	act(daemon);
+	if (netns->state != SERVED_ALONE)
+		tell_netns(daemon, "namespace_ended", netns);
+}
+
+static void found_owner(void *arg, const struct diag_conn *conn)
+{
+	const struct search *search = arg;
+	struct event event = {.kind = EVENT_OWNER,
+		.key = {.netns = search->netns, .token = conn->token},
+		.now_ns = loop_now_ns(),
+		.uid = conn->uid};
+
+	plan_hear(&search->daemon->plan, &event);
+}
+
+/* Whose the connections are that are there. From now on each new one's owner is found out too. */
+static void learn_owners(struct daemon *daemon)
+{
+	const struct served_netns *netns;
+	struct search search = {.daemon = daemon};
+	int err;
+
+	if (daemon->plan.wants_owners)
+		return;
+	daemon->plan.wants_owners = true;
+	TAILQ_FOREACH (netns, &daemon->served.list, entry) {
+		search.netns = netns->cookie;
+		if (netns->state != SERVED_YES || netns_enter(netns->path, netns->cookie))
+			continue;
+		err = diag_dump(found_owner, &search);
+		if (*netns->path)
+			netns_leave();
+		if (err)
+			log_warning(
+				"whose the connections in %s are cannot be found out: %s; their "
+				"users cannot watch them",
+				netns->name, strerror(-err));
+	}
 	act(daemon);
 }
 
-static char *answer_request(void *owner, const struct peer *peer, const char *request)
+static char *begin_watch(struct daemon *daemon, const struct peer *peer, bool *ret_stays)
+{
+	if (!peer->is_operator)
+		learn_owners(daemon);
+	*ret_stays = daemon->plan.news.is_wanted = true;
+	return watch_write_begin(clock_us());
+}
+
+static char *tell_lost(void *owner, uint64_t count)
+{
+	(void)owner;
+	return watch_write_lost(count, clock_us());
+}
+
+static char *answer_request(
+	void *owner, const struct peer *peer, const char *request, bool *ret_stays)
 {
 	struct daemon *daemon = owner;
 	struct status_view view = {
@@ -473,9 +606,11 @@ static char *answer_request(void *owner, const struct peer *peer, const char *re
 		.started_ns = daemon->started_ns,
 	};
 
-	if (strcmp(request, "status"))
-		return status_write_error("unknown request; there is: status");
-	return status_write(&view);
+	if (!strcmp(request, "status"))
+		return status_write(&view);
+	if (!strcmp(request, "watch"))
+		return begin_watch(daemon, peer, ret_stays);
+	return status_write_error("unknown request; there are: status, watch");
 }
 
 static void signals_ready(struct source *source, uint32_t events)
@@ -649,6 +784,7 @@ static int begin(struct daemon *daemon)
 	}
 	daemon->server.owner = daemon;
 	daemon->server.answer = answer_request;
+	daemon->server.tell_lost = tell_lost;
 	daemon->server.group = settings_group(settings);
 	err = server_init(&daemon->server, &daemon->loop, settings->socket);
 	if (err) {
@@ -669,6 +805,7 @@ static int begin(struct daemon *daemon)
 	daemon->served.owner = daemon;
 	daemon->served.begun = netns_begun;
 	daemon->served.serving = netns_serving;
+	daemon->served.left = netns_left;
 	daemon->served.ended = netns_ended;
 	err = served_init(&daemon->served, &daemon->loop);
 	if (err)

@@ -17,6 +17,9 @@
 
 #define CLIENTS_MAX 32
 
+/* What waits for a watcher that is slow; some thousand events. */
+#define BACKLOG_MAX (1 << 20)
+
 struct client {
 	TAILQ_ENTRY(client) entry;
 	struct source source;
@@ -25,6 +28,9 @@ struct client {
 	struct request request;
 	char *answer; /* NULL while the request is being read */
 	size_t answer_len, written;
+	bool is_watcher;
+	bool is_deaf;  /* it has closed its own direction */
+	uint64_t lost; /* events that it is still to be told of */
 };
 
 static void drop(struct client *client)
@@ -33,6 +39,8 @@ static void drop(struct client *client)
 
 	TAILQ_REMOVE(&server->clients, client, entry);
 	server->count--;
+	server->watchers -= client->is_watcher;
+	server->user_watchers -= client->is_watcher && !client->peer.is_operator;
 	loop_remove(server->loop, &client->source);
 	close(client->source.fd);
 	free(client->answer);
@@ -58,10 +66,89 @@ static void give(struct client *client)
 	drop(client);
 }
 
+/* Appends a line to what waits for a watcher. */
+static void append(struct client *client, const char *line)
+{
+	size_t len = strlen(line), waiting = client->answer_len - client->written;
+	char *larger;
+
+	if (client->lost || waiting + len > BACKLOG_MAX) {
+		client->lost++;
+		client->server->untold++;
+		return;
+	}
+	memmove(client->answer, client->answer + client->written, waiting);
+	client->written = 0;
+	client->answer_len = waiting;
+	larger = realloc(client->answer, waiting + len + 1);
+	if (!larger) {
+		client->lost++;
+		client->server->untold++;
+		return;
+	}
+	client->answer = larger;
+	memcpy(larger + waiting, line, len + 1);
+	client->answer_len += len;
+}
+
+static void append_lost(struct client *client)
+{
+	char *line = client->server->tell_lost(client->server->owner, client->lost);
+
+	if (!line)
+		return;
+	client->lost = 0;
+	append(client, line);
+	free(line);
+}
+
+/* -errno: the watcher is gone. */
+static int give_watcher(struct client *client)
+{
+	uint32_t events = client->is_deaf ? 0 : EPOLLIN;
+	ssize_t n;
+
+	for (;;) {
+		if (client->written == client->answer_len && client->lost)
+			append_lost(client);
+		if (client->written == client->answer_len)
+			break;
+		n = send(client->source.fd, client->answer + client->written,
+			client->answer_len - client->written, MSG_NOSIGNAL | MSG_DONTWAIT);
+		if (n < 0 && errno != EAGAIN)
+			return -errno;
+		if (n < 0) {
+			events |= EPOLLOUT;
+			break;
+		}
+		client->written += n;
+	}
+	return loop_change(client->server->loop, &client->source, events);
+}
+
+/* What a watcher says is no matter; that it has ended is. */
+static void hear_watcher(struct client *client)
+{
+	char bytes[REQUEST_BYTES_MAX];
+	ssize_t n = recv(client->source.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+
+	if (n == 0)
+		client->is_deaf = true;
+}
+
+static void serve_watcher(struct client *client, uint32_t events)
+{
+	if (events & EPOLLIN)
+		hear_watcher(client);
+	if (events & (EPOLLERR | EPOLLHUP) || give_watcher(client))
+		drop(client);
+}
+
 static void take(struct client *client)
 {
 	char bytes[REQUEST_BYTES_MAX];
 	ssize_t n = recv(client->source.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	bool stays = false;
 	int got;
 
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
@@ -71,20 +158,29 @@ static void take(struct client *client)
 		return;
 	if (got > 0)
 		client->answer = client->server->answer(
-			client->server->owner, &client->peer, client->request.line);
+			client->server->owner, &client->peer, client->request.line, &stays);
 	if (!client->answer) {
 		drop(client);
 		return;
 	}
 	client->answer_len = strlen(client->answer);
-	give(client);
+	if (!stays) {
+		give(client);
+		return;
+	}
+	client->is_watcher = true;
+	client->server->watchers++;
+	client->server->user_watchers += !client->peer.is_operator;
+	serve_watcher(client, 0);
 }
 
 static void client_ready(struct source *source, uint32_t events)
 {
 	struct client *client = SOURCE_OWNER(source, struct client, source);
 
-	if (events & EPOLLERR || (client->answer && events & EPOLLHUP))
+	if (client->is_watcher)
+		serve_watcher(client, events);
+	else if (events & EPOLLERR || (client->answer && events & EPOLLHUP))
 		drop(client);
 	else if (client->answer)
 		give(client);
@@ -189,6 +285,51 @@ int server_init(struct server *server, struct loop *loop, const char *path)
 fail:
 	server_done(server);
 	return err;
+}
+
+static void tell(struct client *client, const char *line)
+{
+	append(client, line);
+	if (give_watcher(client))
+		drop(client);
+}
+
+void server_tell_all(struct server *server, const char *line)
+{
+	struct client *client, *next;
+
+	for (client = TAILQ_FIRST(&server->clients); client; client = next) {
+		next = TAILQ_NEXT(client, entry);
+		if (client->is_watcher)
+			tell(client, line);
+	}
+}
+
+void server_tell(struct server *server, const uint32_t *uid, const char *line)
+{
+	struct client *client, *next;
+
+	for (client = TAILQ_FIRST(&server->clients); client; client = next) {
+		next = TAILQ_NEXT(client, entry);
+		if (client->is_watcher &&
+			(client->peer.is_operator || (uid && client->peer.uid == *uid)))
+			tell(client, line);
+	}
+}
+
+void server_tell_lost(struct server *server, uint64_t count)
+{
+	struct client *client, *next;
+
+	for (client = TAILQ_FIRST(&server->clients); client; client = next) {
+		next = TAILQ_NEXT(client, entry);
+		if (!client->is_watcher)
+			continue;
+		client->lost += count;
+		server->untold += count;
+		if (give_watcher(client))
+			drop(client);
+	}
 }
 
 void server_done(struct server *server)

@@ -1,11 +1,15 @@
 /* SPDX-License-Identifier: MIT */
-/* The operator's window: a Unix socket that takes one line and gives one answer. */
+/*
+ * The operator's window: a Unix socket that takes one line and gives one answer, or goes on
+ * telling what happens.
+ */
 #ifndef SUBFLOW_SERVER_H
 #define SUBFLOW_SERVER_H
 
 #include "base/loop.h"
 #include "control/peer.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -15,21 +19,40 @@ struct server {
 	char *path;
 	TAILQ_HEAD(, client) clients; /* oldest first */
 	uint32_t count;
-	uint64_t refused; /* clients that gave way to newer ones */
-	gid_t group;      /* of the operators, see peer_read(); set by the caller */
+	uint32_t watchers, user_watchers; /* all; those that are no operators */
+	uint64_t refused;                 /* clients that gave way to newer ones */
+	uint64_t untold;                  /* events that watchers were too slow for */
+	gid_t group;                      /* of the operators, see peer_read(); set by the caller */
 
 	void *owner;
-	/* Answers @request on the heap; NULL when memory is short. */
-	char *(*answer)(void *owner, const struct peer *peer, const char *request);
+	/*
+	 * Answers @request on the heap; NULL when memory is short. With *@ret_stays the client
+	 * is a watcher from then on.
+	 */
+	char *(*answer)(void *owner, const struct peer *peer, const char *request, bool *ret_stays);
+	/* The line that tells a watcher that it missed @count events, as above. */
+	char *(*tell_lost)(void *owner, uint64_t count);
 };
 
 /*
  * Listens at @path, whose folder is made if it is missing; a socket file that
- * nobody listens on is replaced. @owner, @answer and @group are set by
- * the caller.
+ * nobody listens on is replaced. @owner, @answer, @tell_lost and @group
+ * are set by the caller.
  * -EADDRINUSE: somebody listens there.
  */
 int server_init(struct server *server, struct loop *loop, const char *path);
+/*
+ * Sends @line, which ends with a newline, to the watchers. Who is too slow misses it, and is told
+ * how much that was as soon as there is room.
+ */
+void server_tell_all(struct server *server, const char *line);
+
+/* The same, to operators and the user @uid; NULL = to operators alone. */
+void server_tell(struct server *server, const uint32_t *uid, const char *line);
+
+/* Events were lost on the way to here: every watcher is told. */
+void server_tell_lost(struct server *server, uint64_t count);
+
 void server_done(struct server *server);
 
 #endif

@@ -95,6 +95,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "connections_refused", view->plan->table.refused);
 	put_number(object, "namespaces_refused", view->served->refused);
 	put_number(object, "clients_refused", view->server->refused);
+	put_number(object, "events_untold", view->server->untold);
 	return object;
 }
 
@@ -131,6 +132,7 @@ static struct json_object *write_daemon(const struct status_view *view)
 	json_object_object_add(object, "elephant", write_rule(&view->plan->rule));
 	json_object_object_add(object, "policy", write_policy(&view->plan->policy));
 	put_number(object, "max_subflows", view->plan->max_subflows);
+	put_number(object, "watchers", view->server->watchers);
 	json_object_object_add(object, "counters", write_counters(view));
 	json_object_object_add(object, "create_us", write_histogram(view->create_us));
 	return object;
@@ -156,14 +158,6 @@ static struct json_object *write_subflows(const struct conn *conn)
 		[SUBFLOW_ESTABLISHED] = "established",
 		[SUBFLOW_CLOSING] = "closing",
 	};
-	static const char *const askers[] = {
-		[ASKER_NOBODY] = NULL,
-		[ASKER_APPLICATION] = "application",
-		[ASKER_ELEPHANT] = "elephant",
-		[ASKER_POLICY] = "ndiffports",
-		[ASKER_REPAIR] = "repair",
-		[ASKER_MESH] = "fullmesh",
-	};
 	struct json_object *array = json_object_new_array(), *object;
 	const struct subflow *subflow;
 
@@ -173,7 +167,7 @@ static struct json_object *write_subflows(const struct conn *conn)
 		put_endpoint(object, "remote", &subflow->remote);
 		put_number(object, "id", subflow->id);
 		put_text(object, "state", states[subflow->state]);
-		put_text(object, "asked_by", askers[subflow->asker]);
+		put_text(object, "asked_by", conn_asker_text(subflow->asker));
 		json_object_object_add(object, "path", write_path(&subflow->path));
 		json_object_array_add(array, object);
 	}

@@ -23,6 +23,8 @@ void adoption_begin(struct plan *plan, uint64_t netns)
 void adoption_hear_found(struct conn *conn, const struct event *event)
 {
 	conn->is_listed = true;
+	conn->has_uid = true;
+	conn->uid = event->uid;
 	if (conn->is_created)
 		return;
 	conn->local = event->local;
@@ -74,6 +76,7 @@ static void take_up(struct plan *plan, struct conn *conn)
 	plan->counters.adopted++;
 	conn_say(conn, conn->is_server ? "accepted: only its client can open subflows"
 				       : "taken up: its beginning was not seen");
+	news_add(&plan->news, NEWS_ADOPTED, conn);
 	action = actions_add(&plan->actions, ACTION_CLAIM, conn);
 	if (!action)
 		return;
@@ -94,6 +97,7 @@ void adoption_end(struct plan *plan, uint64_t netns)
 				take_up(plan, conn);
 		} else if (conn->is_established) {
 			actions_add(&plan->actions, ACTION_FORGET, conn);
+			news_add(&plan->news, NEWS_CLOSED, conn);
 			conn_free(&plan->table, conn);
 		}
 	}
@@ -102,8 +106,10 @@ void adoption_end(struct plan *plan, uint64_t netns)
 void adoption_hear_claimed(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	conn->is_foreign = event->error == EINVAL;
-	if (conn->is_foreign)
+	if (conn->is_foreign) {
 		conn_say(conn, "cannot be split: its socket is older than Subflow's service of "
 			       "this namespace");
+		news_add(&plan->news, NEWS_FOREIGN, conn);
+	}
 	opening_run(plan, conn, 0);
 }

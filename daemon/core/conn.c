@@ -218,6 +218,20 @@ void conn_want_again(struct conn *conn, enum subflow_asker asker)
 		conn->wanted_policy++;
 }
 
+const char *conn_asker_text(enum subflow_asker asker)
+{
+	static const char *const askers[] = {
+		[ASKER_NOBODY] = NULL,
+		[ASKER_APPLICATION] = "application",
+		[ASKER_ELEPHANT] = "elephant",
+		[ASKER_POLICY] = "ndiffports",
+		[ASKER_REPAIR] = "repair",
+		[ASKER_MESH] = "fullmesh",
+	};
+
+	return askers[asker];
+}
+
 void conn_renew_tries(struct conn *conn)
 {
 	if (!conn->retry_ns)

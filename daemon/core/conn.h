@@ -67,6 +67,8 @@ struct conn {
 	bool is_listed;      /* the kernel has named it in the search that goes on */
 	bool is_sought;      /* unknown, and searched for once already */
 	bool is_bound;       /* the application chose the local address, or the device */
+	bool has_uid;        /* @uid is known */
+	uint32_t uid;        /* of the application */
 	TAILQ_HEAD(subflow_list, subflow) subflows;
 	uint32_t n_subflows;
 	uint32_t next_serial;
@@ -147,6 +149,9 @@ uint32_t conn_count_all(const struct conn *conn);
 /* Takes one of those still to be opened, of which there must be one. */
 enum subflow_asker conn_take_wanted(struct conn *conn);
 void conn_want_again(struct conn *conn, enum subflow_asker asker);
+
+/* Who asked, for the operator; NULL = nobody here. */
+const char *conn_asker_text(enum subflow_asker asker);
 
 /* What is newly wanted does not pay for what was given up before. */
 void conn_renew_tries(struct conn *conn);

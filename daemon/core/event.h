@@ -32,7 +32,8 @@ enum event_kind {
 	EVENT_CREATE_DONE,   /* serial, error; ENONET: the namespace cannot be entered */
 	EVENT_DESTROY_DONE,  /* serial, error */
 	EVENT_LOCALS,        /* locals, n_locals, error */
-	EVENT_FOUND,         /* the kernel lists this connection: local, remote */
+	EVENT_OWNER,         /* uid, error */
+	EVENT_FOUND,         /* the kernel lists this connection: local, remote, uid */
 	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, is_server */
 	EVENT_CLAIM_DONE,    /* error; EINVAL: the in-kernel path manager owns it */
 	EVENT_LISTEN_DONE,   /* serial, error; EAGAIN: it was heard of meanwhile */
@@ -51,6 +52,7 @@ struct event {
 	bool is_transient; /* and its T flag: the subflow may be tried again */
 	uint64_t bytes, threshold;
 	uint32_t adds, removes;        /* see struct intent */
+	uint32_t uid;                  /* of the application */
 	uint32_t serial;               /* of the subflow that the action was about */
 	const struct endpoint *locals; /* the usable addresses of the namespace; the caller's */
 	uint32_t n_locals;
@@ -62,6 +64,7 @@ enum action_kind {
 	ACTION_DESTROY,  /* the subflow local, remote; answered by EVENT_DESTROY_DONE */
 	ACTION_WITHDRAW, /* tell the peer that the local address @id is no more */
 	ACTION_LOCALS,   /* which local addresses are there; answered by EVENT_LOCALS */
+	ACTION_OWNER,    /* whose connection it is; answered by EVENT_OWNER */
 	ACTION_SEARCH,   /* list the connections of the namespace: adoption_begin() to _end() */
 	ACTION_CLAIM,    /* is the connection ours to change? answered by EVENT_CLAIM_DONE */
 	ACTION_LISTEN,   /* is the subflow local, remote still silent? by EVENT_LISTEN_DONE */

@@ -43,6 +43,7 @@ void plan_done(struct plan *plan)
 	steer_done(&plan->steer);
 	refusals_done(&plan->refusals);
 	actions_done(&plan->actions);
+	news_done(&plan->news);
 }
 
 const struct action *plan_next(struct plan *plan)
@@ -80,6 +81,9 @@ static void hear_created(struct plan *plan, struct conn *conn, const struct even
 	if (!*conn->why)
 		conn_say(conn, conn->is_server ? "accepted: only its client can open subflows"
 					       : "too small to split");
+	if (plan->wants_owners)
+		actions_add(&plan->actions, ACTION_OWNER, conn);
+	news_add(&plan->news, NEWS_CONNECTION, conn);
 }
 
 static void hear_subflow_established(
@@ -102,6 +106,7 @@ static void hear_subflow_established(
 	subflow->id = event->id;
 	subflow->state = SUBFLOW_ESTABLISHED;
 	subflow->established_ns = event->now_ns;
+	news_add_subflow(&plan->news, NEWS_SUBFLOW_UP, conn, subflow, "");
 	if (subflow->asker == ASKER_ELEPHANT)
 		conn_note_passed(conn);
 	if (subflow->is_doomed)
@@ -146,6 +151,21 @@ static bool is_refused(const struct subflow *subflow, uint64_t now_ns)
 		       now_ns - subflow->established_ns < REFUSAL_NS);
 }
 
+/* Why a subflow that was up is not any more. */
+static void tell_closed(struct plan *plan, const struct conn *conn, const struct subflow *subflow,
+	const struct event *event)
+{
+	struct refusal refusal = {.error = event->error, .reset_reason = event->reset_reason};
+	const char *why = "the peer closed it";
+	char text[REFUSALS_TEXT_MAX];
+
+	if (subflow->state == SUBFLOW_CLOSING)
+		why = subflow->is_lost ? "its path is dead" : "closed here";
+	else if (event->reset_reason >= 0 || event->error)
+		why = refusal_text(&refusal, text);
+	news_add_subflow(&plan->news, NEWS_SUBFLOW_CLOSED, conn, subflow, why);
+}
+
 static void hear_subflow_closed(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct endpoint remote = endpoint_unmap(&event->remote);
@@ -159,9 +179,11 @@ static void hear_subflow_closed(struct plan *plan, struct conn *conn, const stru
 	is_gone = is_withdrawn(conn, subflow);
 	if (!is_gone && is_refused(subflow, event->now_ns)) {
 		note_refused(plan, conn, subflow, event);
+		news_add_subflow(&plan->news, NEWS_SUBFLOW_REFUSED, conn, subflow, conn->why);
 	} else {
 		if (endpoint_is_equal(&conn->barred, &remote))
 			conn->barred = (struct endpoint){}; /* there is room for another */
+		tell_closed(plan, conn, subflow, event);
 		if (!is_gone)
 			repair_hear_closed(plan, conn, subflow, event);
 	}
@@ -205,12 +227,14 @@ static void hear_threshold(struct plan *plan, struct conn *conn, const struct ev
 	if (!elephant_decide(&plan->rule, event->bytes, subflows, &why)) {
 		conn_say(conn, "no more at %.0f MB: %s (%u of %u)", event->threshold / MB, why,
 			subflows, plan->rule.max_subflows);
+		news_add_threshold(&plan->news, conn, event->threshold, event->bytes);
 		return;
 	}
 	if (conn_add_passed(conn, event->threshold, event->bytes))
 		return;
 	conn_say(conn, "%s at %.0f MB: %u of %u", why, event->threshold / MB, subflows + 1,
 		plan->rule.max_subflows);
+	news_add_threshold(&plan->news, conn, event->threshold, event->bytes);
 	plan->counters.elephants++;
 	conn->wanted_elephant++;
 	conn_renew_tries(conn);
@@ -289,6 +313,7 @@ static void hear_intent(struct plan *plan, struct conn *conn, const struct event
 		removes--;
 	actions_settle(&plan->actions, conn, 0, removes);
 	conn_say(conn, "as the application asked: %u in all", conn_count_all(conn));
+	news_add(&plan->news, NEWS_REQUEST, conn);
 	conn_renew_tries(conn);
 	opening_run(plan, conn, event->now_ns);
 }
@@ -310,6 +335,8 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 	if (!event->error) {
 		plan->counters.created++;
 		conn->tries = 0;
+		if (subflow)
+			news_add_subflow(&plan->news, NEWS_SUBFLOW_ASKED, conn, subflow, "");
 		if (subflow && subflow->asker == ASKER_APPLICATION)
 			actions_settle(&plan->actions, conn, 1, 0);
 		return;
@@ -352,6 +379,7 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 			conn_say(conn, "the kernel opened no subflow from %s to %s: %s",
 				endpoint_text(&subflow->local, local),
 				endpoint_text(&subflow->remote, remote), strerror(event->error));
+		news_add_subflow(&plan->news, NEWS_SUBFLOW_FAILED, conn, subflow, conn->why);
 	}
 	remove_subflow(plan, conn, subflow);
 }
@@ -393,6 +421,7 @@ static void forget(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
 
+	news_add(&plan->news, NEWS_CLOSED, conn);
 	TAILQ_FOREACH (subflow, &conn->subflows, entry)
 		steer_release(&plan->steer, conn, subflow, false);
 	if (conn->has_receipt)
@@ -441,6 +470,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 		hear_created(plan, conn, event);
 		if (!conn->is_established) {
 			conn->is_established = true;
+			news_add(&plan->news, NEWS_ESTABLISHED, conn);
 			policy_start(plan, conn);
 		}
 		opening_run(plan, conn, 0);
@@ -464,6 +494,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 		conn->is_foreign = true;
 		conn_say(conn, "cannot be split: its socket is older than Subflow's service of "
 			       "this namespace");
+		news_add(&plan->news, NEWS_FOREIGN, conn);
 		break;
 	case EVENT_TIMEOUT:
 		repair_hear_timeout(plan, conn, event);
@@ -479,6 +510,10 @@ void plan_hear(struct plan *plan, const struct event *event)
 		break;
 	case EVENT_LOCALS:
 		policy_hear_locals(plan, conn, event);
+		break;
+	case EVENT_OWNER:
+		conn->has_uid = !event->error;
+		conn->uid = event->uid;
 		break;
 	case EVENT_FOUND:
 		adoption_hear_found(conn, event);

@@ -7,6 +7,7 @@
 #include "core/conn.h"
 #include "core/elephant.h"
 #include "core/event.h"
+#include "core/news.h"
 #include "core/policy.h"
 #include "core/refusals.h"
 #include "core/steer.h"
@@ -47,8 +48,10 @@ struct plan {
 	struct refusals refusals; /* plan_init() leaves no destination in peace */
 	uint32_t max_subflows;    /* of one connection, for applications */
 	uint64_t now_ns;          /* of the last event or tick */
+	bool wants_owners;        /* whose each new connection is, is to be found out */
 	struct plan_counters counters;
 	struct actions actions; /* to be carried out */
+	struct news_queue news; /* to be told */
 };
 
 int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_subflows,

@@ -46,6 +46,7 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 	if (!may_repair(plan, conn, now_ns))
 		return;
 	conn_say(conn, "the path of %s is silent: replaced", endpoint_text(&subflow->local, text));
+	news_add_subflow(&plan->news, NEWS_SUBFLOW_REPAIR, conn, subflow, conn->why);
 	subflow->is_lost = true;
 	steer_shun(&plan->steer, conn, subflow, now_ns);
 	closing_begin(plan, conn, subflow);

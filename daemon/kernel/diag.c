@@ -270,6 +270,42 @@ int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, 
 	return 0;
 }
 
+static int read_one(const struct nlmsghdr *message, void *arg)
+{
+	diag_decode(message, arg);
+	return MNL_CB_STOP;
+}
+
+int diag_find(uint32_t token, struct diag_conn *ret_conn)
+{
+	struct diag_conn conn = {};
+	struct inet_diag_req_v2 *query;
+	char buffer[GENL_BUFFER_BYTES];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct mnl_socket *socket;
+	int err;
+
+	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
+	request->nlmsg_flags = NLM_F_REQUEST;
+	query = mnl_nlmsg_put_extra_header(request, sizeof(*query));
+	query->sdiag_family = AF_INET; /* of either: the token alone is looked at */
+	query->sdiag_protocol = IPPROTO_TCP;
+	query->idiag_ext = 1 << (INET_DIAG_INFO - 1);
+	query->idiag_states = ~0u;
+	query->id.idiag_cookie[0] = token; /* mptcp_diag_dump_one() */
+	mnl_attr_put_u32(request, INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
+	err = genl_open(NETLINK_SOCK_DIAG, &socket);
+	if (err)
+		return err;
+	err = genl_ask(socket, request, read_one, &conn);
+	mnl_socket_close(socket);
+	if (!err && conn.token != token)
+		err = -ENOENT;
+	if (!err)
+		*ret_conn = conn;
+	return err;
+}
+
 int diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg)
 {
 	return dump_all(&(struct dump){.each = each, .arg = arg});

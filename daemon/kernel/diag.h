@@ -48,6 +48,12 @@ int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, 
  */
 int diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg);
 
+/*
+ * One of them, by its token. -ENOENT: there is none such, or it has fallen back; else as
+ * above.
+ */
+int diag_find(uint32_t token, struct diag_conn *ret_conn);
+
 /* The same for every established subflow. Needs CAP_NET_ADMIN. */
 int diag_dump_subflows(void (*each)(void *arg, const struct diag_subflow *subflow), void *arg);
 

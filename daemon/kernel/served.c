@@ -190,6 +190,7 @@ static void add(struct served *served, const char *name, const char *path, ino_t
 	if (!*netns->why)
 		say(netns, "%s", strerror(-err));
 	log_warning("leaving network namespace %s alone: %s", name, netns->why);
+	served->left(served->owner, netns);
 }
 
 static void drop(struct served *served, struct served_netns *netns)
@@ -199,7 +200,7 @@ static void drop(struct served *served, struct served_netns *netns)
 	if (netns->cookie && served->claims_fd >= 0)
 		claim_drop(served->claims_fd, netns->cookie);
 	if (netns->cookie)
-		served->ended(served->owner, netns->cookie);
+		served->ended(served->owner, netns);
 	free(netns);
 }
 

@@ -50,7 +50,10 @@ struct served {
 	/* It is served from now on; -errno leaves it alone. */
 	int (*begun)(void *owner, uint64_t cookie);
 	void (*serving)(void *owner, const struct served_netns *netns);
-	void (*ended)(void *owner, uint64_t cookie);
+	/* It is left alone. */
+	void (*left)(void *owner, const struct served_netns *netns);
+	/* It is not served any more, or not left alone any more. */
+	void (*ended)(void *owner, const struct served_netns *netns);
 };
 
 /*

@@ -5,6 +5,7 @@
 #include "../unit.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +35,7 @@ struct caller {
 	size_t len;
 };
 
-static char *echo(void *owner, const struct peer *peer, const char *request)
+static char *echo(void *owner, const struct peer *peer, const char *request, bool *ret_stays)
 {
 	struct scene *scene = owner;
 	char *answer;
@@ -43,12 +44,22 @@ static char *echo(void *owner, const struct peer *peer, const char *request)
 	scene->heard_from = *peer;
 	if (!strcmp(request, "nothing"))
 		return NULL;
+	*ret_stays = !strcmp(request, "watch");
 	if (!scene->answer_bytes)
 		return strdup(request);
 	answer = malloc(scene->answer_bytes + 1);
 	memset(answer, 'a', scene->answer_bytes);
 	answer[scene->answer_bytes] = '\0';
 	return answer;
+}
+
+static char *say_lost(void *owner, uint64_t count)
+{
+	char *line;
+
+	(void)owner;
+	assert_true(asprintf(&line, "lost %llu\n", (unsigned long long)count) > 0);
+	return line;
 }
 
 static int set_up(void **state)
@@ -62,6 +73,7 @@ static int set_up(void **state)
 	assert_int_equal(loop_init(&scene->loop), 0);
 	scene->server.owner = scene;
 	scene->server.answer = echo;
+	scene->server.tell_lost = say_lost;
 	scene->server.group = PEER_NO_GROUP;
 	assert_int_equal(server_init(&scene->server, &scene->loop, scene->path), 0);
 	*state = scene;
@@ -248,6 +260,120 @@ static void a_flood_of_one_user_displaces_nobody_else(void **state)
 		close(flood[i]);
 }
 
+static void wait_for(const struct scene *scene, const uint32_t *count, uint32_t value)
+{
+	struct caller caller;
+
+	while (*count != value) {
+		call((struct scene *)scene, &caller);
+		say(&caller, "status\n");
+		serve(&caller);
+		hang_up(&caller);
+	}
+}
+
+static int watch(struct scene *scene)
+{
+	uint32_t before = scene->server.watchers;
+	char first[6];
+	int fd = dial(scene);
+
+	assert_int_equal(send(fd, "watch\n", 6, 0), 6);
+	wait_for(scene, &scene->server.watchers, before + 1);
+	assert_int_equal(recv(fd, first, 5, MSG_WAITALL), 5);
+	return fd;
+}
+
+static void hears(int fd, const char *line)
+{
+	char bytes[64] = "";
+
+	assert_int_equal(recv(fd, bytes, strlen(line), MSG_WAITALL), strlen(line));
+	assert_string_equal(bytes, line);
+}
+
+static void hears_nothing(int fd)
+{
+	char byte;
+
+	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(errno, EAGAIN);
+}
+
+static void watchers_hear_what_is_for_them(void **state)
+{
+	const uint32_t ours = 65534, others = 65533;
+	struct scene *scene = *state;
+	int operator, user;
+
+	if (geteuid() != 0)
+		skip();
+	operator= watch(scene);
+	assert_int_equal(seteuid(65534), 0);
+	user = dial(scene);
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(send(user, "watch\n", 6, 0), 6);
+	wait_for(scene, &scene->server.user_watchers, 1);
+	hears(user, "watch");
+	server_tell_all(&scene->server, "all\n");
+	server_tell(&scene->server, NULL, "nobody's\n");
+	server_tell(&scene->server, &ours, "ours\n");
+	server_tell(&scene->server, &others, "others\n");
+	hears(operator, "all\nnobody's\nours\nothers\n");
+	hears(user, "all\nours\n");
+	hears_nothing(user);
+	close(user);
+	wait_for(scene, &scene->server.user_watchers, 0);
+	assert_int_equal(scene->server.watchers, 1);
+	/* To end one's own direction is not to hang up. */
+	assert_int_equal(shutdown(operator, SHUT_WR), 0);
+	server_tell_all(&scene->server, "more\n");
+	hears(operator, "more\n");
+	close(operator);
+	wait_for(scene, &scene->server.watchers, 0);
+}
+
+/* It misses what is too much, is told how much that was, and hears what comes after. */
+static void a_slow_watcher_is_told_what_it_missed(void **state)
+{
+	static char text[LONG_BYTES];
+	struct scene *scene = *state;
+	unsigned long told = 0, lost;
+	size_t len = 0, heard;
+	char line[1001];
+	int fd = watch(scene);
+	char *end;
+	ssize_t n;
+
+	memset(line, 'a', sizeof(line));
+	line[sizeof(line) - 2] = '\n';
+	line[sizeof(line) - 1] = '\0';
+	while (scene->server.untold < 100) {
+		server_tell_all(&scene->server, line);
+		told++;
+	}
+	do {
+		n = recv(fd, text + len, sizeof(text) - 1 - len, MSG_DONTWAIT);
+		if (n > 0)
+			len += n;
+		else
+			serve_all(scene);
+		text[len] = '\0';
+		end = strstr(text, "lost ");
+	} while (!end || !strchr(end, '\n'));
+	heard = (end - text) / strlen(line);
+	assert_int_equal((end - text) % strlen(line), 0);
+	assert_int_equal(sscanf(end, "lost %lu", &lost), 1);
+	assert_int_equal(heard + lost, told);
+	assert_int_equal(lost, scene->server.untold);
+	server_tell_all(&scene->server, "again\n");
+	hears(fd, "again\n");
+	server_tell_lost(&scene->server, 7);
+	hears(fd, "lost 7\n");
+	close(fd);
+	wait_for(scene, &scene->server.watchers, 0);
+}
+
 static void there_is_one_server_at_a_path(void **state)
 {
 	struct scene *scene = *state;
@@ -313,6 +439,9 @@ int main(void)
 			the_oldest_of_too_many_gives_way, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_flood_of_one_user_displaces_nobody_else, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(watchers_hear_what_is_for_them, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_slow_watcher_is_told_what_it_missed, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(there_is_one_server_at_a_path, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(a_dead_socket_file_is_replaced, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(another_file_is_left_alone, set_up, tear_down),

@@ -77,6 +77,7 @@ static int set_up(void **state)
 	histogram_add(&scene->create_us, 15);
 	scene->peer.is_operator = true;
 	scene->server.refused = 10;
+	scene->server.untold = 11;
 	scene->view = (struct status_view){.peer = &scene->peer,
 		.settings = &scene->settings,
 		.cgroup = "/cgroup",
@@ -175,6 +176,7 @@ static void tells_of_the_daemon(void **state)
 	assert_int_equal(number(root, "daemon.counters.events_overruns"), 8);
 	assert_int_equal(number(root, "daemon.counters.events_malformed"), 9);
 	assert_int_equal(number(root, "daemon.counters.clients_refused"), 10);
+	assert_int_equal(number(root, "daemon.counters.events_untold"), 11);
 	assert_int_equal(number(root, "daemon.create_us.count"), 1);
 	assert_int_equal(number(root, "daemon.create_us.sum"), 15);
 	assert_int_equal(json_object_array_length(at_path(root, "connections")), 0);

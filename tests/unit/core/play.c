@@ -85,6 +85,14 @@ void play_act(struct play *play)
 						       .n_locals = play->n_locals,
 						       .error = play->locals_error});
 			break;
+		case ACTION_OWNER:
+			play->owners++;
+			plan_hear(&play->plan, &(struct event){.kind = EVENT_OWNER,
+						       .key = action.key,
+						       .now_ns = play->now_ns,
+						       .uid = play->uid,
+						       .error = play->owner_error});
+			break;
 		case ACTION_SEARCH:
 			play->searches++;
 			break;

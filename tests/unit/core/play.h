@@ -22,9 +22,11 @@ struct play {
 	struct endpoint locals[4]; /* the namespace's addresses */
 	uint32_t n_locals;
 	int locals_error;
+	uint32_t uid;
+	int owner_error;
 	/* What was asked for so far. */
-	unsigned int creates, destroys, listens, searches, claims, receipts, forgets, lookups,
-		withdrawals, surveys;
+	unsigned int creates, destroys, listens, searches, claims, owners, receipts, forgets,
+		lookups, withdrawals, surveys;
 	struct action create, destroy, withdraw, survey; /* the last of each */
 	struct receipt receipt;
 };

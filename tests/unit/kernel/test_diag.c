@@ -171,6 +171,34 @@ static void a_kernel_without_diagnosis_says_so(void **state)
 	assert_int_equal(tokens, 0);
 }
 
+static void finds_one_by_its_token(void **state)
+{
+	const struct inet_diag_req_v2 *query;
+	struct diag_conn conn = {};
+	struct nlmsghdr *found;
+
+	(void)state;
+	answers_reset();
+	found = message(buffers[0], AF_INET6, TOKEN, 0, INFO_BYTES);
+	((struct inet_diag_msg *)mnl_nlmsg_get_payload(found))->idiag_uid = 1000;
+	put(found);
+	assert_int_equal(diag_find(TOKEN, &conn), 0);
+	assert_int_equal(conn.uid, 1000);
+	query = mnl_nlmsg_get_payload((struct nlmsghdr *)answers.request);
+	assert_int_equal(query->id.idiag_cookie[0], TOKEN);
+
+	answers_reset();
+	put(message(buffers[0], AF_INET, TOKEN + 1, 0, INFO_BYTES));
+	assert_int_equal(diag_find(TOKEN, &conn), -ENOENT);
+	answers_reset();
+	put(message(buffers[0], AF_INET, TOKEN, 1, INFO_BYTES)); /* fallen back */
+	assert_int_equal(diag_find(TOKEN, &conn), -ENOENT);
+	answers_reset();
+	put(answers_acknowledge(buffers[0], -ENOENT));
+	assert_int_equal(diag_find(TOKEN, &conn), -ENOENT);
+	assert_int_equal(conn.uid, 1000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -181,6 +209,7 @@ int main(void)
 		cmocka_unit_test(bad_messages_are_refused),
 		cmocka_unit_test(dumps_both_families),
 		cmocka_unit_test(a_kernel_without_diagnosis_says_so),
+		cmocka_unit_test(finds_one_by_its_token),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
