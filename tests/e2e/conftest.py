@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Two hosts on one link, one subflowd for both, and applications that tests tell what to do."""
+import fcntl
 import os
 import sys
 from pathlib import Path
@@ -57,6 +58,18 @@ class Pair(Lab):
                     if c["token"] == token and c["namespace"] == app.node.name]
 
         return wait_until(find, f"status shows connection {token:08x}")[0]
+
+
+def wait_guardian_gone(daemon):
+    """The guardian of a daemon that has ended holds the lock until its work is done."""
+    with open(f"{daemon.socket}.lock") as lock:
+        def is_free():
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+            return True
+        wait_until(is_free, "the guardian ends")
 
 
 @pytest.fixture

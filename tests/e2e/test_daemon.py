@@ -10,7 +10,7 @@ import threading
 
 import pytest
 from app import ADD, SUBFLOWS
-from conftest import BUILD, ROOT
+from conftest import BUILD, ROOT, wait_guardian_gone
 from lab.daemon import Daemon
 from lab.lab import cgroup2_root
 from lab.netns import wait_until
@@ -122,21 +122,26 @@ def test_the_start_says_where_the_hooks_are_and_what_they_cost(pair):
 
 
 def test_the_default_is_the_root_of_cgroup2(pair):
-    """And SIGTERM takes everything away again."""
+    """And SIGTERM takes everything away again. The root is the lab's cgroup, by a cgroup namespace."""
+    root = cgroup2_root()
     daemon = Daemon(pair, BUILD, {"namespaces": {"serve": pair.client.name}})
-    text = (pair.directory / "subflowd.conf").read_text()
-    (pair.directory / "subflowd.conf").write_text(text.replace(f"cgroup = {pair.cgroup}\n", ""))
-    daemon.start([pair.client])
-    assert daemon.status()["daemon"]["cgroup"] == str(cgroup2_root())
-    attached = subprocess.run(["bpftool", "cgroup", "show", cgroup2_root()], capture_output=True,
-                              text=True).stdout
-    assert all(name in attached for name in ("subflow_get", "subflow_set", "subflow_sockops"))
+    path = pair.directory / "subflowd.conf"
+    path.write_text(path.read_text().replace(f"cgroup = {pair.cgroup}\n", ""))
+    with daemon.log.open("ab") as log:
+        daemon.process = pair.popen(
+            ["unshare", "--cgroup", "--mount", "sh", "-c",
+             f'umount {root} && mount -t cgroup2 none {root} && exec "$@"', "-",
+             SUBFLOWD, "--config", path], stdout=log, stderr=log)
+
+    def attached():
+        return pair.run(["bpftool", "cgroup", "show", pair.cgroup])
+
+    wait_until(lambda: daemon.status().get("namespaces"), "the client is served")
+    assert daemon.status()["daemon"]["cgroup"] == str(root)
+    assert all(name in attached() for name in ("subflow_get", "subflow_set", "subflow_sockops"))
     daemon.process.terminate()
     assert daemon.process.wait(10) == 0
-    attached = subprocess.run(["bpftool", "cgroup", "show", cgroup2_root()], capture_output=True,
-                              text=True).stdout
-    # Detection of a daemon elsewhere on this host is attached to the root as well.
-    assert all(name not in attached for name in ("subflow_get", "subflow_set"))
+    assert "subflow_" not in attached()
 
 
 def test_hooks_answer_only_in_their_cgroup(served):
@@ -204,9 +209,7 @@ def test_after_its_end_connections_live_and_options_are_gone(pair, how):
     assert len(pair.client.run(["ss", "-HMn", "state", "established"]).splitlines()) == 1
 
     # As before it ran: the in-kernel path manager accepts joins of new connections.
-    wait_until(lambda: not subprocess.run(["pgrep", "-x", "subflow-guard"]).returncode == 0 or
-               "0\n" == pair.server.inside(lambda: open("/proc/sys/net/mptcp/pm_type").read()),
-               "the guardian is done")
+    wait_guardian_gone(daemon)
     sink.sink(7001)
     pair.client.run(["ip", "mptcp", "endpoint", "add", pair.near.ip4, "subflow", "fullmesh"])
     pair.client.ip(f"address add {pair.near.ip4[:-1]}9/24 dev {pair.near.device}")

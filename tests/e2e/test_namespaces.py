@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from app import ADD
-from conftest import BUILD
+from conftest import BUILD, wait_guardian_gone
 from lab.daemon import Daemon
 from lab.netns import wait_until
+from names import Names
 
 KERNEL_PM = 0
 USERSPACE_PM = 1
@@ -29,8 +30,6 @@ def start(pair, serve, **sections):
     daemon.start()
     wait_until(daemon.status, "subflowd answers")
     return daemon
-
-
 
 
 def test_only_named_namespaces_are_served(pair):
@@ -143,18 +142,17 @@ def test_a_namespace_that_vanishes_while_in_use(pair):
 
 
 def test_short_lived_namespaces_leave_nothing_behind(pair):
-    daemon = start(pair, "all")
+    names = Names(pair)
+    names.add("stays")
+    daemon = names.start("all")
     descriptors = f"/proc/{daemon.process.pid}/fd"
-    wait_until(lambda: pair.server.name in namespaces(daemon), "served")
+    wait_until(lambda: set(namespaces(daemon)) == {"own", "stays"}, "served")
     before = len(os.listdir(descriptors))
-    count = len(namespaces(daemon))
     for _ in range(20):
-        node = pair.netns("brief")
-        wait_until(lambda: node.name in namespaces(daemon), "served")
-        node.close()
-        pair.run(["ip", "netns", "delete", node.name])
-        del pair.nodes["brief"]
-    wait_until(lambda: len(namespaces(daemon)) == count, "all are forgotten")
+        names.add("brief")
+        wait_until(lambda: "brief" in namespaces(daemon), "served")
+        names.delete("brief")
+    wait_until(lambda: set(namespaces(daemon)) == {"own", "stays"}, "all are forgotten")
     assert len(os.listdir(descriptors)) == before
 
 
@@ -228,23 +226,9 @@ def test_what_somebody_else_has_set_since_is_not_touched(pair, how):
     pair.server.sysctl({"net.mptcp.pm_type": KERNEL_PM})
     daemon.process.send_signal(how)
     daemon.process.wait(10)
-    wait_until(lambda: not daemon.socket.exists() or how == signal.SIGKILL, "ended")
-    wait_guardians_gone(daemon)
+    wait_guardian_gone(daemon)
     assert pm_type(pair.client) == USERSPACE_PM
     assert pm_type(pair.server) == KERNEL_PM
-
-
-def wait_guardians_gone(daemon):
-    """The guardian holds the lock until its work is done."""
-    import fcntl
-    with open(f"{daemon.socket}.lock") as lock:
-        def is_free():
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                return False
-            return True
-        wait_until(is_free, "the guardian ends")
 
 
 def test_a_killed_guardian_is_replaced(pair):
