@@ -24,6 +24,8 @@
 
 #define NAMES_DIR "/run/netns" /* iproute2's */
 #define OWN       "own"
+#define ALL       "all"
+#define BLANKS    " \t"
 #define COUNT_MAX 16384 /* as many as the hooks' map holds */
 
 static void say(struct served_netns *netns, const char *format, ...)
@@ -38,17 +40,38 @@ static void say(struct served_netns *netns, const char *format, ...)
 	va_end(args);
 }
 
+/* The words of the configuration for sets of namespaces; every other one is a pattern of names. */
+static bool is_word(const char *text, size_t len, const char *word)
+{
+	return len == strlen(word) && !strncmp(text, word, len);
+}
+
+static bool is_own_wanted(const struct served *served)
+{
+	const char *text = served->wanted;
+	size_t len;
+
+	for (text += strspn(text, BLANKS); *text; text += len + strspn(text + len, BLANKS)) {
+		len = strcspn(text, BLANKS);
+		if (is_word(text, len, OWN) || is_word(text, len, ALL))
+			return true;
+	}
+	return false;
+}
+
 static bool is_wanted(const struct served *served, const char *name)
 {
-	const char *word = served->wanted;
+	const char *text = served->wanted;
 	char pattern[NAME_MAX + 1];
 	size_t len;
 
-	for (word += strspn(word, " \t"); *word; word += len + strspn(word + len, " \t")) {
-		len = strcspn(word, " \t");
-		if (len == 3 && !strncmp(word, "all", 3))
+	for (text += strspn(text, BLANKS); *text; text += len + strspn(text + len, BLANKS)) {
+		len = strcspn(text, BLANKS);
+		if (is_word(text, len, ALL))
 			return true;
-		snprintf(pattern, sizeof(pattern), "%.*s", (int)len, word);
+		if (is_word(text, len, OWN))
+			continue;
+		snprintf(pattern, sizeof(pattern), "%.*s", (int)len, text);
 		if (len < sizeof(pattern) && fnmatch(pattern, name, FNM_NOESCAPE) == 0)
 			return true;
 	}
@@ -217,6 +240,31 @@ static void lose_name(struct served *served, struct served_netns *netns)
 	say(netns, "it has no name any more, so it cannot be entered");
 }
 
+/* One that has lost its name has another one. The inode number may be a younger namespace's. */
+static int take_name(
+	struct served *served, struct served_netns *netns, const char *name, const char *path)
+{
+	struct guardian_note note = netns->note;
+	int err = netns_enter(path, netns->cookie);
+
+	if (err)
+		return err;
+	netns_leave();
+	snprintf(note.path, sizeof(note.path), "%s", path);
+	if (*note.sysctl) {
+		err = guardian_tell(served->guardian, &note);
+		if (err)
+			return err;
+	}
+	log_info("network namespace %s is %s now", netns->name, name);
+	snprintf(netns->name, sizeof(netns->name), "%s", name);
+	snprintf(netns->path, sizeof(netns->path), "%s", path);
+	netns->note = note;
+	netns->state = SERVED_YES;
+	*netns->why = '\0';
+	return 0;
+}
+
 static int stat_name(const char *name, char path[GUARDIAN_PATH_MAX], ino_t *ret_inode)
 {
 	struct statfs fs;
@@ -224,11 +272,33 @@ static int stat_name(const char *name, char path[GUARDIAN_PATH_MAX], ino_t *ret_
 
 	snprintf(path, GUARDIAN_PATH_MAX, "%s/%s", NAMES_DIR, name);
 	if (stat(path, &st) < 0 || statfs(path, &fs) < 0)
-		return -errno;
+		return -ENOENT;
 	if (fs.f_type != NSFS_MAGIC)
 		return -EINVAL;
 	*ret_inode = st.st_ino;
 	return 0;
+}
+
+/* What is served stays so under any name; what is not has to be wanted by this one. */
+static void consider(struct served *served, const char *name)
+{
+	struct served_netns *netns;
+	char path[GUARDIAN_PATH_MAX];
+	ino_t inode;
+
+	if (stat_name(name, path, &inode))
+		return;
+	TAILQ_FOREACH (netns, &served->list, entry) {
+		if (netns->inode == inode &&
+			(netns->state != SERVED_VANISHED || !take_name(served, netns, name, path)))
+			return;
+	}
+	if (!is_wanted(served, name))
+		return;
+	if (inode == served->own)
+		add(served, OWN, "", inode);
+	else
+		add(served, name, path, inode);
 }
 
 static void scan(struct served *served)
@@ -250,20 +320,8 @@ static void scan(struct served *served)
 	if (!dir)
 		return;
 	while ((entry = readdir(dir))) {
-		if (*entry->d_name == '.' || !is_wanted(served, entry->d_name) ||
-			stat_name(entry->d_name, path, &inode))
-			continue;
-		if (inode == served->own) {
-			if (!served_find_id(served, MONITOR_HOME))
-				add(served, OWN, "", inode);
-			continue;
-		}
-		TAILQ_FOREACH (netns, &served->list, entry) {
-			if (netns->state != SERVED_VANISHED && netns->inode == inode)
-				break;
-		}
-		if (!netns)
-			add(served, entry->d_name, path, inode);
+		if (*entry->d_name != '.')
+			consider(served, entry->d_name);
 	}
 	closedir(dir);
 }
@@ -295,7 +353,7 @@ int served_init(struct served *served, struct loop *loop)
 	if (stat("/proc/self/ns/net", &own) < 0)
 		return -errno;
 	served->own = own.st_ino;
-	if (is_wanted(served, OWN))
+	if (is_own_wanted(served))
 		add(served, OWN, "", own.st_ino);
 	scan(served);
 	return 0;
@@ -339,11 +397,15 @@ struct served_netns *served_find_id(struct served *served, int nsid)
 void served_end(struct served *served, int nsid)
 {
 	struct served_netns *netns = served_find_id(served, nsid);
+	char name[SERVED_NAME_MAX];
 
 	if (!netns)
 		return;
 	log_info("network namespace %s has ended", netns->name);
+	snprintf(name, sizeof(name), "%s", netns->name);
 	drop(served, netns);
+	/* Another one may have its name, and its inode number, and so have been taken for it. */
+	consider(served, name);
 }
 
 int served_tell_all(struct served *served)

@@ -16,11 +16,11 @@ class Names:
                              "mount -t tmpfs none /run/netns && echo ready && exec sleep infinity"],
                             stdout=subprocess.PIPE)
         assert keeper.stdout.readline() == b"ready\n"
-        self._enter = ["nsenter", f"--mount=/proc/{keeper.pid}/ns/mnt"]
+        self.enter = ["nsenter", f"--mount=/proc/{keeper.pid}/ns/mnt"]
 
     def run(self, *command):
         """A command's output."""
-        return self.pair.run([*self._enter, "--", *command])
+        return self.pair.run([*self.enter, "--", *command])
 
     def add(self, name):
         self.run("ip", "netns", "add", name)
@@ -42,7 +42,7 @@ class Names:
         daemon = Daemon(self.pair, BUILD, {"namespaces": {"serve": serve}, **sections})
         log = daemon.log.open("ab")
         daemon.process = self.pair.popen(
-            [*self._enter, f"--net={self.pair.client.path}", "--", daemon.binary, "--config",
+            [*self.enter, f"--net={self.pair.client.path}", "--", daemon.binary, "--config",
              self.pair.directory / "subflowd.conf"], stdout=log, stderr=log)
         wait_until(daemon.status, "subflowd answers")
         return daemon

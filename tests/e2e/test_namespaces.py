@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -154,6 +155,88 @@ def test_short_lived_namespaces_leave_nothing_behind(pair):
         names.delete("brief")
     wait_until(lambda: set(namespaces(daemon)) == {"own", "stays"}, "all are forgotten")
     assert len(os.listdir(descriptors)) == before
+
+
+def test_own_and_all_are_words_and_no_names(pair):
+    names = Names(pair)
+    for name in ("own", "all", "other"):
+        names.add(name)
+    daemon = names.start("own oth*")
+    wait_until(lambda: "other" in namespaces(daemon), "served")
+    assert set(namespaces(daemon)) == {"own", "other"}
+    assert names.pm_type("own") == names.pm_type("all") == KERNEL_PM
+    daemon.stop()
+    daemon = names.start("[o]wn")  # a pattern of names: not the daemon's own
+    wait_until(lambda: namespaces(daemon), "served")
+    assert names.pm_type("own") == USERSPACE_PM
+    assert pm_type(pair.client) == names.pm_type("all") == KERNEL_PM
+
+
+def test_a_namespace_keeps_being_served_under_another_name(pair):
+    """One name goes and another is there, or comes later."""
+    names = Names(pair)
+    names.add("first")
+    daemon = names.start("first")
+    wait_until(lambda: "first" in namespaces(daemon), "served")
+    cookie = namespaces(daemon)["first"]["cookie"]
+
+    def is_served(name):
+        return {entry: (about["state"], about["cookie"])
+                for entry, about in namespaces(daemon).items()} == {name: ("served", cookie)}
+
+    names.add_second("second", "first")
+    names.delete("first")
+    wait_until(lambda: is_served("second"), "the other name is taken")
+
+    keeper = pair.popen([*names.enter, "--", "nsenter", "--net=/run/netns/second", "--",
+                         "sleep", "infinity"])
+    wait_until(lambda: os.stat(f"/proc/{keeper.pid}/ns/net").st_ino ==
+               int(names.run("stat", "-Lc", "%i", "/run/netns/second")), "something is inside")
+    names.delete("second")
+    wait_until(lambda: namespaces(daemon)["second"]["state"] == "vanished", "no name is left")
+    names.run("ip", "netns", "attach", "third", str(keeper.pid))
+    wait_until(lambda: is_served("third"), "a later name is taken")
+
+    # And its path is the one by which everything is put back.
+    assert names.pm_type("third") == USERSPACE_PM
+    daemon.process.kill()
+    wait_guardian_gone(daemon)
+    assert names.pm_type("third") == KERNEL_PM
+
+
+def test_a_namespace_with_the_name_and_inode_of_the_one_before(pair):
+    """Where the daemon sees the end of the one and the beginning of the other at once."""
+    names = Names(pair)
+    names.add("again")
+    daemon = names.start("again")
+
+    def make():
+        """A namespace without a name: the kernel gives it the lowest number that is free."""
+        process = pair.popen(["unshare", "--net", "sh", "-c",
+                              "stat -Lc %i /proc/self/ns/net && exec sleep infinity"],
+                             stdout=subprocess.PIPE, text=True)
+        return process, process.stdout.readline().strip()
+
+    for _ in range(10):  # somebody else on this host may be given the number
+        wait_until(lambda: "again" in namespaces(daemon), "served")
+        before = namespaces(daemon)["again"]["cookie"]
+        number = names.run("stat", "-Lc", "%i", "/run/netns/again").strip()
+        daemon.process.send_signal(signal.SIGSTOP)
+        names.delete("again")
+        made = [make()]
+        while made[-1][1] != number and len(made) < 30:
+            made.append(make())
+        names.run("ip", "netns", "attach", "again", str(made[-1][0].pid))
+        daemon.process.send_signal(signal.SIGCONT)
+        wait_until(lambda: namespaces(daemon).get("again", {}).get("cookie", before) != before,
+                   "the new one is served")
+        assert names.pm_type("again") == USERSPACE_PM
+        for process, _ in made:
+            process.kill()
+            process.wait()
+        if made[-1][1] == number:
+            return
+    pytest.fail("the kernel did not give the number again")
 
 
 def test_endpoints_of_the_in_kernel_path_manager_are_respected(pair):
