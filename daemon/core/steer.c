@@ -203,11 +203,8 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 		return ask(steer, conn, map, STEER_MORE);
 	if (!free.n)
 		return go_blind(steer, ret_choice);
-	*ret_choice = (struct steer_choice){.port = free.ports[best], .path = free.paths[best]};
-	if (is_new)
-		steer->counters.placed++;
-	else
-		steer->counters.shared++;
+	*ret_choice = (struct steer_choice){
+		.port = free.ports[best], .path = free.paths[best], .is_shared = !is_new};
 	return STEER_GO;
 }
 
@@ -261,7 +258,8 @@ bool steer_has_single_path(struct steer *steer, const struct conn *conn,
 	const struct path_map *map = find_map(steer, conn, local, remote);
 	unsigned int ports;
 
-	if (steer->mode != STEER_PATHS || !map || map->state != PATH_KNOWN || map->is_tangled)
+	if (steer->mode != STEER_PATHS || !map || map->state != PATH_KNOWN || !map->is_thorough ||
+		map->is_tangled)
 		return false;
 	for (unsigned int tier = 0; tier <= map->depth; tier++) {
 		if (path_count(map, tier, &ports) > 1)
@@ -278,6 +276,10 @@ void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 
 	subflow->path = choice->path;
 	path_load(&subflow->path);
+	if (has_path(subflow)) {
+		steer->counters.shared += choice->is_shared;
+		steer->counters.placed += !choice->is_shared;
+	}
 	if (port)
 		port->is_taken = true;
 }

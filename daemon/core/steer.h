@@ -47,6 +47,7 @@ enum steer_answer {
 struct steer_choice {
 	uint16_t port; /* 0 = the kernel's choice */
 	struct path path;
+	bool is_shared; /* with other subflows of the connection */
 };
 
 void steer_init(struct steer *steer);

