@@ -236,15 +236,15 @@ def parser():
                       help="measured, or over which a mix arrives (%(default)s)")
     verb.add_argument("--load", type=float, default=.6, help="of a mix (%(default)s)")
     verb.add_argument("--size", type=float, default=20, metavar="MB",
-                      help="of a transfer by iperf3, rsync or curl (%(default)s)")
+                      help="of a transfer, or a program's (%(default)s)")
     verb.add_argument("--family", choices=("ip4", "ip6"), default="ip4")
-    verb.add_argument("--paper-rule", action="store_true",
+    verb.add_argument("--paper-rule", action=argparse.BooleanOptionalAction, default=False,
                       help=f"elephants as in the paper ({systems.PAPER}), not {systems.SCALED}")
     verb.add_argument("--busy", action="store_true", help="keep runs that missed only the gate of"
                       " the CPU; the report says so")
     verb.add_argument("--fail", action="append", metavar="SECONDS:WHAT[:NODE[:NODE]]",
                       help="what breaks: drop, cut, die, notice, mend, revive")
-    verb.set_defaults(do=run)
+    verb.set_defaults(do=run, parser=verb)
     verb.add_argument("--build", type=Path, default=build, help=argparse.SUPPRESS)
     verb.add_argument("--results", type=Path, default=build / "lab" / "results.jsonl")
     verb = verbs.add_parser("report", help="one HTML page of all results")
@@ -257,8 +257,18 @@ def parser():
     return top
 
 
+def parse(words=None):
+    """The command line; what a workload wants by itself counts where nothing else is said."""
+    top = parser()
+    options = top.parse_args(words)
+    if options.verb == "run" and workloads.WORKLOADS[options.workload].options:
+        options.parser.set_defaults(**workloads.WORKLOADS[options.workload].options)
+        options = top.parse_args(words)
+    return options
+
+
 def main():
-    options = parser().parse_args()
+    options = parse()
     # Leave through the lab's exit; when killed outright, its reaper does the same work.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:

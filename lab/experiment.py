@@ -5,7 +5,7 @@ import time
 from dataclasses import dataclass
 
 from lab import systems
-from lab.measure import cpu_ticks
+from lab.measure import cpu_ticks, live_of
 from lab.netns import LabError
 from lab.programs import Transfers
 from lab.traffic import LEAD_S, Traffic
@@ -16,6 +16,8 @@ IDLE_MIN = 0.15
 # Of the connections of a mix. Where the queues drop the third ACK of a handshake and the first data,
 # MPTCP itself goes on as TCP (MPCapableFallbackACK): about 1 % of short flows on a full fabric.
 FALLBACKS_OF_MIX = 0.03
+# Up to so many flows, what subflowd decides about each is kept. To ask about more would be a load.
+FOLLOWED_MAX = 8
 # After the last flow of a mix should have begun, for those that are still on their way.
 PATIENCE_S = 60.0
 
@@ -57,12 +59,15 @@ def fallbacks(changes):
 
 
 class Watch:
-    """The counters of links and CPU while a run goes on."""
+    """The counters of links and CPU while a run goes on, and what subflowd decides."""
 
-    def __init__(self, lab, daemon, steps=()):
+    def __init__(self, lab, daemon, steps=(), follows=False):
         self.lab = lab
         self.daemon = daemon
         self.series = []
+        self.decisions = []
+        self._told = {}
+        self._follows = follows and daemon is not None
         self._steps = sorted(steps, key=lambda step: step.at_s)
         self._done = 0
 
@@ -70,7 +75,20 @@ class Watch:
         idle, ticks = cpu_ticks()
         self.series.append({"s": time.monotonic(), "links": link_bytes(self.lab), "idle": idle,
                             "ticks": ticks, "daemon_s": self.daemon.cpu_s() if self.daemon else 0})
+        if self._follows:
+            self._follow(self.series[-1]["s"])
         return self.series[-1]
+
+    def _follow(self, when_s):
+        """One line for each time that a client's connection has others subflows or a new decision."""
+        for connection in self.daemon.ask().get("connections", []):
+            if connection["role"] != "client":
+                continue
+            told = {"connection": f"{connection['namespace']} {connection['token']:08x}",
+                    "subflows": live_of(connection), "decision": connection["decision"]}
+            if self._told.get(told["connection"]) != told:
+                self._told[told["connection"]] = told
+                self.decisions.append({"s": when_s, "bytes": connection["bytes_sent"], **told})
 
     def until(self, origin_s, when_s):
         """Samples until this time after the origin; failures are made to happen on the way."""
@@ -162,7 +180,7 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
     daemon = system.start(lab, build, scenario.rule)
     try:
         with carrier(lab, build, system, scenario, has_sizes, program) as traffic:
-            watch = Watch(lab, daemon, scenario.steps)
+            watch = Watch(lab, daemon, scenario.steps, len(flows) <= FOLLOWED_MAX)
             origin_ns = traffic.go(flows)
             origin_s = origin_ns / 1e9
             if has_sizes:
@@ -193,6 +211,8 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
                        for name in last["links"] if name in first["links"]},
         "failed": [record for record in records if "failed" in record
                    and not (flows[record["failed"]].bytes == 0)],
+        "decisions": [{**decision, "s": round(decision["s"] - origin_s, 3)}
+                      for decision in watch.decisions],
         "series": [{"s": round(s["s"] - origin_s, 3), "links": s["links"]} for s in watch.series],
     }
     if has_sizes:

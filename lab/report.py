@@ -44,7 +44,8 @@ def text(value):
 def table(head, rows):
     def cell(value):
         if isinstance(value, float):
-            return f'<td class="n">{value:.3g}</td>'
+            return f'<td class="n">{value:.0f}</td>' if abs(value) >= 1000 else (
+                f'<td class="n">{value:.3g}</td>')
         if isinstance(value, int):
             return f'<td class="n">{value}</td>'
         mark = ' class="short"' if value == "falls short" else ""
@@ -140,6 +141,25 @@ def cdf(workload, runs):
     return plotted(f"Completion times, {workload}", paint)
 
 
+def splits(result):
+    """[(when, text)] of the moments at which a connection had more subflows than before."""
+    told, seen = [], {}
+    for line in result.get("decisions", ()):
+        if line["subflows"] > max(1, seen.get(line["connection"], 0)):
+            sent = f"{line['bytes'] / 1e6:.0f} MB: " if line["bytes"] is not None else ""
+            told.append((line["s"], f"{sent}{line['subflows']} subflows"))
+        seen[line["connection"]] = max(line["subflows"], seen.get(line["connection"], 0))
+    return told
+
+
+def decisions(runs):
+    """What subflowd decided and when, where it is kept."""
+    rows = [(about_system(r["system"]), r["seed"], line["s"],
+             "-" if line["bytes"] is None else round(line["bytes"] / 1e6, 1), line["subflows"],
+             line["decision"]) for r in runs for line in r.get("decisions", ())]
+    return table(("system", "seed", "s", "MB sent", "subflows", "decision"), rows) if rows else ""
+
+
 def over_time(result):
     series, paths = result["series"], list(result["series"]["paths"])
 
@@ -147,6 +167,12 @@ def over_time(result):
         axes.stackplot(series["s"], [series["paths"][path] for path in paths], labels=paths,
                        colors=[COLOURS[i % len(COLOURS)] for i in range(len(paths))], linewidth=0)
         axes.set(xlabel="seconds", ylabel="Mbit/s", xlim=(series["s"][0], series["s"][-1]))
+        top = 1.35 * max(map(sum, zip(*series["paths"].values())))
+        axes.set_ylim(0, top)
+        for when, note in splits(result):
+            axes.axvline(when, color="black", linestyle="--", linewidth=1)
+            axes.text(when, .8 * top, note, fontsize=7, va="top", rotation=90,
+                      ha="left" if when < series["s"][-1] / 5 else "right")
         for step in result["settings"]["fail"]:
             axes.axvline(float(step.split(":")[0]), color="black", linestyle=":")
         axes.legend(loc="upper left", fontsize=7, ncols=4)
@@ -220,12 +246,15 @@ def section(name, fabric_runs):
         parts += [goodput_bars(fabric_runs), rates(rated, ceiling(fabric_runs)[0])]
     for (workload,), runs in by([r for r in fabric_runs if "completions" in r], "workload").items():
         start = float(settings["rule"].split("/")[0]) * 1e6
-        parts += [cdf(workload, runs), size_classes(runs, start)]
+        if all(len(completions([run])) > 1 for run in runs):
+            parts.append(cdf(workload, runs))
+        parts.append(size_classes(runs, start))
     last = ([r for r in rated if r["workload"] != "stride1"] or fabric_runs)[-1]
     shown = [r for r in fabric_runs if r["workload"] == last["workload"]
              and r["seed"] == last["seed"]]
     parts.append('<div class="pair">' + "".join(map(over_time, shown)) + "</div>")
     parts.append('<div class="pair">' + "".join(map(heat, shown)) + "</div>")
+    parts.append(decisions(shown))
     return "".join(parts)
 
 

@@ -64,7 +64,8 @@ class Random(System):
         self.more = subflows - 1
 
     def config(self, rule):
-        return {"elephant": {"max_subflows": 1}, "policy": {"ndiffports": self.more + 1}}
+        return {"elephant": {"max_subflows": 1}, "policy": {"ndiffports": self.more + 1},
+                "placement": {"mode": "kernel"}}
 
 
 class Elephant(System):

@@ -5,7 +5,7 @@ A workload is a function of the number of hosts and a random.Random that returns
 bytes go on until the end. Adding one is one function and a line in WORKLOADS.
 """
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from lab import programs
 
@@ -123,6 +123,12 @@ class Workload:
     make: object
     has_sizes: bool = False  # flows end by themselves: completion times, and not rates
     program: programs.Program = None  # what carries the flows; None: the lab's own generator
+    options: dict = field(default_factory=dict)  # of the command, where it is not told others
+
+
+# Two hosts, four paths between them, and thresholds in real bytes.
+PAPER = {"topology": "leaf-spine", "spines": 4, "leaves": 2, "hosts": 1, "rate": 100, "gso": 16384,
+         "size": 400, "paper_rule": True, "seeds": 1}
 
 
 def _sized(points, largest):
@@ -150,6 +156,9 @@ WORKLOADS = {w.name: w for w in (
              _sized(WEBSEARCH, None), True),
     Workload("data-mining", "the data-mining sizes up to 30 MB, Poisson arrivals",
              _sized(DATA_MINING, 30e6), True),
+    Workload("paper", "two hosts, one connection of 400 MB, a subflow more at 100 MB and every 50 MB",
+             lambda hosts, rng, options: [Flow(0, hosts - 1, round(options.size * MB))], True,
+             options=PAPER),
     *(Workload(program.name, program.about + ": host x to the one opposite",
                lambda hosts, rng, options: stride(hosts, hosts // 2, round(options.size * MB)),
                True, program) for program in programs.PROGRAMS),

@@ -47,6 +47,13 @@ def test_systems_have_the_subflows_that_they_promise(small, name, joins):
         assert result["counters"]["elephants"] == 6
 
 
+def test_random_ports_are_the_kernels(small):
+    """What they are compared with must not choose for them."""
+    result = run(small, "random4", workloads.stride(4, 2)[:2])
+    assert result["counters"]["surveys"] == result["counters"]["probes"] == 0
+    assert result["counters"]["policies"] == 6
+
+
 def test_a_run_with_other_subflows_than_intended_is_thrown_away(small, monkeypatch):
     monkeypatch.setattr(systems.SYSTEMS["mptcp"], "more", 1)
     result = run(small, "mptcp", [workloads.Flow(0, 2)])

@@ -244,3 +244,18 @@ def test_a_server_that_ends_is_said_to(breakable, monkeypatch):
         experiment.measure(breakable, BUILD, systems.SYSTEMS["tcp"], [workloads.Flow(0, 1, 1000)],
                            has_sizes=True, program=workloads.WORKLOADS["iperf3"].program)
     assert not list(breakable.directory.glob("iperf3-*"))
+
+
+def test_the_papers_experiment_keeps_what_was_decided(command):
+    """The real one takes minutes; this is a hundredth of it."""
+    words = "run", "paper", "--no-paper-rule", "--system", "subflow", "--size", 8, "--rate", 20
+    status, output, error = command(*words, "--spines", 2, "--busy", "--results", command.results)
+    (result,) = command.kept()
+    assert status == 0 and result["discarded"] == "", (output, error, result["discarded"])
+    assert result["settings"]["rule"] == "1/0.5/3 MB" and result["settings"]["size"] == 8
+    assert result["shape"]["topology"] == "leaf-spine" and result["shape"]["leaves"] == 2
+    assert [c["bytes"] for c in result["completions"]] == [8000000]
+    decided = result["decisions"]
+    assert decided == sorted(decided, key=lambda line: line["s"])
+    assert max(line["subflows"] for line in decided) > 1
+    assert any(line["decision"].startswith("one more subflow at 1 MB") for line in decided), decided

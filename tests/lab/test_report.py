@@ -85,6 +85,21 @@ def test_in_a_browser_every_plot_shows_something_and_nothing_is_wrong(tmp_path):
         assert width > 300 and height > 100 and marks > 10 and colours > 4
 
 
+def test_what_was_decided_is_shown(tmp_path):
+    decided = [{"s": s, "bytes": mb * 1000000, "connection": "host0 1a", "subflows": subflows,
+                "decision": f"for the reason <{s}>"}
+               for s, mb, subflows in ((.1, 1, 1), (.9, 100, 2), (1.0, 101, 2), (1.2, 150, 1), (1.4, 160, 3))]
+    run = result("subflow", 1, "paper", decisions=decided, completions=[
+        {"bytes": 400000000, "start_s": 0, "s": 16.5}])
+    del run["mean_mbps"]
+    assert report.splits(run) == [(.9, "100 MB: 2 subflows"), (1.4, "160 MB: 3 subflows")]
+    report.write([run], tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text()
+    assert "100 MB: 2 subflows" in text and text.count("for the reason &lt;") == 5
+    assert "16500" in text and "e+" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.S)
+    assert text.count("<figure>") == 2, "over time and the map: one completion makes no curve"
+
+
 def test_figures_are_those_of_the_results(tmp_path):
     runs = [result("tcp", 1, "stride1", mean_mbps=48.0),
             *[result("tcp", seed, mean_mbps=24.0 + seed) for seed in range(3)]]
