@@ -235,7 +235,8 @@ static void found_subflow(void *arg, const struct diag_subflow *subflow)
 		.local = subflow->local,
 		.remote = subflow->remote,
 		.id = subflow->id,
-		.is_server = subflow->is_server};
+		.is_server = subflow->is_server,
+		.is_opening = subflow->is_opening};
 
 	plan_hear(&search->daemon->plan, &event);
 }

@@ -47,23 +47,37 @@ void adoption_hear_found_subflow(struct conn *conn, const struct event *event)
 		subflow->local = event->local;
 		subflow->remote = event->remote;
 		subflow->id = event->id;
-		subflow->state = SUBFLOW_ESTABLISHED;
+		subflow->state = event->is_opening ? SUBFLOW_OPENING : SUBFLOW_ESTABLISHED;
+		subflow->is_sent = true;
 		/* Where the port was chosen for it, the id is of both: the first address has 0. */
 		if (event->id == 0 || !endpoint_is_same_address(&local, &conn->local))
 			local.port = 0;
 		ids_note(&conn->ids, &local, event->id);
+		/* The kernel lists them in no order. */
+		if (endpoint_is_equal(&event->local, &conn->local)) {
+			TAILQ_REMOVE(&conn->subflows, subflow, entry);
+			TAILQ_INSERT_HEAD(&conn->subflows, subflow, entry);
+		}
 	}
 	subflow->is_listed = true;
 }
 
-static void drop_unlisted(struct conn *conn)
+/* Those that the kernel has no more, or whose SYN came to nothing. */
+static void drop_unlisted(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow, *next;
 
 	for (subflow = TAILQ_FIRST(&conn->subflows); subflow; subflow = next) {
 		next = TAILQ_NEXT(subflow, entry);
-		if (!subflow->is_listed && subflow->state != SUBFLOW_OPENING)
-			conn_remove_subflow(conn, subflow);
+		if (subflow->is_listed || (subflow->state == SUBFLOW_OPENING && !subflow->is_sent))
+			continue;
+		if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_ELEPHANT)
+			conn_drop_passed(conn);
+		if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed)
+			actions_settle(&plan->actions, conn, 0, 1);
+		news_add_subflow(&plan->news, NEWS_SUBFLOW_CLOSED, conn, subflow, "");
+		steer_release(&plan->steer, conn, subflow, false);
+		conn_remove_subflow(conn, subflow);
 	}
 }
 
@@ -92,13 +106,11 @@ void adoption_end(struct plan *plan, uint64_t netns)
 		if (conn->key.netns != netns)
 			continue;
 		if (conn->is_listed) {
-			drop_unlisted(conn);
+			drop_unlisted(plan, conn);
 			if (!conn->is_created && !TAILQ_EMPTY(&conn->subflows))
 				take_up(plan, conn);
 		} else if (conn->is_established) {
-			actions_add(&plan->actions, ACTION_FORGET, conn);
-			news_add(&plan->news, NEWS_CLOSED, conn);
-			conn_free(&plan->table, conn);
+			plan_forget(plan, conn);
 		}
 	}
 }

@@ -127,6 +127,7 @@ struct subflow *conn_find_opening(
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (subflow->state == SUBFLOW_OPENING &&
+			(!subflow->local.port || subflow->local.port == local->port) &&
 			endpoint_is_same_address(&subflow->local, local) &&
 			endpoint_is_equal(&subflow->remote, remote))
 			return subflow;

@@ -43,6 +43,7 @@ struct subflow {
 	bool is_doomed;          /* to be destroyed as soon as its port is known */
 	bool is_lost;            /* destroyed because its path is dead: nobody asked for it to go */
 	bool is_listed;          /* as conn.is_listed */
+	bool is_sent;            /* the kernel has sent its SYN */
 	uint32_t serial;         /* unique within the connection */
 	uint64_t established_ns; /* CLOCK_MONOTONIC */
 	struct path path;        /* as far as it is known */

@@ -34,7 +34,7 @@ enum event_kind {
 	EVENT_LOCALS,        /* locals, n_locals, error */
 	EVENT_OWNER,         /* uid, error */
 	EVENT_FOUND,         /* the kernel lists this connection: local, remote, uid */
-	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, is_server */
+	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, is_server, is_opening */
 	EVENT_CLAIM_DONE,    /* error; EINVAL: the in-kernel path manager owns it */
 	EVENT_LISTEN_DONE,   /* serial, error; EAGAIN: it was heard of meanwhile */
 };
@@ -46,6 +46,7 @@ struct event {
 	struct endpoint local, remote;
 	uint8_t id; /* address id, of the local address but for ANNOUNCED and WITHDRAWN */
 	bool is_server;
+	bool is_opening;
 	bool denies_join;  /* the peer's C flag: no join to its initial address (RFC 8684 3.1) */
 	int error;         /* errno, positive; 0 = none */
 	int reset_reason;  /* RFC 8684 section 3.6; -1 = none given */

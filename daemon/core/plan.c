@@ -335,8 +335,10 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 	if (!event->error) {
 		plan->counters.created++;
 		conn->tries = 0;
-		if (subflow)
+		if (subflow) {
+			subflow->is_sent = true;
 			news_add_subflow(&plan->news, NEWS_SUBFLOW_ASKED, conn, subflow, "");
+		}
 		if (subflow && subflow->asker == ASKER_APPLICATION)
 			actions_settle(&plan->actions, conn, 1, 0);
 		return;
@@ -417,7 +419,7 @@ static void hear_paths(struct plan *plan, struct conn *conn)
 	opening_run(plan, conn, conn->cause_ns);
 }
 
-static void forget(struct plan *plan, struct conn *conn)
+void plan_forget(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
 
@@ -476,7 +478,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 		opening_run(plan, conn, 0);
 		break;
 	case EVENT_CLOSED:
-		forget(plan, conn);
+		plan_forget(plan, conn);
 		break;
 	case EVENT_SUBFLOW_ESTABLISHED:
 		hear_subflow_established(plan, conn, event);
@@ -520,6 +522,9 @@ void plan_hear(struct plan *plan, const struct event *event)
 		break;
 	case EVENT_FOUND_SUBFLOW:
 		adoption_hear_found_subflow(conn, event);
+		/* That one came up may have been lost with other events. */
+		if (!event->is_opening)
+			hear_subflow_established(plan, conn, event);
 		break;
 	case EVENT_CLAIM_DONE:
 		adoption_hear_claimed(plan, conn, event);
@@ -563,7 +568,7 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 			else if (!conn->is_sought)
 				search(plan, conn, now_ns);
 			else
-				forget(plan, conn);
+				plan_forget(plan, conn);
 		} else if (!next_ns || conn->retry_ns < next_ns) {
 			next_ns = conn->retry_ns;
 		}
@@ -577,7 +582,7 @@ void plan_forget_netns(struct plan *plan, uint64_t netns)
 
 	HASH_ITER (hh, plan->table.conns, conn, next) {
 		if (conn->key.netns == netns)
-			forget(plan, conn);
+			plan_forget(plan, conn);
 	}
 	steer_forget(&plan->steer, netns);
 	refusals_forget(&plan->refusals, netns);

@@ -67,6 +67,9 @@ const struct action *plan_next(struct plan *plan);
 /* Tries again what is due; returns when to call next (CLOCK_MONOTONIC), 0 = no need. */
 uint64_t plan_tick(struct plan *plan, uint64_t now_ns);
 
+/* A connection is gone. */
+void plan_forget(struct plan *plan, struct conn *conn);
+
 /* A namespace is gone, with all its connections. */
 void plan_forget_netns(struct plan *plan, uint64_t netns);
 

@@ -145,6 +145,7 @@ int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret
 	subflow.id = read_number(&nests, MPTCP_SUBFLOW_ATTR_ID_LOC, 1);
 	flags = read_number(&nests, MPTCP_SUBFLOW_ATTR_FLAGS, 4);
 	subflow.is_server = !(flags & (MPTCP_SUBFLOW_FLAG_MCAP_LOC | MPTCP_SUBFLOW_FLAG_JOIN_LOC));
+	subflow.is_opening = socket->idiag_state == TCP_SYN_SENT;
 	read_endpoint(
 		&subflow.local, socket->idiag_family, socket->id.idiag_src, socket->id.idiag_sport);
 	read_endpoint(&subflow.remote, socket->idiag_family, socket->id.idiag_dst,
@@ -186,8 +187,10 @@ static int dump_family(struct mnl_socket *socket, uint8_t family, struct dump *d
 	query->sdiag_protocol = IPPROTO_TCP; /* eight bits are too few: the attribute below says */
 	query->idiag_ext = 1 << (INET_DIAG_INFO - 1);
 	query->idiag_states = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;
-	if (dump->each_subflow)
+	if (dump->each_subflow) {
+		query->idiag_states |= 1 << TCP_SYN_SENT;
 		return genl_ask(socket, request, read_subflow, dump);
+	}
 	mnl_attr_put_u32(request, INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
 	return genl_ask(socket, request, read_socket, dump);
 }

@@ -21,8 +21,9 @@ struct diag_conn {
 struct diag_subflow {
 	uint32_t token; /* of its connection */
 	struct endpoint local, remote;
-	uint8_t id;     /* address id, of the local address */
-	bool is_server; /* its connection, or the join, came from the peer */
+	uint8_t id;      /* address id, of the local address */
+	bool is_server;  /* its connection, or the join, came from the peer */
+	bool is_opening; /* its SYN is not answered yet */
 };
 
 /* Decodes one message of a dump of TCP sockets. -ENODATA: no subflow; -EBADMSG. */
@@ -54,7 +55,7 @@ int diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg);
  */
 int diag_find(uint32_t token, struct diag_conn *ret_conn);
 
-/* The same for every established subflow. Needs CAP_NET_ADMIN. */
+/* The same for every subflow that is established or being opened. Needs CAP_NET_ADMIN. */
 int diag_dump_subflows(void (*each)(void *arg, const struct diag_subflow *subflow), void *arg);
 
 #endif

@@ -13,6 +13,14 @@ static void list(struct play *play)
 				.remote = play_remote()});
 }
 
+static void list_opening(struct play *play, uint16_t port)
+{
+	play_hear(play, (struct event){.kind = EVENT_FOUND_SUBFLOW,
+				.local = play_local(port),
+				.remote = play_remote(),
+				.is_opening = true});
+}
+
 static void list_subflow(struct play *play, uint16_t port, uint8_t id, bool is_server)
 {
 	play_hear(play, (struct event){.kind = EVENT_FOUND_SUBFLOW,
@@ -34,10 +42,11 @@ static void one_is_taken_up_with_its_subflows(void **state)
 
 	adoption_begin(&play->plan, play->key.netns);
 	list(play);
-	list_subflow(play, LOCAL_PORT, 0, false);
 	list_subflow(play, LOCAL_PORT + 1, 0, false);
+	list_subflow(play, LOCAL_PORT, 0, false);
 	end(play);
 	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(TAILQ_FIRST(&play_conn(play)->subflows)->local.port, LOCAL_PORT);
 	assert_int_equal(play->claims, 1);
 	assert_int_equal(play->plan.counters.adopted, 1);
 	/* And is as any other: at 150 MB it has two, and gets a third. */
@@ -101,6 +110,7 @@ static void what_is_not_listed_is_forgotten(void **state)
 	adoption_begin(&play->plan, play->key.netns);
 	list(play);
 	list_subflow(play, LOCAL_PORT, 0, false);
+	list_opening(play, LOCAL_PORT + 2);
 	end(play);
 	/* The second one closed unheard; the third one is under way. */
 	play_assert_subflows(play, 1, 1, 0);
@@ -110,6 +120,60 @@ static void what_is_not_listed_is_forgotten(void **state)
 	end(play);
 	assert_null(play_conn(play));
 	assert_int_equal(play->forgets, 1);
+}
+
+/* Its SYN was sent by a daemon that died, and is not answered yet. */
+static void one_that_is_being_opened_counts(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.rule.max_subflows = 2;
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	list_opening(play, LOCAL_PORT + 1);
+	end(play);
+	play_assert_subflows(play, 1, 1, 0);
+	play_threshold(play, 150);
+	assert_int_equal(play->creates, 0);
+	play_joined(play, LOCAL_PORT + 1);
+	play_assert_subflows(play, 2, 0, 0);
+	play_intent(play, 0, 1);
+	play_assert_subflows(play, 1, 0, 0);
+}
+
+/* What became of it was lost with the events. */
+static void one_whose_opening_came_to_nothing_is_forgotten(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_threshold(play, 100);
+	play_intent(play, 1, 0);
+	play_intent(play, 1, 1);
+	play_assert_subflows(play, 1, 1, 0);
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	end(play);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 1, 1);
+	assert_int_equal(play_conn(play)->n_passed, 0);
+}
+
+static void one_that_came_up_unheard_is_established(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_threshold(play, 100);
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	list_subflow(play, LOCAL_PORT + 1, 0, false);
+	end(play);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(play_conn(play)->passed[0].subflows, 2);
 }
 
 static void other_namespaces_are_not_touched(void **state)
@@ -142,6 +206,9 @@ int main(void)
 		TEST(one_that_was_accepted_opens_nothing),
 		TEST(a_request_waits_for_it),
 		TEST(what_is_not_listed_is_forgotten),
+		TEST(one_that_is_being_opened_counts),
+		TEST(one_whose_opening_came_to_nothing_is_forgotten),
+		TEST(one_that_came_up_unheard_is_established),
 		TEST(other_namespaces_are_not_touched),
 		TEST(one_that_is_not_established_yet_stays),
 	};

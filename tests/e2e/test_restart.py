@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: MIT
+"""The daemon dies in every phase, under traffic: nothing is lost, nothing is done twice."""
+import os
+import signal
+import subprocess
+
+import pytest
+from app import ADD, CONNID, REMOVE
+from conftest import BUILD, Pair
+from lab.daemon import Daemon
+from lab.netns import LabError, wait_until
+
+ROUNDS = 20
+RULE = {"elephant": {"start": "1MB", "step": "1MB", "stop": "1000GB", "max_subflows": 4},
+        "repair": {"rto_min_ms": 0}}
+# Sends until it is told to stop, and counts.
+POUR = """
+is_pouring, sent = [True], [0]
+def pour():
+    block = bytes(1 << 16)
+    while is_pouring[0]:
+        sent[0] += s.send(block)
+thread = threading.Thread(target=pour, daemon=True)
+thread.start()
+"""
+
+
+class Slow(Pair):
+    """A link that leaves the machine time for other things."""
+
+    def build(self):
+        self.client, self.server = self.netns("client"), self.netns("server")
+        self.near, self.far = self.veth(self.client, self.server, rate_mbit=100)
+
+
+@pytest.fixture
+def pair():
+    with Slow() as lab:
+        yield lab
+
+
+def kill(daemon):
+    daemon.process.kill()
+    daemon.process.wait(10)
+
+
+def joins(lab):
+    """Joins that the server has answered."""
+    return lab.client.netstat()["MPTcpExtMPJoinSynAckRx"]
+
+
+def answers(app):
+    try:
+        return app.connid()
+    except OSError:
+        return None
+
+
+def test_twenty_kills_under_traffic(pair):
+    daemon = pair.serve(RULE)
+    nodes = [pair.client, pair.server]
+    sink = pair.sink()
+    elephant = pair.app(pair.client).connect(pair.far.ip4)
+    elephant(POUR)
+    elephant.wait_subflows(4)
+    asker = pair.app(pair.client).connect(pair.far.ip4)
+    asker.set(ADD, 2)
+    asker.wait_subflows(3)
+    before = joins(pair)
+    assert before == 5
+    for _ in range(ROUNDS):
+        kill(daemon)
+        daemon.start(nodes)
+        wait_until(lambda: answers(asker), "the options answer again")
+        asker.set(ADD, 1)
+        assert len(asker.wait_subflows(4)) == 4
+        asker.set(REMOVE, 1)
+        asker.wait_subflows(3)
+        assert len(elephant.subflows()) == 4
+    assert joins(pair) == before + ROUNDS, "no subflow was opened but those that were asked for"
+    elephant("is_pouring.clear(); is_pouring.append(False); thread.join()")
+    sent = elephant("sent[0]")
+    elephant.close()
+    wait_until(lambda: sink("drained") == sent + 2, "every byte has arrived", timeout_s=30)
+
+
+def test_a_kill_in_every_phase_of_its_beginning(pair):
+    """Each time a little later; the next one finds whatever the last one has left."""
+    daemon = pair.serve(RULE)
+    nodes = [pair.client, pair.server]
+    pair.sink()
+    elephant = pair.app(pair.client).connect(pair.far.ip4)
+    elephant(POUR)
+    elephant.wait_subflows(4)
+    command = [daemon.binary, "--config", pair.directory / "subflowd.conf"]
+    for step in range(10):
+        kill(daemon)
+        with daemon.log.open("ab") as log:
+            daemon.process = pair.popen(command, stdout=log, stderr=log)
+        try:
+            daemon.process.wait(.03 * step)
+            raise LabError("subflowd ended by itself")
+        except subprocess.TimeoutExpired:
+            continue
+    kill(daemon)
+    daemon.start(nodes)
+    connection = pair.connection(daemon, elephant)
+    assert connection["state"] == "served" and len(connection["subflows"]) == 4
+    assert len(elephant.subflows()) == 4 and joins(pair) == 3
+    daemon.stop()
+    for node in nodes:
+        assert "1" not in node.run(["sysctl", "-n", "net.mptcp.pm_type"])
+
+
+def test_a_kill_while_a_subflow_is_being_opened(pair):
+    """Its SYN is not answered yet: the next daemon counts it, and opens no other in its place."""
+    rule = {"elephant": {**RULE["elephant"], "max_subflows": 2}, "placement": {"mode": "kernel"}}
+    daemon = pair.serve(rule)
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    try:
+        pair.server.run(["nft", "-f", "-"], input="""table ip deaf {
+ chain input {
+  type filter hook input priority filter;
+  tcp flags & (syn|ack) == syn counter drop
+ }
+}
+""")
+    except LabError:
+        pytest.skip("this kernel has no nftables")
+    app(f"send(s, {1500000})")
+    wait_until(lambda: opening(pair, app), "a SYN is on its way")
+    kill(daemon)
+    daemon.start([pair.client, pair.server])
+    subflows = pair.connection(daemon, app)["subflows"]
+    assert [s["state"] for s in subflows] == ["established", "opening"]
+    app(f"send(s, {3000000})")
+    wait_until(lambda: daemon.status()["daemon"]["counters"]["thresholds"], "another threshold")
+    assert opening(pair, app) == 1
+    pair.server.run(["nft", "delete", "table", "ip", "deaf"])
+    wait_until(lambda: len(app.subflows()) == 2, "it is answered in the end", timeout_s=30)
+    app(f"send(s, {3000000})")
+    assert len(app.subflows()) == 2 and joins(pair) == 1
+    assert daemon.status()["daemon"]["counters"]["creates"] == 0
+
+
+def opening(lab, app):
+    """Subflows of the client whose SYN has no answer."""
+    return len(lab.client.run(["ss", "-Htn", "state", "syn-sent"]).splitlines())
+
+
+def test_a_kill_between_request_and_completion(pair):
+    """The connection lives, and is served."""
+    daemon = pair.serve()
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    wait_until(lambda: pair.connection(daemon, app)["state"] == "served", "it is known")
+    os.kill(daemon.process.pid, signal.SIGSTOP)
+    app.set(ADD, 2)
+    kill(daemon)
+    daemon.start([pair.client, pair.server])
+    app.set(ADD, 1)
+    wait_until(lambda: len(app.subflows()) >= 2, "the next request is carried out")
+    app(f"send(s, {1 << 20})")
+
+
+def test_options_fail_at_once_while_there_is_no_daemon(pair):
+    """And again answer with the next: upgraded to a build elsewhere."""
+    daemon = pair.serve()
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    kill(daemon)
+    with pytest.raises(OSError):
+        app.get(CONNID, 4)
+    (pair.directory / "daemon").mkdir()
+    (pair.directory / "cli").mkdir()
+    for part in ("daemon/subflowd", "cli/subflow"):
+        (pair.directory / part).write_bytes((BUILD / part).read_bytes())
+        (pair.directory / part).chmod(0o755)
+    other = Daemon(pair, pair.directory, {"namespaces": {"serve": f"{pair.client.name} "
+                                                                  f"{pair.server.name}"}})
+    other.start([pair.client, pair.server])
+    app.set(ADD, 1)
+    app.wait_subflows(2)
