@@ -247,21 +247,41 @@ static int set_number(int fd, int level, int name, int number)
 	return setsockopt(fd, level, name, &number, sizeof(number)) < 0 ? -errno : 0;
 }
 
-/*
- * Buffer sizes read as twice what was set (socket(7)). Setting one, be it to
- * the value it has, also stops the kernel from tuning it: MPTCP sockets have no
- * other way to carry that lock.
- */
-static int carry_buffer(int old, int fresh, const struct option *o, const struct value *was)
+static bool is_buffer(const struct option *o)
+{
+	return o->level == SOL_SOCKET && (o->name == SO_SNDBUF || o->name == SO_RCVBUF);
+}
+
+/* Setting the size of a buffer, be it to what it is, also stops the kernel from tuning it. */
+static bool is_locked(int fd, const struct option *buffer)
 {
 	const struct option lock_option = {SOL_SOCKET, SO_BUF_LOCK};
-	bool is_send = o->name == SO_SNDBUF;
-	struct value lock, is;
+	struct value lock;
+
+	get(fd, &lock_option, &lock);
+	return lock.number & (buffer->name == SO_SNDBUF ? SOCK_SNDBUF_LOCK : SOCK_RCVBUF_LOCK);
+}
+
+/* MPTCP sockets cannot be unlocked: the size of an unlocked buffer is the kernel's own choice. */
+static bool is_tuned(int fd, const struct option *o)
+{
+	int protocol = 0;
+	socklen_t len = sizeof(protocol);
+
+	if (!is_buffer(o) || is_locked(fd, o))
+		return false;
+	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+	       protocol == IPPROTO_MPTCP;
+}
+
+/* Buffer sizes read as twice what was set (socket(7)). */
+static int carry_buffer(int old, int fresh, const struct option *o, const struct value *was)
+{
+	struct value is;
 	int r;
 
-	get(old, &lock_option, &lock);
 	get(fresh, o, &is);
-	if (is_equal(&is, was) && !(lock.number & (is_send ? SOCK_SNDBUF_LOCK : SOCK_RCVBUF_LOCK)))
+	if (is_equal(&is, was) && !is_locked(old, o))
 		return 0;
 
 	r = set_number(fresh, SOL_SOCKET, o->name, was->number / 2);
@@ -271,14 +291,16 @@ static int carry_buffer(int old, int fresh, const struct option *o, const struct
 	if (is_equal(&is, was))
 		return 0;
 	/* Above net.core.[rw]mem_max: set by the administrator, and only by one again. */
-	return set_number(
-		fresh, SOL_SOCKET, is_send ? SO_SNDBUFFORCE : SO_RCVBUFFORCE, was->number / 2);
+	return set_number(fresh, SOL_SOCKET, o->name == SO_SNDBUF ? SO_SNDBUFFORCE : SO_RCVBUFFORCE,
+		was->number / 2);
 }
 
 static int carry_option(int old, int pristine, int fresh, const struct option *o)
 {
 	struct value was, is;
 
+	if (is_tuned(old, o))
+		return 0;
 	get(old, o, &was);
 	get(fresh, o, &is);
 
@@ -288,7 +310,7 @@ static int carry_option(int old, int pristine, int fresh, const struct option *o
 		get(pristine, o, &untouched);
 		return is_equal(&was, &untouched) ? 0 : -EOPNOTSUPP;
 	}
-	if (o->level == SOL_SOCKET && (o->name == SO_SNDBUF || o->name == SO_RCVBUF))
+	if (is_buffer(o))
 		return carry_buffer(old, fresh, o, &was);
 	if (is_equal(&was, &is))
 		return 0;
@@ -301,7 +323,7 @@ static bool is_carried(int old, int fresh, const struct option *o)
 
 	get(old, o, &was);
 	get(fresh, o, &is);
-	return was.error || is.error || is_equal(&was, &is);
+	return was.error || is.error || is_equal(&was, &is) || is_tuned(old, o);
 }
 
 /*

@@ -72,3 +72,9 @@ def test_a_bound_socket_with_enable_uses_the_address_that_it_is_bound_to(served)
     (connection,) = [c for c in served.daemon.status()["connections"]
                      if c["role"] == "server" and c["namespace"] == served.server.name]
     assert {s["remote"].rpartition(":")[0] for s in connection["subflows"]} == {other}
+
+
+def test_enable_goes_both_ways_after_a_refused_connect(served):
+    served.sink()
+    steps = "assert s.connect_ex((server, 7001)) == 111; set(ENABLE, 0); set(ENABLE, 1)"
+    assert run(served, steps, 1) == [[0, 0], 262, 1]

@@ -490,12 +490,13 @@ static void socket_may_be_swapped_after_a_refused_connection(void **state)
 		};
 		int closed = open_stream(AF_INET, IPPROTO_TCP);
 		int fd = open_stream(AF_INET, protocols[p]);
-		int untouched = open_stream(AF_INET, other_protocol(protocols[p]));
+		int untouched = open_stream(AF_INET, protocols[p]);
 
 		sin.sin_port = htons(bind_loopback(closed, AF_INET, 0));
 		assert_int_equal(connect(fd, (struct sockaddr *)&sin, sizeof(sin)), -1);
 		assert_int_equal(errno, ECONNREFUSED);
-		if (protocols[p] == IPPROTO_TCP || can_maxseg)
+		/* And back: nothing that the kernel chose for itself is in the way. */
+		for (int i = 0; i < 2 && (protocols[p] == IPPROTO_TCP || can_maxseg); i++)
 			assert_int_equal(swap_protocol(fd), 0);
 		if (can_maxseg)
 			assert_int_equal(get_int(fd, IPPROTO_TCP, TCP_MAXSEG),
