@@ -15,6 +15,7 @@
 #include "kernel/addresses.h"
 #include "kernel/calibration.h"
 #include "kernel/cgroup.h"
+#include "kernel/claim.h"
 #include "kernel/diag.h"
 #include "kernel/guardian.h"
 #include "kernel/hooks.h"
@@ -638,7 +639,7 @@ static void guardian_ended(struct source *source, uint32_t events)
 	(void)events;
 	loop_remove(&daemon->loop, source);
 	guardian_stop(&daemon->guardian);
-	err = guardian_start(&daemon->guardian, daemon->lock_fd);
+	err = guardian_start(&daemon->guardian, daemon->served.claims_fd, daemon->lock_fd);
 	if (!err)
 		err = watch_guardian(daemon);
 	if (!err)
@@ -869,9 +870,13 @@ static int prepare(struct daemon *daemon)
 	err = netns_init();
 	if (!err)
 		err = loop_init(&daemon->loop);
+	daemon->served.claims_fd = claim_open(CLAIM_FILE);
+	if (daemon->served.claims_fd < 0)
+		log_warning("%s: %s; whether another subflowd serves a namespace is not known",
+			CLAIM_FILE, strerror(-daemon->served.claims_fd));
 	/* Before there is anything else that it could inherit. */
 	if (!err)
-		err = guardian_start(&daemon->guardian, daemon->lock_fd);
+		err = guardian_start(&daemon->guardian, daemon->served.claims_fd, daemon->lock_fd);
 	if (err)
 		log_error("%s", strerror(-err));
 	return err;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * One daemon a network namespace, whatever their control sockets and cgroups: a lock on the byte of
- * a file that the namespace's cookie names. It goes with the daemon, however that ends.
+ * a file that the namespace's cookie names. It goes with the daemon and its
+ * guardian, however they end.
  */
 #ifndef SUBFLOW_CLAIM_H
 #define SUBFLOW_CLAIM_H

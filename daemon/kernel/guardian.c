@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
@@ -15,6 +16,8 @@
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define NOTES_STEP 64
 
 static void restore(const struct guardian_note *note)
 {
@@ -33,42 +36,78 @@ static void restore(const struct guardian_note *note)
 	netns_leave();
 }
 
+struct memory {
+	struct guardian_note *notes; /* one a namespace */
+	size_t n, room;
+};
+
+static struct guardian_note *find(const struct memory *memory, uint64_t cookie)
+{
+	for (size_t i = 0; i < memory->n; i++) {
+		if (memory->notes[i].cookie == cookie)
+			return &memory->notes[i];
+	}
+	return NULL;
+}
+
+/* Whether @note is safe now. */
+static bool keep(struct memory *memory, const struct guardian_note *note)
+{
+	struct guardian_note *known = find(memory, note->cookie), *grown;
+
+	if (!*note->sysctl) {
+		if (known)
+			*known = memory->notes[--memory->n];
+		return true;
+	}
+	if (!known && memory->n == memory->room) {
+		grown = reallocarray(memory->notes, memory->room + NOTES_STEP, sizeof(*grown));
+		if (!grown)
+			return false;
+		memory->notes = grown;
+		memory->room += NOTES_STEP;
+	}
+	if (!known)
+		known = &memory->notes[memory->n++];
+	*known = *note;
+	return true;
+}
+
 static void live(int fd)
 {
-	struct guardian_note *notes = NULL, *grown, note;
-	size_t n = 0;
+	struct guardian_note note;
+	struct memory memory = {};
 	char ok;
 
 	/* The daemon's end is the end of file; a note is kept before it is acknowledged. */
 	while (recv(fd, &note, sizeof(note), 0) == (ssize_t)sizeof(note)) {
-		grown = reallocarray(notes, n + 1, sizeof(*notes));
-		ok = grown != NULL;
-		if (grown) {
-			notes = grown;
-			notes[n++] = note;
-		}
+		ok = keep(&memory, &note);
 		if (send(fd, &ok, 1, MSG_NOSIGNAL) < 0)
 			break;
 	}
-	while (n)
-		restore(&notes[--n]);
-	free(notes);
+	while (memory.n)
+		restore(&memory.notes[--memory.n]);
+	free(memory.notes);
 }
 
 /* Closes what the child inherited, so that only the daemon's death counts. */
-static void keep_only(int fd, int keep_fd)
+static void keep_only(const int *fds, size_t n)
 {
-	int other = keep_fd < 0 ? fd : keep_fd;
-	int low = fd < other ? fd : other, high = fd < other ? other : fd;
+	int low = STDERR_FILENO + 1, next;
 
-	if (low > STDERR_FILENO + 1)
-		close_range(STDERR_FILENO + 1, low - 1, 0);
-	if (high > low + 1)
-		close_range(low + 1, high - 1, 0);
-	close_range(high + 1, ~0u, 0);
+	do {
+		next = INT_MAX;
+		for (size_t i = 0; i < n; i++) {
+			if (fds[i] >= low && fds[i] < next)
+				next = fds[i];
+		}
+		if (next > low)
+			close_range(low, next - 1, 0);
+		low = next == INT_MAX ? next : next + 1;
+	} while (low < INT_MAX);
 }
 
-int guardian_start(struct guardian *guardian, int keep_fd)
+int guardian_start(struct guardian *guardian, int claims_fd, int lock_fd)
 {
 	int pair[2], err;
 
@@ -87,9 +126,12 @@ int guardian_start(struct guardian *guardian, int keep_fd)
 		signal(SIGHUP, SIG_IGN);
 		setsid();
 		prctl(PR_SET_NAME, "subflow-guard");
-		keep_only(pair[1], keep_fd);
+		keep_only((int[]){pair[1], claims_fd, lock_fd}, 3);
 		if (netns_init() == 0)
 			live(pair[1]);
+		/* The claims before the lock: the next daemon of the socket takes them at once. */
+		if (claims_fd >= 0)
+			close(claims_fd);
 		_exit(0);
 	}
 	close(pair[1]);

@@ -12,11 +12,11 @@
 #define GUARDIAN_PATH_MAX  288
 #define GUARDIAN_VALUE_MAX 32
 
-/* What was set, and what was there before. */
+/* What was set, and what was there before; one a namespace, the last that was told counts. */
 struct guardian_note {
 	char path[GUARDIAN_PATH_MAX]; /* of the namespace; "" is the daemon's own */
 	uint64_t cookie;
-	char sysctl[GUARDIAN_VALUE_MAX]; /* under /proc/sys/net, "mptcp/pm_type" */
+	char sysctl[GUARDIAN_VALUE_MAX]; /* under /proc/sys/net, "mptcp/pm_type"; "": nothing */
 	char ours[GUARDIAN_VALUE_MAX], before[GUARDIAN_VALUE_MAX];
 };
 
@@ -25,8 +25,11 @@ struct guardian {
 	pid_t pid;
 };
 
-/* Forks. @keep_fd (a lock, or -1) stays open in the guardian until its work is done. */
-int guardian_start(struct guardian *guardian, int keep_fd);
+/*
+ * Forks. @claims_fd (of kernel/claim.h) and @lock_fd, each -1 if there is none, stay open in the
+ * guardian until its work is done: no other daemon has a namespace before all is put back there.
+ */
+int guardian_start(struct guardian *guardian, int claims_fd, int lock_fd);
 
 /* To be told before the sysctl is set. When this returns 0 the note is safe. */
 int guardian_tell(struct guardian *guardian, const struct guardian_note *note);

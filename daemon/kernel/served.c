@@ -180,6 +180,28 @@ static int begin(struct served *served, struct served_netns *netns)
 	return served->begun(served->owner, netns->cookie);
 }
 
+/* For good: nothing there is to be put back, and another daemon may have it. */
+static void disown(struct served *served, struct served_netns *netns)
+{
+	if (*netns->note.sysctl) {
+		*netns->note.sysctl = '\0';
+		guardian_tell(served->guardian, &netns->note);
+	}
+	if (netns->cookie && served->claims_fd >= 0)
+		claim_drop(served->claims_fd, netns->cookie);
+}
+
+/* What begin() has done before it failed. */
+static void retreat(struct served *served, struct served_netns *netns)
+{
+	if (*netns->note.sysctl && netns_enter(netns->path, netns->cookie) == 0) {
+		netns_write_sysctl(netns->note.sysctl, netns->note.before);
+		if (*netns->path)
+			netns_leave();
+	}
+	disown(served, netns);
+}
+
 static void add(struct served *served, const char *name, const char *path, ino_t inode)
 {
 	struct served_netns *netns = NULL;
@@ -197,6 +219,8 @@ static void add(struct served *served, const char *name, const char *path, ino_t
 	netns->nsid = MONITOR_HOME;
 	netns->state = SERVED_ALONE;
 	err = begin(served, netns);
+	if (err)
+		retreat(served, netns);
 	if (err == -ENOENT || err == -EINVAL) { /* gone again, or not mounted yet */
 		free(netns);
 		return;
@@ -220,8 +244,6 @@ static void drop(struct served *served, struct served_netns *netns)
 {
 	TAILQ_REMOVE(&served->list, netns, entry);
 	served->count--;
-	if (netns->cookie && served->claims_fd >= 0)
-		claim_drop(served->claims_fd, netns->cookie);
 	if (netns->cookie)
 		served->ended(served->owner, netns);
 	free(netns);
@@ -232,6 +254,7 @@ static void lose_name(struct served *served, struct served_netns *netns)
 {
 	log_info("network namespace %s has lost its name", netns->name);
 	if (netns->state == SERVED_ALONE || netns->nsid < 0) {
+		disown(served, netns);
 		drop(served, netns);
 		return;
 	}
@@ -339,10 +362,6 @@ int served_init(struct served *served, struct loop *loop)
 
 	TAILQ_INIT(&served->list);
 	served->loop = loop;
-	served->claims_fd = claim_open(CLAIM_FILE);
-	if (served->claims_fd < 0)
-		log_warning("%s: %s; whether another subflowd serves a namespace is not known",
-			CLAIM_FILE, strerror(-served->claims_fd));
 	served->mounts.ready = mounts_changed;
 	served->mounts.fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (served->mounts.fd < 0)
@@ -363,6 +382,7 @@ void served_done(struct served *served)
 {
 	struct served_netns *netns;
 
+	/* The guardian has the claims too, until it has put everything back. */
 	while ((netns = TAILQ_FIRST(&served->list)))
 		drop(served, netns);
 	if (served->mounts.fd >= 0)
@@ -403,6 +423,7 @@ void served_end(struct served *served, int nsid)
 		return;
 	log_info("network namespace %s has ended", netns->name);
 	snprintf(name, sizeof(name), "%s", netns->name);
+	disown(served, netns);
 	drop(served, netns);
 	/* Another one may have its name, and its inode number, and so have been taken for it. */
 	consider(served, name);

@@ -58,7 +58,7 @@ struct served {
 
 /*
  * Serves what is there and watches for more. @monitor, @guardian, @wanted,
- * @take_over, @owner and the callbacks are set by the caller. -errno only when
+ * @take_over, @claims_fd, @owner and the callbacks are set by the caller. -errno only when
  * the watch fails; what is wrong with one namespace is its own why.
  */
 int served_init(struct served *served, struct loop *loop);

@@ -60,6 +60,18 @@ class Pair(Lab):
         return wait_until(find, f"status shows connection {token:08x}")[0]
 
 
+def guardians(lab):
+    """The pids of the guardians of the daemons in a lab."""
+    def name_of(pid):
+        try:
+            return Path(f"/proc/{pid}/comm").read_text()
+        except OSError:  # it has ended
+            return None
+
+    pids = [int(line) for line in (lab.cgroup / "cgroup.procs").read_text().split()]
+    return [pid for pid in pids if name_of(pid) == "subflow-guard\n"]
+
+
 def wait_guardian_gone(daemon):
     """The guardian of a daemon that has ended holds the lock until its work is done."""
     with open(f"{daemon.socket}.lock") as lock:

@@ -4,11 +4,10 @@ import os
 import signal
 import socket
 import subprocess
-from pathlib import Path
 
 import pytest
 from app import ADD
-from conftest import BUILD, wait_guardian_gone
+from conftest import BUILD, guardians, wait_guardian_gone
 from lab.daemon import Daemon
 from lab.netns import wait_until
 from names import Names
@@ -317,20 +316,9 @@ def test_what_somebody_else_has_set_since_is_not_touched(pair, how):
 def test_a_killed_guardian_is_replaced(pair):
     daemon = pair.serve()
 
-    def guardians():
-        with open(pair.cgroup / "cgroup.procs") as file:
-            pids = [int(line) for line in file]
-        return [pid for pid in pids if name_of(pid) == "subflow-guard\n"]
-
-    def name_of(pid):
-        try:
-            return Path(f"/proc/{pid}/comm").read_text()
-        except OSError:  # it has ended
-            return None
-
-    first, = guardians()
+    first, = guardians(pair)
     os.kill(first, signal.SIGKILL)
-    wait_until(lambda: guardians() and guardians() != [first], "a new guardian")
+    wait_until(lambda: guardians(pair) not in ([], [first]), "a new guardian")
     wait_until(lambda: "new one has taken its place" in daemon.log.read_text(), "the log says so")
     daemon.process.kill()
     wait_until(lambda: pm_type(pair.client) == pm_type(pair.server) == KERNEL_PM, "put back")

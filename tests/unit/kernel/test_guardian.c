@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* The guardian's life: it is told, it ends when its daemon does, and holds the lock until then. */
+/* The guardian's life: it is told, it ends when its daemon does, and holds locks until then. */
+#include "kernel/claim.h"
 #include "kernel/guardian.h"
 
 #include "../unit.h"
@@ -25,7 +26,7 @@ static void keeps_notes_and_ends(void **state)
 	struct guardian guardian;
 
 	(void)state;
-	assert_int_equal(guardian_start(&guardian, -1), 0);
+	assert_int_equal(guardian_start(&guardian, -1, -1), 0);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(guardian_tell(&guardian, &note), 0);
 	assert_int_equal(kill(guardian.pid, 0), 0);
@@ -42,31 +43,83 @@ static void one_that_was_killed_cannot_be_told(void **state)
 	char byte;
 
 	(void)state;
-	assert_int_equal(guardian_start(&guardian, -1), 0);
+	assert_int_equal(guardian_start(&guardian, -1, -1), 0);
 	assert_int_equal(kill(guardian.pid, SIGKILL), 0);
 	assert_int_equal(read(guardian.fd, &byte, 1), 0); /* how the daemon learns of it */
 	assert_int_equal(guardian_tell(&guardian, &note), -EPIPE);
 	guardian_stop(&guardian);
 }
 
-static void holds_the_lock(void **state)
+static long data_kb(pid_t pid)
+{
+	char path[64], line[128];
+	long kb = -1;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", pid);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) && sscanf(line, "VmData: %ld", &kb) != 1)
+		;
+	fclose(file);
+	return kb;
+}
+
+/* Namespaces come and go by the thousand where containers do. */
+static void forgets_what_it_is_told_to(void **state)
 {
 	struct guardian guardian;
-	int lock = memfd_create("lock", MFD_CLOEXEC), again;
-	char path[64];
+	struct guardian_note new = note;
+	long before;
+
+	(void)state;
+	assert_int_equal(guardian_start(&guardian, -1, -1), 0);
+	assert_int_equal(guardian_tell(&guardian, &note), 0);
+	before = data_kb(guardian.pid);
+	for (int i = 0; i < 5000; i++) {
+		new.cookie = 2 + i;
+		strcpy(new.sysctl, note.sysctl);
+		assert_int_equal(guardian_tell(&guardian, &new), 0);
+		assert_int_equal(guardian_tell(&guardian, &new), 0);
+		*new.sysctl = '\0';
+		assert_int_equal(guardian_tell(&guardian, &new), 0);
+		assert_int_equal(guardian_tell(&guardian, &new), 0);
+	}
+	assert_in_range(data_kb(guardian.pid), 1, before + 1024);
+	guardian_stop(&guardian);
+}
+
+/* Both, and nothing else that is open here. */
+static void holds_the_claims_and_the_lock(void **state)
+{
+	struct guardian guardian;
+	int claims = memfd_create("claims", MFD_CLOEXEC), pipe_fds[2];
+	int lock = memfd_create("lock", MFD_CLOEXEC), again, other;
+	char path[64], byte;
 
 	(void)state;
 	snprintf(path, sizeof(path), "/proc/self/fd/%d", lock);
 	again = open(path, O_RDWR | O_CLOEXEC);
-	assert_true(again >= 0);
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", claims);
+	other = open(path, O_RDWR | O_CLOEXEC);
+	assert_true(again >= 0 && other >= 0);
+	assert_int_equal(pipe(pipe_fds), 0);
 	assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
-	assert_int_equal(guardian_start(&guardian, lock), 0);
+	assert_int_equal(claim_take(claims, 4711), 0);
+	assert_int_equal(guardian_start(&guardian, claims, lock), 0);
 	assert_int_equal(guardian_tell(&guardian, &note), 0);
 	close(lock);
+	close(claims);
+	close(pipe_fds[1]);
+	assert_int_equal(read(pipe_fds[0], &byte, 1), 0); /* nobody else has its other end */
 	assert_int_equal(flock(again, LOCK_EX | LOCK_NB), -1);
+	assert_int_equal(claim_take(other, 4711), -EBUSY);
 	guardian_stop(&guardian);
 	assert_int_equal(flock(again, LOCK_EX | LOCK_NB), 0);
+	assert_int_equal(claim_take(other, 4711), 0);
 	close(again);
+	close(other);
+	close(pipe_fds[0]);
 }
 
 int main(void)
@@ -74,7 +127,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(keeps_notes_and_ends),
 		cmocka_unit_test(one_that_was_killed_cannot_be_told),
-		cmocka_unit_test(holds_the_lock),
+		cmocka_unit_test(forgets_what_it_is_told_to),
+		cmocka_unit_test(holds_the_claims_and_the_lock),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
