@@ -87,6 +87,7 @@ static void take_up(struct plan *plan, struct conn *conn)
 
 	conn->is_created = conn->is_established = true;
 	conn_set_retry(&plan->table, conn, 0);
+	conn_join(&plan->table, conn);
 	plan->counters.adopted++;
 	conn_say(conn, conn->is_server ? "accepted: only its client can open subflows"
 				       : "taken up: its beginning was not seen");

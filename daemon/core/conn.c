@@ -52,6 +52,40 @@ struct conn *conn_get(struct conn_table *table, const struct conn_key *key)
 	return conn;
 }
 
+void conn_join(struct conn_table *table, struct conn *conn)
+{
+	struct path_key key = path_key_of(conn->key.netns, &conn->local, &conn->remote);
+	struct conn_ends *ends;
+
+	if (conn->is_server || conn->ends)
+		return;
+	HASH_FIND(hh, table->ends, &key, sizeof(key), ends);
+	if (!ends) {
+		ends = calloc(1, sizeof(*ends));
+		if (!ends)
+			return;
+		ends->key = key;
+		TAILQ_INIT(&ends->conns);
+		HASH_ADD(hh, table->ends, key, sizeof(ends->key), ends);
+	}
+	conn->ends = ends;
+	TAILQ_INSERT_TAIL(&ends->conns, conn, rival);
+}
+
+static void leave(struct conn_table *table, struct conn *conn)
+{
+	struct conn_ends *ends = conn->ends;
+
+	if (!ends)
+		return;
+	conn->ends = NULL;
+	TAILQ_REMOVE(&ends->conns, conn, rival);
+	if (!TAILQ_EMPTY(&ends->conns))
+		return;
+	HASH_DEL(table->ends, ends);
+	free(ends);
+}
+
 void conn_free(struct conn_table *table, struct conn *conn)
 {
 	struct subflow *subflow;
@@ -59,6 +93,7 @@ void conn_free(struct conn_table *table, struct conn *conn)
 	while ((subflow = TAILQ_FIRST(&conn->subflows)))
 		conn_remove_subflow(conn, subflow);
 	conn_set_retry(table, conn, 0);
+	leave(table, conn);
 	HASH_DEL(table->conns, conn);
 	free(conn->passed);
 	ids_done(&conn->ids);
@@ -90,7 +125,7 @@ struct subflow *conn_add_subflow(struct conn *conn)
 
 void conn_remove_subflow(struct conn *conn, struct subflow *subflow)
 {
-	path_unload(&subflow->path);
+	path_unload(&subflow->path, subflow->is_light);
 	TAILQ_REMOVE(&conn->subflows, subflow, entry);
 	conn->n_subflows--;
 	free(subflow);

@@ -47,6 +47,7 @@ struct subflow {
 	uint32_t serial;         /* unique within the connection */
 	uint64_t established_ns; /* CLOCK_MONOTONIC */
 	struct path path;        /* as far as it is known */
+	bool is_light;           /* as router.light */
 };
 
 /* A threshold that led to a subflow. */
@@ -55,10 +56,19 @@ struct passed {
 	uint32_t subflows; /* in all, when it was established; 0 = not yet */
 };
 
+/* Between which two ends: these connections compete for the same ways. */
+struct conn_ends {
+	struct path_key key;
+	UT_hash_handle hh;
+	TAILQ_HEAD(conn_rivals, conn) conns; /* oldest first */
+};
+
 struct conn {
 	struct conn_key key;
 	UT_hash_handle hh;
 	TAILQ_ENTRY(conn) retry;       /* in conn_table.retries while retry_ns is set */
+	TAILQ_ENTRY(conn) rival;       /* in conn_ends.conns, where @ends is set */
+	struct conn_ends *ends;        /* NULL: accepted, or not known yet */
 	struct endpoint local, remote; /* of the initial subflow */
 	bool is_server;
 	bool is_created;     /* the kernel's CREATED event was seen */
@@ -100,6 +110,7 @@ struct conn {
 
 struct conn_table {
 	struct conn *conns;
+	struct conn_ends *ends;
 	TAILQ_HEAD(, conn) retries;
 	uint32_t limit;
 	uint64_t refused; /* connections that found the table full */
@@ -116,6 +127,9 @@ struct conn *conn_get(struct conn_table *table, const struct conn_key *key);
 
 /* Takes the connection and its subflows out and frees them. */
 void conn_free(struct conn_table *table, struct conn *conn);
+
+/* Its ends are known. What memory is short for is not told apart. */
+void conn_join(struct conn_table *table, struct conn *conn);
 
 /* Sets when to try again; 0 takes the connection off the list. */
 void conn_set_retry(struct conn_table *table, struct conn *conn, uint64_t retry_ns);

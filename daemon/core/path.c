@@ -203,7 +203,7 @@ static void sweep_routers(struct path_table *table)
 	struct router *router, *next;
 
 	HASH_ITER (hh, table->routers, router, next) {
-		if (router->maps || router->load)
+		if (router->maps || router->load || router->light)
 			continue;
 		HASH_DEL(table->routers, router);
 		free(router);
@@ -412,19 +412,24 @@ const char *path_router_text(
 	return text;
 }
 
-void path_load(const struct path *path)
+static uint32_t *load_of(struct router *router, bool is_light)
+{
+	return is_light ? &router->light : &router->load;
+}
+
+void path_load(const struct path *path, bool is_light)
 {
 	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
 		if (path->tiers[tier])
-			path->tiers[tier]->load++;
+			++*load_of(path->tiers[tier], is_light);
 	}
 }
 
-void path_unload(struct path *path)
+void path_unload(struct path *path, bool is_light)
 {
 	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
 		if (path->tiers[tier])
-			path->tiers[tier]->load--;
+			--*load_of(path->tiers[tier], is_light);
 	}
 	*path = (struct path){};
 }

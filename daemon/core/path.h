@@ -29,9 +29,11 @@ struct router_key {
 struct router {
 	struct router_key key;
 	UT_hash_handle hh;
-	uint32_t load; /* subflows of this host that pass it, as far as their paths are known */
-	uint32_t own;  /* of these, one connection's: used while one is placed */
-	uint32_t maps; /* that list it */
+	/* Subflows of this host that pass it, as far as their paths are known. */
+	uint32_t load;
+	uint32_t light; /* first ones of connections that nobody has split, apart from these */
+	uint32_t own;   /* of the load, one connection's: used while one is placed */
+	uint32_t maps;  /* that list it */
 	uint64_t shunned_until_ns; /* a path through it has failed; CLOCK_MONOTONIC */
 };
 
@@ -171,7 +173,7 @@ const char *path_router_text(
 	const struct router *router, unsigned int tier, char text[INET6_ADDRSTRLEN]);
 
 /* A subflow takes the way, or leaves it. */
-void path_load(const struct path *path);
-void path_unload(struct path *path);
+void path_load(const struct path *path, bool is_light);
+void path_unload(struct path *path, bool is_light);
 
 #endif

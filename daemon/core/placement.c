@@ -4,6 +4,8 @@
 
 #include <sys/param.h>
 
+#define LIGHT_BITS 5 /* of the rank of others */
+
 /* How many of the connection's subflows pass each router is noted in the routers, for as long. */
 static void count_own(const struct path *own, size_t n_own, uint32_t more)
 {
@@ -31,7 +33,7 @@ static bool is_same(const struct path *a, const struct path *b)
 static placement_rank judge(const struct path *candidate, const struct path *own, size_t n_own)
 {
 	placement_rank rank = 0;
-	uint32_t same = 0, others = 0, deepest = 0;
+	uint32_t same = 0, others = 0, light = 0, deepest = 0;
 	const struct router *router;
 
 	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
@@ -41,12 +43,14 @@ static placement_rank judge(const struct path *candidate, const struct path *own
 			continue;
 		deepest = router->own;
 		others += router->load - MIN(router->load, router->own);
+		light += router->light;
 		rank |= MIN(deepest, UINT8_MAX);
 	}
 	for (size_t i = 0; deepest && i < n_own; i++)
 		same += is_same(candidate, &own[i]);
 	return MIN(same, UINT8_MAX) * PLACEMENT_SAME | rank * PLACEMENT_OTHERS |
-	       MIN(others, UINT16_MAX);
+	       MIN(others, UINT16_MAX >> LIGHT_BITS) << LIGHT_BITS |
+	       MIN(light, (1u << LIGHT_BITS) - 1);
 }
 
 size_t placement_choose(const struct path *candidates, size_t n, const struct path *own,

@@ -10,7 +10,8 @@
 /*
  * How little a candidate fits; the smaller is the better. In this order: how many of
  * the connection's subflows take the same way; at each tier, nearest first, how many
- * of them pass the same router; how many other subflows of this host do. What is
+ * of them pass the same router; how many other subflows of this host do; how many
+ * of connections that are not split. What is
  * below PLACEMENT_OTHERS is of the others, what is from PLACEMENT_SAME on of the same way.
  */
 typedef uint64_t placement_rank;

@@ -78,6 +78,7 @@ static void hear_created(struct plan *plan, struct conn *conn, const struct even
 	first->state = SUBFLOW_ESTABLISHED;
 	first->local = event->local;
 	first->remote = event->remote;
+	conn_join(&plan->table, conn);
 	if (!*conn->why)
 		conn_say(conn, conn->is_server ? "accepted: only its client can open subflows"
 					       : "too small to split");

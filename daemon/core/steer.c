@@ -12,6 +12,7 @@
 #define SILENT_AGE_NS 60000000000ull
 #define DRAWS         16 /* of ports, each of which may be a reserved one */
 #define SHUN_NS       10000000000ull
+#define RIVALS_MAX    8 /* that began before, and that began after */
 
 void steer_init(struct steer *steer)
 {
@@ -90,19 +91,21 @@ static bool is_between(const struct subflow *subflow, const struct path_map *map
 }
 
 /* The map may know more than when the subflow began, or another way: routes change. */
-static void update(struct path_map *map, struct subflow *subflow, const struct path_port *port)
+static void update(
+	struct path_map *map, struct subflow *subflow, const struct path_port *port, bool is_light)
 {
 	struct path path = path_of(map, port);
 
-	if (!memcmp(&path, &subflow->path, sizeof(path)))
+	if (subflow->is_light == is_light && !memcmp(&path, &subflow->path, sizeof(path)))
 		return;
-	path_unload(&subflow->path);
+	path_unload(&subflow->path, subflow->is_light);
 	subflow->path = path;
-	path_load(&subflow->path);
+	subflow->is_light = is_light;
+	path_load(&subflow->path, is_light);
 }
 
 /* What the map knows of subflows that are there; what it does not know it is to find out. */
-static void learn(struct path_map *map, struct conn *conn)
+static void learn(struct path_map *map, struct conn *conn, bool is_light)
 {
 	struct subflow *subflow;
 	struct path_port *port;
@@ -117,8 +120,31 @@ static void learn(struct path_map *map, struct conn *conn)
 		}
 		port->is_taken = true;
 		if (path_is_known(map, port))
-			update(map, subflow, port);
+			update(map, subflow, port, is_light);
 	}
+}
+
+static bool is_whole(const struct conn *conn)
+{
+	return conn_count_all(conn) < 2;
+}
+
+/*
+ * The ways of others between the same ends count before they are split themselves: transfers
+ * that begin together grow together. There may be thousands of them: its neighbours in age do.
+ */
+static void learn_all(struct path_map *map, struct conn *conn)
+{
+	struct conn *rival = conn;
+
+	learn(map, conn, false);
+	if (!conn->ends)
+		return;
+	for (int i = 0; i < RIVALS_MAX && (rival = TAILQ_NEXT(rival, rival)); i++)
+		learn(map, rival, is_whole(rival));
+	rival = conn;
+	for (int i = 0; i < RIVALS_MAX && (rival = TAILQ_PREV(rival, conn_rivals, rival)); i++)
+		learn(map, rival, is_whole(rival));
 }
 
 static size_t collect_own(const struct conn *conn, struct path own[SUBFLOWS_HARD_MAX])
@@ -176,16 +202,24 @@ static enum steer_answer ask(
 	return what;
 }
 
+/* Nobody of this host takes it: there cannot be a better one. */
+static bool is_ideal(const struct path_map *map, const struct path *path)
+{
+	const struct router *router = path->tiers[map->depth];
+
+	return router && !router->load && !router->light;
+}
+
 static enum steer_answer choose_path(struct steer *steer, struct conn *conn, struct path_map *map,
 	bool is_late, uint64_t now_ns, struct steer_choice *ret_choice)
 {
 	struct path own[SUBFLOWS_HARD_MAX];
 	placement_rank rank = UINT64_MAX, possible;
 	struct candidates free, all;
-	bool is_new, is_crowded;
+	bool is_best, is_crowded;
 	size_t n_own, best = 0;
 
-	learn(map, conn);
+	learn_all(map, conn);
 	if (path_is_seeking(map) && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
 	n_own = collect_own(conn, own);
@@ -194,17 +228,18 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 	if (free.n)
 		best = placement_choose(free.paths, free.n, own, n_own, &rank);
 	placement_choose(all.paths, all.n, own, n_own, &possible);
-	is_new = rank < PLACEMENT_SAME;
-	if (!is_new && map->state == PATH_ASKING && !is_late)
+	is_best = free.n && is_ideal(map, &free.paths[best]);
+	if (!is_best && map->state == PATH_ASKING && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
 	/* All ports of a better way are in use. */
 	is_crowded = rank / PLACEMENT_OTHERS > possible / PLACEMENT_OTHERS;
-	if ((is_crowded || (!is_new && !map->is_thorough)) && !is_late && !conn->has_asked_more)
+	if ((is_crowded || (!is_best && !map->is_thorough)) && !is_late && !conn->has_asked_more)
 		return ask(steer, conn, map, STEER_MORE);
 	if (!free.n)
 		return go_blind(steer, ret_choice);
-	*ret_choice = (struct steer_choice){
-		.port = free.ports[best], .path = free.paths[best], .is_shared = !is_new};
+	*ret_choice = (struct steer_choice){.port = free.ports[best],
+		.path = free.paths[best],
+		.is_shared = rank >= PLACEMENT_SAME};
 	return STEER_GO;
 }
 
@@ -244,7 +279,7 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 		key = path_key_of(conn->key.netns, local, remote);
 		map = path_map_get(&steer->paths, &key);
 		if (map)
-			learn(map, conn);
+			learn_all(map, conn);
 		return ask(steer, conn, map, STEER_ASK);
 	}
 	if (map->state == PATH_SILENT)
@@ -275,7 +310,7 @@ void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 	struct path_port *port = map ? path_port_find(map, choice->port) : NULL;
 
 	subflow->path = choice->path;
-	path_load(&subflow->path);
+	path_load(&subflow->path, false);
 	if (has_path(subflow)) {
 		steer->counters.shared += choice->is_shared;
 		steer->counters.placed += !choice->is_shared;
@@ -290,7 +325,7 @@ void steer_release(
 	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
 	struct path_port *port = map ? path_port_find(map, subflow->local.port) : NULL;
 
-	path_unload(&subflow->path);
+	path_unload(&subflow->path, subflow->is_light);
 	if (port && is_refused && map->state != PATH_ASKING)
 		path_port_drop(map, port);
 	else if (port)

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* From which port the next subflow leaves, by what is known of the ways and of who takes them. */
+#include "core/steer.h"
+
+#include "../unit.h"
+
+#define FIRST_PORT 40000 /* of connections */
+#define PORT       50000 /* of candidates */
+
+struct play {
+	struct steer steer;
+	struct conn_table table;
+	struct path_map *map;
+	uint32_t n_conns;
+};
+
+static struct endpoint endpoint(uint32_t address, uint16_t port)
+{
+	return (struct endpoint){.family = AF_INET, .port = port, .v4.s_addr = htonl(address)};
+}
+
+static int begin(void **state)
+{
+	static struct play play;
+	struct endpoint local = endpoint(1, 0), remote = endpoint(2, 80);
+	struct path_key key = path_key_of(1, &local, &remote);
+
+	play = (struct play){};
+	steer_init(&play.steer);
+	play.steer.mode = STEER_PATHS;
+	conn_table_init(&play.table, 100);
+	play.map = path_map_get(&play.steer.paths, &key);
+	assert_non_null(play.map);
+	play.map->depth = 2;
+	play.map->state = PATH_KNOWN;
+	*state = &play;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct play *play = *state;
+
+	conn_table_done(&play->table);
+	assert_null(play->table.ends);
+	for (unsigned int i = 0; i < play->map->n_routers; i++) {
+		assert_int_equal(play->map->routers[i]->load, 0);
+		assert_int_equal(play->map->routers[i]->light, 0);
+	}
+	steer_done(&play->steer);
+	return 0;
+}
+
+/* The flow from @port passes the one leaf and this spine. */
+static void learn(struct play *play, uint16_t port, uint32_t spine)
+{
+	struct endpoint leaf = endpoint(0x100, 0), router = endpoint(0x200 + spine, 0);
+	struct in6_addr address = path_address(&leaf);
+
+	assert_int_equal(path_learn(&play->steer.paths, play->map, port, 1, &address), 0);
+	address = path_address(&router);
+	assert_int_equal(path_learn(&play->steer.paths, play->map, port, 2, &address), 0);
+}
+
+/* Its first subflow leaves from FIRST_PORT and so many. */
+static struct conn *open_conn(struct play *play)
+{
+	struct conn_key key = {.netns = 1, .token = ++play->n_conns};
+	struct conn *conn = conn_get(&play->table, &key);
+	struct subflow *first = conn_add_subflow(conn);
+
+	conn->is_created = true;
+	conn->local = endpoint(1, FIRST_PORT + play->n_conns);
+	conn->remote = endpoint(2, 80);
+	first->local = conn->local;
+	first->remote = conn->remote;
+	conn_join(&play->table, conn);
+	return conn;
+}
+
+static enum steer_answer choose(struct play *play, struct conn *conn, struct steer_choice *choice)
+{
+	struct endpoint local = endpoint(1, 0), remote = endpoint(2, 80);
+
+	return steer_choose(&play->steer, conn, &local, &remote, false, 1, choice);
+}
+
+/* Opens one more subflow of it where steer says. */
+static uint16_t place(struct play *play, struct conn *conn)
+{
+	struct steer_choice choice;
+	struct subflow *subflow;
+
+	assert_int_equal(choose(play, conn, &choice), STEER_GO);
+	subflow = conn_add_subflow(conn);
+	subflow->local = endpoint(1, choice.port);
+	subflow->remote = endpoint(2, 80);
+	steer_take(&play->steer, conn, subflow, &choice);
+	return choice.port;
+}
+
+static void ways_of_others_are_left_to_them(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play), *b = open_conn(play);
+
+	learn(play, FIRST_PORT + 1, 0);
+	learn(play, FIRST_PORT + 2, 1);
+	for (uint16_t spine = 0; spine < 4; spine++)
+		learn(play, PORT + spine, spine);
+	/* B is not split yet, and counts. */
+	assert_int_equal(place(play, a), PORT + 2);
+	assert_int_equal(play->map->routers[2]->light, 1);
+	assert_int_equal(place(play, b), PORT + 3);
+	assert_int_equal(play->map->routers[2]->light, 0);
+	assert_int_equal(play->map->routers[2]->load, 1);
+	assert_int_equal(play->steer.counters.placed, 2);
+}
+
+static void split_connections_weigh_more_than_whole_ones(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play), *b;
+
+	play->map->is_thorough = true;
+	learn(play, FIRST_PORT + 1, 0);
+	for (uint16_t i = 0; i < 12; i++)
+		learn(play, PORT + i, i % 3);
+	assert_int_equal(place(play, a), PORT + 1);
+	/* On the last way run three that nobody has split; on A's second one runs one that is. */
+	for (uint16_t i = 2; i <= 4; i++) {
+		open_conn(play);
+		learn(play, FIRST_PORT + i, 2);
+	}
+	b = open_conn(play);
+	learn(play, FIRST_PORT + 5, 0);
+	assert_int_equal(place(play, b), PORT + 2);
+}
+
+static void what_is_not_known_is_sought(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = NULL, *conn;
+	struct steer_choice choice;
+	unsigned int sought = 0;
+
+	for (int i = 0; i < 40; i++) {
+		conn = open_conn(play);
+		a = i == 20 ? conn : a;
+	}
+	assert_int_equal(choose(play, a, &choice), STEER_ASK);
+	for (unsigned int i = 0; i < play->map->n_ports; i++)
+		sought += path_is_sought(play->map, &play->map->ports[i]);
+	assert_int_equal(sought, 1 + 16);
+	assert_non_null(path_port_find(play->map, FIRST_PORT + 21));
+	assert_int_equal(play->steer.counters.surveys, 1);
+}
+
+static void a_better_way_may_still_come(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play), *b = open_conn(play);
+	struct steer_choice choice;
+
+	play->map->state = PATH_ASKING;
+	learn(play, FIRST_PORT + 1, 0);
+	learn(play, FIRST_PORT + 2, 1);
+	learn(play, PORT, 1);
+	assert_int_equal(choose(play, a, &choice), STEER_ASK);
+	learn(play, PORT + 1, 2);
+	assert_int_equal(place(play, a), PORT + 1);
+	assert_int_equal(choose(play, b, &choice), STEER_ASK);
+}
+
+static void sharing_takes_certainty(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+	struct steer_choice choice;
+
+	learn(play, FIRST_PORT + 1, 0);
+	learn(play, PORT, 0);
+	assert_int_equal(choose(play, a, &choice), STEER_MORE);
+	play->map->is_thorough = true;
+	assert_int_equal(place(play, a), PORT);
+	assert_int_equal(play->steer.counters.shared, 1);
+}
+
+/* Found out: nothing more will be. It is not asked for again and again. */
+static void what_cannot_be_known_is_done_without(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+
+	assert_int_equal(path_port_seek(play->map, FIRST_PORT + 1), 0);
+	play->map->ports[0].is_sought = false;
+	learn(play, PORT, 0);
+	assert_int_equal(place(play, a), PORT);
+}
+
+static void routes_that_change_move_the_load(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+
+	learn(play, FIRST_PORT + 1, 0);
+	for (uint16_t spine = 0; spine < 3; spine++)
+		learn(play, PORT + spine, spine);
+	assert_int_equal(place(play, a), PORT + 1);
+	path_map_renew(play->map);
+	play->map->depth = 2;
+	play->map->state = PATH_KNOWN;
+	learn(play, FIRST_PORT + 1, 2);
+	learn(play, PORT + 1, 1);
+	learn(play, PORT + 2, 2);
+	learn(play, PORT + 3, 0);
+	assert_int_equal(place(play, a), PORT + 3);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(ways_of_others_are_left_to_them),
+		TEST(split_connections_weigh_more_than_whole_ones),
+		TEST(what_is_not_known_is_sought),
+		TEST(a_better_way_may_still_come),
+		TEST(sharing_takes_certainty),
+		TEST(what_cannot_be_known_is_done_without),
+		TEST(routes_that_change_move_the_load),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
