@@ -294,7 +294,7 @@ bool steer_has_single_path(struct steer *steer, const struct conn *conn,
 	unsigned int ports;
 
 	if (steer->mode != STEER_PATHS || !map || map->state != PATH_KNOWN || !map->is_thorough ||
-		map->is_tangled)
+		map->is_partial || map->is_tangled)
 		return false;
 	for (unsigned int tier = 0; tier <= map->depth; tier++) {
 		if (path_count(map, tier, &ports) > 1)
