@@ -69,7 +69,8 @@ int answer_parse(const char *answer, size_t len, struct json_object **ret_root, 
 		snprintf(ret_why, why_size, "subflowd's answer is no JSON object");
 	} else if (json_object_object_get_ex(root, "error", &error)) {
 		/* JSON escapes whatever could steer a terminal. */
-		snprintf(ret_why, why_size, "subflowd says: %s", json_object_to_json_string(error));
+		snprintf(ret_why, why_size, "subflowd says: %s",
+			json_object_to_json_string_ext(error, JSON_C_TO_STRING_NOSLASHESCAPE));
 		json_object_put(root);
 		return -EREMOTEIO;
 	} else {

@@ -16,6 +16,11 @@ struct verb {
 extern const struct verb status_verb;
 extern const struct verb explain_verb;
 extern const struct verb watch_verb;
+extern const struct verb add_verb;
+extern const struct verb remove_verb;
+extern const struct verb set_verb;
+extern const struct verb reload_verb;
+extern const struct verb config_verb;
 extern const struct verb doctor_verb;
 extern const struct verb run_verb;
 

@@ -12,6 +12,11 @@ static const struct verb *const verbs[] = {
 	&status_verb,
 	&explain_verb,
 	&watch_verb,
+	&add_verb,
+	&remove_verb,
+	&set_verb,
+	&reload_verb,
+	&config_verb,
 	&doctor_verb,
 	&run_verb,
 };

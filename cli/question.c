@@ -52,7 +52,8 @@ int question_ask(
 	return question_fail(verb, why);
 }
 
-int question_parse(const struct verb *verb, int argc, char **argv, struct question *ret_question)
+int question_parse_words(
+	const struct verb *verb, int argc, char **argv, struct question *ret_question)
 {
 	static const struct option long_options[] = {
 		{"json", no_argument, NULL, 'j'},
@@ -87,12 +88,25 @@ int question_parse(const struct verb *verb, int argc, char **argv, struct questi
 			return cli_misused(verb);
 		}
 	}
-	if (argc - optind > 1) {
+	question.socket = control_path(question.socket);
+	question.words = argv + optind;
+	question.n_words = argc - optind;
+	*ret_question = question;
+	return QUESTION_OK;
+}
+
+int question_parse(const struct verb *verb, int argc, char **argv, struct question *ret_question)
+{
+	struct question question;
+	int status = question_parse_words(verb, argc, argv, &question);
+
+	if (status != QUESTION_OK)
+		return status;
+	if (question.n_words > 1) {
 		fprintf(stderr, "subflow %s: one connection at most\n", verb->name);
 		return cli_misused(verb);
 	}
-	question.socket = control_path(question.socket);
-	question.connection = argv[optind];
+	question.connection = question.words[0];
 	if (question.connection && answer_filter_init(&question.filter, question.connection) < 0) {
 		fprintf(stderr,
 			"subflow %s: \"%s\" names no connection: a token in hex (1 to 8 "

@@ -14,6 +14,9 @@ struct question {
 	struct answer_filter filter;
 	bool is_json;
 	int timeout_ms;
+	/* All words that are no options. */
+	char **words;
+	int n_words;
 };
 
 /* What question_parse() returns when the verb is to go on. */
@@ -24,6 +27,9 @@ struct question {
  * or the verb's exit status.
  */
 int question_parse(const struct verb *verb, int argc, char **argv, struct question *ret_question);
+/* The same without CONN: whatever words there are. Nothing is to be put away. */
+int question_parse_words(
+	const struct verb *verb, int argc, char **argv, struct question *ret_question);
 void question_done(struct question *question);
 
 /*

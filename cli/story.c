@@ -78,6 +78,7 @@ static const char *reason_of(const char *asker, bool is_first, bool is_server)
 		{"elephant", "the elephant rule asked for it"},
 		{"ndiffports", "[policy] ndiffports asked for it"},
 		{"fullmesh", "[policy] fullmesh asked for it"},
+		{"operator", "an operator asked for it (subflow add)"},
 		{"repair", "in place of one whose path had fallen silent"},
 	};
 

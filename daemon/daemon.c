@@ -6,11 +6,13 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/service.h"
+#include "control/request.h"
 #include "control/server.h"
 #include "control/status.h"
 #include "control/watch.h"
 #include "core/adoption.h"
 #include "core/multihome.h"
+#include "core/order.h"
 #include "core/plan.h"
 #include "kernel/addresses.h"
 #include "kernel/calibration.h"
@@ -589,6 +591,202 @@ static char *tell_lost(void *owner, uint64_t count)
 	return watch_write_lost(count, clock_us());
 }
 
+static struct hook_config hook_config_of(const struct settings *settings)
+{
+	return (struct hook_config){
+		.start = settings->start_bytes,
+		.step = settings->step_bytes,
+		.stop = settings->stop_bytes,
+		.downloads = settings->downloads,
+		.max_subflows = settings->max_subflows,
+		.calls_per_second = settings->calls_per_second,
+		.rto_min_us = settings->rto_min_ms * 1000,
+	};
+}
+
+static struct elephant_rule rule_of(const struct settings *settings)
+{
+	return (struct elephant_rule){
+		.start_bytes = settings->start_bytes,
+		.step_bytes = settings->step_bytes,
+		.stop_bytes = settings->stop_bytes,
+		.max_subflows = settings->elephant_subflows,
+		.on_single_path = settings->single_path,
+	};
+}
+
+/* What may change while the daemon runs, but for the hooks' part; also at the start. */
+static void apply_settings(struct daemon *daemon)
+{
+	const struct settings *settings = &daemon->settings;
+
+	daemon->plan.rule = rule_of(settings);
+	daemon->plan.policy =
+		(struct policy){.ndiffports = settings->ndiffports, .fullmesh = settings->fullmesh};
+	daemon->plan.refusals.rule = (struct refusals_rule){
+		.most = settings->refusals, .hold_ns = settings->hold_s * 1000000000ull};
+	daemon->plan.does_repair = settings->rto_min_ms;
+	daemon->plan.max_subflows = settings->max_subflows;
+	daemon->plan.table.limit = settings->max_connections;
+	daemon->plan.steer.mode = settings_placement(settings);
+	daemon->scout.probes_per_second = settings->probes_per_second;
+	prefixes_read(settings->probe_prefixes, &daemon->scout.prefixes);
+	daemon->server.group = settings_group(settings);
+	daemon->served.wanted = settings->serve;
+	daemon->served.take_over = settings->take_over;
+}
+
+/* Takes @next over. @ret_said: what cannot change while the daemon runs, or is empty. */
+static int change_settings(
+	struct daemon *daemon, struct settings *next, char *ret_said, size_t size)
+{
+	bool is_served_otherwise = strcmp(next->serve, daemon->settings.serve) ||
+				   next->take_over != daemon->settings.take_over;
+	char fixed[128] = "";
+	struct hook_config config;
+	int err = settings_keep_fixed(&daemon->settings, next, fixed, sizeof(fixed));
+
+	if (err)
+		return err;
+	settings_done(&daemon->settings);
+	daemon->settings = *next;
+	*next = (struct settings){};
+	config = hook_config_of(&daemon->settings);
+	hooks_set_config(&daemon->hooks, &config);
+	apply_settings(daemon);
+	if (is_served_otherwise)
+		served_rescan(&daemon->served);
+	snprintf(ret_said, size, "%s%s%s",
+		*fixed ? "; as before until subflowd is restarted: " : "", fixed,
+		is_served_otherwise ? "; namespaces that are served, or were left alone, stay so "
+				      "until subflowd is restarted"
+				    : "");
+	return 0;
+}
+
+/* Reads the configuration again. @ret_said: what came of it. On error nothing has changed. */
+static int reload(struct daemon *daemon, char *ret_said, size_t size)
+{
+	struct settings next;
+	char notes[300];
+	int err;
+
+	if (!daemon->config_path) {
+		snprintf(ret_said, size, "subflowd was started without --config");
+		return -ENOENT;
+	}
+	err = settings_init(&next);
+	if (!err)
+		err = settings_read(&next, daemon->config_path, ret_said, size);
+	else
+		snprintf(ret_said, size, "%s", strerror(-err));
+	if (err)
+		return err;
+	err = change_settings(daemon, &next, notes, sizeof(notes));
+	settings_done(&next);
+	if (err)
+		snprintf(ret_said, size, "%s", strerror(-err));
+	else
+		snprintf(ret_said, size, "read %s%s", daemon->config_path, notes);
+	return err;
+}
+
+static int set(struct daemon *daemon, const struct command *command, char *ret_said, size_t size)
+{
+	struct settings next;
+	char notes[300];
+	int err = settings_copy(&daemon->settings, &next);
+
+	if (err) {
+		snprintf(ret_said, size, "%s", strerror(-err));
+		return err;
+	}
+	err = settings_set(&next, command->key, command->value, ret_said, size);
+	if (!err) {
+		err = change_settings(daemon, &next, notes, sizeof(notes));
+		snprintf(ret_said, size, "%s%s", err ? strerror(-err) : "set", err ? "" : notes);
+	}
+	settings_done(&next);
+	return err;
+}
+
+/* The connection that a request names. -ENOENT, -ENOTUNIQ, with @ret_said filled. */
+static int find_named(struct daemon *daemon, const struct command *command, struct conn **ret_conn,
+	char *ret_said, size_t size)
+{
+	struct conn_key key = {.token = command->token};
+	const struct served_netns *netns;
+	struct conn *conn, *found = NULL;
+	unsigned int count = 0;
+
+	TAILQ_FOREACH (netns, &daemon->served.list, entry) {
+		if (command->namespace_name && strcmp(command->namespace_name, netns->name))
+			continue;
+		key.netns = netns->cookie;
+		conn = conn_find(&daemon->plan.table, &key);
+		if (!conn || !conn->is_created)
+			continue;
+		found = conn;
+		count++;
+	}
+	if (count != 1) {
+		snprintf(ret_said, size,
+			count ? "several namespaces have a connection %08x: say NAMESPACE/TOKEN"
+			      : "no connection %08x that can be changed; `subflow status` lists "
+				"all",
+			command->token);
+		return count ? -ENOTUNIQ : -ENOENT;
+	}
+	*ret_conn = found;
+	return 0;
+}
+
+static int order(struct daemon *daemon, const struct command *command, char *ret_said, size_t size)
+{
+	struct conn_key key;
+	struct conn *conn;
+	const char *why;
+	int err = find_named(daemon, command, &conn, ret_said, size);
+
+	if (err)
+		return err;
+	key = conn->key;
+	err = command->kind == COMMAND_ADD
+		      ? order_add(&daemon->plan, conn, command->count, loop_now_ns(), &why)
+		      : order_remove(&daemon->plan, conn, command->count, loop_now_ns(), &why);
+	if (err) {
+		snprintf(ret_said, size, "%s", why);
+		return err;
+	}
+	act(daemon);
+	conn = conn_find(&daemon->plan.table, &key);
+	snprintf(ret_said, size, "%s", conn ? conn->why : "it is closed");
+	return 0;
+}
+
+/* What operators alone may do. */
+static char *change(struct daemon *daemon, const struct peer *peer, const struct command *command)
+{
+	char said[ERROR_MAX + 300] = "";
+	int err;
+
+	if (!peer->is_operator)
+		return status_write_error("not permitted: ask as root, or as a member of the group "
+					  "that [control] group names");
+	if (command->kind == COMMAND_RELOAD)
+		err = reload(daemon, said, sizeof(said));
+	else if (command->kind == COMMAND_SET)
+		err = set(daemon, command, said, sizeof(said));
+	else
+		err = order(daemon, command, said, sizeof(said));
+	if (command->kind != COMMAND_SET)
+		log_info("%s by user %u: %s", command->kind == COMMAND_RELOAD ? "reload" : "order",
+			peer->uid, said);
+	else
+		log_info("%s = %s by user %u: %s", command->key, command->value, peer->uid, said);
+	return err ? status_write_error(said) : status_write_done(said);
+}
+
 static char *answer_request(
 	void *owner, const struct peer *peer, const char *request, bool *ret_stays)
 {
@@ -607,21 +805,35 @@ static char *answer_request(
 		.create_us = &daemon->create_us,
 		.started_ns = daemon->started_ns,
 	};
+	char line[REQUEST_BYTES_MAX];
+	struct command command;
+	const char *why;
 
-	if (!strcmp(request, "status"))
+	snprintf(line, sizeof(line), "%s", request);
+	if (request_parse(line, &command, &why))
+		return status_write_error(why);
+	if (command.kind == COMMAND_STATUS)
 		return status_write(&view);
-	if (!strcmp(request, "watch"))
+	if (command.kind == COMMAND_WATCH)
 		return begin_watch(daemon, peer, ret_stays);
-	return status_write_error("unknown request; there are: status, watch");
+	return change(daemon, peer, &command);
 }
 
 static void signals_ready(struct source *source, uint32_t events)
 {
+	struct daemon *daemon = SOURCE_OWNER(source, struct daemon, signals);
 	struct signalfd_siginfo info;
+	char said[ERROR_MAX + 300] = "";
 
 	(void)events;
-	if (read(source->fd, &info, sizeof(info)) == sizeof(info))
-		loop_stop(&SOURCE_OWNER(source, struct daemon, signals)->loop);
+	if (read(source->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	if (info.ssi_signo != SIGHUP)
+		loop_stop(&daemon->loop);
+	else if (reload(daemon, said, sizeof(said)))
+		log_error("nothing was changed: %s", said);
+	else
+		log_info("%s", said);
 }
 
 static int watch_guardian(struct daemon *daemon)
@@ -659,6 +871,7 @@ static int watch_signals(struct daemon *daemon)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
 		return -errno;
 	daemon->signals.ready = signals_ready;
@@ -680,15 +893,7 @@ static int watch_timer(struct daemon *daemon)
 static int load_hooks(struct daemon *daemon)
 {
 	const struct settings *settings = &daemon->settings;
-	struct hook_config config = {
-		.start = settings->start_bytes,
-		.step = settings->step_bytes,
-		.stop = settings->stop_bytes,
-		.downloads = settings->downloads,
-		.max_subflows = settings->max_subflows,
-		.calls_per_second = settings->calls_per_second,
-		.rto_min_us = settings->rto_min_ms * 1000,
-	};
+	struct hook_config config = hook_config_of(settings);
 	char error[ERROR_MAX];
 	uint64_t mask;
 	int err;
@@ -713,16 +918,11 @@ static int load_hooks(struct daemon *daemon)
 
 static int begin_scout(struct daemon *daemon)
 {
-	const struct settings *settings = &daemon->settings;
-
-	daemon->plan.steer.mode = settings_placement(settings);
 	daemon->scout.loop = &daemon->loop;
 	daemon->scout.served = &daemon->served;
 	daemon->scout.paths = &daemon->plan.steer.paths;
-	daemon->scout.probes_per_second = settings->probes_per_second;
 	daemon->scout.owner = daemon;
 	daemon->scout.heard = hear_paths;
-	prefixes_read(settings->probe_prefixes, &daemon->scout.prefixes);
 	return scout_init(&daemon->scout, &daemon->plan.steer.random);
 }
 
@@ -730,13 +930,7 @@ static int begin_scout(struct daemon *daemon)
 static int begin(struct daemon *daemon)
 {
 	const struct settings *settings = &daemon->settings;
-	const struct elephant_rule rule = {
-		.start_bytes = settings->start_bytes,
-		.step_bytes = settings->step_bytes,
-		.stop_bytes = settings->stop_bytes,
-		.max_subflows = settings->elephant_subflows,
-		.on_single_path = settings->single_path,
-	};
+	const struct elephant_rule rule = rule_of(settings);
 	char error[ERROR_MAX];
 	int err;
 
@@ -751,11 +945,7 @@ static int begin(struct daemon *daemon)
 	if (err)
 		return err;
 	err = plan_init(&daemon->plan, &rule, settings->max_subflows, settings->max_connections);
-	daemon->plan.policy =
-		(struct policy){.ndiffports = settings->ndiffports, .fullmesh = settings->fullmesh};
-	daemon->plan.refusals.rule = (struct refusals_rule){
-		.most = settings->refusals, .hold_ns = settings->hold_s * 1000000000ull};
-	daemon->plan.does_repair = settings->rto_min_ms;
+	apply_settings(daemon);
 	if (!err)
 		err = watch_signals(daemon);
 	if (!err)
@@ -787,7 +977,6 @@ static int begin(struct daemon *daemon)
 	daemon->server.owner = daemon;
 	daemon->server.answer = answer_request;
 	daemon->server.tell_lost = tell_lost;
-	daemon->server.group = settings_group(settings);
 	err = server_init(&daemon->server, &daemon->loop, settings->socket);
 	if (err) {
 		log_error("[control] socket = %s: %s%s", settings->socket, strerror(-err),
@@ -802,8 +991,6 @@ static int begin(struct daemon *daemon)
 	}
 	daemon->served.monitor = &daemon->monitor;
 	daemon->served.guardian = &daemon->guardian;
-	daemon->served.wanted = settings->serve;
-	daemon->served.take_over = settings->take_over;
 	daemon->served.owner = daemon;
 	daemon->served.begun = netns_begun;
 	daemon->served.serving = netns_serving;
@@ -880,6 +1067,26 @@ static int prepare(struct daemon *daemon)
 	if (err)
 		log_error("%s", strerror(-err));
 	return err;
+}
+
+int daemon_test(const char *config_path)
+{
+	struct settings settings;
+	char error[ERROR_MAX] = "";
+	int err = settings_init(&settings);
+
+	if (err) {
+		log_error("%s", strerror(-err));
+		return EXIT_FAILURE;
+	}
+	if (config_path)
+		err = settings_read(&settings, config_path, error, sizeof(error));
+	settings_done(&settings);
+	if (err)
+		log_error("%s", error);
+	else
+		printf("%s: subflowd takes it\n", config_path ? config_path : "the defaults");
+	return err || fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
 int daemon_run(const char *config_path)

@@ -11,4 +11,7 @@
  */
 int daemon_run(const char *config_path);
 
+/* Only reads the configuration, and says what is wrong with it. Returns the exit status. */
+int daemon_test(const char *config_path);
+
 #endif

@@ -9,11 +9,13 @@
 #include <stdlib.h>
 
 static const char usage[] =
-	"Usage: subflowd [--config FILE] [--verbose]\n"
+	"Usage: subflowd [--config FILE] [--test | --verbose]\n"
 	"Gives MPTCP connections more subflows: elephants by rule, others on request.\n"
-	"Runs in the foreground and logs to stderr; SIGTERM ends it.\n"
+	"Runs in the foreground and logs to stderr; SIGTERM ends it, SIGHUP has it read FILE\n"
+	"again.\n"
 	"\n"
 	"  -c, --config FILE  read FILE, as subflowd.conf(5) describes it\n"
+	"  -t, --test         only say whether FILE is right\n"
 	"  -v, --verbose      say more\n"
 	"  -V, --version      print the version\n"
 	"  -h, --help         print this\n";
@@ -22,19 +24,23 @@ int main(int argc, char **argv)
 {
 	static const struct option options[] = {
 		{"config", required_argument, NULL, 'c'},
+		{"test", no_argument, NULL, 't'},
 		{"verbose", no_argument, NULL, 'v'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{},
 	};
 	const char *config_path = NULL;
-	bool is_verbose = false;
+	bool is_verbose = false, is_test = false;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:vVh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:tvVh", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
 			config_path = optarg;
+			break;
+		case 't':
+			is_test = true;
 			break;
 		case 'v':
 			is_verbose = true;
@@ -57,5 +63,5 @@ int main(int argc, char **argv)
 	/* Whoever reads the log may end before us and our guardian. */
 	signal(SIGPIPE, SIG_IGN);
 	log_init(is_verbose);
-	return daemon_run(config_path);
+	return is_test ? daemon_test(config_path) : daemon_run(config_path);
 }

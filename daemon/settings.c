@@ -172,30 +172,142 @@ void settings_done(struct settings *settings)
 	*settings = (struct settings){};
 }
 
-int settings_read(struct settings *settings, const char *path, char *error, size_t error_size)
+/* @where begins the message. */
+static int check_together(
+	const struct settings *settings, const char *where, char *error, size_t error_size)
 {
-	int err = config_read(path, keys, settings, error, error_size);
-
-	if (err)
-		return err;
 	if (settings->stop_bytes < settings->start_bytes) {
 		snprintf(error, error_size,
-			"%s: [elephant] stop: allowed is start or more; to never split, set "
+			"%s[elephant] stop: allowed is start or more; to never split, set "
 			"max_subflows = 1",
-			path);
+			where);
 		return -EINVAL;
 	}
 	if (settings->ndiffports > settings->max_subflows) {
 		snprintf(error, error_size,
-			"%s: [policy] ndiffports: allowed is up to [limits] max_subflows, %u", path,
+			"%s[policy] ndiffports: allowed is up to [limits] max_subflows, %u", where,
 			settings->max_subflows);
 		return -EINVAL;
 	}
 	if (settings->ring_bytes & (settings->ring_bytes - 1)) {
 		snprintf(error, error_size,
-			"%s: [hooks] ring_size: allowed is a power of two, from 4096 up", path);
+			"%s[hooks] ring_size: allowed is a power of two, from 4096 up", where);
 		return -EINVAL;
 	}
+	return 0;
+}
+
+int settings_read(struct settings *settings, const char *path, char *error, size_t error_size)
+{
+	char where[PATH_BYTES_MAX + 3];
+	int err = config_read(path, keys, settings, error, error_size);
+
+	if (err)
+		return err;
+	snprintf(where, sizeof(where), "%s: ", path);
+	return check_together(settings, where, error, error_size);
+}
+
+static char **string_of(struct settings *settings, const struct config_key *key)
+{
+	return (char **)(void *)((char *)settings + key->offset);
+}
+
+int settings_copy(const struct settings *settings, struct settings *ret_copy)
+{
+	struct settings copy = *settings;
+	const struct config_key *key;
+	bool is_short = false;
+
+	for (key = keys; key->name; key++) {
+		if (key->type != CONFIG_STRING)
+			continue;
+		*string_of(&copy, key) = strdup(*string_of(&copy, key));
+		is_short |= !*string_of(&copy, key);
+	}
+	if (is_short) {
+		settings_done(&copy);
+		return -ENOMEM;
+	}
+	*ret_copy = copy;
+	return 0;
+}
+
+static const struct config_key *find_key(const char *name)
+{
+	const struct config_key *key;
+	size_t len;
+
+	for (key = keys; key->name; key++) {
+		len = strlen(key->section);
+		if (!strncmp(name, key->section, len) && name[len] == '.' &&
+			!strcmp(name + len + 1, key->name))
+			return key;
+	}
+	return NULL;
+}
+
+int settings_set(struct settings *settings, const char *name, const char *value, char *error,
+	size_t error_size)
+{
+	const struct config_key *key = find_key(name);
+	struct settings copy;
+	int err;
+
+	if (!key) {
+		snprintf(error, error_size,
+			"no key %.60s: it is SECTION.KEY of subflowd.conf(5), as elephant.start",
+			name);
+		return -EINVAL;
+	}
+	err = settings_copy(settings, &copy);
+	if (err) {
+		snprintf(error, error_size, "%s: %s", name, strerror(-err));
+		return err;
+	}
+	err = config_set(key, value, &copy, error, error_size);
+	if (!err)
+		err = check_together(&copy, "", error, error_size);
+	if (err) {
+		settings_done(&copy);
+		return err;
+	}
+	settings_done(settings);
+	*settings = copy;
+	return 0;
+}
+
+static int keep_string(char *now, char **next, const char *name, char *ret_text, size_t size)
+{
+	size_t len = strlen(ret_text);
+	char *copy;
+
+	if (!strcmp(now, *next))
+		return 0;
+	copy = strdup(now);
+	if (!copy)
+		return -ENOMEM;
+	free(*next);
+	*next = copy;
+	snprintf(ret_text + len, size - len, "%s%s", len ? ", " : "", name);
+	return 0;
+}
+
+int settings_keep_fixed(
+	const struct settings *now, struct settings *next, char *ret_text, size_t size)
+{
+	size_t len;
+	int err;
+
+	*ret_text = '\0';
+	err = keep_string(now->cgroup, &next->cgroup, "[hooks] cgroup", ret_text, size);
+	if (!err)
+		err = keep_string(now->socket, &next->socket, "[control] socket", ret_text, size);
+	if (err || now->ring_bytes == next->ring_bytes)
+		return err;
+	next->ring_bytes = now->ring_bytes;
+	len = strlen(ret_text);
+	snprintf(ret_text + len, size - len, "%s[hooks] ring_size", len ? ", " : "");
 	return 0;
 }
 

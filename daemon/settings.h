@@ -50,6 +50,24 @@ void settings_done(struct settings *settings);
 /* Reads @path over the defaults; @error names file, line, key and what is allowed. */
 int settings_read(struct settings *settings, const char *path, char *error, size_t error_size);
 
+/* *@ret_copy is the caller's, for settings_done(); -ENOMEM. */
+int settings_copy(const struct settings *settings, struct settings *ret_copy);
+
+/*
+ * Sets one value, @name as "elephant.start". -EINVAL, with @error as above but without a place, if
+ * there is no such key, or the value is not allowed or does not fit the others; then nothing is
+ * changed.
+ */
+int settings_set(struct settings *settings, const char *name, const char *value, char *error,
+	size_t error_size);
+
+/*
+ * Puts the values of @now into @next where they cannot change while the daemon runs. @ret_text:
+ * what differed, as "[hooks] cgroup, [control] socket"; or empty. -ENOMEM.
+ */
+int settings_keep_fixed(
+	const struct settings *now, struct settings *next, char *ret_text, size_t size);
+
 /* [placement] mode. */
 enum steer_mode settings_placement(const struct settings *settings);
 

@@ -4,12 +4,31 @@
 #define SUBFLOW_REQUEST_H
 
 #include <stddef.h>
+#include <stdint.h>
 
-#define REQUEST_BYTES_MAX 256
+#define REQUEST_BYTES_MAX 512
 
 struct request {
 	char line[REQUEST_BYTES_MAX];
 	size_t len;
+};
+
+enum command_kind {
+	COMMAND_STATUS,
+	COMMAND_WATCH,
+	/* of operators */
+	COMMAND_ADD,    /* namespace_name, token, count */
+	COMMAND_REMOVE, /* the same */
+	COMMAND_SET,    /* key, value */
+	COMMAND_RELOAD,
+};
+
+struct command {
+	enum command_kind kind;
+	/* These point into the line. */
+	const char *namespace_name; /* NULL = any */
+	const char *key, *value;    /* as "elephant.start" */
+	uint32_t token, count;
 };
 
 /*
@@ -17,5 +36,11 @@ struct request {
  * after is no matter. 0: more is to come. -EBADMSG: too long, or no text.
  */
 int request_add(struct request *request, const void *bytes, size_t size);
+
+/*
+ * The command that @line is; it is cut to pieces. -EINVAL, with *@ret_why a constant text for the
+ * client.
+ */
+int request_parse(char *line, struct command *ret_command, const char **ret_why);
 
 #endif

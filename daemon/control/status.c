@@ -67,6 +67,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "elephants", plan->elephants);
 	put_number(object, "single_paths", plan->single_paths);
 	put_number(object, "requests", plan->requests);
+	put_number(object, "orders", plan->orders);
 	put_number(object, "policies", plan->policies);
 	put_number(object, "creates", plan->created);
 	put_number(object, "create_failures", plan->create_failures);
@@ -364,10 +365,20 @@ char *status_write(const struct status_view *view)
 	return take_text(root);
 }
 
-char *status_write_error(const char *message)
+static char *write_one(const char *key, const char *message)
 {
 	struct json_object *root = json_object_new_object();
 
-	put_text(root, "error", message);
+	put_text(root, key, message);
 	return take_text(root);
+}
+
+char *status_write_error(const char *message)
+{
+	return write_one("error", message);
+}
+
+char *status_write_done(const char *message)
+{
+	return write_one("done", message);
 }

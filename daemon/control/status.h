@@ -31,7 +31,8 @@ struct status_view {
 /* The answer, on the heap; asks the kernel for byte counts. NULL when memory is short. */
 char *status_write(const struct status_view *view);
 
-/* {"error": message}, on the heap. */
+/* {"error": message}, and {"done": message}, on the heap. */
 char *status_write_error(const char *message);
+char *status_write_done(const char *message);
 
 #endif

@@ -42,7 +42,8 @@ static struct json_object *begin(const char *event, uint64_t time_us)
 
 static char *take_line(struct json_object *object)
 {
-	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
+	const char *text = json_object_to_json_string_ext(
+		object, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE);
 	char *line;
 
 	if (!text || asprintf(&line, "%s\n", text) < 0)

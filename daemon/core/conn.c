@@ -215,8 +215,8 @@ uint32_t conn_count_live(const struct conn *conn)
 
 uint32_t conn_count_wanted(const struct conn *conn)
 {
-	return conn->wanted_application + conn->wanted_elephant + conn->wanted_policy +
-	       conn->wanted_repair;
+	return conn->wanted_application + conn->wanted_operator + conn->wanted_elephant +
+	       conn->wanted_policy + conn->wanted_repair;
 }
 
 uint32_t conn_count_all(const struct conn *conn)
@@ -234,6 +234,10 @@ enum subflow_asker conn_take_wanted(struct conn *conn)
 		conn->wanted_application--;
 		return ASKER_APPLICATION;
 	}
+	if (conn->wanted_operator) {
+		conn->wanted_operator--;
+		return ASKER_OPERATOR;
+	}
 	if (conn->wanted_policy) {
 		conn->wanted_policy--;
 		return ASKER_POLICY;
@@ -248,6 +252,8 @@ void conn_want_again(struct conn *conn, enum subflow_asker asker)
 		conn->wanted_application++;
 	else if (asker == ASKER_ELEPHANT)
 		conn->wanted_elephant++;
+	else if (asker == ASKER_OPERATOR)
+		conn->wanted_operator++;
 	else if (asker == ASKER_REPAIR)
 		conn->wanted_repair++;
 	else
@@ -263,6 +269,7 @@ const char *conn_asker_text(enum subflow_asker asker)
 		[ASKER_POLICY] = "ndiffports",
 		[ASKER_REPAIR] = "repair",
 		[ASKER_MESH] = "fullmesh",
+		[ASKER_OPERATOR] = "operator",
 	};
 
 	return askers[asker];

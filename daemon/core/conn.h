@@ -31,7 +31,8 @@ enum subflow_asker {
 	ASKER_ELEPHANT,
 	ASKER_POLICY,
 	ASKER_REPAIR,
-	ASKER_MESH
+	ASKER_MESH,
+	ASKER_OPERATOR
 };
 
 struct subflow {
@@ -87,7 +88,7 @@ struct conn {
 	struct remotes remotes; /* beyond the initial one */
 	struct mesh *mesh;      /* NULL: none */
 	/* Subflows still to be opened, by who asked. */
-	uint32_t wanted_application, wanted_elephant, wanted_policy, wanted_repair;
+	uint32_t wanted_application, wanted_operator, wanted_elephant, wanted_policy, wanted_repair;
 	struct repair_budget repairs;
 	/* Where the peer has reset a join for good: no more there of our own accord. */
 	struct endpoint barred;

@@ -19,7 +19,7 @@ static void give_up_wanted(struct plan *plan, struct conn *conn)
 	actions_settle(&plan->actions, conn, conn->wanted_application, 0);
 	for (; conn->wanted_elephant; conn->wanted_elephant--)
 		conn_drop_passed(conn);
-	conn->wanted_application = conn->wanted_policy = 0;
+	conn->wanted_application = conn->wanted_operator = conn->wanted_policy = 0;
 }
 
 /* Where the next subflow goes that nobody gave addresses for; false: nowhere yet. */

@@ -161,7 +161,7 @@ static void tell_closed(struct plan *plan, const struct conn *conn, const struct
 	char text[REFUSALS_TEXT_MAX];
 
 	if (subflow->state == SUBFLOW_CLOSING)
-		why = subflow->is_lost ? "its path is dead" : "closed here";
+		why = subflow->is_lost ? conn->why : "closed here";
 	else if (event->reset_reason >= 0 || event->error)
 		why = refusal_text(&refusal, text);
 	news_add_subflow(&plan->news, NEWS_SUBFLOW_CLOSED, conn, subflow, why);

@@ -21,6 +21,7 @@ struct plan_counters {
 	uint64_t elephants;       /* thresholds that led to a subflow */
 	uint64_t single_paths;    /* subflows that an elephant was denied: one path leads there */
 	uint64_t requests;        /* subflows that applications asked for */
+	uint64_t orders;          /* subflows that the operator asked for, or to go */
 	uint64_t policies;        /* subflows that the policy asked for */
 	uint64_t created;         /* SYNs sent */
 	uint64_t established;     /* joins that succeeded */

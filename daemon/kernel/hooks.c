@@ -273,6 +273,22 @@ void hooks_done(struct hooks *hooks)
 	hooks->skeleton = NULL;
 }
 
+/* The programs read it at any moment: start is at no time beyond stop, which would end a watch. */
+void hooks_set_config(struct hooks *hooks, const struct hook_config *config)
+{
+	struct hook_config *to = &hooks->skeleton->data->config;
+
+	if (config->stop > to->stop)
+		__atomic_store_n(&to->stop, config->stop, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->start, config->start, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->step, config->step, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->stop, config->stop, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->max_subflows, config->max_subflows, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->downloads, config->downloads, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->rto_min_us, config->rto_min_us, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->calls_per_second, config->calls_per_second, __ATOMIC_SEQ_CST);
+}
+
 void hooks_set_fallback_mask(struct hooks *hooks, uint64_t mask)
 {
 	hooks->skeleton->data->config.fallback_mask = mask;

@@ -44,6 +44,12 @@ void hooks_done(struct hooks *hooks);
 /* Reads every record that is there now. */
 void hooks_drain(struct hooks *hooks);
 
+/*
+ * Changes the configuration of programs that run. A connection that waits for a threshold goes on
+ * waiting for it. The fallback mask stays.
+ */
+void hooks_set_config(struct hooks *hooks, const struct hook_config *config);
+
 /* The mask of mptcp_sock.flags that tells a connection that fell back. */
 void hooks_set_fallback_mask(struct hooks *hooks, uint64_t mask);
 

@@ -372,10 +372,15 @@ int served_init(struct served *served, struct loop *loop)
 	if (stat("/proc/self/ns/net", &own) < 0)
 		return -errno;
 	served->own = own.st_ino;
-	if (is_own_wanted(served))
-		add(served, OWN, "", own.st_ino);
-	scan(served);
+	served_rescan(served);
 	return 0;
+}
+
+void served_rescan(struct served *served)
+{
+	if (is_own_wanted(served) && !served_find_id(served, MONITOR_HOME))
+		add(served, OWN, "", served->own);
+	scan(served);
 }
 
 void served_done(struct served *served)

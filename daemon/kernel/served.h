@@ -64,6 +64,9 @@ struct served {
 int served_init(struct served *served, struct loop *loop);
 void served_done(struct served *served);
 
+/* After @wanted or @take_over was changed: serves what is named now. What is served stays so. */
+void served_rescan(struct served *served);
+
 struct served_netns *served_find(struct served *served, uint64_t cookie);
 struct served_netns *served_find_id(struct served *served, int nsid);
 

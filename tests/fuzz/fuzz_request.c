@@ -5,6 +5,25 @@
 
 #include <string.h>
 
+static void parse(char *line)
+{
+	const char *end = line + strlen(line), *why = NULL;
+	struct command command = {};
+	int err = request_parse(line, &command, &why);
+
+	FUZZ_CHECK(err ? !!why : !why);
+	if (err)
+		return;
+	/* What it points to is in the line. */
+	if (command.key)
+		FUZZ_CHECK(
+			command.key >= line && command.value > command.key && command.value < end);
+	if (command.namespace_name)
+		FUZZ_CHECK(*command.namespace_name && command.namespace_name < end);
+	if (command.kind == COMMAND_ADD || command.kind == COMMAND_REMOVE)
+		FUZZ_CHECK(command.count);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct request request = {};
@@ -23,5 +42,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		data += len;
 		size -= len;
 	}
+	if (got == 1)
+		parse(request.line);
 	return 0;
 }

@@ -223,6 +223,72 @@ static void the_group_is_there(void **state)
 	assert_int_equal(settings_group(&settings), 0);
 }
 
+static void one_value_is_set(void **state)
+{
+	struct settings copy;
+
+	(void)state;
+	assert_int_equal(settings_set(&settings, "elephant.start", "5MB", error, sizeof(error)), 0);
+	assert_int_equal(settings.start_bytes, 5000000);
+	assert_int_equal(
+		settings_set(&settings, "namespaces.serve", "a b*", error, sizeof(error)), 0);
+	assert_string_equal(settings.serve, "a b*");
+	assert_int_equal(settings_copy(&settings, &copy), 0);
+	assert_int_equal(settings_set(&settings, "namespaces.serve", "c", error, sizeof(error)), 0);
+	assert_string_equal(copy.serve, "a b*");
+	assert_int_equal(copy.start_bytes, 5000000);
+	settings_done(&copy);
+}
+
+static void a_value_that_is_wrong_changes_nothing(void **state)
+{
+	static const struct {
+		const char *name, *value, *says;
+	} wrong[] = {
+		{"elephant.start", "0", "start = 0: allowed is a number of bytes from 1"},
+		{"elephant.start", "400MB", "[elephant] stop: allowed is start or more"},
+		{"policy.ndiffports", "9", "[policy] ndiffports: allowed is up to"},
+		{"control.group", "no-such-group", "allowed is a group of this host"},
+		{"elephant", "1", "no key elephant: it is SECTION.KEY"},
+		{"elephant.", "1", "no key elephant."},
+		{"elephant.startx", "1", "no key"},
+		{".start", "1", "no key"},
+		{"", "1", "no key"},
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(wrong) / sizeof(*wrong); i++) {
+		assert_int_equal(settings_set(&settings, wrong[i].name, wrong[i].value, error,
+					 sizeof(error)),
+			-EINVAL);
+		if (!strstr(error, wrong[i].says))
+			fail_msg("\"%s\" does not say \"%s\"", error, wrong[i].says);
+	}
+	assert_defaults();
+}
+
+static void some_values_stay_while_the_daemon_runs(void **state)
+{
+	struct settings now;
+	char text[128];
+
+	(void)state;
+	assert_int_equal(settings_copy(&settings, &now), 0);
+	assert_int_equal(settings_keep_fixed(&now, &settings, text, sizeof(text)), 0);
+	assert_string_equal(text, "");
+	assert_int_equal(read_text("[elephant]\nstart = 1MB\n"
+				   "[hooks]\ncgroup = /a\nring_size = 8192\n"
+				   "[control]\nsocket = /b\n"),
+		0);
+	assert_int_equal(settings_keep_fixed(&now, &settings, text, sizeof(text)), 0);
+	assert_string_equal(text, "[hooks] cgroup, [control] socket, [hooks] ring_size");
+	assert_string_equal(settings.cgroup, "");
+	assert_string_equal(settings.socket, now.socket);
+	assert_int_equal(settings.ring_bytes, 262144);
+	assert_int_equal(settings.start_bytes, 1000000);
+	settings_done(&now);
+}
+
 /* sun_path has room for 107 bytes and their end. */
 static void socket_paths_fit_an_address(void **state)
 {
@@ -251,6 +317,9 @@ int main(void)
 		TEST(namespaces_are_names),
 		TEST(paths_are_absolute),
 		TEST(the_group_is_there),
+		TEST(one_value_is_set),
+		TEST(a_value_that_is_wrong_changes_nothing),
+		TEST(some_values_stay_while_the_daemon_runs),
 		TEST(socket_paths_fit_an_address),
 	};
 

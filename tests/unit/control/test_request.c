@@ -68,6 +68,60 @@ static void refuses_what_is_no_text(void **state)
 	assert_int_equal(request_add(&request, "status\n\0", 8), 1);
 }
 
+static int parse(const char *text, struct command *command)
+{
+	static char line[REQUEST_BYTES_MAX];
+	const char *why = NULL;
+	int err;
+
+	*command = (struct command){};
+	strcpy(line, text);
+	err = request_parse(line, command, &why);
+	assert_int_equal(!err, !why);
+	return err;
+}
+
+static void knows_its_commands(void **state)
+{
+	struct command command;
+
+	(void)state;
+	assert_int_equal(parse("status", &command), 0);
+	assert_int_equal(command.kind, COMMAND_STATUS);
+	assert_int_equal(parse("watch", &command), 0);
+	assert_int_equal(command.kind, COMMAND_WATCH);
+	assert_int_equal(parse(" reload ", &command), 0);
+	assert_int_equal(command.kind, COMMAND_RELOAD);
+	assert_int_equal(parse("add deadBEEF", &command), 0);
+	assert_int_equal(command.kind, COMMAND_ADD);
+	assert_int_equal(command.token, 0xdeadbeef);
+	assert_int_equal(command.count, 1);
+	assert_null(command.namespace_name);
+	assert_int_equal(parse("remove a/b/1f 12", &command), 0);
+	assert_int_equal(command.kind, COMMAND_REMOVE);
+	assert_string_equal(command.namespace_name, "a/b");
+	assert_int_equal(command.token, 0x1f);
+	assert_int_equal(command.count, 12);
+	assert_int_equal(parse("set namespaces.serve own  a b", &command), 0);
+	assert_int_equal(command.kind, COMMAND_SET);
+	assert_string_equal(command.key, "namespaces.serve");
+	assert_string_equal(command.value, "own  a b");
+}
+
+static void refuses_what_is_no_command(void **state)
+{
+	static const char *const lines[] = {"", " ", "statu", "status all", "reload now", "watch x",
+		"add", "add /1", "add x", "add 123456789", "add a/", "add 1 0", "add 1 -1",
+		"add 1 x", "add 1 1 1", "add 1 999999999", "remove", "set", "set a.b", "set a.b  "};
+	struct command command;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lines) / sizeof(*lines); i++) {
+		if (parse(lines[i], &command) != -EINVAL)
+			fail_msg("\"%s\" is taken", lines[i]);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -76,6 +130,8 @@ int main(void)
 		cmocka_unit_test(takes_an_empty_line),
 		cmocka_unit_test(refuses_what_is_too_long),
 		cmocka_unit_test(refuses_what_is_no_text),
+		cmocka_unit_test(knows_its_commands),
+		cmocka_unit_test(refuses_what_is_no_command),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -193,7 +193,7 @@ static void hangs_up_on_what_is_no_request(void **state)
 {
 	struct scene *scene = *state;
 	struct caller caller;
-	char line[300];
+	char line[600];
 
 	memset(line, 'a', sizeof(line));
 	line[sizeof(line) - 1] = '\0';

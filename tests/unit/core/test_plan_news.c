@@ -124,7 +124,7 @@ static void a_repair_is_told(void **state)
 	assert_int_equal(next(play, NEWS_SUBFLOW_ASKED)->asker, ASKER_REPAIR);
 	no_more(play);
 	play_left(play, LOCAL_PORT + 1);
-	assert_non_null(strstr(next(play, NEWS_SUBFLOW_CLOSED)->why, "its path is dead"));
+	assert_non_null(strstr(next(play, NEWS_SUBFLOW_CLOSED)->why, "is silent: replaced"));
 	no_more(play);
 }
 
