@@ -150,7 +150,7 @@ static __always_inline bool is_bound(const struct mptcp_sock *msk)
 static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
 {
 	__u64 netns = bpf_get_netns_cookie(ctx);
-	__u32 flags = BPF_SOCK_OPS_RTT_CB_FLAG;
+	__u32 flags = config.detects ? BPF_SOCK_OPS_RTT_CB_FLAG : 0;
 	struct mptcp_sock *msk;
 	struct bpf_sock *sk = ctx->sk;
 	struct intent *intent;
@@ -170,7 +170,7 @@ static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
 	/* Only a client can open subflows, so only its side is watched. */
 	if (!active)
 		return 1;
-	if (config.downloads)
+	if (config.detects && config.downloads)
 		flags |= BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG;
 	if (config.rto_min_us)
 		flags |= BPF_SOCK_OPS_RTO_CB_FLAG;

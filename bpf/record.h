@@ -76,6 +76,7 @@ struct receipt {
 /* Set by the daemon before it loads the programs, and again on change. */
 struct hook_config {
 	__u64 start, step, stop; /* the elephant rule, bytes */
+	__u32 detects;           /* 0 = bytes are not looked at */
 	__u32 max_subflows;      /* per connection, for applications */
 	__u32 downloads;         /* 0 = bytes received are not looked at */
 	__u32 rto_min_us;        /* of a subflow that has siblings; 0 = no repair */

@@ -16,6 +16,7 @@
 #include "core/plan.h"
 #include "kernel/addresses.h"
 #include "kernel/calibration.h"
+#include "kernel/census.h"
 #include "kernel/cgroup.h"
 #include "kernel/claim.h"
 #include "kernel/diag.h"
@@ -60,6 +61,7 @@ struct daemon {
 	struct served served;
 	struct plan plan;
 	struct scout scout;
+	struct census census;
 	struct server server;
 	struct histogram create_us;
 	uint64_t started_ns;
@@ -263,6 +265,7 @@ static void search(struct daemon *daemon, const struct served_netns *netns)
 			netns->name, strerror(-err));
 	else
 		adoption_end(&daemon->plan, netns->cookie);
+	census_expect(&daemon->census);
 }
 
 static void search_again(struct daemon *daemon, struct action action)
@@ -458,6 +461,20 @@ static void hear_event(void *owner, int nsid, struct event *event)
 		event->error, event->reset_reason);
 	plan_hear(&daemon->plan, event);
 	act(daemon);
+	if ((event->kind == EVENT_CREATED || event->kind == EVENT_ESTABLISHED) && !event->is_server)
+		census_expect(&daemon->census);
+}
+
+static void hear_threshold(void *owner, const struct event *event)
+{
+	struct daemon *daemon = owner;
+
+	plan_hear(&daemon->plan, event);
+}
+
+static void census_looked(void *owner)
+{
+	act(owner);
 }
 
 /* No connection, no reading: devices come and go by the hundred where containers do. */
@@ -598,6 +615,7 @@ static struct hook_config hook_config_of(const struct settings *settings)
 		.step = settings->step_bytes,
 		.stop = settings->stop_bytes,
 		.downloads = settings->downloads,
+		.detects = settings_source(settings) == SOURCE_BPF,
 		.max_subflows = settings->max_subflows,
 		.calls_per_second = settings->calls_per_second,
 		.rto_min_us = settings->rto_min_ms * 1000,
@@ -631,6 +649,10 @@ static void apply_settings(struct daemon *daemon)
 	daemon->plan.steer.mode = settings_placement(settings);
 	daemon->scout.probes_per_second = settings->probes_per_second;
 	prefixes_read(settings->probe_prefixes, &daemon->scout.prefixes);
+	daemon->census.downloads = settings->downloads;
+	daemon->census.care = (struct progress_care){
+		.late_bytes = settings->step_bytes / 100 * settings->late_percent,
+		.most_ns = settings->interval_ms * 1000000ull};
 	daemon->server.group = settings_group(settings);
 	daemon->served.wanted = settings->serve;
 	daemon->served.take_over = settings->take_over;
@@ -654,6 +676,7 @@ static int change_settings(
 	config = hook_config_of(&daemon->settings);
 	hooks_set_config(&daemon->hooks, &config);
 	apply_settings(daemon);
+	census_expect(&daemon->census);
 	if (is_served_otherwise)
 		served_rescan(&daemon->served);
 	snprintf(ret_said, size, "%s%s%s",
@@ -801,6 +824,7 @@ static char *answer_request(
 		.hooks = &daemon->hooks,
 		.monitor = &daemon->monitor,
 		.scout = &daemon->scout.counters,
+		.census = &daemon->census,
 		.server = &daemon->server,
 		.create_us = &daemon->create_us,
 		.started_ns = daemon->started_ns,
@@ -926,6 +950,19 @@ static int begin_scout(struct daemon *daemon)
 	return scout_init(&daemon->scout, &daemon->plan.steer.random);
 }
 
+static int begin_census(struct daemon *daemon)
+{
+	if (settings_source(&daemon->settings) != SOURCE_DIAG)
+		return 0;
+	daemon->census.loop = &daemon->loop;
+	daemon->census.served = &daemon->served;
+	daemon->census.plan = &daemon->plan;
+	daemon->census.owner = daemon;
+	daemon->census.heard = hear_threshold;
+	daemon->census.looked = census_looked;
+	return census_init(&daemon->census);
+}
+
 /* Ears first, hooks last: nothing is answered before everything that follows can be heard. */
 static int begin(struct daemon *daemon)
 {
@@ -952,6 +989,8 @@ static int begin(struct daemon *daemon)
 		err = watch_timer(daemon);
 	if (!err)
 		err = begin_scout(daemon);
+	if (!err)
+		err = begin_census(daemon);
 	if (!err)
 		err = watch_guardian(daemon);
 	if (err) {
@@ -1009,6 +1048,7 @@ static void end(struct daemon *daemon)
 		server_done(&daemon->server);
 		addresses_watch_done(&daemon->addresses);
 		monitor_done(&daemon->monitor);
+		census_done(&daemon->census);
 		scout_done(&daemon->scout);
 		plan_done(&daemon->plan);
 		hooks_done(&daemon->hooks);
@@ -1101,7 +1141,7 @@ int daemon_run(const char *config_path)
 	daemon->served.mounts.fd = daemon->served.claims_fd = daemon->server.source.fd = -1;
 	daemon->guardian_end.ready = guardian_ended;
 	daemon->started_ns = loop_now_ns();
-	daemon->scout.timer.fd = -1;
+	daemon->scout.timer.fd = daemon->census.timer.fd = -1;
 	TAILQ_INIT(&daemon->scout.sessions);
 	TAILQ_INIT(&daemon->served.list);
 	TAILQ_INIT(&daemon->server.clients);

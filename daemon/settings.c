@@ -21,6 +21,25 @@ static int check_serve(const char *value)
 	return value[strspn(value, " ")] && !strchr(value, '/') ? 0 : -EINVAL;
 }
 
+static const char *const sources[] = {
+	[SOURCE_BPF] = "bpf",
+	[SOURCE_DIAG] = "diag",
+};
+
+static int find_source(const char *value)
+{
+	for (int i = 0; i < (int)(sizeof(sources) / sizeof(*sources)); i++) {
+		if (!strcmp(value, sources[i]))
+			return i;
+	}
+	return -EINVAL;
+}
+
+static int check_source(const char *value)
+{
+	return find_source(value) < 0 ? -EINVAL : 0;
+}
+
 static const char *const placements[] = {
 	[STEER_KERNEL] = "kernel",
 	[STEER_RANDOM] = "random",
@@ -100,6 +119,9 @@ static const struct config_key keys[] = {
 		NULL, NULL),
 	KEY("elephant", "downloads", CONFIG_BOOL, downloads, 0, 0, NULL, NULL),
 	KEY("elephant", "single_path", CONFIG_BOOL, single_path, 0, 0, NULL, NULL),
+	KEY("detect", "source", CONFIG_STRING, source, 0, 0, "bpf or diag", check_source),
+	KEY("detect", "interval_ms", CONFIG_NUMBER, interval_ms, 10, 60000, NULL, NULL),
+	KEY("detect", "late_percent", CONFIG_NUMBER, late_percent, 1, 100, NULL, NULL),
 	KEY("policy", "ndiffports", CONFIG_NUMBER, ndiffports, 1, SUBFLOWS_HARD_MAX, NULL, NULL),
 	KEY("policy", "fullmesh", CONFIG_BOOL, fullmesh, 0, 0, NULL, NULL),
 	KEY("repair", "rto_min_ms", CONFIG_NUMBER, rto_min_ms, 0, 200, NULL, NULL),
@@ -138,6 +160,9 @@ int settings_init(struct settings *settings)
 		.stop_bytes = 300000000,
 		.elephant_subflows = 4,
 		.downloads = true,
+		.source = strdup("bpf"),
+		.interval_ms = 500,
+		.late_percent = 10,
 		.ndiffports = 1,
 		.rto_min_ms = 20,
 		.refusals = 8,
@@ -154,8 +179,8 @@ int settings_init(struct settings *settings)
 		.socket = strdup("/run/subflow/control"),
 		.group = strdup(""),
 	};
-	if (settings->placement && settings->probe_prefixes && settings->serve &&
-		settings->cgroup && settings->socket && settings->group)
+	if (settings->source && settings->placement && settings->probe_prefixes &&
+		settings->serve && settings->cgroup && settings->socket && settings->group)
 		return 0;
 	settings_done(settings);
 	return -ENOMEM;
@@ -163,6 +188,7 @@ int settings_init(struct settings *settings)
 
 void settings_done(struct settings *settings)
 {
+	free(settings->source);
 	free(settings->placement);
 	free(settings->probe_prefixes);
 	free(settings->serve);
@@ -300,7 +326,9 @@ int settings_keep_fixed(
 	int err;
 
 	*ret_text = '\0';
-	err = keep_string(now->cgroup, &next->cgroup, "[hooks] cgroup", ret_text, size);
+	err = keep_string(now->source, &next->source, "[detect] source", ret_text, size);
+	if (!err)
+		err = keep_string(now->cgroup, &next->cgroup, "[hooks] cgroup", ret_text, size);
 	if (!err)
 		err = keep_string(now->socket, &next->socket, "[control] socket", ret_text, size);
 	if (err || now->ring_bytes == next->ring_bytes)
@@ -309,6 +337,11 @@ int settings_keep_fixed(
 	len = strlen(ret_text);
 	snprintf(ret_text + len, size - len, "%s[hooks] ring_size", len ? ", " : "");
 	return 0;
+}
+
+enum settings_source settings_source(const struct settings *settings)
+{
+	return find_source(settings->source);
 }
 
 enum steer_mode settings_placement(const struct settings *settings)

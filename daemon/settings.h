@@ -16,6 +16,10 @@ struct settings {
 	uint32_t elephant_subflows;
 	bool downloads;
 	bool single_path;
+	/* [detect] */
+	char *source; /* see settings_source() */
+	uint32_t interval_ms;
+	uint32_t late_percent; /* of step_bytes */
 	/* [policy] */
 	uint32_t ndiffports;
 	bool fullmesh;
@@ -67,6 +71,10 @@ int settings_set(struct settings *settings, const char *name, const char *value,
  */
 int settings_keep_fixed(
 	const struct settings *now, struct settings *next, char *ret_text, size_t size);
+
+/* [detect] source. */
+enum settings_source { SOURCE_BPF, SOURCE_DIAG };
+enum settings_source settings_source(const struct settings *settings);
 
 /* [placement] mode. */
 enum steer_mode settings_placement(const struct settings *settings);

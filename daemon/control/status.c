@@ -63,6 +63,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "options_refused", hooks.refused);
 	put_number(object, "events_overruns", view->monitor->overruns);
 	put_number(object, "events_malformed", view->monitor->malformed);
+	put_number(object, "looks", view->census->looks);
 	put_number(object, "thresholds", plan->thresholds);
 	put_number(object, "elephants", plan->elephants);
 	put_number(object, "single_paths", plan->single_paths);
@@ -130,6 +131,7 @@ static struct json_object *write_daemon(const struct status_view *view)
 		json_object_new_double((loop_now_ns() - view->started_ns) / 1e9));
 	put_text(object, "config", view->config_path);
 	put_text(object, "cgroup", view->cgroup);
+	put_text(object, "source", view->settings->source);
 	json_object_object_add(object, "elephant", write_rule(&view->plan->rule));
 	json_object_object_add(object, "policy", write_policy(&view->plan->policy));
 	put_number(object, "max_subflows", view->plan->max_subflows);

@@ -7,6 +7,7 @@
 #include "control/peer.h"
 #include "control/server.h"
 #include "core/plan.h"
+#include "kernel/census.h"
 #include "kernel/hooks.h"
 #include "kernel/monitor.h"
 #include "kernel/scout.h"
@@ -23,6 +24,7 @@ struct status_view {
 	const struct hooks *hooks;
 	const struct monitor *monitor;
 	const struct scout_counters *scout;
+	const struct census *census;
 	const struct server *server;
 	const struct histogram *create_us;
 	uint64_t started_ns;

@@ -7,6 +7,7 @@
 #include "core/ids.h"
 #include "core/mesh.h"
 #include "core/path.h"
+#include "core/progress.h"
 #include "core/remotes.h"
 #include "core/repair.h"
 #include "record.h"
@@ -103,8 +104,9 @@ struct conn {
 	bool has_asked_more;
 	/* CLOCK_MONOTONIC: waiting for paths since, and the last news of them; 0 = not waiting */
 	uint64_t patience_ns, heard_ns;
-	uint64_t cause_ns;     /* of what waits for paths */
-	struct passed *passed; /* thresholds that led to a subflow, oldest first */
+	uint64_t cause_ns;        /* of what waits for paths */
+	struct progress progress; /* where no hook tells of it */
+	struct passed *passed;    /* thresholds that led to a subflow, oldest first */
 	uint32_t n_passed;
 	char why[CONN_WHY_MAX]; /* the last decision, for the operator */
 };

@@ -24,6 +24,9 @@ struct info {
 	uint64_t bytes_retrans, bytes_sent, bytes_received, bytes_acked;
 };
 
+/* In struct tcp_info, which is of any length: include/uapi/linux/tcp.h. */
+enum { AT_BYTES_ACKED = 120, AT_BYTES_RECEIVED = 128 };
+
 #define FLAG_FALLBACK  (1 << 0)
 #define OLD_INFO_BYTES (offsetof(struct info, token) + sizeof(uint32_t))
 
@@ -89,13 +92,15 @@ int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn)
 }
 
 struct nests {
-	const struct nlattr *ulp, *mptcp, *values[MPTCP_SUBFLOW_ATTR_MAX + 1];
+	const struct nlattr *info, *ulp, *mptcp, *values[MPTCP_SUBFLOW_ATTR_MAX + 1];
 };
 
 static int find_ulp(const struct nlattr *attr, void *arg)
 {
 	if (mnl_attr_get_type(attr) == INET_DIAG_ULP_INFO)
 		((struct nests *)arg)->ulp = attr;
+	if (mnl_attr_get_type(attr) == INET_DIAG_INFO)
+		((struct nests *)arg)->info = attr;
 	return MNL_CB_OK;
 }
 
@@ -122,6 +127,16 @@ static uint32_t read_number(const struct nests *nests, int type, size_t size)
 	return size == 1 ? mnl_attr_get_u8(attr) : mnl_attr_get_u32(attr);
 }
 
+/* Of struct tcp_info; 0 where the kernel's ends before. */
+static uint64_t read_bytes(const struct nlattr *info, size_t at)
+{
+	uint64_t bytes = 0;
+
+	if (info && mnl_attr_get_payload_len(info) >= at + sizeof(bytes))
+		memcpy(&bytes, (const char *)mnl_attr_get_payload(info) + at, sizeof(bytes));
+	return bytes;
+}
+
 int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret_subflow)
 {
 	const struct inet_diag_msg *socket;
@@ -146,6 +161,8 @@ int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret
 	flags = read_number(&nests, MPTCP_SUBFLOW_ATTR_FLAGS, 4);
 	subflow.is_server = !(flags & (MPTCP_SUBFLOW_FLAG_MCAP_LOC | MPTCP_SUBFLOW_FLAG_JOIN_LOC));
 	subflow.is_opening = socket->idiag_state == TCP_SYN_SENT;
+	subflow.bytes_acked = read_bytes(nests.info, AT_BYTES_ACKED);
+	subflow.bytes_received = read_bytes(nests.info, AT_BYTES_RECEIVED);
 	read_endpoint(
 		&subflow.local, socket->idiag_family, socket->id.idiag_src, socket->id.idiag_sport);
 	read_endpoint(&subflow.remote, socket->idiag_family, socket->id.idiag_dst,

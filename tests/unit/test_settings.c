@@ -46,6 +46,9 @@ static void assert_defaults(void)
 	assert_int_equal(settings.elephant_subflows, 4);
 	assert_true(settings.downloads);
 	assert_false(settings.single_path);
+	assert_int_equal(settings_source(&settings), SOURCE_BPF);
+	assert_int_equal(settings.interval_ms, 500);
+	assert_int_equal(settings.late_percent, 10);
 	assert_int_equal(settings.ndiffports, 1);
 	assert_false(settings.fullmesh);
 	assert_int_equal(settings.refusals, 8);
@@ -80,6 +83,10 @@ static void every_key_is_read(void **state)
 				   "max_subflows = 5\n"
 				   "downloads = no\n"
 				   "single_path = yes\n"
+				   "[detect]\n"
+				   "source = diag\n"
+				   "interval_ms = 10\n"
+				   "late_percent = 11\n"
 				   "[policy]\n"
 				   "ndiffports = 2\n"
 				   "fullmesh = yes\n"
@@ -107,6 +114,9 @@ static void every_key_is_read(void **state)
 	assert_int_equal(settings.elephant_subflows, 5);
 	assert_false(settings.downloads);
 	assert_true(settings.single_path);
+	assert_int_equal(settings_source(&settings), SOURCE_DIAG);
+	assert_int_equal(settings.interval_ms, 10);
+	assert_int_equal(settings.late_percent, 11);
 	assert_int_equal(settings.ndiffports, 2);
 	assert_true(settings.fullmesh);
 	assert_int_equal(settings.refusals, 0);
@@ -149,6 +159,7 @@ static void ranges_are_kept(void **state)
 		{"[limits]\nmax_subflows = 65", "allowed is a number from 1 to 64"},
 		{"[limits]\ncalls_per_second = 0", "allowed is a number from 1 to 1000000"},
 		{"[limits]\nmax_connections = 0", "allowed is a number from 1 to 10000000"},
+		{"[detect]\nsource = kprobe", "source = kprobe: allowed is bpf or diag"},
 		{"[hooks]\nring_size = 2048", "allowed is a number of bytes from 4096"},
 	};
 
@@ -277,11 +288,13 @@ static void some_values_stay_while_the_daemon_runs(void **state)
 	assert_int_equal(settings_keep_fixed(&now, &settings, text, sizeof(text)), 0);
 	assert_string_equal(text, "");
 	assert_int_equal(read_text("[elephant]\nstart = 1MB\n"
+				   "[detect]\nsource = diag\n"
 				   "[hooks]\ncgroup = /a\nring_size = 8192\n"
 				   "[control]\nsocket = /b\n"),
 		0);
 	assert_int_equal(settings_keep_fixed(&now, &settings, text, sizeof(text)), 0);
-	assert_string_equal(text, "[hooks] cgroup, [control] socket, [hooks] ring_size");
+	assert_string_equal(
+		text, "[detect] source, [hooks] cgroup, [control] socket, [hooks] ring_size");
 	assert_string_equal(settings.cgroup, "");
 	assert_string_equal(settings.socket, now.socket);
 	assert_int_equal(settings.ring_bytes, 262144);

@@ -45,6 +45,7 @@ struct scene {
 	struct hooks hooks;
 	struct monitor monitor;
 	struct scout_counters scout;
+	struct census census;
 	struct server server;
 	struct peer peer;
 	struct histogram create_us;
@@ -78,6 +79,7 @@ static int set_up(void **state)
 	scene->peer.is_operator = true;
 	scene->server.refused = 10;
 	scene->server.untold = 11;
+	scene->census.looks = 12;
 	scene->view = (struct status_view){.peer = &scene->peer,
 		.settings = &scene->settings,
 		.cgroup = "/cgroup",
@@ -86,6 +88,7 @@ static int set_up(void **state)
 		.hooks = &scene->hooks,
 		.monitor = &scene->monitor,
 		.scout = &scene->scout,
+		.census = &scene->census,
 		.server = &scene->server,
 		.create_us = &scene->create_us};
 	*state = scene;
@@ -177,6 +180,7 @@ static void tells_of_the_daemon(void **state)
 	assert_int_equal(number(root, "daemon.counters.events_malformed"), 9);
 	assert_int_equal(number(root, "daemon.counters.clients_refused"), 10);
 	assert_int_equal(number(root, "daemon.counters.events_untold"), 11);
+	assert_int_equal(number(root, "daemon.counters.looks"), 12);
 	assert_int_equal(number(root, "daemon.create_us.count"), 1);
 	assert_int_equal(number(root, "daemon.create_us.sum"), 15);
 	assert_int_equal(json_object_array_length(at_path(root, "connections")), 0);

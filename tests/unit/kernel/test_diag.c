@@ -8,6 +8,7 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/inet_diag.h>
+#include <linux/mptcp.h>
 #include <linux/sock_diag.h>
 #include <netinet/tcp.h>
 #include <string.h>
@@ -16,6 +17,8 @@
 
 /* struct mptcp_info as 6.18 has it, by offset. */
 enum { AT_FLAGS = 8, AT_TOKEN = 12, AT_BYTES_SENT = 56, AT_BYTES_RECEIVED = 64, INFO_BYTES = 80 };
+/* struct tcp_info, the same. */
+enum { AT_TCP_BYTES_ACKED = 120, AT_TCP_BYTES_RECEIVED = 128 };
 /* 6.1 ends here. */
 enum { OLD_INFO_BYTES = 48 };
 
@@ -131,6 +134,43 @@ static void bad_messages_are_refused(void **state)
 	assert_int_equal(diag_decode(header, &conn), -EBADMSG);
 }
 
+/* A subflow's message, with the first @info_bytes of struct tcp_info. */
+static struct nlmsghdr *subflow_message(char *buffer, size_t info_bytes)
+{
+	struct nlmsghdr *header = message(buffer, AF_INET, 0, 0, 0);
+	unsigned char info[AT_TCP_BYTES_RECEIVED + 8] = {};
+	struct nlattr *ulp, *mptcp;
+
+	put_u64(info, AT_TCP_BYTES_ACKED, 123456789012);
+	put_u64(info, AT_TCP_BYTES_RECEIVED, 345);
+	mnl_attr_put(header, INET_DIAG_INFO, info_bytes, info);
+	ulp = mnl_attr_nest_start(header, INET_DIAG_ULP_INFO);
+	mptcp = mnl_attr_nest_start(header, INET_ULP_INFO_MPTCP);
+	mnl_attr_put_u32(header, MPTCP_SUBFLOW_ATTR_TOKEN_LOC, TOKEN);
+	mnl_attr_nest_end(header, mptcp);
+	mnl_attr_nest_end(header, ulp);
+	return header;
+}
+
+static void decodes_what_a_subflow_has_carried(void **state)
+{
+	struct diag_subflow subflow = {};
+
+	(void)state;
+	assert_int_equal(diag_decode_subflow(
+				 subflow_message(buffers[0], AT_TCP_BYTES_RECEIVED + 8), &subflow),
+		0);
+	assert_int_equal(subflow.token, TOKEN);
+	assert_int_equal(subflow.bytes_acked, 123456789012);
+	assert_int_equal(subflow.bytes_received, 345);
+
+	assert_int_equal(diag_decode_subflow(
+				 subflow_message(buffers[0], AT_TCP_BYTES_RECEIVED + 7), &subflow),
+		0);
+	assert_int_equal(subflow.bytes_acked, 123456789012);
+	assert_int_equal(subflow.bytes_received, 0);
+}
+
 static void count(void *arg, const struct diag_conn *conn)
 {
 	unsigned int *tokens = arg;
@@ -207,6 +247,7 @@ int main(void)
 		cmocka_unit_test(an_old_kernel_counts_no_bytes),
 		cmocka_unit_test(what_is_no_connection_has_no_data),
 		cmocka_unit_test(bad_messages_are_refused),
+		cmocka_unit_test(decodes_what_a_subflow_has_carried),
 		cmocka_unit_test(dumps_both_families),
 		cmocka_unit_test(a_kernel_without_diagnosis_says_so),
 		cmocka_unit_test(finds_one_by_its_token),

@@ -1,0 +1,253 @@
+/* SPDX-License-Identifier: MIT */
+/* Detection without hooks: asks the kernel now and then how far each connection has come. */
+#include "census.h"
+
+#include "base/log.h"
+#include "kernel/diag.h"
+#include "kernel/netns.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/param.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
+
+/* Up to so many are asked for one by one: dearer for each, cheaper than a list of thousands. */
+#define SINGLE_MAX 32
+
+/* One namespace being asked. */
+struct asking {
+	struct census *census;
+	uint64_t netns, now_ns;
+};
+
+static bool is_watched(const struct conn *conn)
+{
+	return conn->is_created && !conn->is_server && !conn->is_foreign;
+}
+
+static bool is_due(const struct census *census, const struct conn *conn, uint64_t now_ns)
+{
+	uint64_t due_ns = progress_due(&conn->progress, &census->plan->rule, &census->care, now_ns);
+
+	return is_watched(conn) && due_ns && due_ns <= now_ns;
+}
+
+static void arm(struct census *census, uint64_t when_ns)
+{
+	struct itimerspec when = {
+		.it_value = {.tv_sec = when_ns / 1000000000, .tv_nsec = when_ns % 1000000000}};
+
+	census->armed_ns = when_ns;
+	timerfd_settime(census->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void schedule(struct census *census, uint64_t now_ns)
+{
+	struct conn *conn, *after;
+	uint64_t next_ns = 0, due_ns;
+
+	HASH_ITER (hh, census->plan->table.conns, conn, after) {
+		due_ns = is_watched(conn) ? progress_due(&conn->progress, &census->plan->rule,
+						    &census->care, now_ns)
+					  : 0;
+		if (due_ns && (!next_ns || due_ns < next_ns))
+			next_ns = due_ns;
+	}
+	arm(census, next_ns);
+}
+
+static void note(
+	struct census *census, struct conn *conn, uint64_t sent, uint64_t received, uint64_t now_ns)
+{
+	struct event event = {.kind = EVENT_THRESHOLD, .key = conn->key, .now_ns = now_ns};
+
+	progress_note(&conn->progress, census->downloads ? MAX(sent, received) : sent, now_ns);
+	event.bytes = conn->progress.bytes;
+	while ((event.threshold = progress_pass(&conn->progress, &census->plan->rule)))
+		census->heard(census->owner, &event);
+}
+
+static struct conn *find_watched(const struct asking *asking, uint32_t token)
+{
+	struct conn_key key = {.netns = asking->netns, .token = token};
+	struct conn *conn = conn_find(&asking->census->plan->table, &key);
+
+	return conn && is_watched(conn) ? conn : NULL;
+}
+
+static void found(void *arg, const struct diag_conn *seen)
+{
+	const struct asking *asking = arg;
+	struct conn *conn = find_watched(asking, seen->token);
+
+	if (!seen->has_bytes)
+		asking->census->has_no_bytes = true;
+	else if (conn)
+		note(asking->census, conn, seen->bytes_sent, seen->bytes_received, asking->now_ns);
+}
+
+static void found_subflow(void *arg, const struct diag_subflow *seen)
+{
+	struct conn *conn = find_watched(arg, seen->token);
+
+	if (!conn)
+		return;
+	conn->progress.sum_sent += seen->bytes_acked;
+	conn->progress.sum_received += seen->bytes_received;
+}
+
+/* Where the kernel counts for subflows only: those of one that has closed are missing. */
+static int add_subflows_up(struct asking *asking)
+{
+	struct conn *conn, *after;
+	int err = diag_dump_subflows(found_subflow, asking);
+
+	HASH_ITER (hh, asking->census->plan->table.conns, conn, after) {
+		if (conn->key.netns != asking->netns || !is_watched(conn))
+			continue;
+		if (!err)
+			note(asking->census, conn, conn->progress.sum_sent,
+				conn->progress.sum_received, asking->now_ns);
+		conn->progress.sum_sent = conn->progress.sum_received = 0;
+	}
+	return err;
+}
+
+static int ask_all(struct asking *asking)
+{
+	int err = 0;
+
+	if (!asking->census->has_no_bytes)
+		err = diag_dump(found, asking);
+	if (!err && asking->census->has_no_bytes)
+		err = add_subflows_up(asking);
+	return err;
+}
+
+static int enter(struct census *census, uint64_t cookie, bool *ret_is_away)
+{
+	const struct served_netns *netns = served_find(census->served, cookie);
+	int err;
+
+	if (!netns || netns->state != SERVED_YES)
+		return -ENONET;
+	err = netns_enter(netns->path, netns->cookie);
+	if (!err)
+		*ret_is_away = *netns->path;
+	return err;
+}
+
+static void complain(struct census *census, int err)
+{
+	if (!err || err == -ENONET || census->has_complained)
+		return;
+	census->has_complained = true;
+	log_warning("[detect] source = diag: this kernel does not list its MPTCP connections: %s; "
+		    "without the kernel module mptcp_diag no elephant is found",
+		strerror(-err));
+}
+
+/* All of one namespace. */
+static void look_at_all(struct census *census, uint64_t netns, uint64_t now_ns)
+{
+	struct asking asking = {.census = census, .netns = netns, .now_ns = now_ns};
+	struct conn *conn, *after;
+	bool is_away = false;
+	int err = enter(census, netns, &is_away);
+
+	if (!err)
+		err = ask_all(&asking);
+	if (is_away)
+		netns_leave();
+	complain(census, err);
+	census->looks++;
+	HASH_ITER (hh, census->plan->table.conns, conn, after) {
+		/* What was not found waits for its next turn. */
+		if (conn->key.netns == netns && is_due(census, conn, now_ns))
+			progress_note(&conn->progress, 0, now_ns);
+	}
+}
+
+static void look_at(struct census *census, struct conn *conn, uint64_t now_ns)
+{
+	struct diag_conn seen;
+	bool is_away = false;
+	int err = enter(census, conn->key.netns, &is_away);
+
+	if (!err) {
+		census->looks++;
+		err = diag_find(conn->key.token, &seen);
+	}
+	if (is_away)
+		netns_leave();
+	if (!err && seen.has_bytes)
+		note(census, conn, seen.bytes_sent, seen.bytes_received, now_ns);
+	else if (!err)
+		look_at_all(census, conn->key.netns, now_ns);
+	else
+		progress_note(&conn->progress, 0, now_ns);
+}
+
+/* A few, or one namespace: the loop has other things to do between. */
+static void look(struct census *census, uint64_t now_ns)
+{
+	struct conn *due[SINGLE_MAX + 1], *conn, *after;
+	size_t n_due = 0;
+
+	HASH_ITER (hh, census->plan->table.conns, conn, after) {
+		if (n_due <= SINGLE_MAX && is_due(census, conn, now_ns))
+			due[n_due++] = conn;
+	}
+	if (n_due > SINGLE_MAX || (n_due && census->has_no_bytes)) {
+		look_at_all(census, due[0]->key.netns, now_ns);
+		return;
+	}
+	for (size_t i = 0; i < n_due; i++) {
+		/* A namespace's list may have told of it meanwhile. */
+		if (is_due(census, due[i], now_ns))
+			look_at(census, due[i], now_ns);
+	}
+}
+
+static void timer_ready(struct source *source, uint32_t events)
+{
+	struct census *census = SOURCE_OWNER(source, struct census, timer);
+	uint64_t expirations, now_ns = loop_now_ns();
+
+	(void)events;
+	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+		return;
+	look(census, now_ns);
+	census->looked(census->owner);
+	schedule(census, now_ns);
+}
+
+void census_expect(struct census *census)
+{
+	uint64_t wait_ns, when_ns;
+
+	if (census->timer.fd < 0)
+		return;
+	wait_ns = progress_first_wait(&census->plan->rule, &census->care);
+	when_ns = loop_now_ns() + wait_ns;
+	if (wait_ns && (!census->armed_ns || when_ns < census->armed_ns))
+		arm(census, when_ns);
+}
+
+int census_init(struct census *census)
+{
+	census->timer.ready = timer_ready;
+	census->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (census->timer.fd < 0)
+		return -errno;
+	return loop_add(census->loop, &census->timer, EPOLLIN);
+}
+
+void census_done(struct census *census)
+{
+	if (census->timer.fd >= 0)
+		close(census->timer.fd);
+	census->timer.fd = -1;
+}

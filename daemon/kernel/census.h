@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* Detection without hooks: asks the kernel now and then how far each connection has come. */
+#ifndef SUBFLOW_CENSUS_H
+#define SUBFLOW_CENSUS_H
+
+#include "base/loop.h"
+#include "core/plan.h"
+#include "core/progress.h"
+#include "kernel/served.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct census {
+	struct loop *loop;
+	struct served *served;
+	struct plan *plan;
+	struct progress_care care;
+	bool downloads; /* bytes received count */
+	struct source timer;
+	uint64_t armed_ns; /* CLOCK_MONOTONIC; 0 = the timer is off */
+	uint64_t looks;    /* times that the kernel was asked */
+	bool has_no_bytes; /* this kernel counts them for subflows only: before 6.5 */
+	bool has_complained;
+
+	void *owner;
+	/* A threshold was passed: EVENT_THRESHOLD. */
+	void (*heard)(void *owner, const struct event *event);
+	/* After some of these, when what follows from them can be carried out. */
+	void (*looked)(void *owner);
+};
+
+/* @loop, @served, @plan, @care, @downloads, @owner and the callbacks are set by the caller. */
+int census_init(struct census *census);
+void census_done(struct census *census);
+
+/* There are connections that the plan did not have before. Without any nothing is done. */
+void census_expect(struct census *census);
+
+#endif

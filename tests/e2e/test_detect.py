@@ -1,0 +1,115 @@
+# SPDX-License-Identifier: MIT
+"""Ways to see an elephant: the same traffic gives the same decisions with each."""
+import pytest
+from lab.netns import wait_until
+from test_downloads import download
+from test_elephant import MB, NO_REPAIR, config, joins, upload
+
+SOURCES = ["bpf", "diag"]
+
+
+def detect(source, rule=NO_REPAIR, **values):
+    return {**rule, "detect": {"source": source, **values}}
+
+
+@pytest.fixture(params=SOURCES)
+def source(request):
+    return request.param
+
+
+def looks(daemon):
+    return daemon.status()["daemon"]["counters"]["looks"]
+
+
+def test_the_decisions_are_the_same(pair, source):
+    """The paper's rule: the same thresholds, each seen in time, and the same subflows."""
+    daemon = pair.serve(detect(source))
+    app, connection = upload(pair, daemon, 320)
+    app.wait_subflows(4)
+    connection = pair.connection(daemon, app)
+    steps = connection["thresholds"]
+    assert [step["threshold"] for step in steps] == [100 * MB, 150 * MB, 200 * MB]
+    assert [step["subflows"] for step in steps] == [2, 3, 4]
+    for step in steps:
+        assert step["threshold"] <= step["bytes"] < step["threshold"] + 50 * MB
+    wait_until(lambda: daemon.status()["daemon"]["counters"]["thresholds"] == 4,
+               "100, 150, 200 and 250 MB are seen")
+    assert "max_subflows" in pair.connection(daemon, app)["decision"]
+    assert joins(pair) == 3
+    assert daemon.status()["daemon"]["source"] == source
+
+
+def test_downloads(pair, source):
+    daemon = pair.serve(detect(source, config(start=20, step=20, stop=1000, max_subflows=3)))
+    app, _ = download(pair, 100)
+    app.wait_subflows(3)
+    steps = pair.connection(daemon, app)["thresholds"]
+    assert [step["threshold"] for step in steps] == [20 * MB, 40 * MB]
+
+
+def test_downloads_can_be_left_alone(pair, source):
+    rule = config(start=10, step=10, stop=1000, max_subflows=3)
+    rule["elephant"]["downloads"] = "no"
+    daemon = pair.serve(detect(source, rule))
+    app, _ = download(pair, 50)
+    app(f"send(s, {15 * MB})")
+    app.wait_subflows(2)
+    assert joins(pair) == 1
+
+
+def test_stop(pair, source):
+    daemon = pair.serve(detect(source, config(start=20, step=20, stop=50, max_subflows=8)))
+    app, _ = upload(pair, daemon, 120)
+    app.wait_subflows(3)
+    assert daemon.status()["daemon"]["counters"]["thresholds"] == 2, "none at stop or after"
+    assert joins(pair) == 2
+
+
+def test_two_namespaces_are_asked(pair, source):
+    """Each of the two is the other one's client."""
+    daemon = pair.serve(detect(source, config(start=10, step=10, stop=1000, max_subflows=2)))
+    app, _ = upload(pair, daemon, 40)
+    pair.sink(pair.client)
+    back = pair.app(pair.server).connect(pair.near.ip4)
+    back(f"send(s, {40 * MB})")
+    app.wait_subflows(2)
+    back.wait_subflows(2)
+
+
+def test_diag_asks_nothing_without_connections(pair):
+    daemon = pair.serve(detect("diag", interval_ms=10))
+    assert looks(daemon) == 0
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    wait_until(lambda: looks(daemon) > 2, "an idle connection is looked at now and then")
+    app.close()
+    wait_until(lambda: is_still(daemon), "nothing is asked any more")
+
+
+def is_still(daemon):
+    """Between two questions that each take longer than the interval."""
+    before = looks(daemon)
+    for _ in range(20):
+        daemon.status()
+    return looks(daemon) == before
+
+
+def test_diag_leaves_what_has_passed_stop(pair):
+    rule = config(start=1, step=1000, stop=1000, max_subflows=2)
+    daemon = pair.serve(detect("diag", rule, interval_ms=10))
+    app, _ = upload(pair, daemon, 10)
+    app.wait_subflows(2)
+    wait_until(lambda: is_still(daemon), "nothing is asked any more")
+
+
+def test_diag_sees_what_a_daemon_before_it_has_left(pair):
+    """A connection is taken up with what it has sent: hooks would not tell of it any more."""
+    rule = config(start=20, step=20, stop=1000, max_subflows=3)
+    daemon = pair.serve(detect("diag", rule))
+    app, _ = upload(pair, daemon, 15)
+    daemon.process.kill()
+    daemon.process.wait(10)
+    daemon.start([pair.client, pair.server])
+    app(f"send(s, {10 * MB})")
+    app.wait_subflows(2)
+    assert [step["threshold"] for step in pair.connection(daemon, app)["thresholds"]] == [20 * MB]
