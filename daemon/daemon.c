@@ -1028,6 +1028,9 @@ static int begin(struct daemon *daemon)
 		log_error("%s", error);
 		return err;
 	}
+	if (daemon->served.claims_fd < 0)
+		log_warning("%s: %s; whether another subflowd serves a namespace is not known",
+			CLAIM_FILE, strerror(-daemon->served.claims_fd));
 	daemon->served.monitor = &daemon->monitor;
 	daemon->served.guardian = &daemon->guardian;
 	daemon->served.owner = daemon;
@@ -1098,9 +1101,6 @@ static int prepare(struct daemon *daemon)
 	if (!err)
 		err = loop_init(&daemon->loop);
 	daemon->served.claims_fd = claim_open(CLAIM_FILE);
-	if (daemon->served.claims_fd < 0)
-		log_warning("%s: %s; whether another subflowd serves a namespace is not known",
-			CLAIM_FILE, strerror(-daemon->served.claims_fd));
 	/* Before there is anything else that it could inherit. */
 	if (!err)
 		err = guardian_start(&daemon->guardian, daemon->served.claims_fd, daemon->lock_fd);

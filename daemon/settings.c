@@ -8,11 +8,16 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <inttypes.h>
+#include <linux/magic.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/vfs.h>
+#include <unistd.h>
 
-#define PATH_BYTES_MAX   4095
 #define SOCKET_BYTES_MAX 107 /* sun_path */
 #define TERABYTE         1000000000000ull
 
@@ -67,9 +72,14 @@ static int check_prefixes(const char *value)
 	return *value ? prefixes_read(value, &prefixes) : -EINVAL;
 }
 
-static int check_path(const char *value)
+static int check_cgroup(const char *value)
 {
-	return *value == '/' && strlen(value) <= PATH_BYTES_MAX ? 0 : -EINVAL;
+	struct statfs fs;
+	struct stat st;
+
+	if (*value != '/' || stat(value, &st) < 0 || !S_ISDIR(st.st_mode))
+		return -EINVAL;
+	return statfs(value, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC ? 0 : -EINVAL;
 }
 
 /* -EINVAL: there is no such group. */
@@ -142,7 +152,7 @@ static const struct config_key keys[] = {
 		"own, all, or names as in `ip netns`, separated by blanks", check_serve),
 	KEY("namespaces", "take_over", CONFIG_BOOL, take_over, 0, 0, NULL, NULL),
 	KEY("hooks", "cgroup", CONFIG_STRING, cgroup, 0, 0,
-		"an absolute path, of a folder of the cgroup2 file system", check_path),
+		"the absolute path of a folder of the cgroup2 file system", check_cgroup),
 	KEY("hooks", "ring_size", CONFIG_BYTES, ring_bytes, 4096, 1 << 30, NULL, NULL),
 	KEY("control", "socket", CONFIG_STRING, socket, 0, 0,
 		"an absolute path of at most 107 bytes", check_socket),
@@ -198,40 +208,86 @@ void settings_done(struct settings *settings)
 	*settings = (struct settings){};
 }
 
-/* @where begins the message. */
-static int check_together(
-	const struct settings *settings, const char *where, char *error, size_t error_size)
+#define N_KEYS (sizeof(keys) / sizeof(*keys))
+
+/* Where values come from. */
+struct origin {
+	const char *path;  /* NULL: not of a file */
+	int lines[N_KEYS]; /* that name each key; 0: it stays as it was */
+};
+
+static int line_of(const struct origin *origin, size_t offset)
 {
-	if (settings->stop_bytes < settings->start_bytes) {
-		snprintf(error, error_size,
-			"%s[elephant] stop: allowed is start or more; to never split, set "
-			"max_subflows = 1",
-			where);
-		return -EINVAL;
+	for (size_t i = 0; keys[i].name; i++) {
+		if (keys[i].offset == offset)
+			return origin->lines[i];
 	}
-	if (settings->ndiffports > settings->max_subflows) {
-		snprintf(error, error_size,
-			"%s[policy] ndiffports: allowed is up to [limits] max_subflows, %u", where,
-			settings->max_subflows);
-		return -EINVAL;
-	}
-	if (settings->ring_bytes & (settings->ring_bytes - 1)) {
-		snprintf(error, error_size,
-			"%s[hooks] ring_size: allowed is a power of two, from 4096 up", where);
-		return -EINVAL;
-	}
+	return 0;
+}
+
+#define LINE_OF(origin, member) line_of(origin, offsetof(struct settings, member))
+
+static int refuse(const struct origin *origin, int line, char *error, size_t error_size,
+	const char *format, ...) __attribute__((format(printf, 5, 6)));
+
+/* -EINVAL; the message begins with the place. */
+static int refuse(const struct origin *origin, int line, char *error, size_t error_size,
+	const char *format, ...)
+{
+	size_t len;
+	va_list args;
+
+	*error = '\0';
+	if (origin->path)
+		snprintf(error, error_size, "%s:%d: ", origin->path, line);
+	len = strlen(error);
+	va_start(args, format);
+	vsnprintf(error + len, error_size - len, format, args);
+	va_end(args);
+	return -EINVAL;
+}
+
+/* Of two that do not fit together the later one is named. */
+static int check_together(const struct settings *settings, const struct origin *origin, char *error,
+	size_t error_size)
+{
+	int start = LINE_OF(origin, start_bytes), stop = LINE_OF(origin, stop_bytes);
+	int wanted = LINE_OF(origin, ndiffports), most = LINE_OF(origin, max_subflows);
+	uint64_t page = sysconf(_SC_PAGESIZE);
+
+	if (settings->stop_bytes < settings->start_bytes && stop > start)
+		return refuse(origin, stop, error, error_size,
+			"stop = %" PRIu64 ": allowed is start (%" PRIu64 ") or more; to never "
+			"split, set max_subflows = 1",
+			settings->stop_bytes, settings->start_bytes);
+	if (settings->stop_bytes < settings->start_bytes)
+		return refuse(origin, start, error, error_size,
+			"start = %" PRIu64 ": allowed is up to stop (%" PRIu64 "); to never "
+			"split, set max_subflows = 1",
+			settings->start_bytes, settings->stop_bytes);
+	if (settings->ndiffports > settings->max_subflows && wanted > most)
+		return refuse(origin, wanted, error, error_size,
+			"ndiffports = %u: allowed is up to [limits] max_subflows (%u)",
+			settings->ndiffports, settings->max_subflows);
+	if (settings->ndiffports > settings->max_subflows)
+		return refuse(origin, most, error, error_size,
+			"max_subflows = %u: allowed is [policy] ndiffports (%u) or more",
+			settings->max_subflows, settings->ndiffports);
+	/* What the kernel takes for a BPF ring. */
+	if (settings->ring_bytes < page || settings->ring_bytes & (settings->ring_bytes - 1))
+		return refuse(origin, LINE_OF(origin, ring_bytes), error, error_size,
+			"ring_size = %" PRIu64 ": allowed is a power of two, from %" PRIu64
+			" (a page) up",
+			settings->ring_bytes, page);
 	return 0;
 }
 
 int settings_read(struct settings *settings, const char *path, char *error, size_t error_size)
 {
-	char where[PATH_BYTES_MAX + 3];
-	int err = config_read(path, keys, settings, error, error_size);
+	struct origin origin = {.path = path};
+	int err = config_read(path, keys, settings, origin.lines, error, error_size);
 
-	if (err)
-		return err;
-	snprintf(where, sizeof(where), "%s: ", path);
-	return check_together(settings, where, error, error_size);
+	return err ? err : check_together(settings, &origin, error, error_size);
 }
 
 static char **string_of(struct settings *settings, const struct config_key *key)
@@ -277,6 +333,7 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 	size_t error_size)
 {
 	const struct config_key *key = find_key(name);
+	struct origin origin = {};
 	struct settings copy;
 	int err;
 
@@ -291,9 +348,10 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 		snprintf(error, error_size, "%s: %s", name, strerror(-err));
 		return err;
 	}
+	origin.lines[key - keys] = 1;
 	err = config_set(key, value, &copy, error, error_size);
 	if (!err)
-		err = check_together(&copy, "", error, error_size);
+		err = check_together(&copy, &origin, error, error_size);
 	if (err) {
 		settings_done(&copy);
 		return err;

@@ -314,8 +314,8 @@ static int read_file(struct reading *reading, const char *path, char *error, siz
 	return -EINVAL;
 }
 
-int config_read(const char *path, const struct config_key *keys, void *ret_values, char *error,
-	size_t error_size)
+int config_read(const char *path, const struct config_key *keys, void *ret_values, int *ret_lines,
+	char *error, size_t error_size)
 {
 	struct reading reading = {.keys = keys};
 	size_t n_keys = 0;
@@ -341,6 +341,11 @@ int config_read(const char *path, const struct config_key *keys, void *ret_value
 			store(reading.pending[i].key, reading.pending[i].value, ret_values);
 		else if (reading.pending[i].key->type == CONFIG_STRING)
 			free(reading.pending[i].value.string);
+	}
+	for (size_t i = 0; i < n_keys && ret_lines && !err; i++) {
+		const struct pending *pending = find_pending(&reading, &keys[i]);
+
+		ret_lines[i] = pending ? pending->line : 0;
 	}
 	free(reading.pending);
 	fclose(reading.file);

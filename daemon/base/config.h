@@ -28,9 +28,11 @@ struct config_key {
  * without a name. Values of keys that the file does not name stay. On error
  * nothing of @ret_values is changed, and @error names file, line, key and what
  * is allowed. A key is named once; a line is at most 199 bytes (libinih).
+ * @ret_lines, with room for one a key, in the order of @keys, or NULL: the line that names it, or
+ * 0.
  */
-int config_read(const char *path, const struct config_key *keys, void *ret_values, char *error,
-	size_t error_size);
+int config_read(const char *path, const struct config_key *keys, void *ret_values, int *ret_lines,
+	char *error, size_t error_size);
 
 /* One value from text; @key says how. -EINVAL with @error filled as above, without a place. */
 int config_set(const struct config_key *key, const char *text, void *ret_values, char *error,

@@ -12,7 +12,9 @@ class Names:
 
     def __init__(self, pair):
         self.pair = pair
+        # Mounts that were only covered would still be taken away, and the daemon be told.
         keeper = pair.popen(["unshare", "--mount", "sh", "-c",
+                             "umount --lazy --recursive /run/netns && "
                              "mount -t tmpfs none /run/netns && echo ready && exec sleep infinity"],
                             stdout=subprocess.PIPE)
         assert keeper.stdout.readline() == b"ready\n"

@@ -14,6 +14,7 @@ from conftest import BUILD, ROOT, wait_guardian_gone
 from lab.daemon import Daemon
 from lab.lab import cgroup2_root
 from lab.netns import wait_until
+from names import Names
 
 SUBFLOWD = BUILD / "daemon" / "subflowd"
 
@@ -39,13 +40,15 @@ def run(pair, text=None, wrap=(), timeout=20):
     ("[elephant]\nstart = 100 parsecs\n", [":2:", "start", "number of bytes", "MB"]),
     ("[elephant]\nstart =\n", [":2:", "start"]),
     ("[elephant]\n\nmax_subflows = 65\n", [":3:", "max_subflows", "1 to 64"]),
-    ("[elephant]\nstart = 10MB\nstop = 5MB\n", ["stop", "start or more"]),
+    ("[elephant]\nstart = 10MB\nstop = 5MB\n", [":3:", "stop", "start (10000000) or more"]),
     ("[elephants]\nstart = 1\n", [":2:", "[elephants]", "[elephant]"]),
     ("[elephant]\nbegin = 1\n", [":2:", "begin", "start step stop max_subflows"]),
     ("[namespaces]\ntake_over = maybe\n", [":2:", "take_over", "yes or no"]),
     ("[namespaces]\nserve =\n", [":2:", "serve", "own, all, or names"]),
+    ("[elephant]\nstart = 1GB\n", [":2:", "start", "up to stop (300000000)"]),
+    ("[hooks]\n\ncgroup = /tmp\n", [":3:", "cgroup = /tmp", "folder of the cgroup2 file system"]),
     ("[hooks]\ncgroup = here\n", [":2:", "cgroup", "absolute path"]),
-    ("[hooks]\nring_size = 5000\n", ["ring_size", "power of two"]),
+    ("[hooks]\nring_size = 5000\n", [":2:", "ring_size", "power of two"]),
     ("[control]\nsocket = relative\n", [":2:", "socket", "absolute path"]),
     ("just words\n", [":1:", "key = value"]),
 ])
@@ -111,7 +114,7 @@ def test_the_cgroup_must_be_one(pair):
         status, error = run(pair, f"[hooks]\ncgroup = {cgroup}\n"
                                   f"[control]\nsocket = {pair.directory / 'control'}\n")
         assert status == 1 and error.count("\n") == 1
-        assert cgroup in error and "cgroup2" in error
+        assert f"bad.conf:2: cgroup = {cgroup}: " in error and "cgroup2" in error
 
 
 def test_the_start_says_where_the_hooks_are_and_what_they_cost(pair):
@@ -312,12 +315,7 @@ def test_an_idle_host_costs_no_work(pair):
 
     In network and mount namespaces of its own, so that nothing else on the machine happens to it.
     """
-    daemon = Daemon(pair, BUILD)
-    log = open(daemon.log, "ab")
-    daemon.process = pair.client.popen(
-        ["unshare", "--mount", SUBFLOWD, "--config", pair.directory / "subflowd.conf"],
-        stdout=log, stderr=log)
-    wait_until(daemon.status, "subflowd answers")
+    daemon = Names(pair).start("own")
     sink = pair.sink()
     app = pair.app(pair.client)
     app(f"""

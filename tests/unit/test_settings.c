@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/file.h"
+#include "kernel/cgroup.h"
 #include "unit.h"
 
 #define ERROR_MAX 512
@@ -101,7 +102,6 @@ static void every_key_is_read(void **state)
 				   "serve = own a b\n"
 				   "take_over = yes\n"
 				   "[hooks]\n"
-				   "cgroup = /sys/fs/cgroup/a\n"
 				   "ring_size = 8192\n"
 				   "[control]\n"
 				   "socket = /run/a\n"
@@ -126,7 +126,6 @@ static void every_key_is_read(void **state)
 	assert_int_equal(settings.max_connections, 8);
 	assert_string_equal(settings.serve, "own a b");
 	assert_true(settings.take_over);
-	assert_string_equal(settings.cgroup, "/sys/fs/cgroup/a");
 	assert_int_equal(settings.ring_bytes, 8192);
 	assert_string_equal(settings.socket, "/run/a");
 	assert_int_equal(settings_group(&settings), 4711);
@@ -171,10 +170,14 @@ static void ranges_are_kept(void **state)
 static void values_must_fit_together(void **state)
 {
 	static const struct refusal refusals[] = {
-		{"[elephant]\nstart = 301MB", "[elephant] stop: allowed is start or more"},
-		{"[elephant]\nstop = 99MB", "[elephant] stop: allowed is start or more"},
-		{"[policy]\nndiffports = 9", "[policy] ndiffports: allowed is up to [limits]"},
-		{"[hooks]\nring_size = 5000", "[hooks] ring_size: allowed is a power of two"},
+		{"[elephant]\nstart = 301MB", ":2: start = 301000000: allowed is up to stop (3"},
+		{"[elephant]\nstop = 99MB", ":2: stop = 99000000: allowed is start (100000000) or"},
+		{"[elephant]\nstart = 2\n\nstop = 1", ":4: stop = 1: allowed is start (2) or more"},
+		{"[elephant]\nstop = 1\nstart = 2", ":3: start = 2: allowed is up to stop (1)"},
+		{"[policy]\nndiffports = 9", ":2: ndiffports = 9: allowed is up to [limits] max_s"},
+		{"[policy]\nndiffports = 3\n[limits]\nmax_subflows = 2",
+			":4: max_subflows = 2: allowed is [policy] ndiffports (3) or more"},
+		{"\n[hooks]\nring_size = 5000", ":3: ring_size = 5000: allowed is a power of two"},
 	};
 
 	(void)state;
@@ -207,8 +210,10 @@ static void namespaces_are_names(void **state)
 static void paths_are_absolute(void **state)
 {
 	static const struct refusal refusals[] = {
-		{"[hooks]\ncgroup = a/b", "allowed is an absolute path"},
-		{"[hooks]\ncgroup =", "allowed is an absolute path"},
+		{"[hooks]\ncgroup = a/b", ":2: cgroup = a/b: allowed is the absolute path"},
+		{"[hooks]\ncgroup =", "allowed is the absolute path of a folder of the cgroup2"},
+		{"[hooks]\ncgroup = /tmp", ":2: cgroup = /tmp: allowed is the absolute path"},
+		{"[hooks]\ncgroup = /no/such", ":2: cgroup = /no/such: allowed is the absolute"},
 		{"[control]\nsocket = a", "allowed is an absolute path of at most 107 bytes"},
 	};
 
@@ -257,8 +262,10 @@ static void a_value_that_is_wrong_changes_nothing(void **state)
 		const char *name, *value, *says;
 	} wrong[] = {
 		{"elephant.start", "0", "start = 0: allowed is a number of bytes from 1"},
-		{"elephant.start", "400MB", "[elephant] stop: allowed is start or more"},
-		{"policy.ndiffports", "9", "[policy] ndiffports: allowed is up to"},
+		{"elephant.start", "400MB", "start = 400000000: allowed is up to stop (300000000)"},
+		{"elephant.stop", "1MB", "stop = 1000000: allowed is start (100000000) or more"},
+		{"policy.ndiffports", "9",
+			"ndiffports = 9: allowed is up to [limits] max_subflows"},
 		{"control.group", "no-such-group", "allowed is a group of this host"},
 		{"elephant", "1", "no key elephant: it is SECTION.KEY"},
 		{"elephant.", "1", "no key elephant."},
@@ -287,19 +294,36 @@ static void some_values_stay_while_the_daemon_runs(void **state)
 	assert_int_equal(settings_copy(&settings, &now), 0);
 	assert_int_equal(settings_keep_fixed(&now, &settings, text, sizeof(text)), 0);
 	assert_string_equal(text, "");
+	free(now.cgroup); /* a file can only name one that is there */
+	now.cgroup = strdup("/a");
 	assert_int_equal(read_text("[elephant]\nstart = 1MB\n"
 				   "[detect]\nsource = diag\n"
-				   "[hooks]\ncgroup = /a\nring_size = 8192\n"
+				   "[hooks]\nring_size = 8192\n"
 				   "[control]\nsocket = /b\n"),
 		0);
 	assert_int_equal(settings_keep_fixed(&now, &settings, text, sizeof(text)), 0);
 	assert_string_equal(
 		text, "[detect] source, [hooks] cgroup, [control] socket, [hooks] ring_size");
-	assert_string_equal(settings.cgroup, "");
+	assert_string_equal(settings.cgroup, "/a");
 	assert_string_equal(settings.socket, now.socket);
 	assert_int_equal(settings.ring_bytes, 262144);
 	assert_int_equal(settings.start_bytes, 1000000);
 	settings_done(&now);
+}
+
+/* Where this host has a cgroup2 file system. */
+static void a_cgroup_is_a_folder_of_cgroup2(void **state)
+{
+	char root[256], text[512];
+
+	(void)state;
+	if (cgroup_find_root("/proc/self/mounts", root, sizeof(root)))
+		skip();
+	snprintf(text, sizeof(text), "[hooks]\ncgroup = %s", root);
+	assert_int_equal(read_text(text), 0);
+	assert_string_equal(settings.cgroup, root);
+	snprintf(text, sizeof(text), "[hooks]\ncgroup = %s/cgroup.procs", root);
+	assert_int_equal(read_text(text), -EINVAL);
 }
 
 /* sun_path has room for 107 bytes and their end. */
@@ -333,6 +357,7 @@ int main(void)
 		TEST(one_value_is_set),
 		TEST(a_value_that_is_wrong_changes_nothing),
 		TEST(some_values_stay_while_the_daemon_runs),
+		TEST(a_cgroup_is_a_folder_of_cgroup2),
 		TEST(socket_paths_fit_an_address),
 	};
 
