@@ -26,7 +26,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
 
-from lab.experiment import missed_cpu_only  # noqa: E402: the path comes first
+from lab.experiment import IDLE_MIN, missed_cpu_only  # noqa: E402: the path comes first
+from lab.measure import cpu_ticks  # noqa: E402
 from lab.netns import LabError  # noqa: E402
 from lab.results import commit  # noqa: E402
 
@@ -44,6 +45,17 @@ def check(options, result):
     if result["discarded"]:
         say(f"  does not count: {result['discarded']}")
         options.was_busy = True
+
+
+@contextlib.contextmanager
+def idle_machine(options):
+    """Discards a run during which others, or the run itself, used nearly all of the CPU."""
+    idle_before, ticks_before = cpu_ticks()
+    yield
+    idle, ticks = cpu_ticks()
+    part = (idle - idle_before) / max(1, ticks - ticks_before)
+    check(options, {"cpu_idle": part, "discarded": "" if part >= IDLE_MIN else
+                    f"only {part:.0%} of the CPU was idle"})
 
 
 def say(text):

@@ -32,6 +32,7 @@
 #include "settings.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stddef.h>
@@ -441,6 +442,10 @@ static void hear_record(void *owner, const struct event *event)
 	/* The walk shows sockets without a connection too. */
 	if (!event->key.token || !served_find(&daemon->served, event->key.netns))
 		return;
+	if (event->kind == EVENT_THRESHOLD)
+		log_debug("threshold token %08x threshold %" PRIu64 " bytes %" PRIu64
+			  " noticed %" PRIu64,
+			event->key.token, event->threshold, event->bytes, event->now_ns);
 	plan_hear(&daemon->plan, event);
 	act(daemon);
 }

@@ -73,11 +73,11 @@ class Daemon:
         except (subprocess.TimeoutExpired, ValueError):
             return {}
 
-    def ask(self):
+    def ask(self, timeout_s=5):
         """The same from the control socket: no process for each question, for frequent ones."""
         try:
             with socket.socket(socket.AF_UNIX) as client:
-                client.settimeout(5)
+                client.settimeout(timeout_s)
                 client.connect(str(self.socket))
                 client.sendall(b"status\n")
                 return json.loads(b"".join(iter(lambda: client.recv(1 << 20), b"")))

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <getopt.h>
 #include <inttypes.h>
+#include <linux/mptcp.h>
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -15,6 +16,10 @@
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#ifndef SOL_MPTCP
+#define SOL_MPTCP 284
+#endif
 
 enum { EVENTS = 256, LINE = 4096, CHUNK = 1 << 18, NS_PER_MS = 1000000 };
 
@@ -39,6 +44,7 @@ struct flow {
 
 static struct {
 	int epoll, protocol;
+	bool tells_tokens;
 	uint64_t sample_ns, next_sample_ns, origin_ns;
 	struct flow **planned; /* out; from `go` on sorted by delay */
 	size_t n_planned, n_started, room;
@@ -103,6 +109,15 @@ static void begin(struct flow *flow)
 	watch(flow, EPOLL_CTL_ADD, EPOLLOUT);
 }
 
+/* 0: the connection is not, or no longer, one of MPTCP. */
+static uint32_t token_of(const struct flow *flow)
+{
+	struct mptcp_info info = {0};
+	socklen_t size = sizeof(info);
+
+	return getsockopt(flow->fd, SOL_MPTCP, MPTCP_INFO, &info, &size) ? 0 : info.mptcpi_token;
+}
+
 /* One chunk an event: thousands of flows take turns. */
 static void push(struct flow *flow)
 {
@@ -123,6 +138,9 @@ static void push(struct flow *flow)
 	}
 	flow->done += n > 0 ? (uint64_t)n : 0;
 	if (header->bytes && flow->done == header->bytes) {
+		if (traffic.tells_tokens)
+			printf("{\"sent\": %" PRIu64 ", \"token\": %" PRIu32 "}\n", header->id,
+				token_of(flow));
 		shutdown(flow->fd, SHUT_WR);
 		watch(flow, EPOLL_CTL_MOD, EPOLLIN); /* until the receiver has closed as well */
 	}
@@ -377,7 +395,7 @@ static void turn(struct flow *const listeners[2], struct flow *orders)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: traffic [--mptcp] [--sample MS] PORT\n"
+	fprintf(stderr, "usage: traffic [--mptcp] [--sample MS] [--tokens] PORT\n"
 			"Standard input: flow ID DELAY_NS ADDRESS PORT BYTES [tcp]; go NS; end.\n"
 			"Standard output: JSON lines. Times are of CLOCK_MONOTONIC.\n");
 	exit(2);
@@ -388,6 +406,7 @@ int main(int argc, char **argv)
 	static const struct option options[] = {
 		{"mptcp", no_argument, NULL, 'm'},
 		{"sample", required_argument, NULL, 's'},
+		{"tokens", no_argument, NULL, 't'},
 		{0},
 	};
 	struct rlimit limit;
@@ -397,6 +416,8 @@ int main(int argc, char **argv)
 	while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		if (c == 'm')
 			traffic.protocol = IPPROTO_MPTCP;
+		else if (c == 't')
+			traffic.tells_tokens = true;
 		else if (c == 's')
 			traffic.sample_ns = (uint64_t)atoi(optarg) * NS_PER_MS;
 		else

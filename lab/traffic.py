@@ -13,7 +13,7 @@ LEAD_S = 0.2
 class Traffic:
     """Flows among the hosts of a fabric; for `with`."""
 
-    def __init__(self, lab, build, protocol, sample_ms=0, family="ip4"):
+    def __init__(self, lab, build, protocol, sample_ms=0, family="ip4", tells_tokens=False):
         self.lab = lab
         self.family = family
         self._program = build / "lab" / "traffic"
@@ -21,6 +21,7 @@ class Traffic:
             raise LabError(f"{self._program} does not exist: run make first")
         self._options = (["--mptcp"] if protocol == "mptcp" else [])
         self._options += ["--sample", sample_ms] if sample_ms else []
+        self._options += ["--tokens"] if tells_tokens else []
         self._hosts = []
 
     def __enter__(self):

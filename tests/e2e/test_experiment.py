@@ -6,6 +6,8 @@ import subprocess
 import pytest
 from conftest import BUILD
 from lab import experiment, fabric, systems, workloads
+from lab.netns import wait_until
+from lab.traffic import Traffic
 
 RATE_MBIT = 20
 SHORT = experiment.Scenario(settle_s=1.5, window_s=1.0)
@@ -79,6 +81,16 @@ def test_every_flow_of_a_mix_completes_with_all_its_bytes(small, name, family):
     assert 0 <= starts[0] and starts[-1] < 3
     if name == "subflow":
         assert result["counters"]["elephants"] > 0
+
+
+@pytest.mark.parametrize("protocol, has_token", [("mptcp", True), ("tcp", False)])
+def test_the_sender_tells_which_connection_it_was(small, protocol, has_token):
+    flows = [workloads.Flow(0, 2, 50000), workloads.Flow(1, 3, 60000)]
+    with Traffic(small, BUILD, protocol, tells_tokens=True) as traffic:
+        traffic.go(flows)
+        wait_until(lambda: sum("end_ns" in r for r in traffic.records()) == 2, "both arrive", 30)
+        tokens = {r["sent"]: r["token"] for r in traffic.records() if "token" in r}
+    assert set(tokens) == {0, 1} and all(bool(token) == has_token for token in tokens.values())
 
 
 @pytest.mark.parametrize("order", ["flow 1 0 nowhere 7000 100", "flow 1 0 10.0.0.1 7000 23",

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The benchmarks' runner: turns, gates, verdicts, and what it leaves for machines."""
+import argparse
 import json
 import sys
 
@@ -41,6 +42,24 @@ def test_median_worst_and_verdict(monkeypatch, capsys, tmp_path):
     assert [r["A"]["x"] for r in data["rounds"]] == [1.0, .94, .99]
     shown = capsys.readouterr().out.splitlines()
     assert "falls short" in shown[1] and ">= 0.980, worst >= 0.950" in shown[1]
+
+
+@pytest.mark.parametrize("ticks, busy, counts", [(50, False, True), (10, False, False), (10, True, True)])
+def test_a_machine_that_others_use_is_no_place_to_measure(monkeypatch, ticks, busy, counts):
+    seen = iter([(1000, 5000), (1000 + ticks, 5100)])
+    monkeypatch.setattr(runner, "cpu_ticks", lambda: next(seen))
+    options = argparse.Namespace(busy=busy, was_busy=False)
+
+    def measure():
+        with runner.idle_machine(options):
+            pass
+
+    if counts:
+        measure()
+    else:
+        with pytest.raises(runner.Discard, match="only 10% of the CPU"):
+            measure()
+    assert options.was_busy == (busy and ticks < 15)
 
 
 def test_a_goal_that_is_met_is_not_marked(monkeypatch, capsys):
