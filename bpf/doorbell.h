@@ -15,25 +15,49 @@ static __always_inline void fill_record(struct record *r, __u16 kind, __u64 netn
 	r->time_ns = bpf_ktime_get_ns();
 }
 
+static __always_inline void fill_intent(
+	struct record *r, __u64 netns, __u32 token, const struct intent *intent)
+{
+	fill_record(r, RECORD_INTENT, netns, token);
+	r->generation = intent->generation;
+	r->adds = intent->adds;
+	r->removes = intent->removes;
+}
+
+static __always_inline void *reserve(__u64 size)
+{
+	void *r = bpf_ringbuf_reserve(&ring, size, 0);
+
+	if (r)
+		return r;
+	__sync_fetch_and_add(&counters.lost, 1);
+	return bpf_ringbuf_reserve(&ring, size, 0);
+}
+
 /*
  * If the ring is full the loss is counted first and the ring tried once more:
  * either it has been drained meanwhile, or the daemon still has records to
  * read and sees the counter after them. So a loss never goes unnoticed.
  */
-static __always_inline void ring_doorbell(__u64 netns, __u32 token, const struct intent *intent)
+static __always_inline void ring_doorbell(
+	__u64 netns, __u32 token, const struct intent *intent, const struct wishes *wishes)
 {
-	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	struct wide_record *wide;
+	struct record *r;
 
-	if (!r) {
-		__sync_fetch_and_add(&counters.lost, 1);
-		r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
-		if (!r)
+	if (wishes) {
+		wide = reserve(sizeof(*wide));
+		if (!wide)
 			return;
+		fill_intent(&wide->record, netns, token, intent);
+		wide->wishes = *wishes;
+		bpf_ringbuf_submit(wide, 0);
+		return;
 	}
-	fill_record(r, RECORD_INTENT, netns, token);
-	r->generation = intent->generation;
-	r->adds = intent->adds;
-	r->removes = intent->removes;
+	r = reserve(sizeof(*r));
+	if (!r)
+		return;
+	fill_intent(r, netns, token, intent);
 	bpf_ringbuf_submit(r, 0);
 }
 

@@ -147,6 +147,20 @@ static __always_inline bool is_bound(const struct mptcp_sock *msk)
 	       BPF_CORE_READ(first, __sk_common.skc_bound_dev_if);
 }
 
+/* What its listener was given is told of anew for each connection. */
+static __always_inline int on_accepted(__u64 netns, struct mptcp_sock *msk)
+{
+	struct wishes *wishes = bpf_sk_storage_get(&all_wishes, msk, NULL, 0);
+	struct intent fresh = {.generation = 1}, *intent;
+
+	if (!wishes)
+		return 1;
+	intent = bpf_sk_storage_get(&intents, msk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
+	if (intent)
+		ring_doorbell(netns, msk->token, intent, wishes);
+	return 1;
+}
+
 static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
 {
 	__u64 netns = bpf_get_netns_cookie(ctx);
@@ -169,7 +183,7 @@ static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
 	}
 	/* Only a client can open subflows, so only its side is watched. */
 	if (!active)
-		return 1;
+		return joined ? 1 : on_accepted(netns, msk);
 	if (config.detects && config.downloads)
 		flags |= BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG;
 	if (config.rto_min_us)
@@ -191,7 +205,8 @@ static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
 		tell(RECORD_BOUND, netns, msk->token);
 	intent = bpf_sk_storage_get(&intents, msk, NULL, 0);
 	if (intent && intent->generation)
-		ring_doorbell(netns, msk->token, intent);
+		ring_doorbell(
+			netns, msk->token, intent, bpf_sk_storage_get(&all_wishes, msk, NULL, 0));
 	return 1;
 }
 

@@ -19,17 +19,21 @@ int subflow_walk(struct bpf_iter__bpf_sk_storage_map *ctx)
 	struct intent *intent = ctx->value;
 	struct sock *sk = ctx->sk;
 	struct mptcp_sock *msk = (struct mptcp_sock *)sk;
-	struct record r;
+	struct wide_record wide;
+	struct wishes *wishes;
 
 	if (!sk || !intent || BPF_CORE_READ(sk, sk_protocol) != IPPROTO_MPTCP)
 		return 0;
-	fill_record(&r, RECORD_INTENT, BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie),
-		BPF_CORE_READ(msk, token));
-	r.generation = intent->generation;
-	r.adds = intent->adds;
-	r.removes = intent->removes;
-	r.msk_flags = BPF_CORE_READ(msk, flags);
-	if (r.generation)
-		bpf_seq_write(seq, &r, sizeof(r));
+	if (!intent->generation)
+		return 0;
+	fill_intent(&wide.record, BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie),
+		BPF_CORE_READ(msk, token), intent);
+	wide.record.msk_flags = BPF_CORE_READ(msk, flags);
+	wishes = bpf_sk_storage_get(&all_wishes, sk, NULL, 0);
+	if (wishes)
+		wide.wishes = *wishes;
+	else
+		__builtin_memset(&wide.wishes, 0, sizeof(wide.wishes));
+	bpf_seq_write(seq, &wide, sizeof(wide));
 	return 0;
 }

@@ -4,8 +4,10 @@
 
 struct ring_map ring SEC(".maps");
 struct intents_map intents SEC(".maps");
+struct wishes_map all_wishes SEC(".maps");
 struct elephants_map elephants SEC(".maps");
 struct served_map served SEC(".maps");
+struct locals_map locals SEC(".maps");
 struct receipts_map receipts SEC(".maps");
 
 volatile struct hook_config config SEC(".data");

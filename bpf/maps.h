@@ -31,6 +31,14 @@ struct intents_map {
 	__type(value, struct intent);
 };
 
+/* Only of sockets that were given lists. An accepted connection inherits them. */
+struct wishes_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, int);
+	__type(value, struct wishes);
+};
+
 struct elephants_map {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -47,6 +55,14 @@ struct served_map {
 	__type(value, __u32);
 };
 
+struct locals_map {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(max_entries, LOCALS_MAX);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct local_key);
+	__type(value, __u32);
+};
+
 struct receipts_map {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 65536);
@@ -57,8 +73,10 @@ struct receipts_map {
 
 extern struct ring_map ring SEC(".maps");
 extern struct intents_map intents SEC(".maps");
+extern struct wishes_map all_wishes SEC(".maps");
 extern struct elephants_map elephants SEC(".maps");
 extern struct served_map served SEC(".maps");
+extern struct locals_map locals SEC(".maps");
 extern struct receipts_map receipts SEC(".maps");
 
 extern volatile struct hook_config config;

@@ -26,8 +26,13 @@ struct list_head {
 	struct list_head *next;
 };
 
+struct netns_ipv4 {
+	int sysctl_ip_prot_sock; /* ip_unprivileged_port_start, of IPv6 too */
+};
+
 struct net {
 	__u64 net_cookie;
+	struct netns_ipv4 ipv4;
 };
 
 typedef struct {

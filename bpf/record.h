@@ -13,7 +13,10 @@
 #define SUBFLOWS_HARD_MAX 64
 
 /* Version of struct record; the daemon refuses a record of another one. */
-#define RECORD_VERSION 2
+#define RECORD_VERSION 3
+
+/* Different local addresses and ports, at most, that one socket is given by lists. */
+#define WISHES_MAX 8
 
 enum record_kind {
 	RECORD_THRESHOLD = 1, /* the connection has sent or received more than a threshold */
@@ -36,7 +39,31 @@ struct intent {
 	__u64 window_ns;  /* when that window began, CLOCK_MONOTONIC */
 };
 
-/* One record of the ring, and one entry of the walk over all intents. */
+#define WISH_TAKEN 1 /* the slot is in use */
+/* What left from there before @since is to go. Without @adds nothing may leave from there. */
+#define WISH_REMOVED 2
+
+/* A local address that the application has listed, or has taken away. */
+struct wish {
+	__u32 addr[4]; /* network byte order; IPv4 is v4-mapped */
+	__u16 port;    /* host byte order; 0 = any */
+	__u16 since;   /* the intent's generation by which @adds began, modulo 2^16 */
+	__u16 adds;    /* subflows asked for since then; 0 = not listed */
+	__u8 draft;    /* of a call that is being checked */
+	__u8 flags;
+};
+
+/*
+ * The lists of one socket. What a listener has, the connections that it accepts begin with; they
+ * inherit nothing else.
+ */
+struct wishes {
+	__u32 is_restricted; /* from before connect(2): nothing leaves from elsewhere */
+	__u32 zero;
+	struct wish list[WISHES_MAX];
+};
+
+/* One record of the ring. */
 struct record {
 	__u16 version;
 	__u16 kind;
@@ -51,6 +78,22 @@ struct record {
 	 */
 	__u16 family, local_port, remote_port, zero;
 	__u32 local[4], remote[4];
+};
+
+/* An entry of the walk over all intents, and RECORD_INTENT of a socket with lists. */
+struct wide_record {
+	struct record record;
+	struct wishes wishes;
+};
+
+/* Prefixes, of all served namespaces together. */
+#define LOCALS_MAX 65536
+
+/* What is local in the served namespaces, by the longest prefix. */
+struct local_key {
+	__u32 bits; /* of what follows: 64 and those of the address */
+	__u32 netns[2];
+	__u32 addr[4]; /* as in struct wish */
 };
 
 /* Names one connection of the host. */
@@ -71,6 +114,10 @@ struct receipt {
 	 */
 	__u32 creating;
 	__u32 destroying;
+	__u32 heard; /* generation of the intent that was heard last; 0 = none */
+	struct {
+		__u16 since, done; /* of the wish in this slot: carried out or given up */
+	} wishes[WISHES_MAX];
 };
 
 /* Set by the daemon before it loads the programs, and again on change. */
@@ -82,6 +129,8 @@ struct hook_config {
 	__u32 rto_min_us;        /* of a subflow that has siblings; 0 = no repair */
 	__u32 calls_per_second;  /* per socket */
 	__u64 fallback_mask;     /* bits of mptcp_sock.flags that say "fallen back" */
+	__u32 is_full;           /* the daemon can take up no more connections */
+	__u32 zero;
 };
 
 /* Written by the programs, read by the daemon. */

@@ -22,6 +22,7 @@
 #include "kernel/diag.h"
 #include "kernel/guardian.h"
 #include "kernel/hooks.h"
+#include "kernel/locals.h"
 #include "kernel/monitor.h"
 #include "kernel/netns.h"
 #include "kernel/pm.h"
@@ -59,6 +60,7 @@ struct daemon {
 	struct hooks hooks;
 	struct monitor monitor;
 	struct addresses_watch addresses;
+	struct locals locals;
 	struct served served;
 	struct plan plan;
 	struct scout scout;
@@ -200,6 +202,18 @@ static void find_owner(struct daemon *daemon, struct action action)
 		event.uid = err ? 0 : conn.uid;
 	}
 	plan_hear(&daemon->plan, &event);
+}
+
+static void announce(struct daemon *daemon, struct action action)
+{
+	int err = open_hand(daemon, action.key.netns);
+
+	if (!err)
+		err = pm_announce(
+			daemon->hand, &daemon->family, action.key.token, &action.local, action.id);
+	if (err)
+		log_debug("ANNOUNCE token %08x id %u: %s", action.key.token, action.id,
+			strerror(-err));
 }
 
 static void withdraw(struct daemon *daemon, struct action action)
@@ -386,6 +400,9 @@ static void act(struct daemon *daemon)
 		case ACTION_DESTROY:
 			destroy(daemon, *action);
 			break;
+		case ACTION_ANNOUNCE:
+			announce(daemon, *action);
+			break;
 		case ACTION_WITHDRAW:
 			withdraw(daemon, *action);
 			break;
@@ -418,6 +435,8 @@ static void act(struct daemon *daemon)
 		}
 	}
 	close_hand(daemon);
+	hooks_set_full(
+		&daemon->hooks, conn_table_count(&daemon->plan.table) >= daemon->plan.table.limit);
 	tell_news(daemon);
 	if (!TAILQ_EMPTY(&daemon->plan.table.retries))
 		arm_timer(daemon, plan_tick(&daemon->plan, 0));
@@ -543,11 +562,47 @@ static void hear_end(void *owner, int nsid)
 	served_end(&daemon->served, nsid);
 }
 
-static int netns_begun(void *owner, uint64_t cookie)
+static int read_local_routes(struct daemon *daemon, const struct served_netns *netns)
+{
+	int err = netns_enter(netns->path, netns->cookie);
+
+	if (err)
+		return err;
+	err = locals_read(&daemon->locals, netns->cookie);
+	if (*netns->path)
+		netns_leave();
+	return err;
+}
+
+static void hear_locals(void *owner, int nsid)
 {
 	struct daemon *daemon = owner;
+	struct served_netns *netns = served_find_id(&daemon->served, nsid);
+	int err;
 
-	return hooks_serve(&daemon->hooks, cookie);
+	if (!netns || netns->state != SERVED_YES)
+		return;
+	err = read_local_routes(daemon, netns);
+	if (err)
+		log_warning("the local addresses of %s cannot be read: %s", netns->name,
+			strerror(-err));
+}
+
+static void hear_locals_lost(void *owner)
+{
+	struct daemon *daemon = owner;
+	struct served_netns *netns;
+
+	TAILQ_FOREACH (netns, &daemon->served.list, entry)
+		hear_locals(owner, netns->nsid);
+}
+
+static int netns_begun(void *owner, const struct served_netns *netns)
+{
+	struct daemon *daemon = owner;
+	int err = read_local_routes(daemon, netns);
+
+	return err ? err : hooks_serve(&daemon->hooks, netns->cookie);
 }
 
 static void netns_ended(void *owner, const struct served_netns *netns)
@@ -555,6 +610,7 @@ static void netns_ended(void *owner, const struct served_netns *netns)
 	struct daemon *daemon = owner;
 
 	hooks_unserve(&daemon->hooks, netns->cookie);
+	locals_forget(&daemon->locals, netns->cookie);
 	scout_forget(&daemon->scout, netns->cookie);
 	plan_forget_netns(&daemon->plan, netns->cookie);
 	act(daemon);
@@ -927,7 +983,8 @@ static int load_hooks(struct daemon *daemon)
 	uint64_t mask;
 	int err;
 
-	err = hooks_load(&daemon->hooks, &config, settings->ring_bytes, error, sizeof(error));
+	err = hooks_load(&daemon->hooks, &config, settings->ring_bytes, settings->max_connections,
+		error, sizeof(error));
 	if (err) {
 		log_error("%s", error);
 		return err;
@@ -1018,6 +1075,15 @@ static int begin(struct daemon *daemon)
 		log_error("cannot listen for changes of addresses: %s", strerror(-err));
 		return err;
 	}
+	daemon->locals.hooks = &daemon->hooks;
+	daemon->locals.owner = daemon;
+	daemon->locals.changed = hear_locals;
+	daemon->locals.lost = hear_locals_lost;
+	err = locals_init(&daemon->locals, &daemon->loop);
+	if (err) {
+		log_error("cannot listen for changes of local routes: %s", strerror(-err));
+		return err;
+	}
 	daemon->server.owner = daemon;
 	daemon->server.answer = answer_request;
 	daemon->server.tell_lost = tell_lost;
@@ -1055,6 +1121,7 @@ static void end(struct daemon *daemon)
 		served_done(&daemon->served);
 		server_done(&daemon->server);
 		addresses_watch_done(&daemon->addresses);
+		locals_done(&daemon->locals);
 		monitor_done(&daemon->monitor);
 		census_done(&daemon->census);
 		scout_done(&daemon->scout);

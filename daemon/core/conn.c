@@ -99,6 +99,7 @@ void conn_free(struct conn_table *table, struct conn *conn)
 	ids_done(&conn->ids);
 	remotes_done(&conn->remotes);
 	mesh_free(conn->mesh);
+	free(conn->listed);
 	free(conn);
 }
 
@@ -221,7 +222,13 @@ uint32_t conn_count_wanted(const struct conn *conn)
 
 uint32_t conn_count_all(const struct conn *conn)
 {
-	return conn_count_live(conn) + conn_count_wanted(conn) + !conn->is_created;
+	return conn_count_live(conn) + conn_count_wanted(conn) + listed_count_wanted(conn->listed) +
+	       !conn->is_created;
+}
+
+bool conn_is_confined(const struct conn *conn)
+{
+	return conn->is_bound && !(conn->listed && conn->listed->is_restricted);
 }
 
 enum subflow_asker conn_take_wanted(struct conn *conn)
@@ -270,6 +277,7 @@ const char *conn_asker_text(enum subflow_asker asker)
 		[ASKER_REPAIR] = "repair",
 		[ASKER_MESH] = "fullmesh",
 		[ASKER_OPERATOR] = "operator",
+		[ASKER_LIST] = "application",
 	};
 
 	return askers[asker];

@@ -5,6 +5,7 @@
 
 #include "core/endpoint.h"
 #include "core/ids.h"
+#include "core/listed.h"
 #include "core/mesh.h"
 #include "core/path.h"
 #include "core/progress.h"
@@ -33,7 +34,8 @@ enum subflow_asker {
 	ASKER_POLICY,
 	ASKER_REPAIR,
 	ASKER_MESH,
-	ASKER_OPERATOR
+	ASKER_OPERATOR,
+	ASKER_LIST, /* the application, by an address */
 };
 
 struct subflow {
@@ -43,7 +45,10 @@ struct subflow {
 	enum subflow_state state;
 	enum subflow_asker asker;
 	bool is_doomed;          /* to be destroyed as soon as its port is known */
-	bool is_lost;            /* destroyed because its path is dead: nobody asked for it to go */
+	bool is_lost;            /* goes for another reason than a REMOVE by number */
+	bool is_exact;           /* the application chose its port */
+	int slot;                /* ASKER_LIST: of conn.listed; -1 = in place of another */
+	uint16_t since;          /* of the slot, when it was asked for */
 	bool is_listed;          /* as conn.is_listed */
 	bool is_sent;            /* the kernel has sent its SYN */
 	uint32_t serial;         /* unique within the connection */
@@ -88,15 +93,16 @@ struct conn {
 	struct ids ids;
 	struct remotes remotes; /* beyond the initial one */
 	struct mesh *mesh;      /* NULL: none */
+	struct listed *listed;  /* NULL: the application has listed no addresses */
 	/* Subflows still to be opened, by who asked. */
 	uint32_t wanted_application, wanted_operator, wanted_elephant, wanted_policy, wanted_repair;
 	struct repair_budget repairs;
 	/* Where the peer has reset a join for good: no more there of our own accord. */
 	struct endpoint barred;
-	uint32_t adds, removes; /* of the application, heard so far */
-	struct receipt receipt; /* of these, carried out or given up */
-	bool has_receipt;       /* the hooks were told of it */
-	uint32_t tries;         /* failed ones in a row */
+	uint32_t generation, adds, removes; /* of the application, heard so far */
+	struct receipt receipt;             /* of these, carried out or given up */
+	bool has_receipt;                   /* the hooks were told of it */
+	uint32_t tries;                     /* failed ones in a row */
 	uint64_t
 		retry_ns; /* CLOCK_MONOTONIC; 0 = none is due. Before CREATED: when to give it up */
 	/* Ports: see steer.h. */
@@ -159,10 +165,13 @@ void conn_drop_passed(struct conn *conn);
 
 /* Subflows that are there or under way, not counting those that are to go. */
 uint32_t conn_count_live(const struct conn *conn);
-uint32_t conn_count_wanted(const struct conn *conn);
+uint32_t conn_count_wanted(const struct conn *conn); /* without those from listed addresses */
 
 /* In all, once everything under way has come about; the first is there before its event. */
 uint32_t conn_count_all(const struct conn *conn);
+
+/* Whether only the address that it was bound to may be used. */
+bool conn_is_confined(const struct conn *conn);
 
 /* Takes one of those still to be opened, of which there must be one. */
 enum subflow_asker conn_take_wanted(struct conn *conn);

@@ -47,8 +47,14 @@ int event_from_record(const void *bytes, size_t size, struct event *ret_event)
 		.key = {.netns = record.netns, .token = record.token},
 		.bytes = record.bytes,
 		.threshold = record.threshold,
+		.generation = record.generation,
 		.adds = record.adds,
 		.removes = record.removes};
+	ret_event->has_wishes = kind == EVENT_INTENT && size >= sizeof(struct wide_record);
+	if (ret_event->has_wishes)
+		memcpy(&ret_event->wishes,
+			(const char *)bytes + offsetof(struct wide_record, wishes),
+			sizeof(ret_event->wishes));
 	if (kind == EVENT_TIMEOUT) {
 		read_end(&ret_event->local, record.family, record.local, record.local_port);
 		read_end(&ret_event->remote, record.family, record.remote, record.remote_port);

@@ -22,7 +22,7 @@ enum event_kind {
 	EVENT_WITHDRAWN,           /* by the peer: id */
 	/* from the hooks */
 	EVENT_THRESHOLD, /* bytes, threshold */
-	EVENT_INTENT,    /* adds, removes */
+	EVENT_INTENT,    /* generation, adds, removes; wishes, if there are */
 	EVENT_FOREIGN,
 	EVENT_BOUND,   /* the application chose the local address, or the device */
 	EVENT_TIMEOUT, /* local, remote: silent, while another subflow of the connection progresses
@@ -52,8 +52,10 @@ struct event {
 	int reset_reason;  /* RFC 8684 section 3.6; -1 = none given */
 	bool is_transient; /* and its T flag: the subflow may be tried again */
 	uint64_t bytes, threshold;
-	uint32_t adds, removes;        /* see struct intent */
-	uint32_t uid;                  /* of the application */
+	uint32_t uid;                       /* of the application */
+	uint32_t generation, adds, removes; /* see struct intent */
+	bool has_wishes;
+	struct wishes wishes;
 	uint32_t serial;               /* of the subflow that the action was about */
 	const struct endpoint *locals; /* the usable addresses of the namespace; the caller's */
 	uint32_t n_locals;
@@ -63,6 +65,7 @@ struct event {
 enum action_kind {
 	ACTION_CREATE,   /* a subflow from local to remote; answered by EVENT_CREATE_DONE */
 	ACTION_DESTROY,  /* the subflow local, remote; answered by EVENT_DESTROY_DONE */
+	ACTION_ANNOUNCE, /* tell the peer that there is the address local, by @id */
 	ACTION_WITHDRAW, /* tell the peer that the local address @id is no more */
 	ACTION_LOCALS,   /* which local addresses are there; answered by EVENT_LOCALS */
 	ACTION_OWNER,    /* whose connection it is; answered by EVENT_OWNER */

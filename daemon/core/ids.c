@@ -11,23 +11,32 @@ void ids_done(struct ids *ids)
 	*ids = (struct ids){};
 }
 
-int ids_get(struct ids *ids, const struct endpoint *local, uint8_t *ret_id)
+int ids_find(const struct ids *ids, const struct endpoint *local, uint8_t *ret_id)
 {
-	struct endpoint *locals;
+	struct endpoint plain = endpoint_unmap(local);
 
 	for (uint32_t id = 0; id < ids->count; id++) {
-		if (endpoint_is_equal(&ids->locals[id], local)) {
+		if (endpoint_is_equal(&ids->locals[id], &plain)) {
 			*ret_id = id;
 			return 0;
 		}
 	}
+	return -ENOENT;
+}
+
+int ids_get(struct ids *ids, const struct endpoint *local, uint8_t *ret_id)
+{
+	struct endpoint *locals;
+
+	if (!ids_find(ids, local, ret_id))
+		return 0;
 	if (ids->count > UINT8_MAX)
 		return -ENOSPC;
 	locals = reallocarray(ids->locals, ids->count + 1, sizeof(*locals));
 	if (!locals)
 		return -ENOMEM;
 	ids->locals = locals;
-	locals[ids->count] = *local;
+	locals[ids->count] = endpoint_unmap(local);
 	*ret_id = ids->count++;
 	return 0;
 }
@@ -45,6 +54,6 @@ int ids_note(struct ids *ids, const struct endpoint *local, uint8_t id)
 			locals[ids->count++] = (struct endpoint){};
 		ids->locals = locals;
 	}
-	ids->locals[id] = *local;
+	ids->locals[id] = endpoint_unmap(local);
 	return 0;
 }

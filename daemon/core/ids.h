@@ -23,6 +23,9 @@ void ids_done(struct ids *ids);
  */
 int ids_get(struct ids *ids, const struct endpoint *local, uint8_t *ret_id);
 
+/* The id of @local, if it has one. -ENOENT. */
+int ids_find(const struct ids *ids, const struct endpoint *local, uint8_t *ret_id);
+
 /* @local is known to kernel and peer by @id already. 0, -ENOMEM. */
 int ids_note(struct ids *ids, const struct endpoint *local, uint8_t id);
 

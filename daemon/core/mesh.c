@@ -66,13 +66,15 @@ int mesh_note(struct mesh *mesh, const struct endpoint *local, const struct endp
 	return 0;
 }
 
-bool mesh_take(struct mesh *mesh, const struct endpoint *remote, struct endpoint *ret_local)
+bool mesh_take(struct mesh *mesh, const struct listed *listed, const struct endpoint *remote,
+	struct endpoint *ret_local)
 {
 	const struct endpoint *local;
 
 	for (uint32_t i = 0; i < mesh->n_locals; i++) {
 		local = &mesh->locals[i];
-		if (local->family != remote->family || find(mesh, local, remote) < mesh->n_taken)
+		if (local->family != remote->family || !listed_allows(listed, local) ||
+			find(mesh, local, remote) < mesh->n_taken)
 			continue;
 		if (mesh_note(mesh, local, remote))
 			return false;

@@ -4,6 +4,7 @@
 #define SUBFLOW_MESH_H
 
 #include "core/endpoint.h"
+#include "core/listed.h"
 #include "record.h"
 
 #include <stdbool.h>
@@ -27,8 +28,12 @@ struct mesh {
 struct mesh *mesh_new(const struct endpoint *locals, uint32_t n_locals);
 void mesh_free(struct mesh *mesh);
 
-/* The first local address of the family of @remote that was not taken for it. It is, then. */
-bool mesh_take(struct mesh *mesh, const struct endpoint *remote, struct endpoint *ret_local);
+/*
+ * The first local address of the family of @remote that @listed allows and that was not taken for
+ * it. It is, then.
+ */
+bool mesh_take(struct mesh *mesh, const struct listed *listed, const struct endpoint *remote,
+	struct endpoint *ret_local);
 
 /* Notes a pair that has a subflow already; -ENOMEM. */
 int mesh_note(struct mesh *mesh, const struct endpoint *local, const struct endpoint *remote);

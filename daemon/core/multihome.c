@@ -81,7 +81,7 @@ void multihome_hear(struct plan *plan, uint64_t netns, const struct multihome_ch
 			continue;
 		if (change->n_gone)
 			lose(plan, conn, change);
-		if (!conn->mesh || conn->is_bound)
+		if (!conn->mesh || conn_is_confined(conn))
 			continue;
 		for (uint32_t i = 0; i < change->n_gone; i++)
 			mesh_forget_local(conn->mesh, &change->gone[i]);

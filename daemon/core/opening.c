@@ -2,6 +2,8 @@
 /* Judgement: which subflows are opened now, and between which ends. */
 #include "opening.h"
 
+#include "core/lists.h"
+
 #include <errno.h>
 #include <sys/param.h>
 
@@ -22,6 +24,43 @@ static void give_up_wanted(struct plan *plan, struct conn *conn)
 	conn->wanted_application = conn->wanted_operator = conn->wanted_policy = 0;
 }
 
+/* Where a subflow from @local goes; false: nowhere yet. */
+static bool choose_remote(
+	const struct conn *conn, const struct endpoint *local, struct endpoint *ret_remote)
+{
+	struct endpoint remote = endpoint_unmap(&conn->remote);
+
+	if (!conn->denies_join && remote.family == local->family) {
+		*ret_remote = remote;
+		return true;
+	}
+	for (uint32_t i = 0; i < conn->remotes.count; i++) {
+		remote = conn->remotes.list[i].endpoint;
+		if (remote.family == local->family) {
+			*ret_remote = remote;
+			return true;
+		}
+	}
+	return false;
+}
+
+/* Where the next subflow goes if the first one's address may not be used. */
+static bool choose_listed(
+	const struct conn *conn, struct endpoint *ret_local, struct endpoint *ret_remote)
+{
+	const struct listed_address *address;
+
+	for (int i = 0; i < WISHES_MAX; i++) {
+		address = &conn->listed->list[i];
+		if (!address->adds || !choose_remote(conn, &address->endpoint, ret_remote))
+			continue;
+		*ret_local = address->endpoint;
+		ret_local->port = 0;
+		return true;
+	}
+	return false;
+}
+
 /* Where the next subflow goes that nobody gave addresses for; false: nowhere yet. */
 static bool choose_ends(
 	const struct conn *conn, struct endpoint *ret_local, struct endpoint *ret_remote)
@@ -29,6 +68,8 @@ static bool choose_ends(
 	struct endpoint local = conn->local, remote = conn->remote;
 	uint32_t i;
 
+	if (!listed_allows(conn->listed, &local))
+		return choose_listed(conn, ret_local, ret_remote);
 	if (conn->denies_join) {
 		local = endpoint_unmap(&local);
 		for (i = 0; i < conn->remotes.count; i++) {
@@ -128,7 +169,7 @@ static bool is_in_vain(struct plan *plan, struct conn *conn, enum subflow_asker 
 	       steer_has_single_path(&plan->steer, conn, local, remote);
 }
 
-static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker asker,
+static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker asker, int slot,
 	const struct endpoint *local, const struct endpoint *remote, uint64_t cause_ns)
 {
 	struct endpoint chosen = *local;
@@ -164,8 +205,12 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	subflow->local = chosen;
 	subflow->remote = *remote;
 	subflow->id = id;
+	subflow->is_exact = local->port;
+	subflow->slot = slot;
+	if (slot >= 0)
+		subflow->since = conn->listed->list[slot].since;
 	steer_take(&plan->steer, conn, subflow, &choice);
-	action = asker == ASKER_APPLICATION
+	action = asker == ASKER_APPLICATION || slot >= 0
 			 ? actions_begin(&plan->actions, ACTION_CREATE, conn, subflow,
 				   &conn->receipt.creating)
 			 : actions_add_about(&plan->actions, ACTION_CREATE, conn, subflow);
@@ -182,9 +227,10 @@ static void mesh_with(struct plan *plan, struct conn *conn, const struct endpoin
 {
 	struct endpoint local;
 
-	while (conn_count_all(conn) < plan->max_subflows && mesh_take(conn->mesh, remote, &local)) {
+	while (conn_count_all(conn) < plan->max_subflows &&
+		mesh_take(conn->mesh, conn->listed, remote, &local)) {
 		if (is_held(plan, conn, remote) ||
-			open_subflow(plan, conn, ASKER_MESH, &local, remote, 0)) {
+			open_subflow(plan, conn, ASKER_MESH, -1, &local, remote, 0)) {
 			mesh_give_back(conn->mesh, &local, remote);
 			return;
 		}
@@ -192,6 +238,64 @@ static void mesh_with(struct plan *plan, struct conn *conn, const struct endpoin
 		plan->counters.policies++;
 		conn_say(conn, "fullmesh: %u in all", conn_count_all(conn));
 	}
+}
+
+static int open_from(struct plan *plan, struct conn *conn, int slot,
+	const struct listed_address *address, uint64_t cause_ns)
+{
+	struct endpoint local = address->endpoint, remote;
+	int err;
+
+	if (!choose_remote(conn, &local, &remote)) {
+		conn_say(conn, "waiting for an address of the peer that can be reached from those "
+			       "that the application has listed");
+		return -ENOENT;
+	}
+	if (is_held(plan, conn, &remote))
+		return -EHOSTUNREACH;
+	err = open_subflow(plan, conn, ASKER_LIST, slot, &local, &remote, cause_ns);
+	local.port = 0;
+	if (!err && conn->mesh)
+		mesh_note(conn->mesh, &local, &remote);
+	return err;
+}
+
+/* -EAGAIN and others: it is tried again by whatever brings it on. */
+static int open_listed(struct plan *plan, struct conn *conn, uint64_t cause_ns)
+{
+	struct listed_address *address;
+	int err;
+
+	for (int i = 0; i < WISHES_MAX; i++) {
+		address = &conn->listed->list[i];
+		while (address->wanted) {
+			err = open_from(plan, conn, i, address, cause_ns);
+			if (err == -EHOSTUNREACH)
+				lists_give_up(plan, conn, i);
+			if (err == -ENOENT || err == -EHOSTUNREACH)
+				break;
+			if (err)
+				return err;
+			address->wanted--;
+		}
+	}
+	return 0;
+}
+
+bool opening_alternative(struct plan *plan, struct conn *conn)
+{
+	struct listed_address *address;
+
+	for (int i = 0; i < WISHES_MAX; i++) {
+		address = &conn->listed->list[i];
+		if (!address->adds || address->is_tried)
+			continue;
+		address->is_tried = true;
+		/* Its ports are not looked for: it is not to wait. */
+		if (!open_from(plan, conn, -1, address, 0))
+			return true;
+	}
+	return false;
 }
 
 void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
@@ -204,10 +308,18 @@ void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 		return;
 	if (conn->is_server || conn->is_foreign)
 		give_up_wanted(plan, conn);
+	if (conn->listed && conn->is_server)
+		lists_announce(plan, conn);
+	else if (conn->listed && !conn->is_foreign && open_listed(plan, conn, cause_ns))
+		return;
 	while (conn_count_wanted(conn)) {
 		if (!choose_ends(conn, &local, &remote)) {
-			conn_say(conn, "waiting for another address of the peer, which allows no "
-				       "subflow to its first one (RFC 8684 3.1, C flag)");
+			conn_say(conn, conn->denies_join
+					       ? "waiting for another address of the peer, which "
+						 "allows no subflow to its first one (RFC 8684 "
+						 "3.1, C flag)"
+					       : "waiting for an address that the application "
+						 "allows and the peer can be reached from");
 			break;
 		}
 		asker = conn_take_wanted(conn);
@@ -215,7 +327,7 @@ void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			give_up_one(plan, conn, asker);
 			continue;
 		}
-		err = open_subflow(plan, conn, asker, &local, &remote, cause_ns);
+		err = open_subflow(plan, conn, asker, -1, &local, &remote, cause_ns);
 		if (err == -ENETUNREACH) {
 			plan->counters.single_paths++;
 			conn_drop_passed(conn);

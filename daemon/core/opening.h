@@ -5,6 +5,7 @@
 
 #include "core/plan.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /*
@@ -12,5 +13,11 @@
  * noticed what led to it; 0 = not known.
  */
 void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns);
+
+/*
+ * Opens a subflow from an address that the application has listed and that was not tried for
+ * this yet, in place of the last one; false: there is none left.
+ */
+bool opening_alternative(struct plan *plan, struct conn *conn);
 
 #endif

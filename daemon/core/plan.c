@@ -4,6 +4,7 @@
 
 #include "core/adoption.h"
 #include "core/closing.h"
+#include "core/lists.h"
 #include "core/opening.h"
 
 #include <errno.h>
@@ -57,6 +58,16 @@ static void remove_subflow(struct plan *plan, struct conn *conn, struct subflow 
 	conn_remove_subflow(conn, subflow);
 }
 
+/* After what it led to: by then a subflow that was taken away is seen to go. */
+static void note_heard(struct plan *plan, struct conn *conn)
+{
+	if (!conn->is_created || conn->receipt.heard == conn->generation)
+		return;
+	conn->receipt.heard = conn->generation;
+	conn->has_receipt = true;
+	actions_add(&plan->actions, ACTION_RECEIPT, conn);
+}
+
 static void hear_created(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct endpoint local;
@@ -70,6 +81,8 @@ static void hear_created(struct plan *plan, struct conn *conn, const struct even
 	conn_set_retry(&plan->table, conn, 0);
 	conn->local = event->local;
 	conn->remote = event->remote;
+	lists_hear_created(conn);
+	note_heard(plan, conn);
 	local = event->local;
 	local.port = 0;
 	first = conn_add_subflow(conn);
@@ -110,8 +123,13 @@ static void hear_subflow_established(
 	news_add_subflow(&plan->news, NEWS_SUBFLOW_UP, conn, subflow, "");
 	if (subflow->asker == ASKER_ELEPHANT)
 		conn_note_passed(conn);
+	/* Clients join wherever the server is: at what it has not listed too. */
+	if (conn->is_server && !listed_allows(conn->listed, &subflow->local))
+		subflow->is_doomed = subflow->is_lost = true;
 	if (subflow->is_doomed)
 		closing_begin(plan, conn, subflow);
+	else
+		lists_hear_joined(plan, conn);
 }
 
 /* A reset for good (RFC 8684 section 3.6, T = 0) is of the path: between these addresses. */
@@ -190,9 +208,10 @@ static void hear_subflow_closed(struct plan *plan, struct conn *conn, const stru
 	}
 	if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_ELEPHANT)
 		conn_drop_passed(conn);
-	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed)
+	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed && !subflow->is_lost)
 		actions_settle(&plan->actions, conn, 0, 1);
 	remove_subflow(plan, conn, subflow);
+	lists_hear_failed(plan, conn);
 	opening_run(plan, conn, 0);
 }
 
@@ -297,10 +316,15 @@ static void hear_intent(struct plan *plan, struct conn *conn, const struct event
 {
 	uint32_t adds = event->adds - conn->adds, removes = event->removes - conn->removes;
 	uint32_t both, granted;
+	bool has_lists = lists_hear(plan, conn, event);
 
+	if ((int32_t)(event->generation - conn->generation) > 0)
+		conn->generation = event->generation;
 	/* Nothing new, or a record that was overtaken by a walk. */
-	if (adds > INT32_MAX || removes > INT32_MAX || (!adds && !removes))
+	if (adds > INT32_MAX || removes > INT32_MAX || (!adds && !removes && !has_lists)) {
+		note_heard(plan, conn);
 		return;
+	}
 	conn->adds = event->adds;
 	conn->removes = event->removes;
 	plan->counters.requests += adds;
@@ -316,6 +340,7 @@ static void hear_intent(struct plan *plan, struct conn *conn, const struct event
 	conn_say(conn, "as the application asked: %u in all", conn_count_all(conn));
 	news_add(&plan->news, NEWS_REQUEST, conn);
 	conn_renew_tries(conn);
+	note_heard(plan, conn);
 	opening_run(plan, conn, event->now_ns);
 }
 
@@ -329,9 +354,10 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 {
 	struct subflow *subflow = conn_find_serial(conn, event->serial);
 	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
-	bool is_asked, is_placed;
+	bool is_asked, is_listed, is_placed;
 
-	if (subflow && subflow->asker == ASKER_APPLICATION)
+	is_listed = subflow && subflow->asker == ASKER_LIST && subflow->slot >= 0;
+	if (subflow && (subflow->asker == ASKER_APPLICATION || is_listed))
 		conn->receipt.creating--;
 	if (!event->error) {
 		plan->counters.created++;
@@ -340,25 +366,29 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 			subflow->is_sent = true;
 			news_add_subflow(&plan->news, NEWS_SUBFLOW_ASKED, conn, subflow, "");
 		}
-		if (subflow && subflow->asker == ASKER_APPLICATION)
+		if (is_listed)
+			lists_settle(plan, conn, subflow);
+		else if (subflow && subflow->asker == ASKER_APPLICATION)
 			actions_settle(&plan->actions, conn, 1, 0);
 		return;
 	}
 	if (!subflow)
 		return;
-	is_placed = subflow->local.port;
-	if (event->error == EADDRINUSE)
+	is_placed = subflow->local.port && !subflow->is_exact;
+	if (event->error == EADDRINUSE && !subflow->is_exact)
 		steer_release(&plan->steer, conn, subflow, true);
 	is_asked = subflow->asker == ASKER_APPLICATION;
 	/* Those that failed together are tried again together. */
-	if (!subflow->is_doomed && is_worth_another_try(event->error) &&
-		(conn->retry_ns || conn->tries < TRIES_MAX)) {
+	if (!subflow->is_doomed && (subflow->asker != ASKER_LIST || is_listed) &&
+		is_worth_another_try(event->error) && (conn->retry_ns || conn->tries < TRIES_MAX)) {
 		plan->counters.retries++;
 		if (subflow->asker == ASKER_MESH)
 			mesh_give_back(conn->mesh, &subflow->local, &subflow->remote);
+		else if (is_listed)
+			lists_want_again(conn, subflow);
 		else
 			conn_want_again(conn, subflow->asker);
-		if (is_asked)
+		if (is_asked || is_listed)
 			actions_add(&plan->actions, ACTION_RECEIPT, conn);
 		remove_subflow(plan, conn, subflow);
 		if (!conn->retry_ns && event->error == EADDRINUSE && is_placed) {
@@ -372,7 +402,9 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 	}
 	if (subflow->asker == ASKER_ELEPHANT)
 		conn_drop_passed(conn);
-	actions_settle(&plan->actions, conn, is_asked, subflow->is_doomed);
+	actions_settle(&plan->actions, conn, is_asked, subflow->is_doomed && !subflow->is_lost);
+	if (is_listed)
+		lists_settle(plan, conn, subflow);
 	if (!subflow->is_doomed) {
 		plan->counters.create_failures++;
 		if (event->error == ENONET)
@@ -385,6 +417,7 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 		news_add_subflow(&plan->news, NEWS_SUBFLOW_FAILED, conn, subflow, conn->why);
 	}
 	remove_subflow(plan, conn, subflow);
+	lists_hear_failed(plan, conn);
 }
 
 static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct event *event)

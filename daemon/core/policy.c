@@ -11,6 +11,7 @@ static void start_mesh(
 {
 	struct endpoint local = endpoint_unmap(&conn->local),
 			remote = endpoint_unmap(&conn->remote);
+	const struct subflow *subflow;
 
 	if (conn->mesh)
 		return;
@@ -19,6 +20,12 @@ static void start_mesh(
 		mesh_free(conn->mesh);
 		conn->mesh = NULL;
 		return;
+	}
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		local = endpoint_unmap(&subflow->local);
+		remote = endpoint_unmap(&subflow->remote);
+		local.port = 0;
+		mesh_note(conn->mesh, &local, &remote);
 	}
 	opening_run(plan, conn, 0);
 }
@@ -40,7 +47,7 @@ void policy_start(struct plan *plan, struct conn *conn)
 	}
 	if (!plan->policy.fullmesh)
 		return;
-	if (conn->is_bound) {
+	if (conn_is_confined(conn)) {
 		local = endpoint_unmap(&conn->local);
 		start_mesh(plan, conn, &local, 1);
 	} else {

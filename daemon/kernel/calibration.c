@@ -75,8 +75,9 @@ static int pair_open(struct pair *pair, int server_protocol)
 	return 0;
 }
 
-static void take_sample(void *arg, const struct record *record)
+static void take_sample(void *arg, const struct wide_record *wide)
 {
+	const struct record *record = &wide->record;
 	struct sample *sample = arg;
 
 	if (record->generation < HEALTHY || record->generation > FALLEN_BACK)

@@ -67,7 +67,7 @@ static int check_host(char *error, size_t error_size)
 }
 
 int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t ring_bytes,
-	char *error, size_t error_size)
+	uint32_t max_connections, char *error, size_t error_size)
 {
 	int err = check_host(error, error_size);
 
@@ -83,6 +83,8 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 	hooks->skeleton->data->config = *config;
 	hooks->ring_records = ring_bytes / sizeof(struct record);
 	err = bpf_map__set_max_entries(hooks->skeleton->maps.ring, ring_bytes);
+	if (!err)
+		err = bpf_map__set_max_entries(hooks->skeleton->maps.receipts, max_connections);
 	if (!err)
 		err = hooks_bpf__load(hooks->skeleton);
 	if (!err)
@@ -182,7 +184,7 @@ static int read_record(void *context, void *data, size_t size)
 	return hooks->portion-- > 1 ? 0 : -EAGAIN;
 }
 
-static void hear_walked(void *arg, const struct record *record)
+static void hear_walked(void *arg, const struct wide_record *record)
 {
 	hear(arg, record, sizeof(*record));
 }
@@ -257,6 +259,12 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 		err = attach(skeleton->progs.subflow_get, &skeleton->links.subflow_get, cgroup_fd,
 			cgroup, error, error_size);
 	if (!err)
+		err = attach(skeleton->progs.subflow_connect4, &skeleton->links.subflow_connect4,
+			cgroup_fd, cgroup, error, error_size);
+	if (!err)
+		err = attach(skeleton->progs.subflow_connect6, &skeleton->links.subflow_connect6,
+			cgroup_fd, cgroup, error, error_size);
+	if (!err)
 		err = attach(skeleton->progs.subflow_set, &skeleton->links.subflow_set, cgroup_fd,
 			cgroup, error, error_size);
 out:
@@ -294,12 +302,18 @@ void hooks_set_fallback_mask(struct hooks *hooks, uint64_t mask)
 	hooks->skeleton->data->config.fallback_mask = mask;
 }
 
-int hooks_walk(struct hooks *hooks, void (*each)(void *arg, const struct record *record), void *arg)
+void hooks_set_full(struct hooks *hooks, bool is_full)
+{
+	hooks->skeleton->data->config.is_full = is_full;
+}
+
+int hooks_walk(
+	struct hooks *hooks, void (*each)(void *arg, const struct wide_record *record), void *arg)
 {
 	struct bpf_map *map = hooks->skeleton->maps.intents;
 	union bpf_iter_link_info info = {.map.map_fd = bpf_map__fd(map)};
 	struct bpf_iter_attach_opts opts;
-	struct record records[64];
+	struct wide_record records[64];
 	struct bpf_link *link;
 	ssize_t len;
 	int fd, err = 0;
@@ -353,6 +367,19 @@ int hooks_serve(struct hooks *hooks, uint64_t netns)
 void hooks_unserve(struct hooks *hooks, uint64_t netns)
 {
 	bpf_map__delete_elem(hooks->skeleton->maps.served, &netns, sizeof(netns), 0);
+}
+
+int hooks_put_local(struct hooks *hooks, const struct local_key *key)
+{
+	uint32_t one = 1;
+
+	return bpf_map__update_elem(
+		hooks->skeleton->maps.locals, key, sizeof(*key), &one, sizeof(one), BPF_ANY);
+}
+
+void hooks_drop_local(struct hooks *hooks, const struct local_key *key)
+{
+	bpf_map__delete_elem(hooks->skeleton->maps.locals, key, sizeof(*key), 0);
 }
 
 int hooks_put_receipt(

@@ -27,11 +27,11 @@ struct hooks {
 };
 
 /*
- * Loads the programs with @config and a ring of @ring_bytes (a power of two).
- * On error @error says in one line what is missing and what to do.
+ * Loads the programs with @config, a ring of @ring_bytes (a power of two), and room for the
+ * receipts of @max_connections. On error @error says in one line what is missing and what to do.
  */
 int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t ring_bytes,
-	char *error, size_t error_size);
+	uint32_t max_connections, char *error, size_t error_size);
 
 /*
  * Attaches detection to the root of cgroup2 at @root and the socket options to
@@ -53,15 +53,22 @@ void hooks_set_config(struct hooks *hooks, const struct hook_config *config);
 /* The mask of mptcp_sock.flags that tells a connection that fell back. */
 void hooks_set_fallback_mask(struct hooks *hooks, uint64_t mask);
 
+/* While the daemon can take up no more connections, those that it does not know are refused. */
+void hooks_set_full(struct hooks *hooks, bool is_full);
+
 /* Calls @each with the intent of every socket that has one. */
 int hooks_walk(
-	struct hooks *hooks, void (*each)(void *arg, const struct record *record), void *arg);
+	struct hooks *hooks, void (*each)(void *arg, const struct wide_record *record), void *arg);
 
 /* Sets the intent of a socket of this process, so that the walk shows it. */
 int hooks_mark(struct hooks *hooks, int fd, uint32_t generation);
 
 int hooks_serve(struct hooks *hooks, uint64_t netns);
 void hooks_unserve(struct hooks *hooks, uint64_t netns);
+/* An address, or a prefix of some, is local in a namespace, or is no more. */
+int hooks_put_local(struct hooks *hooks, const struct local_key *key);
+void hooks_drop_local(struct hooks *hooks, const struct local_key *key);
+
 int hooks_put_receipt(
 	struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt);
 void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key);

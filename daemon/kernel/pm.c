@@ -27,8 +27,8 @@ int pm_resolve(struct genl_family *ret_family)
 }
 
 /* Ports are host byte order in commands and big endian in events. */
-static void put_endpoint(
-	struct nlmsghdr *request, uint16_t type, const struct endpoint *endpoint, int id)
+static void put_endpoint(struct nlmsghdr *request, uint16_t type, const struct endpoint *endpoint,
+	int id, uint32_t flags)
 {
 	struct nlattr *nest = mnl_attr_nest_start(request, type);
 
@@ -43,6 +43,8 @@ static void put_endpoint(
 		mnl_attr_put_u16(request, MPTCP_PM_ADDR_ATTR_PORT, endpoint->port);
 	if (id >= 0)
 		mnl_attr_put_u8(request, MPTCP_PM_ADDR_ATTR_ID, id);
+	if (flags)
+		mnl_attr_put_u32(request, MPTCP_PM_ADDR_ATTR_FLAGS, flags);
 	mnl_attr_nest_end(request, nest);
 }
 
@@ -54,8 +56,8 @@ int pm_create(struct mnl_socket *socket, const struct genl_family *family, uint3
 		genl_begin(buffer, family, MPTCP_PM_CMD_SUBFLOW_CREATE, NLM_F_ACK);
 
 	mnl_attr_put_u32(request, MPTCP_PM_ATTR_TOKEN, token);
-	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, id);
-	put_endpoint(request, MPTCP_PM_ATTR_ADDR_REMOTE, remote, -1);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, id, 0);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR_REMOTE, remote, -1, 0);
 	return genl_ask(socket, request, NULL, NULL);
 }
 
@@ -67,8 +69,19 @@ int pm_destroy(struct mnl_socket *socket, const struct genl_family *family, uint
 		genl_begin(buffer, family, MPTCP_PM_CMD_SUBFLOW_DESTROY, NLM_F_ACK);
 
 	mnl_attr_put_u32(request, MPTCP_PM_ATTR_TOKEN, token);
-	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, -1);
-	put_endpoint(request, MPTCP_PM_ATTR_ADDR_REMOTE, remote, -1);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, -1, 0);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR_REMOTE, remote, -1, 0);
+	return genl_ask(socket, request, NULL, NULL);
+}
+
+int pm_announce(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
+	const struct endpoint *local, uint8_t id)
+{
+	char buffer[GENL_BUFFER_BYTES];
+	struct nlmsghdr *request = genl_begin(buffer, family, MPTCP_PM_CMD_ANNOUNCE, NLM_F_ACK);
+
+	mnl_attr_put_u32(request, MPTCP_PM_ATTR_TOKEN, token);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, id, MPTCP_PM_ADDR_FLAG_SIGNAL);
 	return genl_ask(socket, request, NULL, NULL);
 }
 

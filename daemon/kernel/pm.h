@@ -37,6 +37,13 @@ int pm_destroy(struct mnl_socket *socket, const struct genl_family *family, uint
 	const struct endpoint *local, const struct endpoint *remote);
 
 /*
+ * Tells the peer of one more local address (MPTCP_PM_CMD_ANNOUNCE). @id is not 0; without a port
+ * it is that of the connection. -EINVAL: (address, port) and id disagree with an earlier use.
+ */
+int pm_announce(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
+	const struct endpoint *local, uint8_t id);
+
+/*
  * Tells the peer that the local address with this id is no more (MPTCP_PM_CMD_REMOVE); a Linux
  * peer then closes its subflows. -EINVAL: there is none such.
  */

@@ -177,7 +177,7 @@ static int begin(struct served *served, struct served_netns *netns)
 		return err;
 	if (!strcmp(enabled, "0"))
 		say(netns, "MPTCP is off there (sysctl net.mptcp.enabled=1)");
-	return served->begun(served->owner, netns->cookie);
+	return served->begun(served->owner, netns);
 }
 
 /* For good: nothing there is to be put back, and another daemon may have it. */

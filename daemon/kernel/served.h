@@ -48,7 +48,7 @@ struct served {
 
 	void *owner;
 	/* It is served from now on; -errno leaves it alone. */
-	int (*begun)(void *owner, uint64_t cookie);
+	int (*begun)(void *owner, const struct served_netns *netns);
 	void (*serving)(void *owner, const struct served_netns *netns);
 	/* It is left alone. */
 	void (*left)(void *owner, const struct served_netns *netns);

@@ -43,6 +43,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	FUZZ_CHECK(!plan_init(&plan, &rule, 8, CONNECTIONS_MAX));
 	for (; size; data += len, size -= len) {
 		len = size < sizeof(struct record) ? size : sizeof(struct record);
+		if (size >= sizeof(struct wide_record) && data[2] == RECORD_INTENT)
+			len = sizeof(struct wide_record);
 		if (event_from_record(data, len, &event))
 			continue;
 		/* Few names, so that records meet, and connections that are up. */

@@ -72,6 +72,10 @@ void play_act(struct play *play)
 			play->destroy = action;
 			answer(play, &action, EVENT_DESTROY_DONE, play->destroy_error);
 			break;
+		case ACTION_ANNOUNCE:
+			play->announcements++;
+			play->announce = action;
+			break;
 		case ACTION_WITHDRAW:
 			play->withdrawals++;
 			play->withdraw = action;

@@ -26,8 +26,8 @@ struct play {
 	int owner_error;
 	/* What was asked for so far. */
 	unsigned int creates, destroys, listens, searches, claims, owners, receipts, forgets,
-		lookups, withdrawals, surveys;
-	struct action create, destroy, withdraw, survey; /* the last of each */
+		lookups, withdrawals, surveys, announcements;
+	struct action create, destroy, withdraw, survey, announce; /* the last of each */
 	struct receipt receipt;
 };
 

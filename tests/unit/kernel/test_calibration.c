@@ -51,22 +51,23 @@ int hooks_mark(struct hooks *hooks, int fd, uint32_t generation)
 	return 0;
 }
 
-int hooks_walk(struct hooks *hooks, void (*each)(void *arg, const struct record *record), void *arg)
+int hooks_walk(
+	struct hooks *hooks, void (*each)(void *arg, const struct wide_record *record), void *arg)
 {
-	struct record record = {};
+	struct wide_record wide = {};
 
 	(void)hooks;
 	for (uint32_t i = 1; i <= 2; i++) {
 		if (i == 2 && kernel.hides_one)
 			break;
-		record.generation = i;
-		record.msk_flags = kernel.flags[i];
-		each(arg, &record);
+		wide.record.generation = i;
+		wide.record.msk_flags = kernel.flags[i];
+		each(arg, &wide);
 	}
-	record.generation = 3;
-	record.msk_flags = ~0u;
+	wide.record.generation = 3;
+	wide.record.msk_flags = ~0u;
 	if (kernel.shows_strangers)
-		each(arg, &record);
+		each(arg, &wide);
 	return kernel.walk_error;
 }
 

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/*
+ * What all requests for more or fewer subflows share: who may ask, how often, and how many there
+ * will be once everything that was asked for has come about.
+ */
+#ifndef SUBFLOW_REQUEST_H
+#define SUBFLOW_REQUEST_H
+
+#include "doorbell.h"
+#include "sockopt.h"
+#include "subflows.h"
+#include "wishes.h"
+
+#define NS_PER_S 1000000000ull
+
+/* The totals of a wish are told apart modulo 2^16. */
+#define UNHEARD_MAX 32768
+
+/* Bit set of the states in which a subflow counts. */
+#define LIVE ((1 << BPF_TCP_ESTABLISHED) | (1 << BPF_TCP_SYN_SENT) | (1 << BPF_TCP_SYN_RECV))
+
+/* One call. */
+struct request {
+	struct mptcp_sock *msk;
+	struct conn_key key;
+	__u32 state;
+	bool is_server;
+	struct intent *intent;
+	struct wishes *wishes;   /* NULL: the socket was given none */
+	struct receipt *receipt; /* NULL: nothing was carried out yet */
+	/* How many there will be; how many at least, where that cannot be told. */
+	int most, least;
+};
+
+/* The socket's subflows, counted under its lock. */
+struct tally {
+	struct mptcp_sock *msk;
+	struct list_head *node;
+	struct wishes *wishes;
+	__u32 heard;
+	bool is_remove;    /* by address */
+	int live, leaving; /* leaving: taken away by address, and counted in live */
+	int drafted;       /* meant by the call that is being checked, and not leaving */
+};
+
+/* bpf_loop: 1 ends it. */
+static int count_subflow(__u32 index, void *arg)
+{
+	struct tally *tally = arg;
+	struct sock *ssk = next_subflow(tally->msk, &tally->node);
+	struct end local = {};
+	int meant;
+
+	if (!ssk)
+		return 1;
+	if (!(1 << (BPF_CORE_READ(ssk, __sk_common.skc_state) & 31) & LIVE))
+		return 0;
+	tally->live++;
+	if (!tally->wishes)
+		return 0;
+	read_local(ssk, &local);
+	meant = wishes_meet(tally->wishes, &local, tally->heard, tally->is_remove);
+	if (meant & MEANT_LEAVES)
+		tally->leaving++;
+	else if (meant & MEANT_DRAFTED)
+		tally->drafted++;
+	return 0;
+}
+
+static __always_inline void count_subflows(const struct request *request, struct tally *tally)
+{
+	tally->msk = request->msk;
+	tally->node = subflows_of(request->msk);
+	tally->wishes = request->wishes;
+	tally->heard = request->receipt ? request->receipt->heard : 0;
+	bpf_loop(SUBFLOWS_HARD_MAX, count_subflow, tally, 0);
+}
+
+/* Counts the calls in each second of the clock. */
+static __always_inline bool is_too_often(struct request *request)
+{
+	__u32 heard = request->receipt ? request->receipt->heard : 0;
+	struct intent *intent = request->intent;
+	__u64 now = bpf_ktime_get_ns();
+
+	if (now - intent->window_ns >= NS_PER_S) {
+		intent->window_ns = now;
+		intent->calls = 0;
+	}
+	return ++intent->calls > config.calls_per_second ||
+	       intent->generation - heard >= UNHEARD_MAX;
+}
+
+/* Fills in all but the numbers. 0, or why the call is refused, positive. */
+static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request *request)
+{
+	struct mptcp_sock *msk = msk_of(ctx);
+
+	if (!is_mptcp(ctx))
+		return EOPNOTSUPP;
+	request->msk = msk;
+	request->state = ctx->sk->state;
+	request->key.netns = bpf_get_netns_cookie(ctx);
+	if (has_fallen_back(msk) || BPF_CORE_READ(msk, pm.pm_type) != PM_TYPE_USERSPACE ||
+		!bpf_map_lookup_elem(&served, &request->key.netns))
+		return EOPNOTSUPP;
+	request->is_server = BPF_CORE_READ(msk, pm.server_side);
+	request->key.token = BPF_CORE_READ(msk, token);
+	request->receipt = bpf_map_lookup_elem(&receipts, &request->key);
+	if (config.is_full && !request->receipt)
+		return ENOBUFS;
+	request->intent = bpf_sk_storage_get(&intents, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!request->intent)
+		return ENOBUFS;
+	if (is_too_often(request))
+		return EAGAIN;
+	request->wishes = bpf_sk_storage_get(&all_wishes, ctx->sk, NULL, 0);
+	return 0;
+}
+
+/* Fills in the numbers. */
+static __always_inline void count_request(struct request *request)
+{
+	const struct intent *intent = request->intent;
+	const struct receipt *receipt = request->receipt;
+	struct tally tally = {};
+	int all;
+
+	count_subflows(request, &tally);
+	/* Not connected yet: the first subflow is to come. */
+	all = tally.live ? tally.live - tally.leaving : 1;
+	request->most = all + intent->adds - intent->removes;
+	if (request->wishes)
+		request->most += wishes_count_pending(request->wishes, receipt);
+	request->least = request->most;
+	if (!receipt)
+		return;
+	request->most += receipt->removes + receipt->destroying - receipt->adds;
+	request->least += receipt->removes - receipt->adds - receipt->creating;
+}
+
+static __always_inline bool is_client_state(__u32 state)
+{
+	return state == BPF_TCP_CLOSE || state == BPF_TCP_SYN_SENT || state == BPF_TCP_ESTABLISHED;
+}
+
+/* The intent has changed. */
+static __always_inline int accept_request(struct bpf_sockopt *ctx, struct request *request)
+{
+	struct mptcp_sock *msk = request->msk;
+	struct sock *first;
+
+	/* A full barrier: see on_established() in elephant.bpf.c. */
+	__sync_fetch_and_add(&request->intent->generation, 1);
+	first = BPF_CORE_READ(msk, first);
+	if (first && BPF_CORE_READ(first, __sk_common.skc_state) != BPF_TCP_SYN_SENT &&
+		request->state != BPF_TCP_CLOSE && request->state != BPF_TCP_LISTEN)
+		ring_doorbell(
+			request->key.netns, request->key.token, request->intent, request->wishes);
+	return handled(ctx);
+}
+
+static __always_inline int set_number(struct bpf_sockopt *ctx, bool add)
+{
+	struct request request = {};
+	int *value = ctx->optval, n, err;
+
+	if (ctx->optlen != sizeof(*value) || (void *)(value + 1) > ctx->optval_end)
+		return fail(ctx, EINVAL);
+	n = *value;
+	if (n < 1)
+		return fail(ctx, EINVAL);
+	err = begin_request(ctx, &request);
+	if (err)
+		return fail(ctx, err);
+	if (request.state == BPF_TCP_LISTEN || (add && request.is_server))
+		return fail(ctx, EOPNOTSUPP);
+	if (!is_client_state(request.state) && (add || !is_connected(ctx)))
+		return fail(ctx, ENOTCONN);
+	count_request(&request);
+	if (add && (n >= SUBFLOWS_HARD_MAX || request.most + n > (int)config.max_subflows))
+		return fail(ctx, EDQUOT);
+	if (!add && n >= request.least)
+		return fail(ctx, EBUSY);
+	if (add)
+		request.intent->adds += n;
+	else
+		request.intent->removes += n;
+	return accept_request(ctx, &request);
+}
+
+#endif

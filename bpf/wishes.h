@@ -1,0 +1,101 @@
+/* SPDX-License-Identifier: MIT OR GPL-2.0-only */
+/* The local addresses that a socket was given, with its lock held. */
+#ifndef SUBFLOW_WISHES_H
+#define SUBFLOW_WISHES_H
+
+#include "maps.h"
+#include "mptcp.h"
+
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+/* struct sockaddr_in, sockaddr_in6 */
+struct address4 {
+	__u16 family;
+	__be16 port;
+	__be32 addr;
+	__u8 zero[8];
+};
+
+struct address6 {
+	__u16 family;
+	__be16 port;
+	__be32 flowinfo;
+	__be32 addr[4];
+	__u32 scope_id;
+};
+
+/* An address as the wishes have it: IPv4 is v4-mapped. */
+struct end {
+	__be32 addr[4];
+	__u32 port; /* host byte order */
+};
+
+static __always_inline void map_v4(__be32 to[4], __be32 addr)
+{
+	to[0] = 0;
+	to[1] = 0;
+	to[2] = bpf_htonl(0xffff);
+	to[3] = addr;
+}
+
+static __always_inline bool is_v4(const __be32 addr[4])
+{
+	return !addr[0] && !addr[1] && addr[2] == bpf_htonl(0xffff);
+}
+
+static __always_inline void read_local(const struct sock *sk, struct end *end)
+{
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET)
+		map_v4(end->addr, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
+	else
+		BPF_CORE_READ_INTO(&end->addr, sk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);
+	end->port = BPF_CORE_READ(sk, __sk_common.skc_num);
+}
+
+static __always_inline bool has_chosen_address(const struct sock *sk)
+{
+	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDADDR_LOCK;
+}
+
+/*
+ * Functions of their own for the verifier too: it looks at each once, whatever calls it. So their
+ * arguments might be NULL, as far as it knows.
+ */
+
+/* The slot that means what is at @end and is listed, or -1. */
+int wishes_find(const struct wishes *wishes, const struct end *end);
+
+/* Subflows asked for that were neither opened nor given up. */
+int wishes_count_pending(const struct wishes *wishes, const struct receipt *receipt);
+
+/*
+ * What a live subflow at @end is to these: MEANT_LEAVES, MEANT_DRAFTED. If it is about a
+ * REMOVE the draft is found.
+ */
+#define MEANT_LEAVES  1 /* it was taken away */
+#define MEANT_DRAFTED 2 /* the call that is being checked is about it */
+int wishes_meet(struct wishes *wishes, const struct end *end, __u32 heard, bool is_remove);
+
+/*
+ * A call is written in as a draft, address by address. @generation is the one to come if it
+ * holds. 0, ENOBUFS.
+ */
+int wishes_draft(struct wishes *wishes, const struct end *end, __u32 generation, bool add);
+int wishes_drop_draft(struct wishes *wishes);
+int wishes_keep_add(struct wishes *wishes);
+
+/* @is_fresh: there is no connection yet, so nothing has to be closed. */
+int wishes_keep_remove(struct wishes *wishes, __u32 generation, bool is_fresh);
+
+/* Of a REMOVE: finds what is listed. Whether something else is. */
+int wishes_find_drafts(struct wishes *wishes);
+
+/* Of a REMOVE: whether each address was found. */
+int wishes_are_found(const struct wishes *wishes);
+
+/* What was taken away and has been closed needs no slot any more. */
+int wishes_forget(struct wishes *wishes, __u32 heard);
+
+#endif

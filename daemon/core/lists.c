@@ -1,0 +1,308 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: what an application's lists of local addresses mean for its connection. */
+#include "lists.h"
+
+#include "core/closing.h"
+#include "core/opening.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+static struct endpoint read_endpoint(const struct wish *wish)
+{
+	struct endpoint endpoint = {.family = AF_INET6, .port = wish->port};
+
+	memcpy(&endpoint.v6, wish->addr, sizeof(endpoint.v6));
+	return endpoint_unmap(&endpoint);
+}
+
+static void put_receipt(struct conn *conn, int slot)
+{
+	conn->receipt.wishes[slot].since = conn->listed->list[slot].since;
+	conn->receipt.wishes[slot].done = conn->listed->list[slot].done;
+}
+
+static void want(struct plan *plan, struct conn *conn, int slot, uint16_t adds)
+{
+	struct listed_address *address = &conn->listed->list[slot];
+	uint32_t in_all;
+	uint16_t granted = 0;
+
+	address->adds += adds;
+	for (; granted < adds; granted++) {
+		in_all = conn_count_all(conn);
+		if (conn->is_foreign || (!conn->is_server && !conn->listed->owes_first &&
+						in_all >= plan->max_subflows))
+			break;
+		address->wanted++;
+	}
+	address->done += adds - granted;
+	put_receipt(conn, slot);
+}
+
+/* Takes in what one slot says now. */
+static void hear_slot(struct plan *plan, struct conn *conn, int slot, const struct wish *wish)
+{
+	struct listed_address *address = &conn->listed->list[slot];
+	struct endpoint endpoint = read_endpoint(wish);
+
+	if (!(wish->flags & WISH_TAKEN)) {
+		*address = (struct listed_address){};
+		return;
+	}
+	if (!address->endpoint.family || address->since != wish->since ||
+		!endpoint_is_equal(&address->endpoint, &endpoint))
+		*address = (struct listed_address){.endpoint = endpoint,
+			.since = wish->since,
+			.is_leaving = wish->flags & WISH_REMOVED};
+	if (wish->adds)
+		listed_restore(conn->listed, &endpoint);
+	else if (wish->flags & WISH_REMOVED && !endpoint.port)
+		listed_remove(conn->listed, &endpoint);
+	plan->counters.requests += (uint16_t)(wish->adds - address->adds);
+	want(plan, conn, slot, wish->adds - address->adds);
+}
+
+static bool is_leaving(const struct conn *conn, const struct subflow *subflow)
+{
+	for (int i = 0; i < WISHES_MAX; i++) {
+		if (conn->listed->list[i].is_leaving &&
+			listed_means(&conn->listed->list[i], &subflow->local))
+			return true;
+	}
+	return false;
+}
+
+static bool is_used_by_others(const struct conn *conn, uint8_t id)
+{
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->id == id && subflow->state != SUBFLOW_CLOSING && !subflow->is_doomed)
+			return true;
+	}
+	return false;
+}
+
+/* REMOVE_ADDR, before the subflows are closed: with them the kernel forgets the id. */
+static void tell_peer(struct plan *plan, struct conn *conn, uint8_t id, uint8_t told[32])
+{
+	struct action *action;
+
+	if (told[id / 8] & 1 << id % 8 || is_used_by_others(conn, id))
+		return;
+	told[id / 8] |= 1 << id % 8;
+	action = actions_add(&plan->actions, ACTION_WITHDRAW, conn);
+	if (action)
+		action->id = id;
+}
+
+static bool is_to_close(const struct subflow *subflow)
+{
+	return subflow->state == SUBFLOW_ESTABLISHED && subflow->is_doomed && subflow->is_lost;
+}
+
+static void close_doomed(struct plan *plan, struct conn *conn)
+{
+	struct subflow *subflow;
+	uint8_t told[32] = {}, id;
+
+	conn->listed->is_replacing = false;
+	for (int i = 0; i < WISHES_MAX; i++) {
+		if (conn->is_server && conn->listed->list[i].is_leaving &&
+			!ids_find(&conn->ids, &conn->listed->list[i].endpoint, &id))
+			tell_peer(plan, conn, id, told);
+	}
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (is_to_close(subflow))
+			tell_peer(plan, conn, subflow->id, told);
+	}
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (is_to_close(subflow))
+			closing_begin(plan, conn, subflow);
+	}
+	for (int i = 0; i < WISHES_MAX; i++)
+		conn->listed->list[i].is_leaving = false;
+}
+
+static bool has_another(const struct conn *conn)
+{
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed)
+			return true;
+	}
+	return false;
+}
+
+static bool is_opening(const struct conn *conn)
+{
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->state == SUBFLOW_OPENING && !subflow->is_doomed)
+			return true;
+	}
+	return conn_count_wanted(conn) || listed_count_wanted(conn->listed);
+}
+
+/* The last one stays. */
+static void give_up(struct conn *conn)
+{
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (is_to_close(subflow))
+			subflow->is_doomed = subflow->is_lost = false;
+	}
+	conn->listed->is_replacing = false;
+	for (int i = 0; i < WISHES_MAX; i++)
+		conn->listed->list[i].is_leaving = false;
+	conn_say(conn, "the last subflow stays: none could be opened in its place");
+}
+
+/* What leaves goes, or, if there is nothing else, when something else is there. */
+static void replace(struct plan *plan, struct conn *conn)
+{
+	if (has_another(conn)) {
+		close_doomed(plan, conn);
+		return;
+	}
+	conn->listed->is_replacing = true;
+	if (is_opening(conn))
+		return;
+	if (conn->is_server || !opening_alternative(plan, conn))
+		give_up(conn);
+}
+
+static void take_away(struct plan *plan, struct conn *conn)
+{
+	struct subflow *subflow;
+	bool leaves = false;
+
+	for (int i = 0; i < WISHES_MAX; i++) {
+		leaves |= conn->listed->list[i].is_leaving;
+		conn->listed->list[i].is_tried = false;
+	}
+	if (!leaves)
+		return;
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->state != SUBFLOW_CLOSING && !subflow->is_doomed &&
+			is_leaving(conn, subflow))
+			subflow->is_doomed = subflow->is_lost = true;
+	}
+	replace(plan, conn);
+}
+
+bool lists_hear(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	if (!event->has_wishes || (int32_t)(event->generation - conn->generation) <= 0)
+		return false;
+	if (!conn->listed) {
+		conn->listed = calloc(1, sizeof(*conn->listed));
+		if (!conn->listed)
+			return false;
+		conn->listed->owes_first = event->wishes.is_restricted;
+	}
+	conn->listed->is_restricted = event->wishes.is_restricted;
+	for (int i = 0; i < WISHES_MAX; i++)
+		hear_slot(plan, conn, i, &event->wishes.list[i]);
+	lists_hear_created(conn);
+	take_away(plan, conn);
+	return true;
+}
+
+void lists_hear_created(struct conn *conn)
+{
+	struct listed_address *address;
+
+	if (!conn->listed || !conn->listed->owes_first || !conn->is_created)
+		return;
+	conn->listed->owes_first = false;
+	for (int i = 0; !conn->is_server && i < WISHES_MAX; i++) {
+		address = &conn->listed->list[i];
+		if (!address->wanted || !listed_means(address, &conn->local))
+			continue;
+		address->wanted--;
+		address->done++;
+		put_receipt(conn, i);
+		return;
+	}
+}
+
+void lists_hear_joined(struct plan *plan, struct conn *conn)
+{
+	if (conn->listed && conn->listed->is_replacing && has_another(conn))
+		close_doomed(plan, conn);
+}
+
+void lists_hear_failed(struct plan *plan, struct conn *conn)
+{
+	if (conn->listed && conn->listed->is_replacing)
+		replace(plan, conn);
+}
+
+void lists_settle(struct plan *plan, struct conn *conn, const struct subflow *subflow)
+{
+	struct listed_address *address = listed_find(conn->listed, subflow->slot, subflow->since);
+
+	if (!address)
+		return;
+	address->done++;
+	put_receipt(conn, subflow->slot);
+	conn->has_receipt = true;
+	actions_add(&plan->actions, ACTION_RECEIPT, conn);
+}
+
+void lists_want_again(struct conn *conn, const struct subflow *subflow)
+{
+	struct listed_address *address = listed_find(conn->listed, subflow->slot, subflow->since);
+
+	if (address)
+		address->wanted++;
+}
+
+void lists_give_up(struct plan *plan, struct conn *conn, int slot)
+{
+	struct listed_address *address = &conn->listed->list[slot];
+
+	address->done += address->wanted;
+	address->wanted = 0;
+	put_receipt(conn, slot);
+	conn->has_receipt = true;
+	actions_add(&plan->actions, ACTION_RECEIPT, conn);
+}
+
+void lists_announce(struct plan *plan, struct conn *conn)
+{
+	struct listed_address *address;
+	char text[ENDPOINT_TEXT_MAX];
+	struct endpoint local;
+	struct action *action;
+	uint8_t id;
+
+	for (int i = 0; i < WISHES_MAX; i++) {
+		address = &conn->listed->list[i];
+		address->done += address->wanted;
+		address->wanted = 0;
+		if (!address->adds || address->is_announced)
+			continue;
+		address->is_announced = true;
+		put_receipt(conn, i);
+		local = address->endpoint;
+		/* The port of its listener goes without saying. */
+		if (local.port == conn->local.port)
+			local.port = 0;
+		/* The peer knows the address that it has come to. */
+		if (listed_means(address, &conn->local) || ids_get(&conn->ids, &local, &id))
+			continue;
+		action = actions_add(&plan->actions, ACTION_ANNOUNCE, conn);
+		if (!action)
+			return;
+		action->local = local;
+		action->id = id;
+		conn_say(conn, "as the application asked: %s announced",
+			endpoint_text(&local, text));
+	}
+}

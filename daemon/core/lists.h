@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: what an application's lists of local addresses mean for its connection. */
+#ifndef SUBFLOW_LISTS_H
+#define SUBFLOW_LISTS_H
+
+#include "core/plan.h"
+
+#include <stdbool.h>
+
+/*
+ * The lists as they stand now. What was taken away is closed, what was asked for is wanted; the
+ * opening is the caller's. False: that is no news.
+ */
+bool lists_hear(struct plan *plan, struct conn *conn, const struct event *event);
+
+/* The addresses of the first subflow are known. */
+void lists_hear_created(struct conn *conn);
+
+/* A subflow has come up: what waited for one may go. */
+void lists_hear_joined(struct plan *plan, struct conn *conn);
+
+/* One that was being opened has come to nothing. */
+void lists_hear_failed(struct plan *plan, struct conn *conn);
+
+/* So many of what @subflow was asked for by are carried out or given up, or are wanted again. */
+void lists_settle(struct plan *plan, struct conn *conn, const struct subflow *subflow);
+void lists_want_again(struct conn *conn, const struct subflow *subflow);
+
+/* What is wanted from the address in @slot and was not opened will not be. */
+void lists_give_up(struct plan *plan, struct conn *conn, int slot);
+
+/* An accepted connection: tells the peer of the addresses that it was not told of. */
+void lists_announce(struct plan *plan, struct conn *conn);
+
+#endif

@@ -1,0 +1,272 @@
+/* SPDX-License-Identifier: MIT */
+/* A mirror of what is local in each served namespace, for the hooks. */
+#include "locals.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/rtnetlink.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+
+#define MESSAGE_BYTES_MAX 16384
+#define NETNS_BITS        64
+#define V4_PREFIX_BITS    96 /* of a v4-mapped address, before the IPv4 one */
+
+struct reading {
+	uint64_t cookie;
+	struct local_key *keys;
+	size_t count, room, refused;
+};
+
+static int find_destination(const struct nlattr *attr, void *arg)
+{
+	if (mnl_attr_get_type(attr) == RTA_DST)
+		*(const struct nlattr **)arg = attr;
+	return MNL_CB_OK;
+}
+
+int locals_decode(const struct nlmsghdr *message, uint64_t cookie, struct local_key *ret_key)
+{
+	const struct rtmsg *route = mnl_nlmsg_get_payload(message);
+	struct local_key key = {};
+	const struct nlattr *destination = NULL;
+	size_t len;
+
+	if (mnl_nlmsg_get_payload_len(message) < sizeof(*route))
+		return -EBADMSG;
+	if (message->nlmsg_type != RTM_NEWROUTE || route->rtm_type != RTN_LOCAL ||
+		route->rtm_table != RT_TABLE_LOCAL ||
+		(route->rtm_family != AF_INET && route->rtm_family != AF_INET6))
+		return -ENOENT;
+	len = route->rtm_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
+	mnl_attr_parse(message, sizeof(*route), find_destination, &destination);
+	if (route->rtm_dst_len > len * 8 ||
+		(destination && mnl_attr_get_payload_len(destination) < len) ||
+		(!destination && route->rtm_dst_len))
+		return -EBADMSG;
+	key.bits = NETNS_BITS + route->rtm_dst_len;
+	memcpy(key.netns, &cookie, sizeof(cookie));
+	if (route->rtm_family == AF_INET) {
+		key.bits += V4_PREFIX_BITS;
+		key.addr[2] = htonl(0xffff);
+	}
+	if (destination)
+		memcpy((char *)key.addr + sizeof(key.addr) - len, mnl_attr_get_payload(destination),
+			len);
+	*ret_key = key;
+	return 0;
+}
+
+static int note_route(const struct nlmsghdr *message, void *arg)
+{
+	struct reading *reading = arg;
+	struct local_key key, *keys;
+	size_t room;
+
+	if (locals_decode(message, reading->cookie, &key))
+		return MNL_CB_OK;
+	if (reading->count == reading->room) {
+		room = reading->room ? reading->room * 2 : 16;
+		keys = room > LOCALS_OF_NETNS_MAX
+			       ? NULL
+			       : reallocarray(reading->keys, room, sizeof(*keys));
+		if (!keys) {
+			reading->refused++;
+			return MNL_CB_OK;
+		}
+		reading->keys = keys;
+		reading->room = room;
+	}
+	reading->keys[reading->count++] = key;
+	return MNL_CB_OK;
+}
+
+static int dump(struct mnl_socket *socket, uint8_t family, struct reading *reading)
+{
+	char buffer[GENL_BUFFER_BYTES];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct rtmsg *route;
+
+	request->nlmsg_type = RTM_GETROUTE;
+	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	route = mnl_nlmsg_put_extra_header(request, sizeof(*route));
+	route->rtm_family = family;
+	route->rtm_table = RT_TABLE_LOCAL;
+	mnl_attr_put_u32(request, RTA_TABLE, RT_TABLE_LOCAL);
+	return genl_ask(socket, request, note_route, reading);
+}
+
+static int compare(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct local_key));
+}
+
+/* Both lists are sorted: what is in one of them only has come, or gone. */
+static void tell(struct locals *locals, const struct locals_netns *netns, struct reading *now)
+{
+	size_t i = 0, j = 0;
+	int order;
+
+	while (i < netns->count || j < now->count) {
+		order = i == netns->count ? 1
+			: j == now->count ? -1
+					  : compare(&netns->keys[i], &now->keys[j]);
+		if (order < 0)
+			hooks_drop_local(locals->hooks, &netns->keys[i]);
+		else if (order > 0 && hooks_put_local(locals->hooks, &now->keys[j]))
+			locals->refused++;
+		i += order <= 0;
+		j += order >= 0;
+	}
+}
+
+static struct locals_netns *get_netns(struct locals *locals, uint64_t cookie)
+{
+	struct locals_netns *netns;
+
+	HASH_FIND(hh, locals->all, &cookie, sizeof(cookie), netns);
+	if (netns)
+		return netns;
+	netns = calloc(1, sizeof(*netns));
+	if (!netns)
+		return NULL;
+	netns->cookie = cookie;
+	HASH_ADD(hh, locals->all, cookie, sizeof(cookie), netns);
+	return netns;
+}
+
+int locals_read(struct locals *locals, uint64_t cookie)
+{
+	struct reading now = {.cookie = cookie};
+	struct locals_netns *netns = get_netns(locals, cookie);
+	const uint8_t families[] = {AF_INET, AF_INET6};
+	struct mnl_socket *socket;
+	int on = 1, err;
+
+	if (!netns)
+		return -ENOMEM;
+	err = genl_open(NETLINK_ROUTE, &socket);
+	if (err)
+		return err;
+	/* The kernel then sends this table only. Where it does not, the decoder looks. */
+	mnl_socket_setsockopt(socket, NETLINK_GET_STRICT_CHK, &on, sizeof(on));
+	for (size_t i = 0; i < sizeof(families) && !err; i++) {
+		err = dump(socket, families[i], &now);
+		/* A kernel without IPv6, or no address yet. */
+		if (err == -EOPNOTSUPP || err == -ENOENT)
+			err = 0;
+	}
+	mnl_socket_close(socket);
+	if (err) {
+		free(now.keys);
+		return err;
+	}
+	if (now.count)
+		qsort(now.keys, now.count, sizeof(*now.keys), compare);
+	tell(locals, netns, &now);
+	locals->refused += now.refused;
+	free(netns->keys);
+	netns->keys = now.keys;
+	netns->count = now.count;
+	return 0;
+}
+
+void locals_forget(struct locals *locals, uint64_t cookie)
+{
+	struct locals_netns *netns;
+
+	HASH_FIND(hh, locals->all, &cookie, sizeof(cookie), netns);
+	if (!netns)
+		return;
+	tell(locals, netns, &(struct reading){});
+	HASH_DEL(locals->all, netns);
+	free(netns->keys);
+	free(netns);
+}
+
+static void read_changes(struct source *source, uint32_t events)
+{
+	struct locals *locals = SOURCE_OWNER(source, struct locals, source);
+	char buffer[MESSAGE_BYTES_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
+	int got, nsid, of = GENL_HOME;
+	bool has_news = false;
+	size_t len;
+
+	(void)events;
+	while ((got = genl_hear(locals->socket, buffer, sizeof(buffer), &len, &nsid))) {
+		if (got == -ENOBUFS) {
+			locals->lost(locals->owner);
+			continue;
+		}
+		if (got < 0)
+			break;
+		if (has_news && nsid != of)
+			locals->changed(locals->owner, of);
+		of = nsid;
+		has_news = true;
+	}
+	if (has_news)
+		locals->changed(locals->owner, of);
+}
+
+/* Of the routes' changes only those of the local table: a router has thousands of others. */
+static int attach_filter(struct mnl_socket *socket)
+{
+	const uint32_t table_at = NLMSG_HDRLEN + offsetof(struct rtmsg, rtm_table);
+	const uint32_t type_at = offsetof(struct nlmsghdr, nlmsg_type);
+	struct sock_filter code[] = {
+		/* Loads are big endian, the type is not. */
+		BPF_STMT(BPF_LD | BPF_H | BPF_ABS, type_at),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_NEWROUTE), 1, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, htons(RTM_DELROUTE), 0, 2),
+		BPF_STMT(BPF_LD | BPF_B | BPF_ABS, table_at),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, RT_TABLE_LOCAL, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+	struct sock_fprog program = {.len = sizeof(code) / sizeof(*code), .filter = code};
+
+	return setsockopt(mnl_socket_get_fd(socket), SOL_SOCKET, SO_ATTACH_FILTER, &program,
+		       sizeof(program)) < 0
+		       ? -errno
+		       : 0;
+}
+
+int locals_init(struct locals *locals, struct loop *loop)
+{
+	/* IPv4 routes go unsaid when their device goes down. */
+	unsigned int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
+	int on = 1, err = genl_open(NETLINK_ROUTE, &locals->socket);
+
+	if (!err)
+		err = attach_filter(locals->socket);
+	if (err)
+		return err;
+	if (mnl_socket_setsockopt(locals->socket, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on)) < 0 ||
+		mnl_socket_bind(locals->socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
+		if (mnl_socket_setsockopt(locals->socket, NETLINK_ADD_MEMBERSHIP, &groups[i],
+			    sizeof(groups[i])) < 0)
+			return -errno;
+	}
+	locals->source.fd = mnl_socket_get_fd(locals->socket);
+	locals->source.ready = read_changes;
+	return loop_add(loop, &locals->source, EPOLLIN);
+}
+
+void locals_done(struct locals *locals)
+{
+	struct locals_netns *netns, *next;
+
+	HASH_ITER (hh, locals->all, netns, next) {
+		HASH_DEL(locals->all, netns);
+		free(netns->keys);
+		free(netns);
+	}
+	if (locals->socket)
+		mnl_socket_close(locals->socket);
+	locals->socket = NULL;
+}

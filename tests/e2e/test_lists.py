@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: MIT
+"""TCP_MULTIPATH_ADD and REMOVE with lists of local addresses, as sctp_bindx(3) packs them."""
+import errno
+import socket
+import struct
+
+import pytest
+from app import ADD, REMOVE
+from lab.netns import wait_until
+
+PORT = 7000
+
+
+def end(address, port=0):
+    """A struct sockaddr_in or sockaddr_in6."""
+    if ":" in address:
+        return struct.pack("=HxxI16sI", socket.AF_INET6, 0,
+                           socket.inet_pton(socket.AF_INET6, address), 0)[:2] + struct.pack(
+            "!H", port) + struct.pack("=I16sI", 0, socket.inet_pton(socket.AF_INET6, address), 0)
+    return struct.pack("=H", socket.AF_INET) + struct.pack("!H", port) + socket.inet_pton(
+        socket.AF_INET, address) + bytes(8)
+
+
+def ends(*addresses):
+    return b"".join(end(*a) if isinstance(a, tuple) else end(a) for a in addresses)
+
+
+def fails(expected, call, *arguments):
+    with pytest.raises(OSError) as caught:
+        call(*arguments)
+    assert errno.errorcode[caught.value.errno] == errno.errorcode[expected]
+
+
+@pytest.fixture
+def homes(served):
+    """Both ends have a second address on a link of its own, which is taken by what leaves with the
+    client's second address."""
+    served.near2, served.far2 = served.veth(served.client, served.server, "server2", "client2",
+                                            rate_mbit=1000)
+    for family, near, far in (("-4", served.near2.ip4, served.far2.ip4),
+                              ("-6", served.near2.ip6, served.far2.ip6)):
+        served.client.run(["ip", family, "rule", "add", "from", near, "lookup", "102"])
+        served.client.run(["ip", family, "route", "add", "default", "via", far, "dev", "server2",
+                           "table", "102"])
+    wait_until(lambda: "tentative" not in served.client.run(["ip", "-6", "address"]),
+               "addresses are there")
+    served.sink(address="::", family=socket.AF_INET6)
+    return served
+
+
+def locals_of(app):
+    return sorted(near[0] for near, _ in app.subflows())
+
+
+def wait_locals(app, *addresses):
+    wait_until(lambda: locals_of(app) == sorted(addresses),
+               f"subflows from {addresses}, there are {app.subflows()}")
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_one_more_from_each_address(homes, family):
+    near, near2, far = (getattr(e, family) for e in (homes.near, homes.near2, homes.far))
+    app = homes.app(homes.client).connect(far)
+    before = homes.client.tx_bytes()["server2"]
+    app.set(ADD, ends(near2, near, near2))
+    wait_locals(app, near, near, near2, near2)
+    app("send(s, 20000000)")
+    wait_until(lambda: homes.client.tx_bytes()["server2"] - before > 2000000,
+               "the second link carries data")
+    app.set(REMOVE, ends(near2))
+    wait_locals(app, near, near)
+    assert homes.client.netstat()["MPTcpExtRmAddrTx"] > 0, "the peer was told"
+    app.set(ADD, ends(near2))
+    wait_locals(app, near, near, near2)
+
+
+def test_a_v4_mapped_address_is_ipv4(homes):
+    app = homes.app(homes.client).connect("::ffff:" + homes.far.ip4)
+    app.set(ADD, ends("::ffff:" + homes.near2.ip4, homes.near2.ip4))
+    mapped, mapped2 = "::ffff:" + homes.near.ip4, "::ffff:" + homes.near2.ip4
+    wait_locals(app, mapped, mapped2, mapped2)
+    app.set(REMOVE, ends(homes.near2.ip4))
+    wait_locals(app, mapped)
+
+
+def test_a_port_is_bound_to_exactly(homes):
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app.set(ADD, ends((homes.near2.ip4, 5001), (homes.near.ip4, 5002), homes.near2.ip4))
+    app.wait_subflows(4)
+    assert {(homes.near2.ip4, 5001), (homes.near.ip4, 5002)} <= {near for near, _ in app.subflows()}
+    app.set(REMOVE, ends((homes.near2.ip4, 5001)))
+    app.wait_subflows(3)
+    assert (homes.near2.ip4, 5001) not in {near for near, _ in app.subflows()}
+    wait_locals(app, homes.near.ip4, homes.near.ip4, homes.near2.ip4)
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6", "mapped"])
+@pytest.mark.parametrize("blocking", [True, False])
+def test_before_connect_the_list_is_a_restriction(homes, family, blocking):
+    """The first subflow too leaves from the list, in which the route's own address is not."""
+    prefix, kind = ("::ffff:", "ip4") if family == "mapped" else ("", family)
+    near, near2, far = (getattr(e, kind) for e in (homes.near, homes.near2, homes.far))
+    app = homes.app(homes.client).open(socket.AF_INET if family == "ip4" else socket.AF_INET6)
+    app.set(ADD, ends(near2, near2))
+    if not blocking:
+        app("s.setblocking(False)")
+        fails(errno.EINPROGRESS, app, f"s.connect(({prefix + far!r}, {PORT}))")
+        app("import select; select.select([], [s], [], 10); s.setblocking(True)")
+    else:
+        app(f"s.connect(({prefix + far!r}, {PORT}))")
+    app("s.send(b'x')")
+    assert app("s.getsockname()[0]") == prefix + near2
+    wait_locals(app, prefix + near2, prefix + near2)
+    app.set(ADD, 2)
+    wait_locals(app, *[prefix + near2] * 4)
+    app.set(ADD, ends(near))
+    wait_locals(app, prefix + near, *[prefix + near2] * 4)
+
+
+def test_first_port_of_the_restriction(homes):
+    app = homes.app(homes.client).open()
+    app.set(ADD, ends((homes.near2.ip4, 5005), homes.near.ip4))
+    app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
+    assert app("s.getsockname()") == (homes.near2.ip4, 5005)
+    wait_locals(app, homes.near.ip4, homes.near2.ip4)
+
+
+def test_a_restriction_is_lifted_before_connect(homes):
+    app = homes.app(homes.client).open()
+    app.set(ADD, ends(homes.near2.ip4))
+    fails(errno.EADDRNOTAVAIL, app.set, REMOVE, ends(homes.near.ip4))
+    app.set(REMOVE, ends(homes.near2.ip4))
+    app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
+    app.set(ADD, 1)
+    wait_locals(app, homes.near.ip4, homes.near.ip4)
+
+
+def test_bound_and_restricted(homes):
+    app = homes.app(homes.client).open()
+    app(f"s.bind(({homes.near.ip4!r}, 0))")
+    fails(errno.EADDRNOTAVAIL, app.set, ADD, ends(homes.near2.ip4))
+    app.set(ADD, ends(homes.near2.ip4, homes.near.ip4))
+    app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
+    wait_locals(app, homes.near.ip4, homes.near2.ip4)
+    # Bound afterwards.
+    app = homes.app(homes.client).open()
+    app.set(ADD, ends(homes.near2.ip4))
+    app(f"s.bind(({homes.near.ip4!r}, 0))")
+    fails(errno.EADDRNOTAVAIL, app, f"s.connect(({homes.far.ip4!r}, {PORT}))")
+    # An address of the other family alone.
+    app = homes.app(homes.client).open(socket.AF_INET6)
+    app.set(ADD, ends(homes.near2.ip4))
+    fails(errno.EADDRNOTAVAIL, app, f"s.connect(({homes.far.ip6!r}, {PORT}))")
+
+
+def test_the_last_subflow_goes_when_a_listed_one_is_there(homes):
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    fails(errno.EBUSY, app.set, REMOVE, ends(homes.near.ip4))
+    app.set(ADD, ends(homes.near2.ip4))
+    wait_locals(app, homes.near.ip4, homes.near2.ip4)
+    app.set(REMOVE, 1)
+    wait_locals(app, homes.near.ip4)
+    app.set(REMOVE, ends(homes.near.ip4))
+    wait_locals(app, homes.near2.ip4)
+    app("s.send(b'still here')")
+    fails(errno.EBUSY, app.set, REMOVE, ends(homes.near2.ip4))
+    # What was taken away is not used again, until it is added.
+    app.set(ADD, 1)
+    wait_locals(app, homes.near2.ip4, homes.near2.ip4)
+    app.set(ADD, ends(homes.near.ip4))
+    wait_locals(app, homes.near.ip4, homes.near2.ip4, homes.near2.ip4)
+
+
+def test_errors_change_nothing(homes):
+    near, near2 = homes.near.ip4, homes.near2.ip4
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    for bad in (end(near)[:15], end(near) + b"x", end("0.0.0.0"), end("::"), end(near2) * 2 + b"1234",
+                end(homes.near.ip6), b"\x01\x00" + end(near)[2:], end("::ffff:0.0.0.0")):
+        fails(errno.EINVAL, app.set, ADD, bad)
+    for bad in ("192.0.2.1", homes.far.ip4, "224.0.0.1", "255.255.255.255"):
+        fails(errno.EADDRNOTAVAIL, app.set, ADD, ends(near2, bad))
+    fails(errno.EACCES, app.set, ADD, ends(near2, (near, 80)))
+    homes.client.sysctl({"net.ipv4.ip_unprivileged_port_start": "2000"})
+    fails(errno.EACCES, app.set, ADD, ends((near, 1999)))
+    fails(errno.EDQUOT, app.set, ADD, ends(*[near2] * 8))
+    fails(errno.EDQUOT, app.set, ADD, ends(*[near2] * 100))
+    fails(errno.ENOBUFS, app.set, ADD, ends(*[(near2, 5000 + i) for i in range(9)]))
+    fails(errno.EADDRNOTAVAIL, app.set, REMOVE, ends(near2))
+    fails(errno.EADDRNOTAVAIL, app.set, REMOVE, ends((near, 9)))
+    assert len(app.subflows()) == 1
+    counters = homes.daemon.status()["daemon"]["counters"]
+    assert counters["requests"] == counters["creates"] == counters["destroys"] == 0
+    app.set(ADD, ends(*[near2] * 7))
+    wait_locals(app, near, *[near2] * 7)
+    fails(errno.EDQUOT, app.set, ADD, ends(near))
+
+    app = homes.app(homes.client).connect(homes.far.ip6)
+    fails(errno.EADDRNOTAVAIL, app.set, ADD, ends("fe80::1"))
+    plain = homes.app(homes.client).connect(homes.far.ip4, protocol=0)
+    fails(errno.EOPNOTSUPP, plain.set, ADD, ends(near))
+    fails(errno.EOPNOTSUPP, plain.set, REMOVE, ends(near))
+
+
+def test_what_is_local_follows_the_routes(homes):
+    app = homes.app(homes.client).open()
+    app.set(ADD, ends("127.1.2.3"))
+    app.open()
+    fails(errno.EADDRNOTAVAIL, app.set, ADD, ends("198.51.100.7"))
+
+    def try_add():
+        try:
+            app.open().set(ADD, ends("198.51.100.7"))
+            return True
+        except OSError as error:
+            assert error.errno == errno.EADDRNOTAVAIL
+            return False
+
+    for come, go in (("address add 198.51.100.7/32 dev server2",
+                      "address del 198.51.100.7/32 dev server2"),
+                     ("route add local 198.51.100.0/24 dev lo", "route del local 198.51.100.0/24")):
+        homes.client.ip(come)
+        wait_until(try_add, come)
+        homes.client.ip(go)
+        wait_until(lambda: not try_add(), go)
+
+
+def test_a_fork_shares_the_list(homes):
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app(f"""
+import os
+if not os.fork():
+    s.setsockopt(6, {ADD}, {ends(homes.near2.ip4)!r})
+    os._exit(0)
+os.wait()
+s.setsockopt(6, {ADD}, {ends(homes.near2.ip4)!r})
+""")
+    wait_locals(app, homes.near.ip4, homes.near2.ip4, homes.near2.ip4)
+
+
+def test_threads_that_race_get_no_more_than_the_limit(homes):
+    near2 = homes.near2.ip4
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app(f"""
+results = []
+def ask():
+    for _ in range(4):
+        try:
+            s.setsockopt(6, {ADD}, {ends(near2)!r})
+            results.append(0)
+        except OSError as error:
+            results.append(error.errno)
+threads = [threading.Thread(target=ask) for _ in range(8)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+""")
+    results = app("results")
+    assert results.count(0) == 7 and results.count(errno.EDQUOT) == 25
+    wait_locals(app, homes.near.ip4, *[near2] * 7)
+
+
+def test_an_accepted_connection_announces(homes):
+    """The peer's in-kernel path manager joins what is announced."""
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    token = app.connid()
+    server = homes.app(homes.server)
+    server.sink(PORT + 1)
+    app.connect(homes.far.ip4, PORT + 1)
+    server.set(ADD, ends(homes.far2.ip4), "accepted[0]")
+    connection = wait_until(lambda: [c for c in homes.daemon.status()["connections"]
+                                     if c["token"] == app.connid() and c["announced"]],
+                            "the client hears of the address")[0]
+    assert connection["announced"][0]["remote"] == f"{homes.far2.ip4}:{PORT + 1}"
+    fails(errno.EADDRNOTAVAIL, server.set, REMOVE, ends("127.0.0.1"), "accepted[0]")
+    fails(errno.EBUSY, server.set, REMOVE, ends(homes.far.ip4), "accepted[0]")
+    server.set(REMOVE, ends(homes.far2.ip4), "accepted[0]")
+    wait_until(lambda: not homes.connection(homes.daemon, app)["announced"], "it is withdrawn")
+    assert app.connid() != token
+
+
+def test_a_listener_hands_its_list_down(homes):
+    server = homes.app(homes.server)
+    server.sink(PORT + 1)
+    fails(errno.EOPNOTSUPP, server.set, ADD, 1, "listener")
+    server.set(ADD, ends(homes.far.ip4, homes.far2.ip4), "listener")
+    for _ in range(2):
+        app = homes.app(homes.client).connect(homes.far.ip4, PORT + 1)
+        wait_until(lambda: homes.connection(homes.daemon, app)["announced"],
+                   "the client hears of the address")
+    server.set(REMOVE, ends(homes.far.ip4, homes.far2.ip4), "listener")
+    app = homes.app(homes.client).connect(homes.far.ip4, PORT + 1)
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    assert not homes.connection(homes.daemon, app)["announced"]

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: MIT */
+/* ADD and REMOVE of addresses: where subflows leave from, in what order they go, what is told. */
+#include <errno.h>
+#include <string.h>
+
+#include "play.h"
+
+static struct wishes wishes;
+static uint32_t generation, numbers;
+
+static int begin(void **state)
+{
+	wishes = (struct wishes){};
+	generation = numbers = 0;
+	return play_begin(state);
+}
+
+/* 10.0.0.@host; the first subflow leaves from 1. */
+static struct endpoint from(uint8_t host, uint16_t port)
+{
+	struct endpoint local = play_local(port);
+
+	local.v4.s_addr = htonl(0x0a000000 + host);
+	return local;
+}
+
+static void wish(int slot, uint8_t host, uint16_t port, uint16_t adds)
+{
+	wishes.list[slot] = (struct wish){.addr = {0, 0, htonl(0xffff), htonl(0x0a000000 + host)},
+		.port = port,
+		.since = wishes.list[slot].flags ? wishes.list[slot].since : generation + 1,
+		.adds = adds,
+		.flags = WISH_TAKEN};
+}
+
+static void take_away(int slot, uint8_t host, uint16_t port)
+{
+	wish(slot, host, port, 0);
+	wishes.list[slot].since = generation + 1;
+	wishes.list[slot].flags |= WISH_REMOVED;
+}
+
+static void tell(struct play *play)
+{
+	play_hear(play, (struct event){.kind = EVENT_INTENT,
+				.generation = ++generation,
+				.adds = numbers,
+				.has_wishes = true,
+				.wishes = wishes});
+}
+
+static void join_from(struct play *play, uint8_t host, uint16_t port)
+{
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_ESTABLISHED,
+				.local = from(host, port),
+				.remote = play_remote(),
+				.id = play->create.id});
+}
+
+#define assert_created_from(play, host, port)                                                      \
+	do {                                                                                       \
+		struct endpoint expected = from(host, port);                                       \
+		assert_true(endpoint_is_equal(&(play)->create.local, &expected));                  \
+	} while (0)
+
+static void one_more_from_each_address(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	wish(0, 2, 0, 2);
+	tell(play);
+	assert_int_equal(play->creates, 2);
+	assert_created_from(play, 2, 0);
+	assert_int_equal(play->receipt.wishes[0].done, 2);
+	assert_int_equal(play->receipt.heard, 1);
+	tell(play);
+	assert_int_equal(play->creates, 2); /* nothing new */
+	wish(0, 2, 0, 3);
+	wish(1, 3, 5000, 1);
+	tell(play);
+	assert_int_equal(play->creates, 4);
+	assert_created_from(play, 3, 5000);
+}
+
+static void a_restriction_counts_the_first(void **state)
+{
+	struct play *play = *state;
+
+	wishes.is_restricted = 1;
+	wish(0, 1, 0, 2);
+	wish(1, 2, 0, 1);
+	tell(play);
+	assert_int_equal(play->receipt.heard, 0); /* which is the first is not known */
+	play_connect(play);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(play->receipt.wishes[0].done, 2);
+	assert_int_equal(play->receipt.wishes[1].done, 1);
+	assert_int_equal(play->receipt.heard, 1);
+}
+
+/* Whoever asks: the elephant rule too leaves from what is listed. */
+static void nothing_leaves_from_elsewhere(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	wish(0, 2, 0, 1);
+	tell(play);
+	join_from(play, 2, 41000);
+	take_away(1, 1, 0);
+	tell(play);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 2);
+	assert_created_from(play, 2, 0);
+	/* The slot is used for something else: the address is not forgotten. */
+	wish(1, 3, 0, 1);
+	wishes.list[1].since = generation + 1;
+	tell(play);
+	assert_created_from(play, 3, 0);
+	numbers = 1;
+	tell(play);
+	assert_created_from(play, 2, 0);
+	wish(1, 1, 0, 1);
+	wishes.list[1].since = generation + 1;
+	tell(play);
+	assert_created_from(play, 1, 0);
+	numbers = 2;
+	tell(play);
+	assert_created_from(play, 1, 0);
+}
+
+static void remove_tells_the_peer_first(void **state)
+{
+	struct play *play = *state;
+	const struct action *action;
+	struct event event = {
+		.kind = EVENT_INTENT, .key = play->key, .generation = 2, .has_wishes = true};
+
+	play_connect(play);
+	wish(0, 2, 0, 2);
+	tell(play);
+	join_from(play, 2, 41000);
+	join_from(play, 2, 41001);
+	take_away(0, 2, 0);
+	event.wishes = wishes;
+	plan_hear(&play->plan, &event);
+	action = plan_next(&play->plan);
+	assert_int_equal(action->kind, ACTION_WITHDRAW);
+	assert_int_equal(action->id, play->create.id);
+	assert_int_equal(plan_next(&play->plan)->kind, ACTION_DESTROY);
+	assert_int_equal(plan_next(&play->plan)->kind, ACTION_DESTROY);
+	action = plan_next(&play->plan);
+	assert_int_equal(action->kind, ACTION_RECEIPT);
+	assert_int_equal(action->receipt.heard, 2);
+	assert_int_equal(action->receipt.removes, 0);
+}
+
+/* Its id is another subflow's too. */
+static void a_port_narrows_it_to_one(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	wish(0, 2, 0, 2);
+	tell(play);
+	join_from(play, 2, 41000);
+	join_from(play, 2, 41001);
+	take_away(1, 2, 41000);
+	tell(play);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, 41000);
+	assert_int_equal(play->withdrawals, 0);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
+static void the_last_one_waits_for_another(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	wish(0, 2, 0, 1);
+	tell(play);
+	join_from(play, 2, 41000);
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = from(2, 41000),
+				.remote = play_remote(),
+				.reset_reason = -1});
+	take_away(1, 1, 0);
+	tell(play);
+	assert_int_equal(play->destroys, 0);
+	assert_int_equal(play->creates, 2);
+	assert_created_from(play, 2, 0);
+	join_from(play, 2, 41001);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT);
+	assert_int_equal(play->withdrawals, 1);
+	assert_int_equal(play->receipt.wishes[0].done, 1); /* nobody asked for that one */
+}
+
+static void the_last_one_stays_if_there_is_no_other(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = EADDRNOTAVAIL;
+	wish(0, 2, 0, 1);
+	tell(play);
+	assert_int_equal(play->receipt.wishes[0].done, 1); /* given up */
+	take_away(1, 1, 0);
+	tell(play);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 1, 0, 0);
+	assert_non_null(strstr(play_conn(play)->why, "the last subflow stays"));
+}
+
+static void an_exact_port_is_tried_again(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = EADDRINUSE;
+	wish(0, 2, 5000, 1);
+	tell(play);
+	assert_int_equal(play->creates, 1);
+	assert_int_equal(play->receipt.wishes[0].done, 0);
+	play->create_error = 0;
+	assert_true(play_wait(play));
+	assert_int_equal(play->creates, 2);
+	assert_created_from(play, 2, 5000);
+	assert_int_equal(play->receipt.wishes[0].done, 1);
+}
+
+static void a_server_announces(void **state)
+{
+	struct play *play = *state;
+
+	struct event established = {.kind = EVENT_ESTABLISHED,
+		.local = play_local(LOCAL_PORT),
+		.remote = play_remote(),
+		.is_server = true};
+
+	wishes.is_restricted = 1;
+	wish(0, 1, 0, 1);
+	wish(1, 2, 0, 1);
+	tell(play);
+	play_hear(play, established);
+	assert_int_equal(play->creates, 0);
+	assert_int_equal(play->announcements, 1); /* the peer has come to the other one */
+	assert_int_equal(play->announce.id, 1);
+	play_hear(play, established);
+	assert_int_equal(play->announcements, 1);
+	/* A client may join there, and nowhere else. */
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_ESTABLISHED,
+				.local = from(2, LOCAL_PORT),
+				.remote = play_remote(),
+				.id = 1});
+	assert_int_equal(play->destroys, 0);
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_ESTABLISHED,
+				.local = from(3, LOCAL_PORT),
+				.remote = play_remote(),
+				.id = 2});
+	assert_int_equal(play->destroys, 1);
+	take_away(1, 2, 0);
+	tell(play);
+	assert_int_equal(play->withdrawals, 1);
+	assert_int_equal(play->withdraw.id, 1);
+	assert_int_equal(play->destroys, 2);
+}
+
+/* A walk has overtaken it. */
+static void an_older_copy_is_no_news(void **state)
+{
+	struct play *play = *state;
+	struct wishes older;
+
+	play_connect(play);
+	wish(0, 2, 0, 1);
+	tell(play);
+	older = wishes;
+	take_away(0, 2, 0);
+	tell(play);
+	play_hear(play, (struct event){.kind = EVENT_INTENT,
+				.generation = 1,
+				.has_wishes = true,
+				.wishes = older});
+	assert_int_equal(play->creates, 1);
+	assert_int_equal(play->receipt.heard, 2);
+}
+
+#undef TEST
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, play_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(one_more_from_each_address),
+		TEST(a_restriction_counts_the_first),
+		TEST(nothing_leaves_from_elsewhere),
+		TEST(remove_tells_the_peer_first),
+		TEST(a_port_narrows_it_to_one),
+		TEST(the_last_one_waits_for_another),
+		TEST(the_last_one_stays_if_there_is_no_other),
+		TEST(an_exact_port_is_tried_again),
+		TEST(a_server_announces),
+		TEST(an_older_copy_is_no_news),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* The mirror of local routes: what is one, and what the hooks are told when they change. */
+#include "kernel/locals.h"
+
+#include "../unit.h"
+#include "answers.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#define COOKIE 0x123456789abcdefull
+
+static char buffers[16][512];
+static unsigned int used, puts_told, drops_told;
+static struct local_key last;
+
+int hooks_put_local(struct hooks *hooks, const struct local_key *key)
+{
+	(void)hooks;
+	last = *key;
+	puts_told++;
+	return 0;
+}
+
+void hooks_drop_local(struct hooks *hooks, const struct local_key *key)
+{
+	(void)hooks;
+	last = *key;
+	drops_told++;
+}
+
+static struct nlmsghdr *route(const char *text, uint8_t bits, uint8_t type, uint8_t table)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffers[used++]);
+	struct rtmsg *header = mnl_nlmsg_put_extra_header(message, sizeof(*header));
+	struct in6_addr bytes;
+
+	message->nlmsg_type = RTM_NEWROUTE;
+	message->nlmsg_flags = NLM_F_MULTI;
+	header->rtm_family = strchr(text, ':') ? AF_INET6 : AF_INET;
+	header->rtm_dst_len = bits;
+	header->rtm_type = type;
+	header->rtm_table = table;
+	assert_int_equal(inet_pton(header->rtm_family, text, &bytes), 1);
+	mnl_attr_put(message, RTA_DST, header->rtm_family == AF_INET ? 4 : 16, &bytes);
+	return message;
+}
+
+static struct nlmsghdr *local(const char *text, uint8_t bits)
+{
+	return route(text, bits, RTN_LOCAL, RT_TABLE_LOCAL);
+}
+
+static int set_up(void **state)
+{
+	(void)state;
+	used = puts_told = drops_told = 0;
+	answers_reset();
+	return 0;
+}
+
+static void is_mapped(void **state)
+{
+	struct local_key key;
+	uint64_t cookie;
+
+	(void)state;
+	assert_int_equal(locals_decode(local("127.0.0.0", 8), COOKIE, &key), 0);
+	assert_int_equal(key.bits, 64 + 96 + 8);
+	memcpy(&cookie, key.netns, sizeof(cookie));
+	assert_int_equal(cookie, COOKIE);
+	assert_int_equal(key.addr[2], htonl(0xffff));
+	assert_int_equal(key.addr[3], htonl(0x7f000000));
+	assert_int_equal(locals_decode(local("fd00::1", 128), COOKIE, &key), 0);
+	assert_int_equal(key.bits, 64 + 128);
+	assert_int_equal(key.addr[0], htonl(0xfd000000));
+}
+
+static void others_are_none(void **state)
+{
+	struct local_key key;
+
+	(void)state;
+	assert_int_equal(
+		locals_decode(route("10.0.0.255", 32, RTN_BROADCAST, RT_TABLE_LOCAL), COOKIE, &key),
+		-ENOENT);
+	assert_int_equal(
+		locals_decode(route("10.0.0.0", 24, RTN_UNICAST, RT_TABLE_MAIN), COOKIE, &key),
+		-ENOENT);
+	assert_int_equal(locals_decode(local("10.0.0.1", 33), COOKIE, &key), -EBADMSG);
+}
+
+static void give(const struct nlmsghdr *message)
+{
+	answers_put(message, message->nlmsg_len, -1);
+}
+
+/* Two dumps: IPv4, IPv6. */
+static void give_end(void)
+{
+	struct nlmsghdr *message = mnl_nlmsg_put_header(buffers[used++]);
+
+	message->nlmsg_type = NLMSG_DONE;
+	message->nlmsg_flags = NLM_F_MULTI;
+	*(int *)mnl_nlmsg_put_extra_header(message, sizeof(int)) = 0;
+	give(message);
+}
+
+static void changes_are_told(void **state)
+{
+	struct locals locals = {};
+
+	(void)state;
+	give(local("10.0.0.1", 32));
+	give(local("127.0.0.0", 8));
+	give_end();
+	give(local("::1", 128));
+	give_end();
+	assert_int_equal(locals_read(&locals, COOKIE), 0);
+	assert_int_equal(puts_told, 3);
+	assert_int_equal(drops_told, 0);
+	set_up(state);
+	give(local("127.0.0.0", 8));
+	give(local("10.0.0.2", 32));
+	give_end();
+	give(local("::1", 128));
+	give_end();
+	assert_int_equal(locals_read(&locals, COOKIE), 0);
+	assert_int_equal(puts_told, 1);
+	assert_int_equal(drops_told, 1);
+	locals_forget(&locals, COOKIE);
+	assert_int_equal(drops_told, 4);
+	locals_forget(&locals, COOKIE);
+	assert_int_equal(drops_told, 4);
+	locals_done(&locals);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(is_mapped, set_up),
+		cmocka_unit_test_setup(others_are_none, set_up),
+		cmocka_unit_test_setup(changes_are_told, set_up),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
