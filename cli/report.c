@@ -355,6 +355,37 @@ static void put_refusing(FILE *out, struct answer_reader *reader, struct json_ob
 		putc('\n', out);
 }
 
+/* Elephants all the same: as they cannot be treated, nothing else says that they are there. */
+static void put_untreated(FILE *out, struct answer_reader *reader, struct json_object *root)
+{
+	struct json_object *list;
+	size_t n = answer_get_list(reader, root, "", "untreated", &list);
+
+	if (n)
+		fputs("Elephants that cannot be treated\n", out);
+	for (size_t i = 0; i < n && !reader->has_failed; i++) {
+		struct json_object *item;
+		char path[PATH_SIZE];
+
+		snprintf(path, sizeof(path), "untreated[%zu]", i);
+		item = answer_get_item(reader, list, i, path);
+		fputs("  ", out);
+		report_put_text(out,
+			answer_get_text_or(reader, item, path, "namespace", "another host"), 0);
+		fputs("  ", out);
+		report_put_text(out, answer_get_text(reader, item, path, "local"), 0);
+		fputs(" -> ", out);
+		report_put_text(out, answer_get_text(reader, item, path, "remote"), 0);
+		fputs("  sent ", out);
+		put_bytes(out, answer_get_number(reader, item, path, "bytes_sent"));
+		fputs(", received ", out);
+		put_bytes(out, answer_get_number(reader, item, path, "bytes_received"));
+		putc('\n', out);
+	}
+	if (n)
+		putc('\n', out);
+}
+
 static void put_connections(FILE *out, struct answer_reader *reader, struct json_object *root)
 {
 	struct json_object *list;
@@ -387,6 +418,7 @@ int report_write(struct json_object *root, bool connections_only, char **ret_tex
 		put_namespaces(out, &reader, root);
 		putc('\n', out);
 		put_refusing(out, &reader, root);
+		put_untreated(out, &reader, root);
 	}
 	put_connections(out, &reader, root);
 	if (fclose(out))

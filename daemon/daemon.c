@@ -11,6 +11,7 @@
 #include "control/status.h"
 #include "control/watch.h"
 #include "core/adoption.h"
+#include "core/flows.h"
 #include "core/multihome.h"
 #include "core/order.h"
 #include "core/plan.h"
@@ -26,6 +27,7 @@
 #include "kernel/monitor.h"
 #include "kernel/netns.h"
 #include "kernel/pm.h"
+#include "kernel/roster.h"
 #include "kernel/scout.h"
 #include "kernel/served.h"
 #include "lock.h"
@@ -65,6 +67,8 @@ struct daemon {
 	struct plan plan;
 	struct scout scout;
 	struct census census;
+	struct roster roster;
+	struct flows flows; /* elephants that cannot be treated */
 	struct server server;
 	struct histogram create_us;
 	uint64_t started_ns;
@@ -523,6 +527,7 @@ static void netns_serving(void *owner, const struct served_netns *netns)
 	struct daemon *daemon = owner;
 
 	tell_netns(daemon, "namespace_served", netns);
+	roster_expect(&daemon->roster);
 	search(daemon, netns);
 	act(daemon);
 }
@@ -612,6 +617,7 @@ static void netns_ended(void *owner, const struct served_netns *netns)
 	hooks_unserve(&daemon->hooks, netns->cookie);
 	locals_forget(&daemon->locals, netns->cookie);
 	scout_forget(&daemon->scout, netns->cookie);
+	flows_expire(&daemon->flows, netns->cookie, UINT64_MAX);
 	plan_forget_netns(&daemon->plan, netns->cookie);
 	act(daemon);
 	if (netns->state != SERVED_ALONE)
@@ -886,6 +892,7 @@ static char *answer_request(
 		.monitor = &daemon->monitor,
 		.scout = &daemon->scout.counters,
 		.census = &daemon->census,
+		.flows = &daemon->flows,
 		.server = &daemon->server,
 		.create_us = &daemon->create_us,
 		.started_ns = daemon->started_ns,
@@ -1014,6 +1021,8 @@ static int begin_scout(struct daemon *daemon)
 
 static int begin_census(struct daemon *daemon)
 {
+	int err;
+
 	if (settings_source(&daemon->settings) != SOURCE_DIAG)
 		return 0;
 	daemon->census.loop = &daemon->loop;
@@ -1022,7 +1031,14 @@ static int begin_census(struct daemon *daemon)
 	daemon->census.owner = daemon;
 	daemon->census.heard = hear_threshold;
 	daemon->census.looked = census_looked;
-	return census_init(&daemon->census);
+	err = census_init(&daemon->census);
+	if (err)
+		return err;
+	daemon->roster.loop = &daemon->loop;
+	daemon->roster.served = &daemon->served;
+	daemon->roster.flows = &daemon->flows;
+	daemon->roster.rule = &daemon->plan.rule;
+	return roster_init(&daemon->roster);
 }
 
 /* Ears first, hooks last: nothing is answered before everything that follows can be heard. */
@@ -1123,7 +1139,9 @@ static void end(struct daemon *daemon)
 		addresses_watch_done(&daemon->addresses);
 		locals_done(&daemon->locals);
 		monitor_done(&daemon->monitor);
+		roster_done(&daemon->roster);
 		census_done(&daemon->census);
+		flows_done(&daemon->flows);
 		scout_done(&daemon->scout);
 		plan_done(&daemon->plan);
 		hooks_done(&daemon->hooks);
@@ -1213,7 +1231,7 @@ int daemon_run(const char *config_path)
 	daemon->served.mounts.fd = daemon->served.claims_fd = daemon->server.source.fd = -1;
 	daemon->guardian_end.ready = guardian_ended;
 	daemon->started_ns = loop_now_ns();
-	daemon->scout.timer.fd = daemon->census.timer.fd = -1;
+	daemon->scout.timer.fd = daemon->census.timer.fd = daemon->roster.timer.fd = -1;
 	TAILQ_INIT(&daemon->scout.sessions);
 	TAILQ_INIT(&daemon->served.list);
 	TAILQ_INIT(&daemon->server.clients);

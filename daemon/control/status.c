@@ -94,6 +94,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "probe_answers", view->scout->answers);
 	put_number(object, "probe_strangers", view->scout->strangers);
 	put_number(object, "paths_refused", view->plan->steer.paths.counters.refused);
+	put_number(object, "flows_refused", view->flows->refused);
 	put_number(object, "connections_refused", view->plan->table.refused);
 	put_number(object, "namespaces_refused", view->served->refused);
 	put_number(object, "clients_refused", view->server->refused);
@@ -343,6 +344,28 @@ static struct json_object *write_refusing(const struct status_view *view)
 	return array;
 }
 
+/* Elephants that cannot be treated. */
+static struct json_object *write_untreated(const struct status_view *view)
+{
+	struct json_object *array = json_object_new_array(), *object;
+	const struct served_netns *netns;
+	const struct flow *flow;
+
+	for (flow = view->flows->list; flow; flow = flow->hh.next) {
+		if (!view->peer->is_operator && (!flow->has_uid || flow->uid != view->peer->uid))
+			continue;
+		netns = served_find(view->served, flow->key.netns);
+		object = json_object_new_object();
+		put_text(object, "namespace", netns ? netns->name : NULL);
+		put_endpoint(object, "local", &flow->key.local);
+		put_endpoint(object, "remote", &flow->key.remote);
+		put_number(object, "bytes_sent", flow->bytes_sent);
+		put_number(object, "bytes_received", flow->bytes_received);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
 static char *take_text(struct json_object *object)
 {
 	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
@@ -363,6 +386,7 @@ char *status_write(const struct status_view *view)
 	json_object_object_add(root, "daemon", write_daemon(view));
 	json_object_object_add(root, "namespaces", namespaces);
 	json_object_object_add(root, "refusing", write_refusing(view));
+	json_object_object_add(root, "untreated", write_untreated(view));
 	json_object_object_add(root, "connections", connections);
 	return take_text(root);
 }

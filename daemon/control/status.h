@@ -6,6 +6,7 @@
 #include "base/histogram.h"
 #include "control/peer.h"
 #include "control/server.h"
+#include "core/flows.h"
 #include "core/plan.h"
 #include "kernel/census.h"
 #include "kernel/hooks.h"
@@ -25,6 +26,7 @@ struct status_view {
 	const struct monitor *monitor;
 	const struct scout_counters *scout;
 	const struct census *census;
+	const struct flows *flows;
 	const struct server *server;
 	const struct histogram *create_us;
 	uint64_t started_ns;

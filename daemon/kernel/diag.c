@@ -33,6 +33,7 @@ enum { AT_BYTES_ACKED = 120, AT_BYTES_RECEIVED = 128 };
 struct dump {
 	void (*each)(void *arg, const struct diag_conn *conn);
 	void (*each_subflow)(void *arg, const struct diag_subflow *subflow);
+	void (*each_flow)(void *arg, const struct diag_flow *flow);
 	void *arg;
 };
 
@@ -137,21 +138,56 @@ static uint64_t read_bytes(const struct nlattr *info, size_t at)
 	return bytes;
 }
 
-int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret_subflow)
+/* What is said of a TCP socket; ret_nests->mptcp: it is a subflow. -EBADMSG. */
+static int read_tcp(const struct nlmsghdr *message, const struct inet_diag_msg **ret_socket,
+	struct nests *ret_nests)
 {
 	const struct inet_diag_msg *socket;
-	struct diag_subflow subflow = {};
-	struct nests nests = {};
-	uint32_t flags;
 
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(*socket))
 		return -EBADMSG;
 	socket = mnl_nlmsg_get_payload(message);
 	if (socket->idiag_family != AF_INET && socket->idiag_family != AF_INET6)
 		return -EBADMSG;
-	mnl_attr_parse(message, sizeof(*socket), find_ulp, &nests);
-	if (nests.ulp)
-		mnl_attr_parse_nested(nests.ulp, find_mptcp, &nests);
+	mnl_attr_parse(message, sizeof(*socket), find_ulp, ret_nests);
+	if (ret_nests->ulp)
+		mnl_attr_parse_nested(ret_nests->ulp, find_mptcp, ret_nests);
+	*ret_socket = socket;
+	return 0;
+}
+
+int diag_decode_flow(const struct nlmsghdr *message, struct diag_flow *ret_flow)
+{
+	const struct inet_diag_msg *socket;
+	struct diag_flow flow = {};
+	struct nests nests = {};
+	int err = read_tcp(message, &socket, &nests);
+
+	if (err)
+		return err;
+	if (nests.mptcp)
+		return -ENODATA;
+	flow.uid = socket->idiag_uid;
+	flow.bytes_acked = read_bytes(nests.info, AT_BYTES_ACKED);
+	flow.bytes_received = read_bytes(nests.info, AT_BYTES_RECEIVED);
+	read_endpoint(
+		&flow.local, socket->idiag_family, socket->id.idiag_src, socket->id.idiag_sport);
+	read_endpoint(
+		&flow.remote, socket->idiag_family, socket->id.idiag_dst, socket->id.idiag_dport);
+	*ret_flow = flow;
+	return 0;
+}
+
+int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret_subflow)
+{
+	const struct inet_diag_msg *socket;
+	struct diag_subflow subflow = {};
+	struct nests nests = {};
+	uint32_t flags;
+	int err = read_tcp(message, &socket, &nests);
+
+	if (err)
+		return err;
 	if (nests.mptcp)
 		mnl_attr_parse_nested(nests.mptcp, find_value, &nests);
 	subflow.token = read_number(&nests, MPTCP_SUBFLOW_ATTR_TOKEN_LOC, 4);
@@ -191,6 +227,16 @@ static int read_subflow(const struct nlmsghdr *message, void *arg)
 	return MNL_CB_OK;
 }
 
+static int read_flow(const struct nlmsghdr *message, void *arg)
+{
+	const struct dump *dump = arg;
+	struct diag_flow flow;
+
+	if (!diag_decode_flow(message, &flow))
+		dump->each_flow(dump->arg, &flow);
+	return MNL_CB_OK;
+}
+
 static int dump_family(struct mnl_socket *socket, uint8_t family, struct dump *dump)
 {
 	struct inet_diag_req_v2 *query;
@@ -208,6 +254,8 @@ static int dump_family(struct mnl_socket *socket, uint8_t family, struct dump *d
 		query->idiag_states |= 1 << TCP_SYN_SENT;
 		return genl_ask(socket, request, read_subflow, dump);
 	}
+	if (dump->each_flow)
+		return genl_ask(socket, request, read_flow, dump);
 	mnl_attr_put_u32(request, INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
 	return genl_ask(socket, request, read_socket, dump);
 }
@@ -334,4 +382,9 @@ int diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg)
 int diag_dump_subflows(void (*each)(void *arg, const struct diag_subflow *subflow), void *arg)
 {
 	return dump_all(&(struct dump){.each_subflow = each, .arg = arg});
+}
+
+int diag_dump_flows(void (*each)(void *arg, const struct diag_flow *flow), void *arg)
+{
+	return dump_all(&(struct dump){.each_flow = each, .arg = arg});
 }

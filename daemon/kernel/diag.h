@@ -27,7 +27,16 @@ struct diag_subflow {
 	uint64_t bytes_acked, bytes_received;
 };
 
-/* Decodes one message of a dump of TCP sockets. -ENODATA: no subflow; -EBADMSG. */
+struct diag_flow { /* plain TCP */
+	struct endpoint local, remote;
+	uint32_t uid; /* of the application */
+	uint64_t bytes_acked, bytes_received;
+};
+
+/* Decodes one message of a dump of TCP sockets. -ENODATA: a subflow; -EBADMSG. */
+int diag_decode_flow(const struct nlmsghdr *message, struct diag_flow *ret_flow);
+
+/* The same. -ENODATA: no subflow; -EBADMSG. */
 int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret_subflow);
 
 /*
@@ -58,5 +67,8 @@ int diag_find(uint32_t token, struct diag_conn *ret_conn);
 
 /* The same for every subflow that is established or being opened. Needs CAP_NET_ADMIN. */
 int diag_dump_subflows(void (*each)(void *arg, const struct diag_subflow *subflow), void *arg);
+
+/* The same for every established TCP socket that is no subflow. */
+int diag_dump_flows(void (*each)(void *arg, const struct diag_flow *flow), void *arg);
 
 #endif

@@ -113,3 +113,42 @@ def test_diag_sees_what_a_daemon_before_it_has_left(pair):
     app(f"send(s, {10 * MB})")
     app.wait_subflows(2)
     assert [step["threshold"] for step in pair.connection(daemon, app)["thresholds"]] == [20 * MB]
+
+
+def untreated(daemon):
+    return daemon.status().get("untreated", [])
+
+
+def test_plain_tcp_is_shown_and_never_touched(pair):
+    daemon = pair.serve(detect("diag", config(start=10, step=10, stop=1000, max_subflows=4)))
+    pair.sink()
+    mouse = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
+    mouse(f"send(s, {5 * MB})")
+    app = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
+    app(f"send(s, {20 * MB})")
+    ends = {pair.client.name, pair.server.name}
+    shown = wait_until(lambda: [e for e in [untreated(daemon)] if {f["namespace"] for f in e} == ends],
+                       "both ends of the flow are shown")[0]
+    assert len(shown) == 2, shown
+    at = {flow["namespace"]: flow for flow in shown}
+    assert at[pair.client.name]["local"].startswith(f"{pair.near.ip4}:")
+    assert at[pair.client.name]["remote"] == f"{pair.far.ip4}:7000"
+    assert at[pair.client.name]["bytes_sent"] >= 20 * MB
+    assert at[pair.server.name]["bytes_received"] >= 20 * MB
+    assert joins(pair) == 0
+    app.close()
+    wait_until(lambda: not [f for f in untreated(daemon) if f["namespace"] == pair.client.name],
+               "what has ended is not shown any more")
+
+
+def test_split_elephants_are_not_among_those_that_cannot_be(pair):
+    daemon = pair.serve(detect("diag", config(start=10, step=10, stop=1000, max_subflows=2)))
+    pair.sink()
+    plain = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
+    plain(f"send(s, {20 * MB})")
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app(f"send(s, {40 * MB})")
+    app.wait_subflows(2)
+    wait_until(lambda: len(untreated(daemon)) == 2, "the plain flow is shown")
+    port = plain("s.getsockname()[1]")
+    assert {f["local"].rpartition(":")[2] for f in untreated(daemon)} == {str(port), "7000"}

@@ -18,9 +18,11 @@ static void check(void *arg, const struct diag_conn *conn)
 static void decode(const struct nlmsghdr *message)
 {
 	struct diag_subflow subflow;
+	struct diag_flow flow;
 	struct diag_conn conn;
 
-	diag_decode_subflow(message, &subflow);
+	/* It is the one or the other, or nothing of both. */
+	FUZZ_CHECK(diag_decode_subflow(message, &subflow) || diag_decode_flow(message, &flow));
 	if (!diag_decode(message, &conn))
 		check(NULL, &conn);
 }

@@ -25,6 +25,10 @@ static const char status[] =
 	" \"reason\": \"Connection refused\", \"age_s\": 70, \"hold_s\": 530},"
 	" {\"namespace\": null, \"remote\": \"10.0.0.8:80\", \"in_a_row\": 1,"
 	" \"reason\": \"reset\", \"age_s\": 1, \"hold_s\": 0}],"
+	" \"untreated\": [{\"namespace\": \"own\", \"local\": \"10.0.0.1:50000\","
+	" \"remote\": \"10.0.0.7:80\", \"bytes_sent\": 100000000, \"bytes_received\": 5},"
+	" {\"namespace\": null, \"local\": \"10.0.0.3:1\", \"remote\": \"10.0.0.4:2\","
+	" \"bytes_sent\": 1, \"bytes_received\": 200000000}],"
 	" \"connections\": [{\"namespace\": \"own\", \"token\": 11, \"role\": null,"
 	" \"local\": \"10.0.0.1:40000\", \"remote\": \"[fd00::2]:5201\", \"bytes_sent\": 123456789,"
 	" \"bytes_received\": null, \"state\": \"served\", \"subflows\": [{\"local\": \"a\","
@@ -56,6 +60,9 @@ static void test_whole(void **state)
 	(void)state;
 	assert_int_equal(report_write(root, false, &text, why, sizeof(why)), 0);
 	says(text, "subflowd 0.1.0, pid 42, up 1 h 2 min");
+	says(text, "Elephants that cannot be treated\n"
+		   "  own  10.0.0.1:50000 -> 10.0.0.7:80  sent 100 MB, received 5 B\n"
+		   "  another host  10.0.0.3:1 -> 10.0.0.4:2  sent 1 B, received 200 MB\n");
 	says(text, "none (defaults)");
 	says(text, "one more subflow at 100 MB, then every 50 MB, none after 300 MB; at most 4");
 	says(text, "4 subflows asked for, half of them within 20 us\n");
@@ -138,7 +145,8 @@ static void test_wrong_types(void **state)
 
 static void test_missing(void **state)
 {
-	static const char *const keys[] = {"daemon", "namespaces", "refusing", "connections"};
+	static const char *const keys[] = {
+		"daemon", "namespaces", "refusing", "untreated", "connections"};
 
 	(void)state;
 	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

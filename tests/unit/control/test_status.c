@@ -46,6 +46,7 @@ struct scene {
 	struct monitor monitor;
 	struct scout_counters scout;
 	struct census census;
+	struct flows flows;
 	struct server server;
 	struct peer peer;
 	struct histogram create_us;
@@ -89,6 +90,7 @@ static int set_up(void **state)
 		.monitor = &scene->monitor,
 		.scout = &scene->scout,
 		.census = &scene->census,
+		.flows = &scene->flows,
 		.server = &scene->server,
 		.create_us = &scene->create_us};
 	*state = scene;
@@ -100,6 +102,7 @@ static int tear_down(void **state)
 	struct scene *scene = *state;
 
 	plan_done(&scene->plan);
+	flows_done(&scene->flows);
 	free(scene);
 	return 0;
 }
@@ -238,6 +241,44 @@ static void tells_of_destinations_that_refuse_joins(void **state)
 	json_object_put(root);
 }
 
+static void tells_of_elephants_that_cannot_be_treated(void **state)
+{
+	struct scene *scene = *state;
+	struct flow flow = {.key = {.netns = COOKIE,
+				    .local = at("10.0.0.1", 50000),
+				    .remote = at("10.0.0.2", 80)},
+		.bytes_sent = 123,
+		.bytes_received = 4,
+		.has_uid = true,
+		.uid = 1000};
+	struct json_object *root;
+
+	flows_note(&scene->flows, &flow);
+	flow.key.netns = 0;
+	flow.has_uid = false;
+	flows_note(&scene->flows, &flow);
+	scene->flows.refused = 13;
+	root = write_and_parse(scene);
+	assert_int_equal(json_object_array_length(at_path(root, "untreated")), 2);
+	assert_string_equal(text(root, "untreated.0.namespace"), "own");
+	assert_string_equal(text(root, "untreated.0.local"), "10.0.0.1:50000");
+	assert_string_equal(text(root, "untreated.0.remote"), "10.0.0.2:80");
+	assert_int_equal(number(root, "untreated.0.bytes_sent"), 123);
+	assert_int_equal(number(root, "untreated.0.bytes_received"), 4);
+	assert_null(at_path(root, "untreated.1.namespace"));
+	assert_int_equal(number(root, "daemon.counters.flows_refused"), 13);
+	json_object_put(root);
+
+	scene->peer = (struct peer){.uid = 1000};
+	root = write_and_parse(scene);
+	assert_int_equal(json_object_array_length(at_path(root, "untreated")), 1);
+	json_object_put(root);
+	scene->peer.uid = 1001;
+	root = write_and_parse(scene);
+	assert_int_equal(json_object_array_length(at_path(root, "untreated")), 0);
+	json_object_put(root);
+}
+
 /* One that the daemon never heard of, on a kernel that counts no bytes. */
 static void tells_of_a_stranger(void **state)
 {
@@ -326,6 +367,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tells_of_a_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			tells_of_destinations_that_refuse_joins, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			tells_of_elephants_that_cannot_be_treated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tells_of_a_stranger, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			tells_why_a_namespace_is_left_alone, set_up, tear_down),

@@ -171,6 +171,29 @@ static void decodes_what_a_subflow_has_carried(void **state)
 	assert_int_equal(subflow.bytes_received, 0);
 }
 
+static void tells_plain_tcp_from_subflows(void **state)
+{
+	struct nlmsghdr *header = message(buffers[0], AF_INET, 0, 0, 0);
+	unsigned char info[AT_TCP_BYTES_RECEIVED + 8] = {};
+	struct diag_flow flow = {};
+
+	(void)state;
+	assert_int_equal(
+		diag_decode_flow(subflow_message(buffers[1], sizeof(info)), &flow), -ENODATA);
+	put_u64(info, AT_TCP_BYTES_ACKED, 123456789012);
+	put_u64(info, AT_TCP_BYTES_RECEIVED, 345);
+	((struct inet_diag_msg *)mnl_nlmsg_get_payload(header))->idiag_uid = 1000;
+	mnl_attr_put(header, INET_DIAG_INFO, sizeof(info), info);
+	assert_int_equal(diag_decode_flow(header, &flow), 0);
+	assert_int_equal(flow.uid, 1000);
+	assert_int_equal(flow.bytes_acked, 123456789012);
+	assert_int_equal(flow.bytes_received, 345);
+	assert_int_equal(flow.local.port, 40000);
+	assert_int_equal(flow.remote.port, 80);
+	header->nlmsg_len = NLMSG_HDRLEN + sizeof(struct inet_diag_msg) - 1;
+	assert_int_equal(diag_decode_flow(header, &flow), -EBADMSG);
+}
+
 static void count(void *arg, const struct diag_conn *conn)
 {
 	unsigned int *tokens = arg;
@@ -248,6 +271,7 @@ int main(void)
 		cmocka_unit_test(what_is_no_connection_has_no_data),
 		cmocka_unit_test(bad_messages_are_refused),
 		cmocka_unit_test(decodes_what_a_subflow_has_carried),
+		cmocka_unit_test(tells_plain_tcp_from_subflows),
 		cmocka_unit_test(dumps_both_families),
 		cmocka_unit_test(a_kernel_without_diagnosis_says_so),
 		cmocka_unit_test(finds_one_by_its_token),
