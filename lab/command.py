@@ -178,6 +178,19 @@ def report(options):
     print(f"{len(results.valid(found))} runs: {options.output}")
 
 
+def model(options):
+    from lab import model as theory  # late: numpy takes long to load
+    for k in options.k or ():
+        if k < 4 or k % 2:
+            raise LabError(f"a fat-tree of k = {k} has nothing to choose: k is even, and 4 or more")
+    sizes = options.k or list(theory.SIZES)
+    print("goodput / that of a network without bottlenecks, random permutations, by max-min:")
+    print(f"{'':42}" + "".join(f"{f'k = {k}':>9}" for k in sizes))
+    for _, text, found in theory.table(sizes, options.seeds):
+        print(f"{text:42}" + "".join(f"{found[k]:9.3f}" for k in sizes))
+    print("assumed: " + ";\n         ".join(theory.ASSUMPTIONS))
+
+
 def list_all(_):
     for title, things in (("workloads", workloads.WORKLOADS), ("systems", systems.SYSTEMS)):
         print(title)
@@ -253,6 +266,10 @@ def parser():
                       help="directory of the benchmarks' JSON")
     verb.add_argument("-o", "--output", type=Path, default=build / "lab" / "report.html")
     verb.set_defaults(do=report)
+    verb = verbs.add_parser("model", help="fat-trees that no machine can emulate; needs no root")
+    verb.add_argument("--k", action="append", type=positive, help="may be repeated; 4, 8, 16 without")
+    verb.add_argument("--seeds", type=positive, default=5, help="how many (%(default)s)")
+    verb.set_defaults(do=model)
     verbs.add_parser("list", help="workloads, systems, topologies").set_defaults(do=list_all)
     return top
 

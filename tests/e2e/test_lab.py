@@ -96,6 +96,7 @@ def test_down_cleans_up_after_everything_was_killed(command):
     (["run", "stride1", "--fail", "2:explode:leaf0"], "die:NODE"),
     (["run", "stride1", "--fail", "2:die:spine0"], "the topology has no spine0"),
     (["run", "stride1", "--fail", "soon:notice"], "no time"),
+    (["model", "--k", "5"], "k is even"),
     (["report", "--results", "/nowhere"], "subflow-lab run"),
 ])
 def test_what_cannot_be_is_said_in_one_line(command, words, remedy):
@@ -117,6 +118,13 @@ def test_pictures(command):
     status, output, _ = command("draw", "leaf-spine", "--asymmetry", "spine0=10")
     lines = [e for e in ElementTree.fromstring(output).iter() if e.tag.endswith("line")]
     assert status == 0 and len(lines) == 2 * (16 + 16)
+
+
+def test_the_model_needs_nothing(command):
+    status, output, error = command("model", "--k", 4, "--seeds", 2)
+    rows = [line.split() for line in output.splitlines()]
+    assert status == 0 and ["one", "path", "by", "ECMP"] in [row[:4] for row in rows], error
+    assert "assumed:" in output
 
 
 def test_an_interrupted_run_keeps_what_it_has_and_goes_on(command):

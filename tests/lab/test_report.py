@@ -100,6 +100,17 @@ def test_what_was_decided_is_shown(tmp_path):
     assert text.count("<figure>") == 2, "over time and the map: one completion makes no curve"
 
 
+def test_the_model_stands_beside_the_emulation(tmp_path):
+    runs = [result("tcp", 1, "stride1", mean_mbps=48.0), result("tcp", 1, mean_mbps=24.0),
+            result("random4", 1, mean_mbps=36.0)]
+    report.write(runs, tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text()
+    row = re.search(r"<tr><td>4 subflows on random paths</td>.*?</tr>", text).group(0)
+    cells = re.findall(r'<td class="n">(.*?)</td>', row)
+    assert float(cells[0]) == pytest.approx(.86, abs=.05) and cells[3] == "0.75"
+    assert "without limit by its windows" in text, "assumptions stand beside the figures"
+
+
 def test_figures_are_those_of_the_results(tmp_path):
     runs = [result("tcp", 1, "stride1", mean_mbps=48.0),
             *[result("tcp", seed, mean_mbps=24.0 + seed) for seed in range(3)]]

@@ -1,0 +1,132 @@
+# SPDX-License-Identifier: MIT
+"""What a fat-tree carries in theory: max-min fairness among subflows, at sizes no machine emulates.
+
+A permutation (everybody sends to one and receives from one), all links alike. Each subflow is a TCP
+flow that gets its max-min fair share of its path; a connection gets the sum of its subflows. No
+round trips, no queues, no loss, no CPU: what is left is how paths are chosen.
+"""
+import numpy
+
+ASSUMPTIONS = (
+    "every flow is endless, and every subflow gets its max-min fair share at once",
+    "a connection takes what its subflows get, without limit by its windows",
+    "links are alike and lose nothing to headers; switches hash perfectly at random",
+    "paths are drawn for each connection by itself: nobody knows where the others are",
+)
+
+
+class Tree:
+    """A fat-tree's links as numbers. The path of a subflow is an aggregation router and a core."""
+
+    def __init__(self, k):
+        if k < 4 or k % 2:
+            raise ValueError(f"k = {k}: even, from 4")
+        self.k, self.half = k, k // 2
+        self.hosts = k * self.half ** 2
+
+    def links(self, sources, targets, up, core):
+        """[subflows][6] links passed, -1 for none; `core` is one of those above `up`."""
+        half, pod_hosts = self.half, self.half ** 2
+        edges = sources // half, targets // half
+        pods = sources // pod_hosts, targets // pod_hosts
+        far, near = edges[0] != edges[1], pods[0] == pods[1]
+        tier = self.hosts  # as many links in each tier and direction
+        columns = [sources, numpy.where(far, tier + edges[0] * half + up, -1)]
+        for place, pod in ((2, pods[0]), (3, pods[1])):
+            columns.append(numpy.where(~near, place * tier + (pod * half + up) * half + core, -1))
+        columns += [numpy.where(far, 4 * tier + edges[1] * half + up, -1), 5 * tier + targets]
+        return numpy.stack(columns, axis=1)
+
+
+def max_min(links, n_links):
+    """The rate of each subflow where every link carries 1."""
+    rates = numpy.zeros(len(links))
+    left, live = numpy.ones(n_links), numpy.arange(len(links))
+    while len(live):
+        passed = links[live]
+        is_real = passed >= 0
+        count = numpy.bincount(passed[is_real], minlength=n_links)
+        share = numpy.where(count > 0, left / numpy.maximum(count, 1), numpy.inf)
+        own = numpy.where(is_real, share[passed], numpy.inf).min(axis=1)
+        # A link is a bottleneck when none of its subflows is held up more elsewhere: all such
+        # are settled in one turn.
+        least = numpy.full(n_links, numpy.inf)
+        for column in range(links.shape[1]):
+            real = is_real[:, column]
+            numpy.minimum.at(least, passed[real, column], own[real])
+        is_bottleneck = (count > 0) & (least >= share * (1 - 1e-12))
+        is_settled = (is_real & is_bottleneck[passed]).any(axis=1)
+        rates[live[is_settled]] = own[is_settled]
+        done, amount = passed[is_settled], own[is_settled]
+        for column in range(links.shape[1]):
+            real = done[:, column] >= 0
+            left -= numpy.bincount(done[real, column], weights=amount[real], minlength=n_links)
+        left = numpy.maximum(left, 0)
+        live = live[~is_settled]
+    return rates
+
+
+def permutation(hosts, rng):
+    while True:
+        targets = rng.permutation(hosts)
+        if (targets != numpy.arange(hosts)).all():
+            return targets
+
+
+def random_paths(tree, subflows, rng):
+    """Any path, each time anew: as ports by lot, and as ECMP does with one subflow."""
+    shape = tree.hosts, subflows
+    return rng.integers(tree.half, size=shape), rng.integers(tree.half, size=shape)
+
+
+def ranks(rng, rows, columns, count):
+    """[rows][count] different numbers below `columns`, in any order."""
+    return numpy.argsort(rng.random((rows, columns)), axis=1)[:, :count]
+
+
+def distinct_paths(tree, subflows, rng):
+    """Different ones, whichever they are."""
+    chosen = ranks(rng, tree.hosts, tree.half ** 2, subflows)
+    return chosen // tree.half, chosen % tree.half
+
+
+def balanced_paths(tree, subflows, rng):
+    """Different ones, and as many over each aggregation router."""
+    turns = -(-subflows // tree.half)
+    order = ranks(rng, tree.hosts, tree.half, tree.half)
+    up = numpy.tile(order, (1, turns))[:, :subflows]
+    cores = numpy.stack([ranks(rng, tree.hosts, tree.half, turns) for _ in range(tree.half)], axis=1)
+    turn = numpy.arange(subflows) // tree.half
+    return up, numpy.take_along_axis(
+        cores.reshape(tree.hosts, -1), up * turns + turn[None, :], axis=1)
+
+
+SIZES = (4, 8, 16)
+# (name, about, subflows, how paths are chosen)
+CHOICES = (
+    ("tcp", "one path by ECMP", 1, random_paths),
+    ("random4", "4 subflows on random paths", 4, random_paths),
+    ("random8", "8 subflows on random paths", 8, random_paths),
+    ("distinct4", "4 different paths", 4, distinct_paths),
+    ("subflow", "4 different paths, balanced at each tier", 4, balanced_paths),
+    ("distinct8", "8 different paths", 8, distinct_paths),
+    ("balanced8", "8 different paths, balanced at each tier", 8, balanced_paths),
+)
+
+
+def goodput(k, subflows, choose, seed):
+    """Mean rate of a host / that of its link, one permutation."""
+    tree, rng = Tree(k), numpy.random.default_rng(seed)
+    targets = permutation(tree.hosts, rng)
+    subflows = min(subflows, tree.half ** 2) if choose is not random_paths else subflows
+    up, core = choose(tree, subflows, rng)
+    sources = numpy.repeat(numpy.arange(tree.hosts), subflows)
+    links = tree.links(sources, numpy.repeat(targets, subflows), up.ravel(), core.ravel())
+    return float(max_min(links, 6 * tree.hosts).sum() / tree.hosts)
+
+
+def table(sizes, seeds=5):
+    """[(name, about, {k: mean over the seeds})]."""
+    return [(name, about, {k: sum(goodput(k, subflows, choose, seed) for seed in range(seeds)) / seeds
+                           for k in sizes})
+            for name, about, subflows, choose in CHOICES]

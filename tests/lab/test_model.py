@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+"""The model: what max-min is, what paths are, and the figures that theory is known for."""
+import numpy
+import pytest
+from lab import fabric, model
+
+
+def rates(links, n_links):
+    return model.max_min(numpy.array(links), n_links).tolist()
+
+
+def test_max_min():
+    assert rates([[0, -1], [0, -1]], 1) == [.5, .5]
+    # Three on link 0, one of them over link 1 with a fourth: that one gets what is left there.
+    found = rates([[0, -1], [0, -1], [0, 1], [1, -1]], 2)
+    assert found == pytest.approx([1 / 3, 1 / 3, 1 / 3, 2 / 3])
+    assert rates([[-1, 2], [1, -1]], 3) == [1, 1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_nobody_can_have_more_without_another_having_less(seed):
+    rng = numpy.random.default_rng(seed)
+    links = rng.integers(-1, 12, size=(60, 4))
+    links[:, 0] = rng.integers(12, size=60)
+    links = numpy.array([[link if link not in row[:i] else -1 for i, link in enumerate(row)]
+                         for row in links.tolist()])
+    found = model.max_min(links, 12)
+    loads = [sum(r for r, row in zip(found, links) if link in row) for link in range(12)]
+    assert max(loads) < 1 + 1e-9
+    for rate, row in zip(found, links):
+        full = [link for link in row if link >= 0 and loads[link] > 1 - 1e-9]
+        assert any(rate >= max(r for r, other in zip(found, links) if link in other) - 1e-9
+                   for link in full), "each is among the fastest of a full link"
+
+
+def test_paths_are_those_of_the_topology():
+    """The same number of links on the way as the lab's fat-tree has, for every pair."""
+    topology, tree = fabric.fat_tree_topology(4, 50), model.Tree(4)
+    sources, targets = numpy.repeat(numpy.arange(16), 16), numpy.tile(numpy.arange(16), 16)
+    zero = numpy.zeros(256, dtype=int)
+    for source, target, row in zip(sources, targets, tree.links(sources, targets, zero, zero)):
+        if source == target:
+            continue
+        here, hops = topology.neighbours(topology.hosts[source])[0], 1
+        while f"host{target}" not in topology.neighbours(here):
+            here, hops = topology.next_hops(f"host{target}")[here][0], hops + 1
+        assert (row >= 0).sum() == hops + 1
+    assert tree.links(sources, targets, zero, zero).max() < 6 * tree.hosts
+
+
+@pytest.mark.parametrize("choose", [model.distinct_paths, model.balanced_paths])
+def test_chosen_paths_differ(choose):
+    tree = model.Tree(8)
+    up, core = choose(tree, 8, numpy.random.default_rng(1))
+    assert all(len(set(zip(*pair))) == 8 for pair in zip(up.tolist(), core.tolist()))
+    if choose is model.balanced_paths:
+        assert all(sorted(row) == [0, 0, 1, 1, 2, 2, 3, 3] for row in up.tolist())
+
+
+@pytest.mark.parametrize("k, name, expected", [
+    (4, "tcp", .596), (4, "random4", .859), (4, "random8", .941), (4, "subflow", 1),
+    (8, "random8", .886), (8, "distinct8", .926), (8, "balanced8", .965)])
+def test_figures_of_theory(k, name, expected):
+    (found,) = [(subflows, choose) for n, _, subflows, choose in model.CHOICES if n == name]
+    shares = [model.goodput(k, *found, seed) for seed in range(200 if k == 4 else 8)]
+    assert sum(shares) / len(shares) == pytest.approx(expected, abs=.015)
+
+
+def test_a_tree_without_a_choice():
+    with pytest.raises(ValueError, match="even, from 4"):
+        model.Tree(2)
