@@ -15,6 +15,7 @@ struct verb {
 
 extern const struct verb status_verb;
 extern const struct verb explain_verb;
+extern const struct verb paths_verb;
 extern const struct verb watch_verb;
 extern const struct verb add_verb;
 extern const struct verb remove_verb;

@@ -11,6 +11,7 @@ enum { EXIT_USAGE = 2 };
 static const struct verb *const verbs[] = {
 	&status_verb,
 	&explain_verb,
+	&paths_verb,
 	&watch_verb,
 	&add_verb,
 	&remove_verb,

@@ -27,24 +27,33 @@ static int parse_timeout(const char *text, int *ret_ms)
 	return 0;
 }
 
-int question_ask(
-	const struct verb *verb, const struct question *question, struct json_object **ret_root)
+int question_send(const struct verb *verb, const struct question *question, const char *request,
+	struct json_object **ret_root)
 {
 	char why[512] = "out of memory", *answer;
-	struct json_object *root = NULL;
 	size_t len;
 	int r;
 
-	r = control_ask(question->socket, "status\n", question->timeout_ms, &answer, &len);
+	r = control_ask(question->socket, request, question->timeout_ms, &answer, &len);
 	if (r < 0) {
 		control_explain(r, question->socket, question->timeout_ms, why, sizeof(why));
 		return question_fail(verb, why);
 	}
-	r = answer_parse(answer, len, &root, why, sizeof(why));
+	r = answer_parse(answer, len, ret_root, why, sizeof(why));
 	free(answer);
-	if (r == 0)
-		r = answer_select(root, &question->filter, why, sizeof(why));
-	if (r == 0) {
+	return r ? question_fail(verb, why) : 0;
+}
+
+int question_ask(
+	const struct verb *verb, const struct question *question, struct json_object **ret_root)
+{
+	char why[512] = "out of memory";
+	struct json_object *root;
+	int status = question_send(verb, question, "status\n", &root);
+
+	if (status)
+		return status;
+	if (!answer_select(root, &question->filter, why, sizeof(why))) {
 		*ret_root = root;
 		return 0;
 	}

@@ -39,6 +39,10 @@ void question_done(struct question *question);
 int question_ask(
 	const struct verb *verb, const struct question *question, struct json_object **ret_root);
 
+/* Sends the line @request instead, and leaves its answer whole. */
+int question_send(const struct verb *verb, const struct question *question, const char *request,
+	struct json_object **ret_root);
+
 /* Prints why the verb failed; 1, its exit status. */
 int question_fail(const struct verb *verb, const char *why);
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "base/service.h"
+#include "control/paths.h"
 #include "control/request.h"
 #include "control/server.h"
 #include "control/status.h"
@@ -906,6 +907,8 @@ static char *answer_request(
 		return status_write_error(why);
 	if (command.kind == COMMAND_STATUS)
 		return status_write(&view);
+	if (command.kind == COMMAND_PATHS)
+		return paths_write(peer, &daemon->plan, &daemon->served);
 	if (command.kind == COMMAND_WATCH)
 		return begin_watch(daemon, peer, ret_stays);
 	return change(daemon, peer, &command);

@@ -62,7 +62,7 @@ class Daemon:
     def check(self):
         """LabError when it is no longer there."""
         if self.process.poll() is not None:
-            raise LabError(f"subflowd ended by itself ({self.process.returncode})")
+            raise LabError(f"subflowd ended by itself ({self.process.returncode}): {self.tail(1)}")
 
     def status(self):
         """What `subflow status --json` prints; {} when there is no answer."""

@@ -26,6 +26,7 @@ static const struct {
 	bool is_about_connection;
 } commands[] = {
 	{"status", COMMAND_STATUS, false},
+	{"paths", COMMAND_PATHS, false},
 	{"watch", COMMAND_WATCH, false},
 	{"add", COMMAND_ADD, true},
 	{"remove", COMMAND_REMOVE, true},
@@ -105,7 +106,8 @@ int request_parse(char *line, struct command *ret_command, const char **ret_why)
 			break;
 	}
 	if (i == sizeof(commands) / sizeof(*commands)) {
-		*ret_why = "unknown request; there are: status, watch, add, remove, set, reload";
+		*ret_why = "unknown request; there are: status, paths, watch, add, remove, set, "
+			   "reload";
 		return -EINVAL;
 	}
 	command.kind = commands[i].kind;

@@ -15,6 +15,7 @@ struct request {
 
 enum command_kind {
 	COMMAND_STATUS,
+	COMMAND_PATHS,
 	COMMAND_WATCH,
 	/* of operators */
 	COMMAND_ADD,    /* namespace_name, token, count */

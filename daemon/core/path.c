@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
 
 #define MAPS_MAX     1024
 #define PREFIXES_MAX 1024
@@ -74,6 +75,13 @@ struct in6_addr path_address(const struct endpoint *endpoint)
 		return endpoint->v6;
 	memcpy(&address.s6_addr[12], &endpoint->v4, sizeof(endpoint->v4));
 	return address;
+}
+
+struct endpoint path_endpoint(const struct in6_addr *address, uint16_t port)
+{
+	struct endpoint endpoint = {.family = AF_INET6, .port = port, .v6 = *address};
+
+	return endpoint_unmap(&endpoint);
 }
 
 struct path_key path_key_of(
@@ -394,6 +402,24 @@ unsigned int path_flows_enough(unsigned int paths)
 unsigned int path_flows_sure(unsigned int paths)
 {
 	return count_flows(paths, MISS_SURE);
+}
+
+double path_missed(const struct path_map *map)
+{
+	unsigned int flows, paths, ports;
+	double missed = 0, tier_missed;
+
+	path_count(map, map->depth, &flows);
+	if (!map->depth || !flows)
+		return 1;
+	for (unsigned int tier = 0; tier <= map->depth; tier++) {
+		paths = path_count(map, tier, &ports);
+		tier_missed = paths ? paths + 1 : 0;
+		for (unsigned int i = 0; i < flows; i++)
+			tier_missed *= (double)paths / (paths + 1);
+		missed = MAX(missed, tier_missed);
+	}
+	return MIN(missed, 1);
 }
 
 const char *path_router_text(

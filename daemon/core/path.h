@@ -114,6 +114,7 @@ void path_table_forget(struct path_table *table, uint64_t netns);
 struct path_key path_key_of(
 	uint64_t netns, const struct endpoint *local, const struct endpoint *remote);
 struct in6_addr path_address(const struct endpoint *endpoint);
+struct endpoint path_endpoint(const struct in6_addr *address, uint16_t port);
 
 struct path_map *path_map_find(struct path_table *table, const struct path_key *key);
 
@@ -167,6 +168,12 @@ unsigned int path_flows_enough(unsigned int paths);
  * the map lives; the probes are spent where it would have made a difference.
  */
 unsigned int path_flows_sure(unsigned int paths);
+
+/*
+ * The probability that one more way, as likely as each of those that were seen, was
+ * missed by as many flows as were seen; 1 where nothing was.
+ */
+double path_missed(const struct path_map *map);
 
 /* "10.0.1.2", "fd00::1"; of tier 0 "device 3". Returns @text. */
 const char *path_router_text(

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Subflows on paths of their own: what the product chose, against what the routers say."""
 import collections
+import json
+import subprocess
 
 import pytest
 from conftest import BUILD
@@ -159,3 +161,33 @@ def test_nothing_is_sent_to_where_it_may_not():
         scene.spread(app, 3)
         assert scene.counters()["probes"] == 0
         assert "probe_prefixes" in scene.status(app)["unplaced"]
+
+
+def paths(scene, *arguments):
+    run = subprocess.run([scene.daemon.cli, "paths", *arguments], env=scene.daemon.environment,
+                         capture_output=True, text=True)
+    return run.returncode, run.stdout, run.stderr
+
+
+def test_the_paths_to_a_destination_are_shown():
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab)
+        app = scene.connect()
+        assert paths(scene)[0] == 1, "nobody has asked for any yet"
+        scene.spread(app, 4)
+        # The last subflow may be there before the survey has seen flows enough.
+        wait_until(lambda: '"state": "known"' in paths(scene, "--json")[1], "the paths are known")
+        status, text, _ = paths(scene, scene.target.ip4, "--json")
+        (shown,) = json.loads(text)["paths"]
+        assert (status, shown["remote"]) == (0, f"{scene.target.ip4}:{PORT}")
+        assert shown["missed"] <= .01
+        assert [way["load"] for way in shown["ways"]] == [1] * 4
+        for way in shown["ways"]:
+            labels = tuple(scene.label_of(address) for address in way["routers"])
+            assert {scene.routers(port)[:2] for port in way["ports"]} == {labels}
+        before = scene.counters()["probes"]
+        text = paths(scene, f"{app.connid():08x}")[1]
+        assert f": {scene.source.ip4} to {scene.target.ip4}:{PORT}: 4 paths" in text
+        assert text.count(f"of {app.connid():08x}") == 4
+        assert "no paths are known" in paths(scene, "10.99.0.1")[2]
+        assert scene.counters()["probes"] == before, "nothing is sent to show them"

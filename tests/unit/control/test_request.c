@@ -88,6 +88,8 @@ static void knows_its_commands(void **state)
 	(void)state;
 	assert_int_equal(parse("status", &command), 0);
 	assert_int_equal(command.kind, COMMAND_STATUS);
+	assert_int_equal(parse("paths", &command), 0);
+	assert_int_equal(command.kind, COMMAND_PATHS);
 	assert_int_equal(parse("watch", &command), 0);
 	assert_int_equal(command.kind, COMMAND_WATCH);
 	assert_int_equal(parse(" reload ", &command), 0);
