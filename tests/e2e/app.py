@@ -10,7 +10,7 @@ from lab.netns import wait_until
 
 MPTCP = 262
 TCP = socket.IPPROTO_TCP
-ENABLE, ADD, REMOVE, SUBFLOWS, CONNID = range(10002, 10007)
+ENABLE, ADD, REMOVE, SUBFLOWS, CONNID, NDIFFPORTS, BACKUP = range(10002, 10009)
 NOBODY = 65534
 # Python's getsockopt takes no larger buffer; room for 18 pairs of 56 bytes.
 BUFFER = 1024
@@ -128,6 +128,24 @@ class App:
     def stop(self):
         self.process.stdin.close()
         self.process.wait(10)
+
+
+def packed(*addresses):
+    """The value of ADD and REMOVE for local addresses: a host alone, or (host, port)."""
+    return b"".join(map(_sockaddr, addresses))
+
+
+def backup(address, is_backup):
+    """The value of BACKUP: struct tcp_multipath_backup."""
+    return _sockaddr(address).ljust(PAIR // 2, b"\0") + struct.pack("=I", is_backup)
+
+
+def _sockaddr(address):
+    host, port = (address, 0) if isinstance(address, str) else address
+    if ":" in host:
+        return struct.pack("=H2s4x16s4x", socket.AF_INET6, struct.pack("!H", port),
+                           socket.inet_pton(socket.AF_INET6, host))
+    return struct.pack("=H2s4s8x", socket.AF_INET, struct.pack("!H", port), socket.inet_aton(host))
 
 
 def _endpoint(data):

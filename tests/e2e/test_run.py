@@ -5,6 +5,7 @@ import json
 import subprocess
 
 import pytest
+from app import packed
 
 PROGRAM = """
 import json, socket, struct, sys, time
@@ -40,6 +41,13 @@ def run(lab, steps, want):
     return json.loads(output)
 
 
+def local_hosts(lab):
+    """Where the program's subflows came from, as its server knows it: it has ended by now."""
+    (connection,) = [c for c in lab.daemon.status()["connections"]
+                     if c["role"] == "server" and c["namespace"] == lab.server.name]
+    return {s["remote"].rpartition(":")[0] for s in connection["subflows"]}
+
+
 @pytest.mark.parametrize("steps", ["set(ENABLE, 1); set(ADD, 3); set(ENABLE, 1)",
                                    "set(ENABLE, 0); set(ENABLE, 1); set(ADD, 3)"])
 def test_requests_survive_enable(served, steps):
@@ -53,6 +61,15 @@ def test_enable_off_is_refused_where_requests_would_be_lost(served, request_):
     said, protocol, have = run(served, f"{request_}; set(ENABLE, 0); set(ENABLE, 1)", 4)
     assert said[-2:] == [errno.EOPNOTSUPP, 0] and set(said[:-2]) == {0}
     assert (protocol, have) == (262, 4)
+
+
+def test_enable_off_is_refused_where_a_list_of_addresses_would_be_lost(served):
+    served.sink()
+    other = served.near.ip4.rpartition(".")[0] + ".99"
+    served.client.ip(f"address add {other}/24 dev {served.near.device}")
+    steps = f"set(ADD, {packed(other, other)!r}); set(ENABLE, 0); set(ENABLE, 1)"
+    assert run(served, steps, 2) == [[0, errno.EOPNOTSUPP, 0], 262, 2]
+    assert local_hosts(served) == {other}
 
 
 def test_requests_are_refused_once_it_is_off(served):
@@ -69,9 +86,7 @@ def test_a_bound_socket_with_enable_uses_the_address_that_it_is_bound_to(served)
     served.client.ip(f"address add {other}/24 dev {served.near.device}")
     steps = f"set(ENABLE, 0); s.bind(({other!r}, 0)); set(ENABLE, 1); set(ADD, 3)"
     assert run(served, steps, 4) == [[0, 0, 0], 262, 4]
-    (connection,) = [c for c in served.daemon.status()["connections"]
-                     if c["role"] == "server" and c["namespace"] == served.server.name]
-    assert {s["remote"].rpartition(":")[0] for s in connection["subflows"]} == {other}
+    assert local_hosts(served) == {other}
 
 
 def test_enable_goes_both_ways_after_a_refused_connect(served):
