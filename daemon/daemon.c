@@ -135,8 +135,39 @@ static void answer(
 	plan_hear(&daemon->plan, &event);
 }
 
+/* The device of a connection's link-local address, which means nothing without. */
+struct device_search {
+	uint32_t token;
+	struct endpoint local;
+	uint32_t device; /* 0: not found */
+};
+
+static void find_device(void *arg, const struct diag_subflow *subflow)
+{
+	struct device_search *search = arg;
+
+	if (subflow->token == search->token &&
+		endpoint_is_same_address(&subflow->local, &search->local))
+		search->device = subflow->device;
+}
+
+static uint32_t device_of(struct daemon *daemon, const struct action *action)
+{
+	struct device_search search = {.token = action->key.token, .local = action->local};
+	const struct served_netns *netns = served_find(&daemon->served, action->key.netns);
+
+	if (!endpoint_is_link_local(&action->local) || !netns ||
+		netns_enter(netns->path, netns->cookie))
+		return 0;
+	diag_dump_subflows(find_device, &search);
+	if (*netns->path)
+		netns_leave();
+	return search.device;
+}
+
 static void create(struct daemon *daemon, struct action action)
 {
+	uint32_t device = device_of(daemon, &action);
 	int err = open_hand(daemon, action.key.netns);
 
 	/* Up to the command: what the kernel does with it is the handshake's time, not ours. */
@@ -144,7 +175,7 @@ static void create(struct daemon *daemon, struct action action)
 		histogram_add(&daemon->create_us, (loop_now_ns() - action.cause_ns) / 1000);
 	if (!err)
 		err = pm_create(daemon->hand, &daemon->family, action.key.token, &action.local,
-			&action.remote, action.id);
+			&action.remote, action.id, device);
 	if (err)
 		log_debug("SUBFLOW_CREATE token %08x: %s", action.key.token, strerror(-err));
 	answer(daemon, &action, EVENT_CREATE_DONE, err);

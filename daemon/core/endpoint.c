@@ -20,6 +20,11 @@ bool endpoint_is_equal(const struct endpoint *a, const struct endpoint *b)
 	return a->port == b->port && endpoint_is_same_address(a, b);
 }
 
+bool endpoint_is_link_local(const struct endpoint *endpoint)
+{
+	return endpoint->family == AF_INET6 && IN6_IS_ADDR_LINKLOCAL(&endpoint->v6);
+}
+
 struct endpoint endpoint_unmap(const struct endpoint *endpoint)
 {
 	struct endpoint plain = {.family = AF_INET, .port = endpoint->port};

@@ -24,6 +24,9 @@ bool endpoint_is_equal(const struct endpoint *a, const struct endpoint *b);
 /* Whether the addresses agree, whatever the ports. */
 bool endpoint_is_same_address(const struct endpoint *a, const struct endpoint *b);
 
+/* Whether the address says nothing without a device (RFC 4291, 2.5.6). */
+bool endpoint_is_link_local(const struct endpoint *endpoint);
+
 /* An IPv4 endpoint for a v4-mapped one, any other as it is. */
 struct endpoint endpoint_unmap(const struct endpoint *endpoint);
 

@@ -411,9 +411,12 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 			conn_say(conn, "no more subflows: its network namespace has no name to "
 				       "enter it by");
 		else
-			conn_say(conn, "the kernel opened no subflow from %s to %s: %s",
+			conn_say(conn, "the kernel opened no subflow from %s to %s: %s%s",
 				endpoint_text(&subflow->local, local),
-				endpoint_text(&subflow->remote, remote), strerror(event->error));
+				endpoint_text(&subflow->remote, remote), strerror(event->error),
+				event->error == EINVAL && endpoint_is_link_local(&subflow->local)
+					? "; it takes no device for a link-local address"
+					: "");
 		news_add_subflow(&plan->news, NEWS_SUBFLOW_FAILED, conn, subflow, conn->why);
 	}
 	remove_subflow(plan, conn, subflow);

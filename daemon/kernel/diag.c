@@ -197,6 +197,7 @@ int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret
 	flags = read_number(&nests, MPTCP_SUBFLOW_ATTR_FLAGS, 4);
 	subflow.is_server = !(flags & (MPTCP_SUBFLOW_FLAG_MCAP_LOC | MPTCP_SUBFLOW_FLAG_JOIN_LOC));
 	subflow.is_opening = socket->idiag_state == TCP_SYN_SENT;
+	subflow.device = socket->id.idiag_if;
 	subflow.bytes_acked = read_bytes(nests.info, AT_BYTES_ACKED);
 	subflow.bytes_received = read_bytes(nests.info, AT_BYTES_RECEIVED);
 	read_endpoint(

@@ -24,6 +24,7 @@ struct diag_subflow {
 	uint8_t id;      /* address id, of the local address */
 	bool is_server;  /* its connection, or the join, came from the peer */
 	bool is_opening; /* its SYN is not answered yet */
+	uint32_t device; /* the index of the one that it is bound to; 0: none */
 	uint64_t bytes_acked, bytes_received;
 };
 

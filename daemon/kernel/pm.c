@@ -28,7 +28,7 @@ int pm_resolve(struct genl_family *ret_family)
 
 /* Ports are host byte order in commands and big endian in events. */
 static void put_endpoint(struct nlmsghdr *request, uint16_t type, const struct endpoint *endpoint,
-	int id, uint32_t flags)
+	int id, uint32_t flags, uint32_t device)
 {
 	struct nlattr *nest = mnl_attr_nest_start(request, type);
 
@@ -45,19 +45,21 @@ static void put_endpoint(struct nlmsghdr *request, uint16_t type, const struct e
 		mnl_attr_put_u8(request, MPTCP_PM_ADDR_ATTR_ID, id);
 	if (flags)
 		mnl_attr_put_u32(request, MPTCP_PM_ADDR_ATTR_FLAGS, flags);
+	if (device)
+		mnl_attr_put_u32(request, MPTCP_PM_ADDR_ATTR_IF_IDX, device);
 	mnl_attr_nest_end(request, nest);
 }
 
 int pm_create(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
-	const struct endpoint *local, const struct endpoint *remote, uint8_t id)
+	const struct endpoint *local, const struct endpoint *remote, uint8_t id, uint32_t device)
 {
 	char buffer[GENL_BUFFER_BYTES];
 	struct nlmsghdr *request =
 		genl_begin(buffer, family, MPTCP_PM_CMD_SUBFLOW_CREATE, NLM_F_ACK);
 
 	mnl_attr_put_u32(request, MPTCP_PM_ATTR_TOKEN, token);
-	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, id, 0);
-	put_endpoint(request, MPTCP_PM_ATTR_ADDR_REMOTE, remote, -1, 0);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, id, 0, device);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR_REMOTE, remote, -1, 0, 0);
 	return genl_ask(socket, request, NULL, NULL);
 }
 
@@ -69,8 +71,8 @@ int pm_destroy(struct mnl_socket *socket, const struct genl_family *family, uint
 		genl_begin(buffer, family, MPTCP_PM_CMD_SUBFLOW_DESTROY, NLM_F_ACK);
 
 	mnl_attr_put_u32(request, MPTCP_PM_ATTR_TOKEN, token);
-	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, -1, 0);
-	put_endpoint(request, MPTCP_PM_ATTR_ADDR_REMOTE, remote, -1, 0);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, -1, 0, 0);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR_REMOTE, remote, -1, 0, 0);
 	return genl_ask(socket, request, NULL, NULL);
 }
 
@@ -81,7 +83,7 @@ int pm_announce(struct mnl_socket *socket, const struct genl_family *family, uin
 	struct nlmsghdr *request = genl_begin(buffer, family, MPTCP_PM_CMD_ANNOUNCE, NLM_F_ACK);
 
 	mnl_attr_put_u32(request, MPTCP_PM_ATTR_TOKEN, token);
-	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, id, MPTCP_PM_ADDR_FLAG_SIGNAL);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, id, MPTCP_PM_ADDR_FLAG_SIGNAL, 0);
 	return genl_ask(socket, request, NULL, NULL);
 }
 

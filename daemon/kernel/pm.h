@@ -16,14 +16,15 @@ int pm_resolve(struct genl_family *ret_family);
 
 /*
  * Opens one more subflow of the connection @token (MPTCP_PM_CMD_SUBFLOW_CREATE).
- * @local->port 0: the kernel chooses. Returns once the SYN is sent.
+ * @local->port 0: the kernel chooses; @device 0: by its routes. Returns once the SYN is sent.
  * -ENOTCONN     not fully established yet
  * -EADDRINUSE   the port is taken
  * -EINVAL       no such connection, or it is not in userspace mode, or
- *               (address, port) and id disagree with an earlier use
+ *               (address, port) and id disagree with an earlier use, or an address is
+ *               link-local and @device is 0, or not heeded by the kernel
  */
 int pm_create(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
-	const struct endpoint *local, const struct endpoint *remote, uint8_t id);
+	const struct endpoint *local, const struct endpoint *remote, uint8_t id, uint32_t device);
 
 /*
  * Whether the connection @token is ours to change. -EINVAL: it is not in userspace mode, or there

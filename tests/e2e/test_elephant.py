@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The elephant rule on real transfers: when subflows come, and when no more do."""
+import os
 import socket
 import subprocess
 
@@ -47,6 +48,32 @@ def test_defaults_are_those_of_the_paper(pair):
     counters = daemon.status()["daemon"]["counters"]
     assert counters["elephants"] == counters["creates"] == 3
     assert counters["thresholds"] == 4, "one record per threshold crossed: 100, 150, 200 and 250 MB"
+
+
+def test_an_elephant_between_link_local_addresses(pair):
+    """They mean nothing without the device of the first subflow, here one of two that have them.
+    Where a kernel does not take it, status says why there is no subflow."""
+    pair.veth(pair.client, pair.server, device_a="other", device_b="other")
+    for device in (pair.near.device, "other"):
+        pair.client.ip(f"address add fe80::1/64 dev {device} nodad")
+    for device in (pair.far.device, "other"):
+        pair.server.ip(f"address add fe80::2/64 dev {device} nodad")
+    daemon = pair.serve(config(start=5, step=5, stop=15, max_subflows=3))
+    pair.sink(family=socket.AF_INET6)
+    app = pair.app(pair.client).open(socket.AF_INET6)
+    app("s.connect(('fe80::2', 7000, 0, socket.if_nametoindex('other')))")
+    app("s.send(b'x')")
+    app(f"send(s, {20 * MB})")
+
+    def is_refused():
+        return "link-local" in pair.connection(daemon, app)["decision"]
+
+    wait_until(lambda: len(app.subflows()) == 3 or is_refused(), "it is split, or it is said why not")
+    # Kernels that have this sysctl take the device.
+    if pair.client.inside(os.path.exists, "/proc/sys/net/mptcp/path_manager"):
+        assert len(app.subflows()) == 3
+    flows = pair.client.run(["ss", "-Htn", "state", "established", "dst", "[fe80::2]"]).splitlines()
+    assert all("[fe80::1]%other:" in flow for flow in flows), flows
 
 
 def test_stop_binds_before_max_subflows(pair):

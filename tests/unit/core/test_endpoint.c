@@ -96,6 +96,20 @@ static void compares_what_belongs_to_the_family(void **state)
 	assert_false(endpoint_is_same_address(&a, &b));
 }
 
+static void only_fe80_10_is_link_local(void **state)
+{
+	struct endpoint first = make(AF_INET6, "fe80::1", 80),
+			v4 = make(AF_INET, "169.254.0.1", 80);
+	struct endpoint last = make(AF_INET6, "febf:ffff::1", 80);
+	struct endpoint before = make(AF_INET6, "fe7f::1", 80);
+	struct endpoint after = make(AF_INET6, "fec0::1", 80);
+
+	(void)state;
+	assert_true(endpoint_is_link_local(&first) && endpoint_is_link_local(&last));
+	assert_false(endpoint_is_link_local(&before) || endpoint_is_link_local(&after));
+	assert_false(endpoint_is_link_local(&v4));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -104,6 +118,7 @@ int main(void)
 		cmocka_unit_test(the_longest_text_fits),
 		cmocka_unit_test(compares_address_and_port),
 		cmocka_unit_test(compares_what_belongs_to_the_family),
+		cmocka_unit_test(only_fe80_10_is_link_local),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* CREATE that fails: tried again for what may pass, with growing pauses, then given up. */
+#include <arpa/inet.h>
 #include <errno.h>
 #include <string.h>
 
@@ -49,6 +50,25 @@ static void gives_the_rest_up_at_once(void **state)
 	assert_string_equal(play_conn(play)->why,
 		"the kernel opened no subflow from 10.0.0.1:0 to 10.0.0.2:80: "
 		"Cannot assign requested address");
+}
+
+/* It would have to take the device with the command. */
+static void says_what_a_link_local_address_lacks(void **state)
+{
+	struct play *play = *state;
+	struct endpoint local = {.family = AF_INET6, .port = LOCAL_PORT};
+	struct endpoint remote = {.family = AF_INET6, .port = 80};
+
+	inet_pton(AF_INET6, "fe80::1", &local.v6);
+	inet_pton(AF_INET6, "fe80::2", &remote.v6);
+	play->create_error = EINVAL;
+	play_hear(play, (struct event){.kind = EVENT_CREATED, .local = local, .remote = remote});
+	play_hear(
+		play, (struct event){.kind = EVENT_ESTABLISHED, .local = local, .remote = remote});
+	play_intent(play, 1, 0);
+	assert_string_equal(play_conn(play)->why,
+		"the kernel opened no subflow from [fe80::1]:0 to [fe80::2]:80: Invalid argument; "
+		"it takes no device for a link-local address");
 }
 
 static void pauses_double_up_to_the_last_try(void **state)
@@ -182,6 +202,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(retries_what_may_pass),
 		TEST(gives_the_rest_up_at_once),
+		TEST(says_what_a_link_local_address_lacks),
 		TEST(pauses_double_up_to_the_last_try),
 		TEST(those_of_one_call_share_the_tries),
 		TEST(the_next_request_is_tried_anew),

@@ -163,6 +163,7 @@ static void decodes_what_a_subflow_has_carried(void **state)
 	assert_int_equal(subflow.token, TOKEN);
 	assert_int_equal(subflow.bytes_acked, 123456789012);
 	assert_int_equal(subflow.bytes_received, 345);
+	assert_int_equal(subflow.device, 0);
 
 	assert_int_equal(diag_decode_subflow(
 				 subflow_message(buffers[0], AT_TCP_BYTES_RECEIVED + 7), &subflow),
@@ -192,6 +193,18 @@ static void tells_plain_tcp_from_subflows(void **state)
 	assert_int_equal(flow.remote.port, 80);
 	header->nlmsg_len = NLMSG_HDRLEN + sizeof(struct inet_diag_msg) - 1;
 	assert_int_equal(diag_decode_flow(header, &flow), -EBADMSG);
+}
+
+static void decodes_the_device_of_a_subflow(void **state)
+{
+	struct nlmsghdr *header = subflow_message(buffers[0], 0);
+	struct inet_diag_msg *socket = mnl_nlmsg_get_payload(header);
+	struct diag_subflow subflow = {};
+
+	(void)state;
+	socket->id.idiag_if = 7;
+	assert_int_equal(diag_decode_subflow(header, &subflow), 0);
+	assert_int_equal(subflow.device, 7);
 }
 
 static void count(void *arg, const struct diag_conn *conn)
@@ -272,6 +285,7 @@ int main(void)
 		cmocka_unit_test(bad_messages_are_refused),
 		cmocka_unit_test(decodes_what_a_subflow_has_carried),
 		cmocka_unit_test(tells_plain_tcp_from_subflows),
+		cmocka_unit_test(decodes_the_device_of_a_subflow),
 		cmocka_unit_test(dumps_both_families),
 		cmocka_unit_test(a_kernel_without_diagnosis_says_so),
 		cmocka_unit_test(finds_one_by_its_token),
