@@ -3,6 +3,7 @@
 import argparse
 import os
 import random
+import runpy
 import signal
 import sys
 from pathlib import Path
@@ -16,11 +17,7 @@ HOST_MBIT_OF_A_CORE = 400
 
 
 def topology_of(options):
-    if options.topology == "fat-tree":
-        topology = fabric.fat_tree_topology(options.k, options.rate)
-    else:
-        topology = fabric.leaf_spine_topology(options.spines, options.leaves, options.hosts,
-                                              options.rate)
+    topology = fabric.TOPOLOGIES[options.topology](options)
     return fabric.with_rates(topology, dict(options.asymmetry or ()))
 
 
@@ -33,8 +30,9 @@ def make_fabric(options, seed):
 
 
 def about(options):
-    shape = f"k={options.k}" if options.topology == "fat-tree" else (
-        f"{options.spines} spines, {options.leaves} leaves of {options.hosts}")
+    shape = {"fat-tree": f"k={options.k}", "leaf-spine":
+             f"{options.spines} spines, {options.leaves} leaves of {options.hosts}"}.get(
+                 options.topology) or f"of {len(topology_of(options).hosts)} hosts"
     extra = "".join(f", {name} {rate}" for name, rate in options.asymmetry or ())
     return (f"{options.topology} {shape}, {options.rate} Mbit/s{extra}"
             + (", polarised" if options.polarised else ""))
@@ -196,11 +194,14 @@ def list_all(_):
         print(title)
         for name, thing in things.items():
             print(f"  {name:14}{thing.about}")
-    print("topologies\n  fat-tree      --k K\n  leaf-spine    --spines S --leaves L --hosts H")
+    shapes = {"fat-tree": "--k K", "leaf-spine": "--spines S --leaves L --hosts H"}
+    print("topologies")
+    for name in fabric.TOPOLOGIES:
+        print(f"  {name:14}{shapes.get(name, '')}".rstrip())
 
 
 def add_fabric(parser, is_positional):
-    names = ("fat-tree", "leaf-spine")
+    names = list(fabric.TOPOLOGIES)
     if is_positional:
         parser.add_argument("topology", choices=names)
     else:
@@ -223,6 +224,8 @@ def parser():
     root = Path(__file__).resolve().parents[1]
     build = Path(os.environ.get("SUBFLOW_BUILD", root / "build")).resolve()
     top = argparse.ArgumentParser(prog="subflow-lab", description=__doc__)
+    top.add_argument("--with", action="append", type=Path, metavar="FILE",
+                     help="Python that adds topologies, workloads, systems: docs/extending.md")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     verb = verbs.add_parser("up", help="make a fabric and leave it running")
@@ -276,6 +279,12 @@ def parser():
 
 def parse(words=None):
     """The command line; what a workload wants by itself counts where nothing else is said."""
+    first = argparse.ArgumentParser(prog="subflow-lab", add_help=False)
+    first.add_argument("--with", action="append", type=Path, default=[])
+    for path in vars(first.parse_known_args(words)[0])["with"]:
+        if not path.is_file():
+            raise LabError(f"--with {path}: there is no such file")
+        runpy.run_path(str(path))
     top = parser()
     options = top.parse_args(words)
     if options.verb == "run" and workloads.WORKLOADS[options.workload].options:
@@ -285,10 +294,10 @@ def parse(words=None):
 
 
 def main():
-    options = parse()
     # Leave through the lab's exit; when killed outright, its reaper does the same work.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
+        options = parse()
         options.do(options)
     except LabError as error:
         print(f"subflow-lab: {error}", file=sys.stderr)

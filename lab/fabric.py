@@ -117,6 +117,14 @@ def fat_tree_topology(k, rate_mbit):
     return Topology(edge + aggregation + core, host, links)
 
 
+# name: function of the command's options that returns a Topology
+TOPOLOGIES = {
+    "fat-tree": lambda options: fat_tree_topology(options.k, options.rate),
+    "leaf-spine": lambda options: leaf_spine_topology(options.spines, options.leaves, options.hosts,
+                                                      options.rate),
+}
+
+
 def fat_tree(k=4, rate_mbit=50, gso_max_size=8192, **options):
     """A fat-tree Fabric; for `with`. Two cores carry 16 hosts of 50 Mbit/s with GSO packets."""
     return Fabric(fat_tree_topology(k, rate_mbit), gso_max_size=gso_max_size, **options)
