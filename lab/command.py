@@ -131,7 +131,7 @@ def run(options):
     rule = systems.PAPER if options.paper_rule else systems.SCALED
     steps = tuple(failures.parse(text, topology) for text in options.fail or ())
     scenario = experiment.Scenario(window_s=options.seconds, rule=rule, family=options.family,
-                                   steps=steps)
+                                   steps=steps, tells_paths=True)
     chosen = options.system or list(systems.SYSTEMS)
     store, counted, why = results.Store(options.results), 0, ""
     for seed in range(1, options.seeds + 1):

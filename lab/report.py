@@ -203,6 +203,12 @@ def size_classes(runs, rule_bytes):
     return table(("system", "size", "flows", "median ms", "p99 ms"), rows)
 
 
+def path_share(group):
+    """Median of distinct paths / possible; one subflow has one path."""
+    shares = [r["paths"]["distinct"] / r["paths"]["possible"] for r in group if r.get("paths")]
+    return statistics.median(shares) if shares else "-"
+
+
 def rates(runs, top):
     rows = []
     for (workload, name), group in by(runs, "workload", "system").items():
@@ -210,12 +216,13 @@ def rates(runs, top):
         rows.append((workload, about_system(name), len(group), statistics.median(shares),
                      min(shares), max(shares), min(min(r["flows_mbps"]) for r in group) / top,
                      statistics.median(r["jain"] for r in group),
+                     path_share(group), max(r.get("counters", {}).get("repairs", 0) for r in group),
                      statistics.median(r["retransmits"] for r in group),
                      max(max(r["gap_ms"]) for r in group),
                      statistics.median(r["cpu_idle"] for r in group),
                      max(r["daemon_cpu_s"] / r["seconds"] for r in group) * 100))
     return table(("workload", "system", "seeds", "goodput", "min", "max", "worst flow", "Jain",
-                  "retransmits", "longest silence ms", "CPU idle", "daemon, % of a CPU"), rows)
+                  "distinct paths", "most repairs", "retransmits", "longest silence ms", "CPU idle", "daemon, % of a CPU"), rows)
 
 
 def bench_rows(directory):

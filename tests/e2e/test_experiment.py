@@ -44,9 +44,22 @@ def test_rates_are_what_the_receivers_got(small):
 def test_systems_have_the_subflows_that_they_promise(small, name, joins):
     result = run(small, name, workloads.stride(4, 2)[:2])
     assert without_cpu(result["discarded"]) == []
-    assert result["mptcp"].get("MPJoinSynAckRx", 0) == joins
+    repairs = result["counters"].get("repairs", 0)
+    assert joins <= result["mptcp"].get("MPJoinSynAckRx", 0) <= joins + repairs
     if name == "subflow":
         assert result["counters"]["elephants"] == 6
+
+
+@pytest.mark.parametrize("name", ["subflow", "random4"])
+def test_paths_are_counted_by_what_the_routers_say(small, name):
+    """Two paths, four subflows: the two are all that there are, and by lot it may be one."""
+    scenario = experiment.Scenario(settle_s=2.0, window_s=1.0, tells_paths=True)
+    result = run(small, name, [workloads.Flow(0, 2)], scenario)
+    carried = [link for link, rate in result["links_mbps"].items()
+               if link.startswith("leaf0>spine") and rate > 1]
+    paths = result["paths"]
+    assert 1 < paths["subflows"] <= 4 and paths["possible"] == 2
+    assert paths["distinct"] == len(carried)
 
 
 def test_random_ports_are_the_kernels(small):
@@ -60,6 +73,17 @@ def test_a_run_with_other_subflows_than_intended_is_thrown_away(small, monkeypat
     monkeypatch.setattr(systems.SYSTEMS["mptcp"], "more", 1)
     result = run(small, "mptcp", [workloads.Flow(0, 2)])
     assert "0 joins and not 1" in result["discarded"]
+
+
+@pytest.mark.parametrize("joins, repairs, why", [
+    (6, 0, ""), (7, 1, ""), (6, 1, ""), (7, 0, "7 joins and not 6"), (5, 1, "5 joins and not 6 to 7"),
+    (8, 1, "8 joins and not 6 to 7")])
+def test_repairs_are_no_joins_too_many(small, joins, repairs, why):
+    result = {"mptcp": {"MPJoinSynAckRx": joins}, "counters": {"repairs": repairs}, "cpu_idle": 1,
+              "until_end": True, "failed": []}
+    missed = experiment.missed_gates(result, systems.SYSTEMS["subflow"],
+                                     workloads.stride(4, 2)[:2], False, small)
+    assert missed == ([why] if why else [])
 
 
 def test_a_busy_machine_is_said_to_be(small, monkeypatch):

@@ -113,12 +113,15 @@ def test_the_model_stands_beside_the_emulation(tmp_path):
 
 def test_figures_are_those_of_the_results(tmp_path):
     runs = [result("tcp", 1, "stride1", mean_mbps=48.0),
-            *[result("tcp", seed, mean_mbps=24.0 + seed) for seed in range(3)]]
+            *[result("tcp", seed, mean_mbps=24.0 + seed,
+                     paths={"subflows": 64, "distinct": 40 + seed, "possible": 64})
+              for seed in range(3)]]
     report.write(runs, tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text()
     row = re.search(r"<tr><td>permutation</td>.*?</tr>", text).group(0)
     cells = re.findall(r'<td class="n">(.*?)</td>', row)
     assert cells[:4] == ["3", f"{25 / 48:.3g}", f"{24 / 48:.3g}", f"{26 / 48:.3g}"]
+    assert cells[6] == f"{41 / 64:.3g}", "distinct paths of those that there could be"
 
 
 def test_what_was_thrown_away_or_measured_on_a_busy_machine_is_said(tmp_path):
