@@ -24,6 +24,7 @@ enum record_kind {
 	RECORD_FOREIGN = 3,   /* the in-kernel path manager owns the connection */
 	RECORD_TIMEOUT = 4,   /* a subflow is silent while its siblings progress */
 	RECORD_BOUND = 5,     /* the application chose the local address, or the device */
+	RECORD_STRANGER = 6,  /* a namespace that is not served has its first MPTCP socket */
 };
 
 /*

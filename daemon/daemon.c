@@ -105,7 +105,7 @@ static int open_hand(struct daemon *daemon, uint64_t cookie)
 	netns = served_find(&daemon->served, cookie);
 	if (!netns || netns->state != SERVED_YES)
 		return -ENONET;
-	err = netns_enter(netns->path, 0);
+	err = netns->is_unnamed ? served_enter(netns) : netns_enter(netns->path, 0);
 	if (err)
 		return -ENONET;
 	err = genl_open(NETLINK_GENERIC, &daemon->hand);
@@ -199,7 +199,7 @@ static int read_addresses(struct daemon *daemon, uint64_t cookie, struct address
 	int err = -ENONET;
 
 	if (netns && netns->state == SERVED_YES)
-		err = netns_enter(netns->path, netns->cookie);
+		err = served_enter(netns);
 	if (err)
 		return err;
 	err = addresses_read(addresses);
@@ -224,13 +224,13 @@ static void read_locals(struct daemon *daemon, struct action action)
 /* Whose connection it is, as the kernel says. */
 static void find_owner(struct daemon *daemon, struct action action)
 {
-	const struct served_netns *netns = served_find(&daemon->served, action.key.netns);
+	struct served_netns *netns = served_find(&daemon->served, action.key.netns);
 	struct event event = {
 		.kind = EVENT_OWNER, .key = action.key, .now_ns = loop_now_ns(), .error = ENONET};
 	struct diag_conn conn;
 	int err;
 
-	if (netns && netns->state == SERVED_YES && !netns_enter(netns->path, netns->cookie)) {
+	if (netns && netns->state == SERVED_YES && !served_enter(netns)) {
 		err = diag_find(action.key.token, &conn);
 		if (*netns->path)
 			netns_leave();
@@ -298,10 +298,10 @@ static void found_subflow(void *arg, const struct diag_subflow *subflow)
 }
 
 /* Takes up what the kernel lists and nobody has told of. */
-static void search(struct daemon *daemon, const struct served_netns *netns)
+static void search(struct daemon *daemon, struct served_netns *netns)
 {
 	struct search search = {.daemon = daemon, .netns = netns->cookie};
-	int err = netns_enter(netns->path, netns->cookie);
+	int err = served_enter(netns);
 
 	if (err)
 		return;
@@ -321,7 +321,7 @@ static void search(struct daemon *daemon, const struct served_netns *netns)
 
 static void search_again(struct daemon *daemon, struct action action)
 {
-	const struct served_netns *netns = served_find(&daemon->served, action.key.netns);
+	struct served_netns *netns = served_find(&daemon->served, action.key.netns);
 
 	if (netns && netns->state == SERVED_YES)
 		search(daemon, netns);
@@ -343,7 +343,7 @@ static void listen_again(struct daemon *daemon, struct action action)
 	bool is_silent = true;
 	int err;
 
-	if (!netns || netns->state != SERVED_YES || netns_enter(netns->path, action.key.netns))
+	if (!netns || netns->state != SERVED_YES || served_enter(netns))
 		return;
 	err = diag_is_silent(
 		&action.local, &action.remote, daemon->settings.rto_min_ms, &is_silent);
@@ -494,6 +494,10 @@ static void hear_record(void *owner, const struct event *event)
 {
 	struct daemon *daemon = owner;
 
+	if (event->kind == EVENT_STRANGER) {
+		served_look(&daemon->served);
+		return;
+	}
 	/* The walk shows sockets without a connection too. */
 	if (!event->key.token || !served_find(&daemon->served, event->key.netns))
 		return;
@@ -554,7 +558,7 @@ static void hear_addresses(void *owner, int nsid, struct addresses *addresses)
 	act(daemon);
 }
 
-static void netns_serving(void *owner, const struct served_netns *netns)
+static void netns_serving(void *owner, struct served_netns *netns)
 {
 	struct daemon *daemon = owner;
 
@@ -592,6 +596,15 @@ static void hear_loss(void *owner)
 	act(daemon);
 }
 
+/* A link leads there, or somebody gave it an id: it may be a new one, without a name. */
+static void hear_begin(void *owner, int nsid)
+{
+	struct daemon *daemon = owner;
+
+	if (!served_find_id(&daemon->served, nsid))
+		served_look(&daemon->served);
+}
+
 static void hear_end(void *owner, int nsid)
 {
 	struct daemon *daemon = owner;
@@ -599,9 +612,9 @@ static void hear_end(void *owner, int nsid)
 	served_end(&daemon->served, nsid);
 }
 
-static int read_local_routes(struct daemon *daemon, const struct served_netns *netns)
+static int read_local_routes(struct daemon *daemon, struct served_netns *netns)
 {
-	int err = netns_enter(netns->path, netns->cookie);
+	int err = served_enter(netns);
 
 	if (err)
 		return err;
@@ -634,7 +647,7 @@ static void hear_locals_lost(void *owner)
 		hear_locals(owner, netns->nsid);
 }
 
-static int netns_begun(void *owner, const struct served_netns *netns)
+static int netns_begun(void *owner, struct served_netns *netns)
 {
 	struct daemon *daemon = owner;
 	int err = read_local_routes(daemon, netns);
@@ -670,7 +683,7 @@ static void found_owner(void *arg, const struct diag_conn *conn)
 /* Whose the connections are that are there. From now on each new one's owner is found out too. */
 static void learn_owners(struct daemon *daemon)
 {
-	const struct served_netns *netns;
+	struct served_netns *netns;
 	struct search search = {.daemon = daemon};
 	int err;
 
@@ -679,7 +692,7 @@ static void learn_owners(struct daemon *daemon)
 	daemon->plan.wants_owners = true;
 	TAILQ_FOREACH (netns, &daemon->served.list, entry) {
 		search.netns = netns->cookie;
-		if (netns->state != SERVED_YES || netns_enter(netns->path, netns->cookie))
+		if (netns->state != SERVED_YES || served_enter(netns))
 			continue;
 		err = diag_dump(found_owner, &search);
 		if (*netns->path)
@@ -1112,6 +1125,7 @@ static int begin(struct daemon *daemon)
 	daemon->monitor.owner = daemon;
 	daemon->monitor.heard = hear_event;
 	daemon->monitor.lost = hear_loss;
+	daemon->monitor.begun = hear_begin;
 	daemon->monitor.ended = hear_end;
 	err = monitor_init(&daemon->monitor, &daemon->loop, &daemon->family);
 	if (err) {
@@ -1143,6 +1157,7 @@ static int begin(struct daemon *daemon)
 			err == -EADDRINUSE ? "; another subflowd answers there" : "");
 		return err;
 	}
+	daemon->hooks.hears_strangers = served_wants_unnamed(settings->serve);
 	err = hooks_attach(&daemon->hooks, &daemon->loop, daemon->root, cgroup_of(daemon), error,
 		sizeof(error));
 	if (err) {
@@ -1204,7 +1219,7 @@ static int prepare(struct daemon *daemon)
 			return err;
 		}
 	}
-	err = privilege_drop();
+	err = privilege_drop(served_wants_unnamed(daemon->settings.serve));
 	if (err) {
 		log_error(
 			"cannot give up the capabilities that are not needed: %s", strerror(-err));

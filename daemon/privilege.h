@@ -3,11 +3,14 @@
 #ifndef SUBFLOW_PRIVILEGE_H
 #define SUBFLOW_PRIVILEGE_H
 
+#include <stdbool.h>
+
 /*
  * Gives up, for good, every capability that the work does not need, for this process and all that
  * it starts: also the right to win one back by execve(2) (no_new_privs). What the process lacks
- * stays lacking; the call that needs it says so. 0 or -errno.
+ * stays lacking; the call that needs it says so. @looks_at_processes: CAP_SYS_PTRACE is needed.
+ * 0 or -errno.
  */
-int privilege_drop(void);
+int privilege_drop(bool looks_at_processes);
 
 #endif

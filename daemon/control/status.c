@@ -295,7 +295,7 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 }
 
 static struct json_object *write_netns(
-	const struct status_view *view, const struct served_netns *netns, struct json_object *conns)
+	const struct status_view *view, struct served_netns *netns, struct json_object *conns)
 {
 	static const char *const states[] = {
 		[SERVED_YES] = "served",
@@ -306,7 +306,7 @@ static struct json_object *write_netns(
 		.peer = view->peer, .plan = view->plan, .netns = netns, .array = conns};
 	struct json_object *object = json_object_new_object();
 	const char *why = netns->why;
-	int err = netns_enter(netns->path, netns->cookie);
+	int err = served_enter(netns);
 
 	if (!err) {
 		err = diag_dump(write_conn, &asking);
@@ -379,7 +379,7 @@ char *status_write(const struct status_view *view)
 {
 	struct json_object *root = json_object_new_object(), *namespaces = json_object_new_array(),
 			   *connections = json_object_new_array();
-	const struct served_netns *netns;
+	struct served_netns *netns;
 
 	TAILQ_FOREACH (netns, &view->served->list, entry)
 		json_object_array_add(namespaces, write_netns(view, netns, connections));

@@ -18,6 +18,8 @@ static enum event_kind kind_of(uint16_t kind)
 		return EVENT_TIMEOUT;
 	case RECORD_BOUND:
 		return EVENT_BOUND;
+	case RECORD_STRANGER:
+		return EVENT_STRANGER;
 	}
 	return EVENT_NONE;
 }

@@ -24,9 +24,10 @@ enum event_kind {
 	EVENT_THRESHOLD, /* bytes, threshold */
 	EVENT_INTENT,    /* generation, adds, removes; wishes, if there are */
 	EVENT_FOREIGN,
-	EVENT_BOUND,   /* the application chose the local address, or the device */
-	EVENT_TIMEOUT, /* local, remote: silent, while another subflow of the connection progresses
-			*/
+	EVENT_BOUND,    /* the application chose the local address, or the device */
+	EVENT_STRANGER, /* of no connection: a namespace that is not served has MPTCP sockets */
+	EVENT_TIMEOUT,  /* local, remote: silent, while another subflow of the connection progresses
+			 */
 	/* from the hands */
 	EVENT_PATHS, /* more is known of the paths that the connection may take, or never will be */
 	EVENT_CREATE_DONE,   /* serial, error; ENONET: the namespace cannot be entered */

@@ -501,6 +501,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 
 	switch (event->kind) {
 	case EVENT_NONE:
+	case EVENT_STRANGER:
 		break;
 	case EVENT_CREATED:
 		hear_created(plan, conn, event);

@@ -128,12 +128,12 @@ static int ask_all(struct asking *asking)
 
 static int enter(struct census *census, uint64_t cookie, bool *ret_is_away)
 {
-	const struct served_netns *netns = served_find(census->served, cookie);
+	struct served_netns *netns = served_find(census->served, cookie);
 	int err;
 
 	if (!netns || netns->state != SERVED_YES)
 		return -ENONET;
-	err = netns_enter(netns->path, netns->cookie);
+	err = served_enter(netns);
 	if (!err)
 		*ret_is_away = *netns->path;
 	return err;

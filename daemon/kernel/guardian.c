@@ -3,6 +3,7 @@
 #include "guardian.h"
 
 #include "base/log.h"
+#include "kernel/inhabitants.h"
 #include "kernel/netns.h"
 
 #include <errno.h>
@@ -21,9 +22,11 @@
 
 static void restore(const struct guardian_note *note)
 {
-	char value[GUARDIAN_VALUE_MAX];
+	char value[GUARDIAN_VALUE_MAX], path[INHABITANTS_PATH_MAX];
 	int err = netns_enter(note->path, note->cookie);
 
+	if (err && !inhabitants_find(note->inode, path))
+		err = netns_enter(path, note->cookie);
 	if (err) /* the namespace is gone, and its sysctl with it */
 		return;
 	err = netns_read_sysctl(note->sysctl, value, sizeof(value));

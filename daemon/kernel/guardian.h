@@ -16,6 +16,7 @@
 struct guardian_note {
 	char path[GUARDIAN_PATH_MAX]; /* of the namespace; "" is the daemon's own */
 	uint64_t cookie;
+	ino_t inode;                     /* for when it is not at that path any more */
 	char sysctl[GUARDIAN_VALUE_MAX]; /* under /proc/sys/net, "mptcp/pm_type"; "": nothing */
 	char ours[GUARDIAN_VALUE_MAX], before[GUARDIAN_VALUE_MAX];
 };

@@ -267,6 +267,9 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 	if (!err)
 		err = attach(skeleton->progs.subflow_set, &skeleton->links.subflow_set, cgroup_fd,
 			cgroup, error, error_size);
+	if (!err && hooks->hears_strangers)
+		err = attach(skeleton->progs.subflow_stranger, &skeleton->links.subflow_stranger,
+			root_fd, root, error, error_size);
 out:
 	close(root_fd);
 	close(cgroup_fd);

@@ -22,6 +22,7 @@ struct hooks {
 	uint32_t ring_records; /* that fit the ring */
 	uint32_t portion;      /* still to be read in this turn */
 
+	bool hears_strangers; /* set by the caller: new namespaces are of interest */
 	void *owner;
 	void (*heard)(void *owner, const struct event *event);
 };

@@ -64,7 +64,7 @@ static void read_namespaces(struct source *source, uint32_t ready)
 	struct monitor *monitor = SOURCE_OWNER(source, struct monitor, namespaces);
 	char buffer[MESSAGE_BYTES_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct nlmsghdr *message;
-	int got, nsid, ended, left;
+	int got, nsid, told, left;
 	size_t len;
 
 	(void)ready;
@@ -75,11 +75,15 @@ static void read_namespaces(struct source *source, uint32_t ready)
 		message = (void *)buffer;
 		for (left = len; mnl_nlmsg_ok(message, left);
 			message = mnl_nlmsg_next(message, &left)) {
-			if (message->nlmsg_type != RTM_DELNSID || netns_decode_id(message, &ended))
+			if (netns_decode_id(message, &told))
 				continue;
-			/* Its last events first. */
-			monitor_drain(monitor);
-			monitor->ended(monitor->owner, ended);
+			if (message->nlmsg_type == RTM_NEWNSID) {
+				monitor->begun(monitor->owner, told);
+			} else if (message->nlmsg_type == RTM_DELNSID) {
+				/* Its last events first. */
+				monitor_drain(monitor);
+				monitor->ended(monitor->owner, told);
+			}
 		}
 	}
 }

@@ -27,11 +27,12 @@ struct monitor {
 	void *owner;
 	/* @nsid: MONITOR_HOME or the namespace's id; key.netns is not filled in. */
 	void (*heard)(void *owner, int nsid, struct event *event);
-	void (*lost)(void *owner); /* events were dropped */
+	void (*lost)(void *owner);            /* events were dropped */
+	void (*begun)(void *owner, int nsid); /* a namespace has got an id */
 	void (*ended)(void *owner, int nsid);
 };
 
-/* @owner and the three callbacks are set by the caller. */
+/* @owner and the callbacks are set by the caller. */
 int monitor_init(struct monitor *monitor, struct loop *loop, const struct genl_family *family);
 void monitor_done(struct monitor *monitor);
 

@@ -51,7 +51,7 @@ static void list(struct roster *roster, struct served_netns *netns, uint64_t now
 {
 	struct listing listing = {.roster = roster, .netns = netns->cookie, .now_ns = now_ns};
 
-	if (!netns_enter(netns->path, netns->cookie)) {
+	if (!served_enter(netns)) {
 		diag_dump_flows(found, &listing);
 		if (*netns->path)
 			netns_leave();

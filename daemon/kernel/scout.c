@@ -310,7 +310,7 @@ static int open_session(
 	session->probe.send_fd = session->probe.receive_fd = -1;
 	TAILQ_INIT(&session->surveys);
 	TAILQ_INSERT_TAIL(&scout->sessions, session, entry);
-	err = netns_enter(served->path, netns);
+	err = served_enter(served);
 	if (!err) {
 		err = open_inside(session, family);
 		if (*served->path)
@@ -432,7 +432,7 @@ int scout_read_ports(struct scout *scout, uint64_t netns, struct ports *ret_port
 
 	if (!served || served->state != SERVED_YES)
 		return -ENONET;
-	err = netns_enter(served->path, netns);
+	err = served_enter(served);
 	if (err)
 		return err;
 	err = probe_read_ports(ret_ports);

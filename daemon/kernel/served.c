@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "kernel/claim.h"
+#include "kernel/inhabitants.h"
 #include "kernel/netns.h"
 #include "kernel/pm.h"
 
@@ -54,6 +55,19 @@ static bool is_own_wanted(const struct served *served)
 	for (text += strspn(text, BLANKS); *text; text += len + strspn(text + len, BLANKS)) {
 		len = strcspn(text, BLANKS);
 		if (is_word(text, len, OWN) || is_word(text, len, ALL))
+			return true;
+	}
+	return false;
+}
+
+bool served_wants_unnamed(const char *wanted)
+{
+	const char *text = wanted;
+	size_t len;
+
+	for (text += strspn(text, BLANKS); *text; text += len + strspn(text + len, BLANKS)) {
+		len = strcspn(text, BLANKS);
+		if (is_word(text, len, ALL))
 			return true;
 	}
 	return false;
@@ -129,6 +143,7 @@ static int switch_over(struct served *served, struct served_netns *netns)
 	snprintf(note->sysctl, sizeof(note->sysctl), "%s", sysctl);
 	snprintf(note->ours, sizeof(note->ours), "%s", userspace);
 	note->cookie = netns->cookie;
+	note->inode = netns->inode;
 	err = guardian_tell(served->guardian, note);
 	if (!err)
 		err = netns_write_sysctl(sysctl, userspace);
@@ -148,6 +163,14 @@ static int claim(struct served *served, struct served_netns *netns)
 	return err;
 }
 
+/* Whether the thread is there: the number of a process may be another's by now. */
+static bool is_inside(const struct served_netns *netns)
+{
+	struct stat st;
+
+	return stat("/proc/thread-self/ns/net", &st) == 0 && st.st_ino == netns->inode;
+}
+
 static int begin(struct served *served, struct served_netns *netns)
 {
 	char enabled[8] = "1";
@@ -155,6 +178,10 @@ static int begin(struct served *served, struct served_netns *netns)
 
 	if (err)
 		return err;
+	if (netns->is_unnamed && !is_inside(netns)) {
+		netns_leave();
+		return -ENOENT;
+	}
 	err = netns_cookie(&netns->cookie);
 	/* The id first: without one, nothing of a socket that is made after the switch is heard. */
 	if (!err && *netns->path) {
@@ -202,7 +229,8 @@ static void retreat(struct served *served, struct served_netns *netns)
 	disown(served, netns);
 }
 
-static void add(struct served *served, const char *name, const char *path, ino_t inode)
+static void add(
+	struct served *served, const char *name, const char *path, ino_t inode, bool is_unnamed)
 {
 	struct served_netns *netns = NULL;
 	int err;
@@ -216,12 +244,15 @@ static void add(struct served *served, const char *name, const char *path, ino_t
 	snprintf(netns->name, sizeof(netns->name), "%s", name);
 	snprintf(netns->path, sizeof(netns->path), "%s", path);
 	netns->inode = inode;
+	netns->is_unnamed = is_unnamed;
 	netns->nsid = MONITOR_HOME;
 	netns->state = SERVED_ALONE;
 	err = begin(served, netns);
 	if (err)
 		retreat(served, netns);
-	if (err == -ENOENT || err == -EINVAL) { /* gone again, or not mounted yet */
+	/* Gone again, or not mounted yet; or the process is, and nothing would tell of the end. */
+	if (err == -ENOENT || err == -EINVAL ||
+		(err && is_unnamed && (err == -ESTALE || netns->nsid == MONITOR_HOME))) {
 		free(netns);
 		return;
 	}
@@ -264,8 +295,8 @@ static void lose_name(struct served *served, struct served_netns *netns)
 }
 
 /* One that has lost its name has another one. The inode number may be a younger namespace's. */
-static int take_name(
-	struct served *served, struct served_netns *netns, const char *name, const char *path)
+static int take_name(struct served *served, struct served_netns *netns, const char *name,
+	const char *path, bool is_unnamed)
 {
 	struct guardian_note note = netns->note;
 	int err = netns_enter(path, netns->cookie);
@@ -282,6 +313,7 @@ static int take_name(
 	log_info("network namespace %s is %s now", netns->name, name);
 	snprintf(netns->name, sizeof(netns->name), "%s", name);
 	snprintf(netns->path, sizeof(netns->path), "%s", path);
+	netns->is_unnamed = is_unnamed;
 	netns->note = note;
 	netns->state = SERVED_YES;
 	*netns->why = '\0';
@@ -313,15 +345,16 @@ static void consider(struct served *served, const char *name)
 		return;
 	TAILQ_FOREACH (netns, &served->list, entry) {
 		if (netns->inode == inode &&
-			(netns->state != SERVED_VANISHED || !take_name(served, netns, name, path)))
+			((netns->state != SERVED_VANISHED && !netns->is_unnamed) ||
+				!take_name(served, netns, name, path, false)))
 			return;
 	}
 	if (!is_wanted(served, name))
 		return;
 	if (inode == served->own)
-		add(served, OWN, "", inode);
+		add(served, OWN, "", inode, false);
 	else
-		add(served, name, path, inode);
+		add(served, name, path, inode, false);
 }
 
 static void scan(struct served *served)
@@ -334,19 +367,69 @@ static void scan(struct served *served)
 
 	for (netns = TAILQ_FIRST(&served->list); netns; netns = next) {
 		next = TAILQ_NEXT(netns, entry);
-		if (!*netns->path || netns->state == SERVED_VANISHED)
+		if (!*netns->path || netns->is_unnamed || netns->state == SERVED_VANISHED)
 			continue;
 		if (stat_name(netns->name, path, &inode) || inode != netns->inode)
 			lose_name(served, netns);
 	}
 	dir = opendir(NAMES_DIR);
-	if (!dir)
-		return;
-	while ((entry = readdir(dir))) {
+	while (dir && (entry = readdir(dir))) {
 		if (*entry->d_name != '.')
 			consider(served, entry->d_name);
 	}
-	closedir(dir);
+	if (dir)
+		closedir(dir);
+	served_look(served);
+}
+
+/* As consider(), of the namespace that a process is in. */
+static bool visit(void *arg, const char *path, ino_t inode)
+{
+	struct served *served = arg;
+	struct served_netns *netns;
+	char name[SERVED_NAME_MAX];
+
+	if (inode == served->own)
+		return true;
+	snprintf(name, sizeof(name), "net:[%llu]", (unsigned long long)inode);
+	TAILQ_FOREACH (netns, &served->list, entry) {
+		if (netns->inode == inode && (netns->state != SERVED_VANISHED ||
+						     !take_name(served, netns, name, path, true)))
+			return true;
+	}
+	add(served, name, path, inode, true);
+	return true;
+}
+
+void served_look(struct served *served)
+{
+	uint32_t hidden;
+	int err;
+
+	if (!served_wants_unnamed(served->wanted))
+		return;
+	err = inhabitants_each(visit, served, &hidden);
+	if (err) {
+		log_warning("/proc: %s; namespaces without a name are not found", strerror(-err));
+	} else if (hidden && !served->has_said_hidden) {
+		served->has_said_hidden = true;
+		log_warning("%u processes may not be looked at: namespaces that have no name and "
+			    "no other process are not found; grant CAP_SYS_PTRACE",
+			hidden);
+	}
+}
+
+int served_enter(struct served_netns *netns)
+{
+	char path[INHABITANTS_PATH_MAX];
+	int err = netns_enter(netns->path, netns->cookie);
+
+	if (!err || !netns->is_unnamed || inhabitants_find(netns->inode, path))
+		return err;
+	err = netns_enter(path, netns->cookie);
+	if (!err)
+		snprintf(netns->path, sizeof(netns->path), "%s", path);
+	return err;
 }
 
 static void mounts_changed(struct source *source, uint32_t events)
@@ -379,7 +462,7 @@ int served_init(struct served *served, struct loop *loop)
 void served_rescan(struct served *served)
 {
 	if (is_own_wanted(served) && !served_find_id(served, MONITOR_HOME))
-		add(served, OWN, "", served->own);
+		add(served, OWN, "", served->own, false);
 	scan(served);
 }
 
@@ -423,15 +506,20 @@ void served_end(struct served *served, int nsid)
 {
 	struct served_netns *netns = served_find_id(served, nsid);
 	char name[SERVED_NAME_MAX];
+	bool is_unnamed;
 
 	if (!netns)
 		return;
+	is_unnamed = netns->is_unnamed;
 	log_info("network namespace %s has ended", netns->name);
 	snprintf(name, sizeof(name), "%s", netns->name);
 	disown(served, netns);
 	drop(served, netns);
 	/* Another one may have its name, and its inode number, and so have been taken for it. */
-	consider(served, name);
+	if (is_unnamed)
+		served_look(served);
+	else
+		consider(served, name);
 }
 
 int served_tell_all(struct served *served)

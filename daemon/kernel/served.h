@@ -23,8 +23,10 @@ enum served_state {
 
 struct served_netns {
 	TAILQ_ENTRY(served_netns) entry;
-	char name[SERVED_NAME_MAX];   /* as in `ip netns`; "own" is the daemon's */
-	char path[GUARDIAN_PATH_MAX]; /* "" is the daemon's */
+	/* As in `ip netns`; "own" is the daemon's, "net:[INODE]" has no name. */
+	char name[SERVED_NAME_MAX];
+	char path[GUARDIAN_PATH_MAX]; /* "" is the daemon's; by way of a process if unnamed */
+	bool is_unnamed;
 	uint64_t cookie;
 	int nsid; /* MONITOR_HOME is the daemon's */
 	ino_t inode;
@@ -44,13 +46,14 @@ struct served {
 	bool take_over;
 	int claims_fd; /* of kernel/claim.h; -1: nobody else is asked */
 	uint32_t count;
-	ino_t own;        /* the daemon's namespace, whatever its name */
-	uint64_t refused; /* namespaces that found the table full */
+	bool has_said_hidden; /* that there are processes that it may not look at */
+	ino_t own;            /* the daemon's namespace, whatever its name */
+	uint64_t refused;     /* namespaces that found the table full */
 
 	void *owner;
 	/* It is served from now on; -errno leaves it alone. */
-	int (*begun)(void *owner, const struct served_netns *netns);
-	void (*serving)(void *owner, const struct served_netns *netns);
+	int (*begun)(void *owner, struct served_netns *netns);
+	void (*serving)(void *owner, struct served_netns *netns);
 	/* It is left alone. */
 	void (*left)(void *owner, const struct served_netns *netns);
 	/* It is not served any more, or not left alone any more. */
@@ -67,6 +70,18 @@ void served_done(struct served *served);
 
 /* After @wanted or @take_over was changed: serves what is named now. What is served stays so. */
 void served_rescan(struct served *served);
+
+/* Whether @wanted means namespaces that have no name too. */
+bool served_wants_unnamed(const char *wanted);
+
+/* Serves those without a name that are not served yet, if that is wanted. */
+void served_look(struct served *served);
+
+/*
+ * Makes the namespace the thread's, as netns_enter(). One without a name is entered by way of
+ * another process if the last one has gone.
+ */
+int served_enter(struct served_netns *netns);
 
 struct served_netns *served_find(struct served *served, uint64_t cookie);
 struct served_netns *served_find_id(struct served *served, int nsid);

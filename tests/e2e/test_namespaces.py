@@ -144,7 +144,7 @@ def test_a_namespace_that_vanishes_while_in_use(pair):
 def test_short_lived_namespaces_leave_nothing_behind(pair):
     names = Names(pair)
     names.add("stays")
-    daemon = names.start("all")
+    daemon = names.start("own *")
     descriptors = f"/proc/{daemon.process.pid}/fd"
     wait_until(lambda: set(namespaces(daemon)) == {"own", "stays"}, "served")
     before = len(os.listdir(descriptors))

@@ -52,7 +52,7 @@ static void end(void *owner, int nsid)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct monitor monitor = {.heard = hear, .lost = lose, .ended = end};
+	static struct monitor monitor = {.heard = hear, .lost = lose, .begun = end, .ended = end};
 	static const struct genl_family family = {.id = 33, .events_group = 1};
 	static struct loop loop;
 	int nsid = -77, err;

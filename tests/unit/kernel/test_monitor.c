@@ -17,8 +17,8 @@
 
 struct scene {
 	struct monitor monitor;
-	unsigned int heard, lost, ended;
-	int nsid, ended_nsid;
+	unsigned int heard, lost, begun, ended;
+	int nsid, begun_nsid, ended_nsid;
 	struct event event;
 };
 
@@ -52,6 +52,14 @@ static void lose(void *owner)
 	((struct scene *)owner)->lost++;
 }
 
+static void begin(void *owner, int nsid)
+{
+	struct scene *scene = owner;
+
+	scene->begun++;
+	scene->begun_nsid = nsid;
+}
+
 static void end(void *owner, int nsid)
 {
 	struct scene *scene = owner;
@@ -68,6 +76,7 @@ static struct scene scene_of(struct scene *scene)
 					.owner = scene,
 					.heard = hear,
 					.lost = lose,
+					.begun = begin,
 					.ended = end}};
 	assert_int_equal(genl_open(NETLINK_GENERIC, &scene->monitor.events_socket), 0);
 	assert_int_equal(genl_open(NETLINK_ROUTE, &scene->monitor.namespaces_socket), 0);
@@ -196,6 +205,8 @@ static void tells_of_the_end_of_a_namespace(void **state)
 	put(event_message(buffers[2], FAMILY, 11), 5);
 	scene.monitor.namespaces.ready(&scene.monitor.namespaces, 0);
 	assert_int_equal(scene.heard, 1);
+	assert_int_equal(scene.begun, 1);
+	assert_int_equal(scene.begun_nsid, 6);
 	assert_int_equal(scene.ended, 1);
 	assert_int_equal(scene.ended_nsid, 5);
 
