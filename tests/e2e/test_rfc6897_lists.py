@@ -166,8 +166,11 @@ def test_a_port_narrows_remove_to_one_subflow(plain_homes):
     refused(errno.EADDRNOTAVAIL, app, REMOVE, packed(ends[2][0]))
 
 
-def test_an_alternative_is_opened_before_the_last_subflow_goes(plain_homes):
-    lab = plain_homes
+def test_an_alternative_is_opened_before_the_last_subflow_goes(homes):
+    """The one that is listed is reset meanwhile, and not replaced."""
+    lab = homes
+    lab.daemon = lab.serve({"repair": {"rto_min_ms": 0}}, [lab.client])
+    lab.sink()
     app = lab.app(lab.client).connect(lab.far.ip4)
     refused(errno.EBUSY, app, REMOVE, packed(lab.near.ip4))
     app.set(ADD, packed(lab.near2.ip4))
