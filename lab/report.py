@@ -26,10 +26,11 @@ PUBLISHED = (
 )
 
 STYLE = """
-body { font: 15px/1.5 sans-serif; max-width: 62em; margin: 2em auto; padding: 0 1em; color: #222 }
+body { font: 15px/1.5 sans-serif; max-width: 68em; margin: 2em auto; padding: 0 1em; color: #222 }
 h1, h2 { line-height: 1.2 } h2 { margin-top: 2em; border-bottom: 1px solid #ccc }
 table { border-collapse: collapse; margin: 1em 0; font-size: 13px }
 td, th { padding: .2em .7em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+table.runs td, table.runs th { padding: .2em .4em } table.runs td:nth-child(2) { min-width: 12em }
 td.n { text-align: right; font-variant-numeric: tabular-nums }
 figure { margin: 1.5em 0 } figure svg { max-width: 100%; height: auto } figcaption { color: #555 }
 .short { color: #b00020; font-weight: bold }
@@ -41,7 +42,7 @@ def text(value):
     return html.escape(str(value))
 
 
-def table(head, rows):
+def table(head, rows, kind=""):
     def cell(value):
         if isinstance(value, float):
             return f'<td class="n">{value:.0f}</td>' if abs(value) >= 1000 else (
@@ -50,7 +51,7 @@ def table(head, rows):
             return f'<td class="n">{value}</td>'
         mark = ' class="short"' if value == "falls short" else ""
         return f"<td{mark}>{text(value)}</td>"
-    return ("<table><tr>" + "".join(f"<th>{text(name)}</th>" for name in head) + "</tr>"
+    return (f'<table class="{kind}"><tr>' + "".join(f"<th>{text(name)}</th>" for name in head) + "</tr>"
             + "".join("<tr>" + "".join(map(cell, row)) + "</tr>" for row in rows) + "</table>")
 
 
@@ -222,7 +223,7 @@ def rates(runs, top):
                      statistics.median(r["cpu_idle"] for r in group),
                      max(r["daemon_cpu_s"] / r["seconds"] for r in group) * 100))
     return table(("workload", "system", "seeds", "goodput", "min", "max", "worst flow", "Jain",
-                  "distinct paths", "most repairs", "retransmits", "longest silence ms", "CPU idle", "daemon, % of a CPU"), rows)
+                  "distinct paths", "most repairs", "retransmits", "longest silence ms", "CPU idle", "daemon, % of a CPU"), rows, "runs")
 
 
 def bench_rows(directory):
