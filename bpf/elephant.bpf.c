@@ -64,18 +64,41 @@ static __always_inline bool has_siblings(struct mptcp_sock *msk)
 	return BPF_CORE_READ(msk, conn_list.next, next) != subflows_of(msk);
 }
 
+/* The thresholds that hold for a connection; false: the daemon has not found its rule yet. */
+static __always_inline bool find_rule(
+	struct bpf_sock_ops *ctx, const struct mptcp_sock *msk, struct conn_rule *rule)
+{
+	struct conn_key key = {};
+	struct conn_rule *own;
+
+	if (!config.has_rules) {
+		rule->start = config.start;
+		rule->step = config.step;
+		rule->stop = config.stop;
+		return true;
+	}
+	key.netns = bpf_get_netns_cookie(ctx);
+	key.token = msk->token;
+	own = bpf_map_lookup_elem(&rules, &key);
+	if (!own)
+		return false;
+	*rule = *own;
+	return true;
+}
+
 /* @is_round_trip: else a packet was received. */
 static __always_inline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 {
 	__u32 flags = ctx->bpf_sock_ops_cb_flags;
 	struct elephant fresh, *e;
+	struct conn_rule rule = {};
 	struct mptcp_sock *msk;
 	struct bpf_sock *sk;
 	struct record *r;
 	__u64 bytes, next, netns;
 
 	if ((is_round_trip ? ctx->bytes_acked : ctx->bytes_received) <
-		(flags & SPREAD ? SPREAD_GATE : config.start))
+		(flags & SPREAD ? SPREAD_GATE : config.gate))
 		return 1;
 	sk = ctx->sk;
 	if (!sk)
@@ -89,7 +112,10 @@ static __always_inline int on_progress(struct bpf_sock_ops *ctx, bool is_round_t
 		/* Somebody else's program may have asked for the callback. */
 		if (!bpf_map_lookup_elem(&served, &netns))
 			return 1;
-		fresh.next = config.start;
+		if (!find_rule(ctx, msk, &rule))
+			return 1;
+		fresh.next = rule.start;
+		fresh.stop = rule.stop;
 		fresh.first = first_sequence(msk);
 		/* Where the kernel does not count: nearly, if there are several subflows by now. */
 		fresh.first_received = msk->ack_seq - ctx->bytes_received;
@@ -103,12 +129,16 @@ static __always_inline int on_progress(struct bpf_sock_ops *ctx, bool is_round_t
 		hasten(ctx);
 	}
 	next = e->next;
-	if (next >= config.stop) {
+	if (next >= e->stop) {
 		bpf_sock_ops_cb_flags_set(ctx, flags & ~PROGRESS);
 		return 1;
 	}
 	bytes = is_round_trip ? bytes_sent(msk, e) : bytes_received(msk, e);
-	if (bytes < next)
+	if (bytes < next || !find_rule(ctx, msk, &rule))
+		return 1;
+	/* It may have changed since. */
+	e->stop = rule.stop;
+	if (next >= rule.stop) /* the next callback is the last */
 		return 1;
 
 	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
@@ -117,7 +147,7 @@ static __always_inline int on_progress(struct bpf_sock_ops *ctx, bool is_round_t
 		return 1;
 	}
 	/* Two subflows may pass the threshold at once, on two CPUs. */
-	if (__sync_val_compare_and_swap(&e->next, next, next + config.step) != next) {
+	if (__sync_val_compare_and_swap(&e->next, next, next + rule.step) != next) {
 		bpf_ringbuf_discard(r, 0);
 		return 1;
 	}

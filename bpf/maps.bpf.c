@@ -9,6 +9,7 @@ struct elephants_map elephants SEC(".maps");
 struct served_map served SEC(".maps");
 struct locals_map locals SEC(".maps");
 struct receipts_map receipts SEC(".maps");
+struct rules_map rules SEC(".maps");
 
 volatile struct hook_config config SEC(".data");
 struct hook_counters counters SEC(".bss");

@@ -12,6 +12,7 @@
 /* When the next threshold record of a connection is due. */
 struct elephant {
 	__u64 next; /* bytes sent, or received */
+	__u64 stop; /* as it was when @next was set */
 	__u64 first,
 		first_received; /* data sequence numbers of the first bytes; old kernels only */
 };
@@ -71,6 +72,14 @@ struct receipts_map {
 	__type(value, struct receipt);
 };
 
+struct rules_map {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(max_entries, 65536);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, struct conn_key);
+	__type(value, struct conn_rule);
+};
+
 extern struct ring_map ring SEC(".maps");
 extern struct intents_map intents SEC(".maps");
 extern struct wishes_map all_wishes SEC(".maps");
@@ -78,6 +87,7 @@ extern struct elephants_map elephants SEC(".maps");
 extern struct served_map served SEC(".maps");
 extern struct locals_map locals SEC(".maps");
 extern struct receipts_map receipts SEC(".maps");
+extern struct rules_map rules SEC(".maps");
 
 extern volatile struct hook_config config;
 extern struct hook_counters counters;

@@ -121,9 +121,16 @@ struct receipt {
 	} wishes[WISHES_MAX];
 };
 
+/* The thresholds of one connection, where there are rules; written by the daemon alone. */
+struct conn_rule {
+	__u64 start, step, stop; /* bytes */
+};
+
 /* Set by the daemon before it loads the programs, and again on change. */
 struct hook_config {
 	__u64 start, step, stop; /* the elephant rule, bytes */
+	__u64 gate;              /* the least start of all rules, bytes */
+	__u32 has_rules;         /* each connection has its own, in the map of rules */
 	__u32 detects;           /* 0 = bytes are not looked at */
 	__u32 max_subflows;      /* per connection, for applications */
 	__u32 downloads;         /* 0 = bytes received are not looked at */

@@ -288,6 +288,7 @@ static void put_connection(
 {
 	uint64_t wanted = answer_get_number(reader, item, path, "wanted");
 	const char *decision = answer_get_text_or(reader, item, path, "decision", "");
+	const char *rule = answer_get_text_or(reader, item, path, "rule", "");
 	const char *unplaced = answer_get_text_or(reader, item, path, "unplaced", "");
 
 	fprintf(out, "  %08" PRIx64 "  ", answer_get_number(reader, item, path, "token"));
@@ -312,6 +313,11 @@ static void put_connection(
 	if (*unplaced) {
 		fputs("    ports      the kernel's choice: ", out);
 		report_put_text(out, unplaced, 0);
+		putc('\n', out);
+	}
+	if (*rule) {
+		fputs("    rule       ", out);
+		report_put_text(out, rule, 0);
 		putc('\n', out);
 	}
 	if (*decision) {

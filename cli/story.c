@@ -17,7 +17,7 @@
 struct teller {
 	struct answer_reader reader;
 	FILE *out;
-	struct json_object *elephant, *connection;
+	struct json_object *daemon, *elephant, *connection;
 	char path[PATH_SIZE]; /* of the connection */
 };
 
@@ -31,9 +31,29 @@ static uint64_t number_of(struct teller *teller, const char *key)
 	return answer_get_number(&teller->reader, teller->connection, teller->path, key);
 }
 
-static uint64_t rule(struct teller *teller, const char *key)
+/* The rule that holds for the connection: the one that it names, or the defaults. */
+static struct json_object *find_rule(struct teller *teller)
 {
-	return answer_get_number(&teller->reader, teller->elephant, "daemon.elephant", key);
+	const char *name = text_of(teller, "rule", "");
+	struct json_object *list, *item;
+	char path[PATH_SIZE];
+	size_t n;
+
+	if (!*name)
+		return teller->elephant;
+	n = answer_get_list(&teller->reader, teller->daemon, "daemon", "rules", &list);
+	for (size_t i = 0; i < n && !teller->reader.has_failed; i++) {
+		snprintf(path, sizeof(path), "daemon.rules[%zu]", i);
+		item = answer_get_item(&teller->reader, list, i, path);
+		if (!strcmp(answer_get_text(&teller->reader, item, path, "name"), name))
+			return item;
+	}
+	return teller->elephant;
+}
+
+static uint64_t rule(struct teller *teller, struct json_object *holder, const char *key)
+{
+	return answer_get_number(&teller->reader, holder, "daemon.elephant", key);
 }
 
 static const char *bytes(uint64_t number, char text[BYTES_SIZE])
@@ -146,12 +166,33 @@ static void tell_thresholds(struct teller *teller)
 	}
 }
 
+static bool is_never(struct teller *teller, struct json_object *holder)
+{
+	return holder != teller->elephant &&
+	       json_object_get_boolean(answer_get(
+		       &teller->reader, holder, "daemon.rules", "never", json_type_boolean));
+}
+
 /* What the elephant rule will do with it. */
 static void tell_future(struct teller *teller, size_t subflows)
 {
-	uint64_t start = rule(teller, "start"), step = rule(teller, "step"),
-		 stop = rule(teller, "stop"), most = rule(teller, "max_subflows"), now = 0, next;
+	struct json_object *holder = find_rule(teller);
+	uint64_t start = rule(teller, holder, "start"), step = rule(teller, holder, "step"),
+		 stop = rule(teller, holder, "stop"), most = rule(teller, holder, "max_subflows"),
+		 now = 0, next;
+	const char *name = text_of(teller, "rule", "");
 	char text[BYTES_SIZE];
+
+	if (*name) {
+		fputs("Rule ", teller->out);
+		report_put_text(teller->out, name, 0);
+		fputs(" holds for it.\n", teller->out);
+	}
+	if (is_never(teller, holder)) {
+		fputs("It is never split but as its application or an operator asks.\n",
+			teller->out);
+		return;
+	}
 
 	if (!answer_is_null(teller->connection, "bytes_sent")) {
 		now = number_of(teller, "bytes_sent");
@@ -225,7 +266,7 @@ static void tell(struct teller *teller)
 int story_write(struct json_object *root, char **ret_text, char *ret_why, size_t why_size)
 {
 	struct teller teller = {.reader = {.why = ret_why, .why_size = why_size}};
-	struct json_object *daemon, *list;
+	struct json_object *list;
 	char *text = NULL;
 	size_t n, len;
 
@@ -234,9 +275,9 @@ int story_write(struct json_object *root, char **ret_text, char *ret_why, size_t
 		snprintf(ret_why, why_size, "out of memory");
 		return -ENOMEM;
 	}
-	daemon = answer_get(&teller.reader, root, "", "daemon", json_type_object);
+	teller.daemon = answer_get(&teller.reader, root, "", "daemon", json_type_object);
 	teller.elephant =
-		answer_get(&teller.reader, daemon, "daemon", "elephant", json_type_object);
+		answer_get(&teller.reader, teller.daemon, "daemon", "elephant", json_type_object);
 	n = answer_get_list(&teller.reader, root, "", "connections", &list);
 	for (size_t i = 0; i < n && !teller.reader.has_failed; i++) {
 		snprintf(teller.path, sizeof(teller.path), "connections[%zu]", i);

@@ -29,6 +29,7 @@
 #include "kernel/netns.h"
 #include "kernel/pm.h"
 #include "kernel/roster.h"
+#include "kernel/scope.h"
 #include "kernel/scout.h"
 #include "kernel/served.h"
 #include "lock.h"
@@ -44,6 +45,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/param.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -66,6 +68,8 @@ struct daemon {
 	struct locals locals;
 	struct served served;
 	struct plan plan;
+	struct scope scope;
+	uint64_t rules_refused; /* connections whose thresholds found the hooks' map full */
 	struct scout scout;
 	struct census census;
 	struct roster roster;
@@ -227,16 +231,15 @@ static void find_owner(struct daemon *daemon, struct action action)
 	struct served_netns *netns = served_find(&daemon->served, action.key.netns);
 	struct event event = {
 		.kind = EVENT_OWNER, .key = action.key, .now_ns = loop_now_ns(), .error = ENONET};
-	struct diag_conn conn;
-	int err;
+	struct diag_conn conn = {};
+	bool is_inside = netns && netns->state == SERVED_YES && !served_enter(netns);
 
-	if (netns && netns->state == SERVED_YES && !served_enter(netns)) {
-		err = diag_find(action.key.token, &conn);
-		if (*netns->path)
-			netns_leave();
-		event.error = -err;
-		event.uid = err ? 0 : conn.uid;
-	}
+	if (is_inside)
+		event.error = -diag_find(action.key.token, &conn);
+	event.uid = conn.uid;
+	event.excluded = scope_excluded(&daemon->scope, netns ? netns->name : "", &conn);
+	if (is_inside && *netns->path)
+		netns_leave();
 	plan_hear(&daemon->plan, &event);
 }
 
@@ -267,17 +270,20 @@ static void withdraw(struct daemon *daemon, struct action action)
 struct search {
 	struct daemon *daemon;
 	uint64_t netns;
+	const char *name;
 };
 
 static void found(void *arg, const struct diag_conn *conn)
 {
 	const struct search *search = arg;
+	struct scope *scope = &search->daemon->scope;
 	struct event event = {.kind = EVENT_FOUND,
 		.key = {.netns = search->netns, .token = conn->token},
 		.now_ns = loop_now_ns(),
 		.local = conn->local,
 		.remote = conn->remote,
-		.uid = conn->uid};
+		.uid = conn->uid,
+		.excluded = scope_excluded(scope, search->name, conn)};
 
 	plan_hear(&search->daemon->plan, &event);
 }
@@ -300,7 +306,7 @@ static void found_subflow(void *arg, const struct diag_subflow *subflow)
 /* Takes up what the kernel lists and nobody has told of. */
 static void search(struct daemon *daemon, struct served_netns *netns)
 {
-	struct search search = {.daemon = daemon, .netns = netns->cookie};
+	struct search search = {.daemon = daemon, .netns = netns->cookie, .name = netns->name};
 	int err = served_enter(netns);
 
 	if (err)
@@ -445,6 +451,10 @@ static void act(struct daemon *daemon)
 		case ACTION_LOCALS:
 			read_locals(daemon, *action);
 			break;
+		case ACTION_RULE:
+			if (hooks_put_rule(&daemon->hooks, &action->key, &action->rule))
+				daemon->rules_refused++;
+			break;
 		case ACTION_OWNER:
 			find_owner(daemon, *action);
 			break;
@@ -467,6 +477,7 @@ static void act(struct daemon *daemon)
 			break;
 		case ACTION_FORGET:
 			hooks_drop_receipt(&daemon->hooks, &action->key);
+			hooks_drop_rule(&daemon->hooks, &action->key);
 			break;
 		}
 	}
@@ -672,26 +683,26 @@ static void netns_ended(void *owner, const struct served_netns *netns)
 static void found_owner(void *arg, const struct diag_conn *conn)
 {
 	const struct search *search = arg;
+	struct scope *scope = &search->daemon->scope;
 	struct event event = {.kind = EVENT_OWNER,
 		.key = {.netns = search->netns, .token = conn->token},
 		.now_ns = loop_now_ns(),
-		.uid = conn->uid};
+		.uid = conn->uid,
+		.excluded = scope_excluded(scope, search->name, conn)};
 
 	plan_hear(&search->daemon->plan, &event);
 }
 
-/* Whose the connections are that are there. From now on each new one's owner is found out too. */
+/* Whose the connections are that are there, and so which rules hold for them. */
 static void learn_owners(struct daemon *daemon)
 {
 	struct served_netns *netns;
 	struct search search = {.daemon = daemon};
 	int err;
 
-	if (daemon->plan.wants_owners)
-		return;
-	daemon->plan.wants_owners = true;
 	TAILQ_FOREACH (netns, &daemon->served.list, entry) {
 		search.netns = netns->cookie;
+		search.name = netns->name;
 		if (netns->state != SERVED_YES || served_enter(netns))
 			continue;
 		err = diag_dump(found_owner, &search);
@@ -699,8 +710,8 @@ static void learn_owners(struct daemon *daemon)
 			netns_leave();
 		if (err)
 			log_warning(
-				"whose the connections in %s are cannot be found out: %s; their "
-				"users cannot watch them",
+				"whose the connections in %s are cannot be found out: %s; rules "
+				"and watching users miss them",
 				netns->name, strerror(-err));
 	}
 	act(daemon);
@@ -708,8 +719,11 @@ static void learn_owners(struct daemon *daemon)
 
 static char *begin_watch(struct daemon *daemon, const struct peer *peer, bool *ret_stays)
 {
-	if (!peer->is_operator)
+	if (!peer->is_operator && !daemon->plan.wants_owners) {
+		/* From now on that of each new one is found out too. */
+		daemon->plan.wants_owners = true;
 		learn_owners(daemon);
+	}
 	*ret_stays = daemon->plan.news.is_wanted = true;
 	return watch_write_begin(clock_us());
 }
@@ -720,9 +734,23 @@ static char *tell_lost(void *owner, uint64_t count)
 	return watch_write_lost(count, clock_us());
 }
 
+/* Below this no connection has a threshold. */
+static uint64_t find_gate(const struct settings *settings)
+{
+	uint64_t gate = settings->start_bytes;
+
+	for (uint32_t i = 0; i < settings->n_rules; i++) {
+		if (settings->rules[i].start_bytes)
+			gate = MIN(gate, settings->rules[i].start_bytes);
+	}
+	return gate;
+}
+
 static struct hook_config hook_config_of(const struct settings *settings)
 {
 	return (struct hook_config){
+		.gate = find_gate(settings),
+		.has_rules = settings->n_rules,
 		.start = settings->start_bytes,
 		.step = settings->step_bytes,
 		.stop = settings->stop_bytes,
@@ -770,6 +798,21 @@ static void apply_settings(struct daemon *daemon)
 	daemon->served.take_over = settings->take_over;
 }
 
+/* Before the hooks are told that there are rules: they wait for those of each connection. */
+static void apply_rules(struct daemon *daemon, struct rule *rules, uint32_t count)
+{
+	struct scope_rule scopes[RULES_MAX] = {};
+
+	for (uint32_t i = 0; i < count; i++)
+		scopes[i] = (struct scope_rule){.netns = daemon->settings.rules[i].netns,
+			.interface = daemon->settings.rules[i].interface,
+			.cgroup = daemon->settings.rules[i].cgroup};
+	scope_set(&daemon->scope, scopes, count);
+	rules_set(&daemon->plan, rules, count);
+	if (count)
+		learn_owners(daemon);
+}
+
 /* Takes @next over. @ret_said: what cannot change while the daemon runs, or is empty. */
 static int change_settings(
 	struct daemon *daemon, struct settings *next, char *ret_said, size_t size)
@@ -778,16 +821,21 @@ static int change_settings(
 				   next->take_over != daemon->settings.take_over;
 	char fixed[128] = "";
 	struct hook_config config;
+	struct rule *rules = NULL;
+	uint32_t n_rules = 0;
 	int err = settings_keep_fixed(&daemon->settings, next, fixed, sizeof(fixed));
 
+	if (!err)
+		err = settings_rules(next, &rules, &n_rules);
 	if (err)
 		return err;
 	settings_done(&daemon->settings);
 	daemon->settings = *next;
 	*next = (struct settings){};
+	apply_settings(daemon);
+	apply_rules(daemon, rules, n_rules);
 	config = hook_config_of(&daemon->settings);
 	hooks_set_config(&daemon->hooks, &config);
-	apply_settings(daemon);
 	census_expect(&daemon->census);
 	if (is_served_otherwise)
 		served_rescan(&daemon->served);
@@ -939,6 +987,7 @@ static char *answer_request(
 		.census = &daemon->census,
 		.flows = &daemon->flows,
 		.server = &daemon->server,
+		.rules_refused = daemon->rules_refused,
 		.create_us = &daemon->create_us,
 		.started_ns = daemon->started_ns,
 	};
@@ -1093,7 +1142,9 @@ static int begin(struct daemon *daemon)
 {
 	const struct settings *settings = &daemon->settings;
 	const struct elephant_rule rule = rule_of(settings);
+	struct rule *rules = NULL;
 	char error[ERROR_MAX];
+	uint32_t n_rules = 0;
 	int err;
 
 	err = pm_resolve(&daemon->family);
@@ -1108,6 +1159,9 @@ static int begin(struct daemon *daemon)
 		return err;
 	err = plan_init(&daemon->plan, &rule, settings->max_subflows, settings->max_connections);
 	apply_settings(daemon);
+	if (!err)
+		err = settings_rules(settings, &rules, &n_rules);
+	apply_rules(daemon, rules, n_rules);
 	if (!err)
 		err = watch_signals(daemon);
 	if (!err)
@@ -1193,6 +1247,7 @@ static void end(struct daemon *daemon)
 		flows_done(&daemon->flows);
 		scout_done(&daemon->scout);
 		plan_done(&daemon->plan);
+		scope_set(&daemon->scope, NULL, 0);
 		hooks_done(&daemon->hooks);
 	}
 	if (daemon->timer.fd >= 0)

@@ -9,7 +9,10 @@
 #include <errno.h>
 #include <grp.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <linux/magic.h>
+#include <net/if.h>
+#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -111,6 +114,55 @@ static int check_group(const char *value)
 	return find_group(value, &group);
 }
 
+/* -EINVAL: there is no such user. */
+static int find_user(const char *value, uid_t *ret_user)
+{
+	const struct passwd *user;
+	unsigned long number;
+	char *end;
+
+	if (*value >= '0' && *value <= '9') {
+		errno = 0;
+		number = strtoul(value, &end, 10);
+		if (errno || *end || number >= (uid_t)-1)
+			return -EINVAL;
+		*ret_user = number;
+		return 0;
+	}
+	user = getpwnam(value);
+	if (!user)
+		return -EINVAL;
+	*ret_user = user->pw_uid;
+	return 0;
+}
+
+static int check_user(const char *value)
+{
+	uid_t user;
+
+	return find_user(value, &user);
+}
+
+static int check_split(const char *value)
+{
+	return strcmp(value, "yes") && strcmp(value, "never") ? -EINVAL : 0;
+}
+
+static int check_interface(const char *value)
+{
+	return *value && strlen(value) < IF_NAMESIZE && !strpbrk(value, "/ ") ? 0 : -EINVAL;
+}
+
+static int check_netns(const char *value)
+{
+	return *value && !strpbrk(value, "/ ") ? 0 : -EINVAL;
+}
+
+static int check_folder(const char *value)
+{
+	return *value == '/' && strlen(value) < PATH_MAX ? 0 : -EINVAL;
+}
+
 static int check_socket(const char *value)
 {
 	return *value == '/' && strlen(value) <= SOCKET_BYTES_MAX ? 0 : -EINVAL;
@@ -162,6 +214,61 @@ static const struct config_key keys[] = {
 	{NULL, NULL, CONFIG_NUMBER, 0, 0, 0, NULL, NULL},
 };
 
+#define RULE_KEY(name, type, member, ...)                                                          \
+	{                                                                                          \
+		"rule", name, type, offsetof(struct settings_rule, member), __VA_ARGS__            \
+	}
+
+static const struct config_key rule_keys[] = {
+	RULE_KEY("cgroup", CONFIG_STRING, cgroup, 0, 0,
+		"the absolute path of a folder of the cgroup2 file system", check_folder),
+	RULE_KEY("uid", CONFIG_STRING, uid, 0, 0, "a user of this host, by name or number",
+		check_user),
+	RULE_KEY("local", CONFIG_STRING, local, 0, 0,
+		"prefixes such as 10.0.0.0/8, separated by blanks", check_prefixes),
+	RULE_KEY("remote", CONFIG_STRING, remote, 0, 0,
+		"prefixes such as 10.0.0.0/8, separated by blanks", check_prefixes),
+	RULE_KEY("port", CONFIG_NUMBER, port, 1, 65535, NULL, NULL),
+	RULE_KEY("interface", CONFIG_STRING, interface, 0, 0, "the name of a network device",
+		check_interface),
+	RULE_KEY("namespace", CONFIG_STRING, netns, 0, 0,
+		"own, or a name as in `ip netns`, or a pattern such as work-*", check_netns),
+	RULE_KEY("split", CONFIG_STRING, split, 0, 0, "yes or never", check_split),
+	RULE_KEY("start", CONFIG_BYTES, start_bytes, 1, 1000 * TERABYTE, NULL, NULL),
+	RULE_KEY("step", CONFIG_BYTES, step_bytes, 1, 1000 * TERABYTE, NULL, NULL),
+	RULE_KEY("stop", CONFIG_BYTES, stop_bytes, 1, 1000 * TERABYTE, NULL, NULL),
+	RULE_KEY("max_subflows", CONFIG_NUMBER, max_subflows, 1, SUBFLOWS_HARD_MAX, NULL, NULL),
+	{NULL, NULL, CONFIG_NUMBER, 0, 0, 0, NULL, NULL},
+};
+
+static void *find_or_add_rule(void *values, const char *name, int line)
+{
+	struct settings *settings = values;
+	struct settings_rule *rules;
+
+	for (uint32_t i = 0; i < settings->n_rules; i++) {
+		if (!strcmp(settings->rules[i].name, name))
+			return &settings->rules[i];
+	}
+	rules = reallocarray(settings->rules, settings->n_rules + 1, sizeof(*rules));
+	if (!rules)
+		return NULL;
+	settings->rules = rules;
+	rules += settings->n_rules++;
+	*rules = (struct settings_rule){};
+	snprintf(rules->name, sizeof(rules->name), "%s", name);
+	rules->line = line;
+	return rules;
+}
+
+static const struct config_list rule_list = {
+	.kind = "rule",
+	.keys = rule_keys,
+	.name_max = RULES_NAME_MAX,
+	.most = RULES_MAX,
+	.item = find_or_add_rule,
+};
+
 int settings_init(struct settings *settings)
 {
 	*settings = (struct settings){
@@ -196,16 +303,70 @@ int settings_init(struct settings *settings)
 	return -ENOMEM;
 }
 
+static char **string_of(void *values, const struct config_key *key)
+{
+	return (char **)(void *)((char *)values + key->offset);
+}
+
+static void drop_strings(void *values, const struct config_key *all)
+{
+	for (const struct config_key *key = all; key->name; key++) {
+		if (key->type == CONFIG_STRING)
+			free(*string_of(values, key));
+	}
+}
+
+/* Gives @values, a copy, strings of its own; -ENOMEM, and it has them all the same or none. */
+static int copy_strings(void *values, const struct config_key *all)
+{
+	int err = 0;
+
+	for (const struct config_key *key = all; key->name; key++) {
+		if (key->type != CONFIG_STRING || !*string_of(values, key))
+			continue;
+		*string_of(values, key) = strdup(*string_of(values, key));
+		if (!*string_of(values, key))
+			err = -ENOMEM;
+	}
+	return err;
+}
+
 void settings_done(struct settings *settings)
 {
-	free(settings->source);
-	free(settings->placement);
-	free(settings->probe_prefixes);
-	free(settings->serve);
-	free(settings->cgroup);
-	free(settings->socket);
-	free(settings->group);
+	for (uint32_t i = 0; i < settings->n_rules; i++)
+		drop_strings(&settings->rules[i], rule_keys);
+	free(settings->rules);
+	drop_strings(settings, keys);
 	*settings = (struct settings){};
+}
+
+static struct rule make_rule(const struct settings *settings, const struct settings_rule *from)
+{
+	struct rule rule = {.port = from->port,
+		.is_never = from->split && !strcmp(from->split, "never"),
+		.has_uid = from->uid,
+		.has_local = from->local,
+		.has_remote = from->remote,
+		.elephant = {
+			.start_bytes =
+				from->start_bytes ? from->start_bytes : settings->start_bytes,
+			.step_bytes = from->step_bytes ? from->step_bytes : settings->step_bytes,
+			.stop_bytes = from->stop_bytes ? from->stop_bytes : settings->stop_bytes,
+			.max_subflows = from->max_subflows ? from->max_subflows
+							   : settings->elephant_subflows,
+			.on_single_path = settings->single_path,
+		}};
+	uid_t uid = 0;
+
+	strcpy(rule.name, from->name);
+	if (from->uid)
+		find_user(from->uid, &uid);
+	rule.uid = uid;
+	if (from->local)
+		prefixes_read(from->local, &rule.local);
+	if (from->remote)
+		prefixes_read(from->remote, &rule.remote);
+	return rule;
 }
 
 #define N_KEYS (sizeof(keys) / sizeof(*keys))
@@ -265,6 +426,16 @@ static int check_together(const struct settings *settings, const struct origin *
 			"start = %" PRIu64 ": allowed is up to stop (%" PRIu64 "); to never "
 			"split, set max_subflows = 1",
 			settings->start_bytes, settings->stop_bytes);
+	for (uint32_t i = 0; i < settings->n_rules; i++) {
+		const struct settings_rule *from = &settings->rules[i];
+		const struct rule rule = make_rule(settings, from);
+
+		if (rule.elephant.stop_bytes < rule.elephant.start_bytes)
+			return refuse(origin, from->line, error, error_size,
+				"[rule %s]: its start is %" PRIu64 ", its stop %" PRIu64
+				", allowed is start or more; to never split, say split = never",
+				rule.name, rule.elephant.start_bytes, rule.elephant.stop_bytes);
+	}
 	if (settings->ndiffports > settings->max_subflows && wanted > most)
 		return refuse(origin, wanted, error, error_size,
 			"ndiffports = %u: allowed is up to [limits] max_subflows (%u)",
@@ -285,31 +456,28 @@ static int check_together(const struct settings *settings, const struct origin *
 int settings_read(struct settings *settings, const char *path, char *error, size_t error_size)
 {
 	struct origin origin = {.path = path};
-	int err = config_read(path, keys, settings, origin.lines, error, error_size);
+	int err = config_read(path, keys, &rule_list, settings, origin.lines, error, error_size);
 
 	return err ? err : check_together(settings, &origin, error, error_size);
-}
-
-static char **string_of(struct settings *settings, const struct config_key *key)
-{
-	return (char **)(void *)((char *)settings + key->offset);
 }
 
 int settings_copy(const struct settings *settings, struct settings *ret_copy)
 {
 	struct settings copy = *settings;
-	const struct config_key *key;
-	bool is_short = false;
+	int err;
 
-	for (key = keys; key->name; key++) {
-		if (key->type != CONFIG_STRING)
-			continue;
-		*string_of(&copy, key) = strdup(*string_of(&copy, key));
-		is_short |= !*string_of(&copy, key);
+	copy.n_rules = 0;
+	copy.rules = calloc(settings->n_rules + 1, sizeof(*copy.rules));
+	err = copy_strings(&copy, keys);
+	if (!copy.rules)
+		err = -ENOMEM;
+	while (!err && copy.n_rules < settings->n_rules) {
+		copy.rules[copy.n_rules] = settings->rules[copy.n_rules];
+		err = copy_strings(&copy.rules[copy.n_rules++], rule_keys);
 	}
-	if (is_short) {
+	if (err) {
 		settings_done(&copy);
-		return -ENOMEM;
+		return err;
 	}
 	*ret_copy = copy;
 	return 0;
@@ -400,6 +568,22 @@ int settings_keep_fixed(
 enum settings_source settings_source(const struct settings *settings)
 {
 	return find_source(settings->source);
+}
+
+int settings_rules(const struct settings *settings, struct rule **ret_rules, uint32_t *ret_count)
+{
+	struct rule *rules = NULL;
+
+	if (settings->n_rules) {
+		rules = calloc(settings->n_rules, sizeof(*rules));
+		if (!rules)
+			return -ENOMEM;
+	}
+	for (uint32_t i = 0; i < settings->n_rules; i++)
+		rules[i] = make_rule(settings, &settings->rules[i]);
+	*ret_rules = rules;
+	*ret_count = settings->n_rules;
+	return 0;
 }
 
 enum steer_mode settings_placement(const struct settings *settings)

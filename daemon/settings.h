@@ -3,12 +3,31 @@
 #ifndef SUBFLOW_SETTINGS_H
 #define SUBFLOW_SETTINGS_H
 
+#include "core/rules.h"
 #include "core/steer.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+
+/* [rule NAME]; NULL and 0 = does not matter, or as in [elephant]. */
+struct settings_rule {
+	char name[RULES_NAME_MAX];
+	int line; /* of its first key */
+	/* which connections */
+	char *cgroup;    /* a folder of cgroup2 */
+	char *uid;       /* a number, or a user's name */
+	char *local;     /* prefixes, of the first subflow */
+	char *remote;    /* the same */
+	uint32_t port;   /* remote */
+	char *interface; /* that the local address is on, or that the socket is bound to */
+	char *netns;     /* a pattern of names */
+	/* what they get */
+	char *split; /* yes, never */
+	uint64_t start_bytes, step_bytes, stop_bytes;
+	uint32_t max_subflows;
+};
 
 struct settings {
 	/* [elephant] */
@@ -45,6 +64,9 @@ struct settings {
 	/* [control] */
 	char *socket;
 	char *group; /* see settings_group() */
+	/* [rule NAME], in the order of the file */
+	struct settings_rule *rules;
+	uint32_t n_rules;
 };
 
 /* The defaults. settings_done() frees what either function has put in. */
@@ -78,6 +100,12 @@ enum settings_source settings_source(const struct settings *settings);
 
 /* [placement] mode. */
 enum steer_mode settings_placement(const struct settings *settings);
+
+/*
+ * The rules, on the heap, as core takes them; what is not said is as in [elephant]. NULL and 0 if
+ * there are none; -ENOMEM.
+ */
+int settings_rules(const struct settings *settings, struct rule **ret_rules, uint32_t *ret_count);
 
 /* [control] group; (gid_t)-1 = none. */
 gid_t settings_group(const struct settings *settings);

@@ -22,12 +22,23 @@ union value {
 /* A value that was read and is stored once the whole file is known to be good. */
 struct pending {
 	const struct config_key *key;
+	size_t item; /* 0: of no list; else the index of its name, plus 1 */
 	union value value;
 	int line;
 };
 
+/* A section of the list. */
+struct item {
+	char *name;
+	int line; /* of its first key */
+	void *values;
+};
+
 struct reading {
 	const struct config_key *keys;
+	const struct config_list *list; /* or NULL */
+	struct item *items;             /* of it, as they come */
+	size_t n_items;
 	struct pending *pending;
 	size_t n_pending;
 	FILE *file;
@@ -217,6 +228,58 @@ static __attribute__((format(printf, 2, 3))) void say(
 	va_end(args);
 }
 
+/* The name in a section of the list; NULL: another section. */
+static const char *name_of_item(const struct reading *reading, const char *section)
+{
+	size_t len = reading->list ? strlen(reading->list->kind) : 0;
+
+	if (!len || strncmp(section, reading->list->kind, len) || section[len] != ' ')
+		return NULL;
+	return section + len + strspn(section + len, " ");
+}
+
+static bool is_name(const struct config_list *list, const char *name)
+{
+	static const char allowed[] =
+		"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";
+	size_t len = strlen(name);
+
+	return len && len < list->name_max && !name[strspn(name, allowed)];
+}
+
+/* *@ret_item is its index plus 1. The error is said, but for a shortage of memory. */
+static int find_item(struct reading *reading, const char *name, size_t *ret_item)
+{
+	const struct config_list *list = reading->list;
+
+	if (!is_name(list, name)) {
+		say(reading,
+			"[%s %.60s]: allowed is a name of letters, digits, - _ and ., at most %zu "
+			"bytes",
+			list->kind, name, list->name_max - 1);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < reading->n_items; i++) {
+		if (!strcmp(reading->items[i].name, name)) {
+			*ret_item = i + 1;
+			return 0;
+		}
+	}
+	if (reading->n_items == list->most) {
+		say(reading, "[%s %s]: allowed are at most %zu of these sections", list->kind, name,
+			list->most);
+		return -EINVAL;
+	}
+	reading->items[reading->n_items].line = reading->line;
+	reading->items[reading->n_items].name = strdup(name);
+	if (!reading->items[reading->n_items].name) {
+		say(reading, "%s", strerror(ENOMEM));
+		return -ENOMEM;
+	}
+	*ret_item = ++reading->n_items;
+	return 0;
+}
+
 static void say_sections(struct reading *reading, const char *section)
 {
 	const struct config_key *key;
@@ -226,14 +289,17 @@ static void say_sections(struct reading *reading, const char *section)
 		if (key == reading->keys || strcmp(key->section, key[-1].section))
 			say(reading, " [%s]", key->section);
 	}
+	if (reading->list)
+		say(reading, " [%s NAME]", reading->list->kind);
 }
 
-static void say_keys(struct reading *reading, const char *section, const char *name)
+static void say_keys(struct reading *reading, const struct config_key *keys, const char *section,
+	const char *name)
 {
 	const struct config_key *key;
 
 	say(reading, "no key %.60s in [%s]; there are", name, section);
-	for (key = reading->keys; key->name; key++) {
+	for (key = keys; key->name; key++) {
 		if (!strcmp(key->section, section))
 			say(reading, " %s", key->name);
 	}
@@ -250,10 +316,10 @@ static const struct config_key *find_key(
 }
 
 static const struct pending *find_pending(
-	const struct reading *reading, const struct config_key *key)
+	const struct reading *reading, const struct config_key *key, size_t item)
 {
 	for (size_t i = 0; i < reading->n_pending; i++) {
-		if (reading->pending[i].key == key)
+		if (reading->pending[i].key == key && reading->pending[i].item == item)
 			return &reading->pending[i];
 	}
 	return NULL;
@@ -263,18 +329,26 @@ static const struct pending *find_pending(
 static int take(void *user, const char *section, const char *name, const char *text)
 {
 	struct reading *reading = user;
-	const struct config_key *key = find_key(reading->keys, section, name);
+	const char *item_name = name_of_item(reading, section);
+	const struct config_key *keys = item_name ? reading->list->keys : reading->keys, *key;
 	struct pending *pending;
+	size_t item = 0;
 
 	if (*reading->message)
 		return 0;
 	reading->message_line = reading->line;
-	if (!key && !has_section(reading->keys, section)) {
+	if (item_name) {
+		section = reading->list->kind;
+		if (find_item(reading, item_name, &item))
+			return 0;
+	}
+	key = find_key(keys, section, name);
+	if (!key && !has_section(keys, section)) {
 		say_sections(reading, section);
 		return 0;
 	}
 	if (!key) {
-		say_keys(reading, section, name);
+		say_keys(reading, keys, section, name);
 		return 0;
 	}
 	if (reading->is_cut) {
@@ -282,15 +356,16 @@ static int take(void *user, const char *section, const char *name, const char *t
 		return 0;
 	}
 	/* Also what libinih calls a continuation: it would replace the line before. */
-	if (find_pending(reading, key)) {
+	if (find_pending(reading, key, item)) {
 		say(reading, "%s: allowed is one line, and there is line %d", name,
-			find_pending(reading, key)->line);
+			find_pending(reading, key, item)->line);
 		return 0;
 	}
 	pending = &reading->pending[reading->n_pending];
 	if (parse_or_say(key, text, &pending->value, reading->message, MESSAGE_MAX))
 		return 0;
 	pending->key = key;
+	pending->item = item;
 	pending->line = reading->line;
 	reading->n_pending++;
 	return 1;
@@ -314,39 +389,74 @@ static int read_file(struct reading *reading, const char *path, char *error, siz
 	return -EINVAL;
 }
 
-int config_read(const char *path, const struct config_key *keys, void *ret_values, int *ret_lines,
-	char *error, size_t error_size)
+static int make_items(struct reading *reading, void *values)
 {
-	struct reading reading = {.keys = keys};
-	size_t n_keys = 0;
+	const struct config_list *list = reading->list;
+	struct item *item;
+
+	for (item = reading->items; item < reading->items + reading->n_items; item++) {
+		item->values = list->item(values, item->name, item->line);
+		if (!item->values)
+			return -ENOMEM;
+	}
+	/* Making one may have moved the others. */
+	for (item = reading->items; item < reading->items + reading->n_items; item++)
+		item->values = list->item(values, item->name, item->line);
+	return 0;
+}
+
+static size_t count_keys(const struct config_key *keys)
+{
+	size_t n = 0;
+
+	while (keys[n].name)
+		n++;
+	return n;
+}
+
+int config_read(const char *path, const struct config_key *keys, const struct config_list *list,
+	void *ret_values, int *ret_lines, char *error, size_t error_size)
+{
+	size_t most = list ? list->most : 0, n_keys = count_keys(keys);
+	struct reading reading = {.keys = keys, .list = list};
 	int err;
 
-	while (keys[n_keys].name)
-		n_keys++;
 	reading.file = fopen(path, "re");
 	if (!reading.file) {
 		err = -errno;
 		snprintf(error, error_size, "%s: %s", path, strerror(-err));
 		return err;
 	}
+	if (list)
+		n_keys += most * count_keys(list->keys);
 	reading.pending = calloc(n_keys, sizeof(*reading.pending));
-	if (reading.pending)
+	reading.items = calloc(most + 1, sizeof(*reading.items));
+	if (reading.pending && reading.items)
 		err = read_file(&reading, path, error, error_size);
 	else
 		err = -ENOMEM;
+	if (!err)
+		err = make_items(&reading, ret_values);
 	if (err == -ENOMEM)
 		snprintf(error, error_size, "%s: %s", path, strerror(ENOMEM));
 	for (size_t i = 0; i < reading.n_pending; i++) {
+		const struct pending *pending = &reading.pending[i];
+
 		if (!err)
-			store(reading.pending[i].key, reading.pending[i].value, ret_values);
-		else if (reading.pending[i].key->type == CONFIG_STRING)
-			free(reading.pending[i].value.string);
+			store(pending->key, pending->value,
+				pending->item ? reading.items[pending->item - 1].values
+					      : ret_values);
+		else if (pending->key->type == CONFIG_STRING)
+			free(pending->value.string);
 	}
-	for (size_t i = 0; i < n_keys && ret_lines && !err; i++) {
-		const struct pending *pending = find_pending(&reading, &keys[i]);
+	for (size_t i = 0; ret_lines && !err && keys[i].name; i++) {
+		const struct pending *pending = find_pending(&reading, &keys[i], 0);
 
 		ret_lines[i] = pending ? pending->line : 0;
 	}
+	for (size_t i = 0; i < reading.n_items; i++)
+		free(reading.items[i].name);
+	free(reading.items);
 	free(reading.pending);
 	fclose(reading.file);
 	return err;

@@ -23,16 +23,30 @@ struct config_key {
 	int (*check)(const char *value); /* of a string, or NULL: 0, or -EINVAL if not allowed */
 };
 
+/* Sections [KIND NAME], of which there may be several. */
+struct config_list {
+	const char *kind;
+	const struct config_key *keys; /* their section is @kind; offsets are in an item */
+	size_t name_max;               /* bytes of a name, its end included; at most 40 */
+	size_t most;
+	/*
+	 * The item @name of @values, whose first key is in @line; made if it is not there. NULL:
+	 * memory is short.
+	 */
+	void *(*item)(void *values, const char *name, int line);
+};
+
 /*
  * Reads @path into @ret_values by the table @keys, which ends with an entry
  * without a name. Values of keys that the file does not name stay. On error
  * nothing of @ret_values is changed, and @error names file, line, key and what
- * is allowed. A key is named once; a line is at most 199 bytes (libinih).
+ * is allowed. A key is named once (in each section of @list, which may be NULL; items that were
+ * made stay after -ENOMEM); a line is at most 199 bytes (libinih).
  * @ret_lines, with room for one a key, in the order of @keys, or NULL: the line that names it, or
  * 0.
  */
-int config_read(const char *path, const struct config_key *keys, void *ret_values, int *ret_lines,
-	char *error, size_t error_size);
+int config_read(const char *path, const struct config_key *keys, const struct config_list *list,
+	void *ret_values, int *ret_lines, char *error, size_t error_size);
 
 /* One value from text; @key says how. -EINVAL with @error filled as above, without a place. */
 int config_set(const struct config_key *key, const char *text, void *ret_values, char *error,

@@ -40,6 +40,20 @@ static struct json_object *write_rule(const struct elephant_rule *rule)
 	return object;
 }
 
+static struct json_object *write_rules(const struct rules *rules)
+{
+	struct json_object *array = json_object_new_array(), *object;
+
+	for (uint32_t i = 0; i < rules->count; i++) {
+		object = write_rule(&rules->list[i].elephant);
+		put_text(object, "name", rules->list[i].name);
+		json_object_object_add(
+			object, "never", json_object_new_boolean(rules->list[i].is_never));
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
 static struct json_object *write_policy(const struct policy *policy)
 {
 	struct json_object *object = json_object_new_object();
@@ -96,6 +110,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "paths_refused", view->plan->steer.paths.counters.refused);
 	put_number(object, "flows_refused", view->flows->refused);
 	put_number(object, "connections_refused", view->plan->table.refused);
+	put_number(object, "rules_refused", view->rules_refused);
 	put_number(object, "namespaces_refused", view->served->refused);
 	put_number(object, "clients_refused", view->server->refused);
 	put_number(object, "events_untold", view->server->untold);
@@ -134,6 +149,7 @@ static struct json_object *write_daemon(const struct status_view *view)
 	put_text(object, "cgroup", view->cgroup);
 	put_text(object, "source", view->settings->source);
 	json_object_object_add(object, "elephant", write_rule(&view->plan->rule));
+	json_object_object_add(object, "rules", write_rules(&view->plan->rules));
 	json_object_object_add(object, "policy", write_policy(&view->plan->policy));
 	put_number(object, "max_subflows", view->plan->max_subflows);
 	put_number(object, "watchers", view->server->watchers);
@@ -281,6 +297,7 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 	json_object_object_add(object, "refusals",
 		write_refusals(refusals_find(
 			&asking->plan->refusals, key.netns, &seen->remote, loop_now_ns())));
+	put_text(object, "rule", conn ? rules_name(asking->plan, conn) : NULL);
 	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
 	json_object_object_add(
 		object, "thresholds", conn ? write_thresholds(conn) : json_object_new_array());

@@ -28,6 +28,7 @@ struct status_view {
 	const struct census *census;
 	const struct flows *flows;
 	const struct server *server;
+	uint64_t rules_refused;
 	const struct histogram *create_us;
 	uint64_t started_ns;
 };

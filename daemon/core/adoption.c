@@ -25,6 +25,7 @@ void adoption_hear_found(struct conn *conn, const struct event *event)
 	conn->is_listed = true;
 	conn->has_uid = true;
 	conn->uid = event->uid;
+	conn->excluded = event->excluded;
 	if (conn->is_created)
 		return;
 	conn->local = event->local;
@@ -91,6 +92,7 @@ static void take_up(struct plan *plan, struct conn *conn)
 	plan->counters.adopted++;
 	conn_say(conn, conn->is_server ? "accepted: only its client can open subflows"
 				       : "taken up: its beginning was not seen");
+	rules_apply(plan, conn);
 	news_add(&plan->news, NEWS_ADOPTED, conn);
 	action = actions_add(&plan->actions, ACTION_CLAIM, conn);
 	if (!action)

@@ -87,6 +87,10 @@ struct conn {
 	bool is_bound;       /* the application chose the local address, or the device */
 	bool has_uid;        /* @uid is known */
 	uint32_t uid;        /* of the application */
+	uint64_t excluded;   /* a bit a rule: not of its namespace, device or cgroup */
+	uint32_t rule;       /* that holds for it: its index plus 1; 0 = the defaults */
+	bool has_rule;       /* the hooks were told of it */
+	bool awaits_owner;   /* only when that is known its rule can be found */
 	TAILQ_HEAD(subflow_list, subflow) subflows;
 	uint32_t n_subflows;
 	uint32_t next_serial;

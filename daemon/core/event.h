@@ -33,8 +33,9 @@ enum event_kind {
 	EVENT_CREATE_DONE,   /* serial, error; ENONET: the namespace cannot be entered */
 	EVENT_DESTROY_DONE,  /* serial, error */
 	EVENT_LOCALS,        /* locals, n_locals, error */
-	EVENT_OWNER,         /* uid, error */
-	EVENT_FOUND,         /* the kernel lists this connection: local, remote, uid */
+	EVENT_OWNER,         /* uid, excluded, error */
+	EVENT_FOUND,         /* the kernel lists this connection: local, remote, uid,
+				excluded */
 	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, is_server, is_opening */
 	EVENT_CLAIM_DONE,    /* error; EINVAL: the in-kernel path manager owns it */
 	EVENT_LISTEN_DONE,   /* serial, error; EAGAIN: it was heard of meanwhile */
@@ -54,6 +55,7 @@ struct event {
 	bool is_transient; /* and its T flag: the subflow may be tried again */
 	uint64_t bytes, threshold;
 	uint32_t uid;                       /* of the application */
+	uint64_t excluded;                  /* see struct conn */
 	uint32_t generation, adds, removes; /* see struct intent */
 	bool has_wishes;
 	struct wishes wishes;
@@ -69,13 +71,14 @@ enum action_kind {
 	ACTION_ANNOUNCE, /* tell the peer that there is the address local, by @id */
 	ACTION_WITHDRAW, /* tell the peer that the local address @id is no more */
 	ACTION_LOCALS,   /* which local addresses are there; answered by EVENT_LOCALS */
+	ACTION_RULE,     /* tell the hooks its thresholds: rule */
 	ACTION_OWNER,    /* whose connection it is; answered by EVENT_OWNER */
 	ACTION_SEARCH,   /* list the connections of the namespace: adoption_begin() to _end() */
 	ACTION_CLAIM,    /* is the connection ours to change? answered by EVENT_CLAIM_DONE */
 	ACTION_LISTEN,   /* is the subflow local, remote still silent? by EVENT_LISTEN_DONE */
 	ACTION_SURVEY,   /* look at the paths from local (its first subflow's port) to remote */
 	ACTION_RECEIPT,  /* tell the hooks what was carried out */
-	ACTION_FORGET,   /* the connection is gone: drop its receipt */
+	ACTION_FORGET,   /* the connection is gone: drop its receipt and its rule */
 };
 
 struct action {
@@ -85,6 +88,7 @@ struct action {
 	uint8_t id;
 	uint32_t serial;
 	struct receipt receipt;
+	struct conn_rule rule;
 	bool wants_more;   /* SURVEY: what is known of the paths does not do */
 	uint64_t cause_ns; /* CREATE: when the kernel noticed what led to it; 0 = not known */
 };

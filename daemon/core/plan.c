@@ -45,6 +45,7 @@ void plan_done(struct plan *plan)
 	refusals_done(&plan->refusals);
 	actions_done(&plan->actions);
 	news_done(&plan->news);
+	rules_set(plan, NULL, 0);
 }
 
 const struct action *plan_next(struct plan *plan)
@@ -95,8 +96,8 @@ static void hear_created(struct plan *plan, struct conn *conn, const struct even
 	if (!*conn->why)
 		conn_say(conn, conn->is_server ? "accepted: only its client can open subflows"
 					       : "too small to split");
-	if (plan->wants_owners)
-		actions_add(&plan->actions, ACTION_OWNER, conn);
+	if (plan->wants_owners || (plan->rules.count && !conn->is_server))
+		conn->awaits_owner = actions_add(&plan->actions, ACTION_OWNER, conn);
 	news_add(&plan->news, NEWS_CONNECTION, conn);
 }
 
@@ -239,21 +240,25 @@ static void hear_withdrawn(struct conn *conn, const struct event *event)
 static void hear_threshold(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	uint32_t subflows = conn_count_all(conn);
+	const struct elephant_rule *rule;
 	const char *why;
 
 	plan->counters.thresholds++;
 	if (conn->is_server || conn->is_foreign)
 		return;
-	if (!elephant_decide(&plan->rule, event->bytes, subflows, &why)) {
+	if (rules_is_never(plan, conn))
+		return;
+	rule = rules_of(plan, conn);
+	if (!elephant_decide(rule, event->bytes, subflows, &why)) {
 		conn_say(conn, "no more at %.0f MB: %s (%u of %u)", event->threshold / MB, why,
-			subflows, plan->rule.max_subflows);
+			subflows, rule->max_subflows);
 		news_add_threshold(&plan->news, conn, event->threshold, event->bytes);
 		return;
 	}
 	if (conn_add_passed(conn, event->threshold, event->bytes))
 		return;
 	conn_say(conn, "%s at %.0f MB: %u of %u", why, event->threshold / MB, subflows + 1,
-		plan->rule.max_subflows);
+		rule->max_subflows);
 	news_add_threshold(&plan->news, conn, event->threshold, event->bytes);
 	plan->counters.elephants++;
 	conn->wanted_elephant++;
@@ -456,6 +461,20 @@ static void hear_paths(struct plan *plan, struct conn *conn)
 	opening_run(plan, conn, conn->cause_ns);
 }
 
+/* Where nobody can tell, the rules that ask for more than addresses do not match. */
+static void hear_owner(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	bool was_awaited = conn->awaits_owner;
+
+	conn->has_uid = !event->error;
+	conn->uid = event->uid;
+	conn->excluded = event->excluded;
+	conn->awaits_owner = false;
+	rules_apply(plan, conn);
+	if (was_awaited && conn->is_established)
+		policy_start(plan, conn);
+}
+
 void plan_forget(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
@@ -463,7 +482,7 @@ void plan_forget(struct plan *plan, struct conn *conn)
 	news_add(&plan->news, NEWS_CLOSED, conn);
 	TAILQ_FOREACH (subflow, &conn->subflows, entry)
 		steer_release(&plan->steer, conn, subflow, false);
-	if (conn->has_receipt)
+	if (conn->has_receipt || conn->has_rule)
 		actions_add(&plan->actions, ACTION_FORGET, conn);
 	conn_free(&plan->table, conn);
 }
@@ -511,7 +530,8 @@ void plan_hear(struct plan *plan, const struct event *event)
 		if (!conn->is_established) {
 			conn->is_established = true;
 			news_add(&plan->news, NEWS_ESTABLISHED, conn);
-			policy_start(plan, conn);
+			if (!conn->awaits_owner)
+				policy_start(plan, conn);
 		}
 		opening_run(plan, conn, 0);
 		break;
@@ -552,8 +572,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 		policy_hear_locals(plan, conn, event);
 		break;
 	case EVENT_OWNER:
-		conn->has_uid = !event->error;
-		conn->uid = event->uid;
+		hear_owner(plan, conn, event);
 		break;
 	case EVENT_FOUND:
 		adoption_hear_found(conn, event);

@@ -10,6 +10,7 @@
 #include "core/news.h"
 #include "core/policy.h"
 #include "core/refusals.h"
+#include "core/rules.h"
 #include "core/steer.h"
 
 #include <stdbool.h>
@@ -43,6 +44,7 @@ struct plan_counters {
 struct plan {
 	struct conn_table table;
 	struct elephant_rule rule;
+	struct rules rules;       /* before that one */
 	struct policy policy;     /* plan_init() leaves it off */
 	bool does_repair;         /* the same */
 	struct steer steer;       /* plan_init() leaves ports to the kernel */

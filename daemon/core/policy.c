@@ -35,7 +35,7 @@ void policy_start(struct plan *plan, struct conn *conn)
 	uint32_t subflows = conn_count_all(conn), more;
 	struct endpoint local;
 
-	if (conn->is_server || conn->is_foreign)
+	if (conn->is_server || conn->is_foreign || rules_is_never(plan, conn))
 		return;
 	if (plan->policy.ndiffports > subflows) {
 		more = plan->policy.ndiffports - subflows;

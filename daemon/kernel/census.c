@@ -29,7 +29,8 @@ static bool is_watched(const struct conn *conn)
 
 static bool is_due(const struct census *census, const struct conn *conn, uint64_t now_ns)
 {
-	uint64_t due_ns = progress_due(&conn->progress, &census->plan->rule, &census->care, now_ns);
+	uint64_t due_ns =
+		progress_due(&conn->progress, rules_of(census->plan, conn), &census->care, now_ns);
 
 	return is_watched(conn) && due_ns && due_ns <= now_ns;
 }
@@ -49,9 +50,10 @@ static void schedule(struct census *census, uint64_t now_ns)
 	uint64_t next_ns = 0, due_ns;
 
 	HASH_ITER (hh, census->plan->table.conns, conn, after) {
-		due_ns = is_watched(conn) ? progress_due(&conn->progress, &census->plan->rule,
-						    &census->care, now_ns)
-					  : 0;
+		due_ns = is_watched(conn)
+				 ? progress_due(&conn->progress, rules_of(census->plan, conn),
+					   &census->care, now_ns)
+				 : 0;
 		if (due_ns && (!next_ns || due_ns < next_ns))
 			next_ns = due_ns;
 	}
@@ -65,7 +67,7 @@ static void note(
 
 	progress_note(&conn->progress, census->downloads ? MAX(sent, received) : sent, now_ns);
 	event.bytes = conn->progress.bytes;
-	while ((event.threshold = progress_pass(&conn->progress, &census->plan->rule)))
+	while ((event.threshold = progress_pass(&conn->progress, rules_of(census->plan, conn))))
 		census->heard(census->owner, &event);
 }
 
@@ -230,7 +232,7 @@ void census_expect(struct census *census)
 
 	if (census->timer.fd < 0)
 		return;
-	wait_ns = progress_first_wait(&census->plan->rule, &census->care);
+	wait_ns = progress_first_wait(rules_earliest(census->plan), &census->care);
 	when_ns = loop_now_ns() + wait_ns;
 	if (wait_ns && (!census->armed_ns || when_ns < census->armed_ns))
 		arm(census, when_ns);

@@ -55,9 +55,24 @@ static void read_endpoint(
 		memcpy(&endpoint->v6, address, sizeof(endpoint->v6));
 }
 
+struct conn_attrs {
+	const struct nlattr *info, *cgroup;
+};
+
+static int find_conn_attrs(const struct nlattr *attr, void *arg)
+{
+	struct conn_attrs *attrs = arg;
+
+	if (mnl_attr_get_type(attr) == INET_DIAG_INFO)
+		attrs->info = attr;
+	else if (mnl_attr_get_type(attr) == INET_DIAG_CGROUP_ID)
+		attrs->cgroup = attr;
+	return MNL_CB_OK;
+}
+
 int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn)
 {
-	const struct nlattr *attr = NULL;
+	struct conn_attrs attrs = {};
 	const struct inet_diag_msg *socket;
 	struct diag_conn conn = {};
 	struct info info = {};
@@ -68,17 +83,20 @@ int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn)
 	socket = mnl_nlmsg_get_payload(message);
 	if (socket->idiag_family != AF_INET && socket->idiag_family != AF_INET6)
 		return -EBADMSG;
-	mnl_attr_parse(message, sizeof(*socket), find_info, &attr);
-	if (!attr)
+	mnl_attr_parse(message, sizeof(*socket), find_conn_attrs, &attrs);
+	if (!attrs.info)
 		return -ENODATA;
-	len = mnl_attr_get_payload_len(attr);
+	len = mnl_attr_get_payload_len(attrs.info);
 	if (len < OLD_INFO_BYTES)
 		return -EBADMSG;
-	memcpy(&info, mnl_attr_get_payload(attr), len < sizeof(info) ? len : sizeof(info));
+	memcpy(&info, mnl_attr_get_payload(attrs.info), len < sizeof(info) ? len : sizeof(info));
 	if (!info.token || info.flags & FLAG_FALLBACK)
 		return -ENODATA;
 	conn.token = info.token;
 	conn.uid = socket->idiag_uid;
+	conn.device = socket->id.idiag_if;
+	if (attrs.cgroup && mnl_attr_get_payload_len(attrs.cgroup) >= sizeof(conn.cgroup))
+		conn.cgroup = mnl_attr_get_u64(attrs.cgroup);
 	conn.has_bytes = len >= sizeof(info);
 	if (conn.has_bytes) {
 		conn.bytes_sent = info.bytes_sent;

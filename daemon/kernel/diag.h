@@ -13,6 +13,8 @@ struct nlmsghdr;
 struct diag_conn {
 	uint32_t token;
 	uint32_t uid;                  /* of the application */
+	uint32_t device;               /* that it is bound to; 0 = none */
+	uint64_t cgroup;               /* the id of cgroup2; 0 = not known */
 	struct endpoint local, remote; /* of the initial subflow */
 	bool has_bytes;                /* kernels from 6.5 count them */
 	uint64_t bytes_sent, bytes_received;

@@ -294,6 +294,8 @@ void hooks_set_config(struct hooks *hooks, const struct hook_config *config)
 	__atomic_store_n(&to->start, config->start, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->step, config->step, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->stop, config->stop, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->gate, config->gate, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->has_rules, config->has_rules, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->max_subflows, config->max_subflows, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->downloads, config->downloads, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->rto_min_us, config->rto_min_us, __ATOMIC_SEQ_CST);
@@ -395,6 +397,17 @@ int hooks_put_receipt(
 void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key)
 {
 	bpf_map__delete_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), 0);
+}
+
+int hooks_put_rule(struct hooks *hooks, const struct conn_key *key, const struct conn_rule *rule)
+{
+	return bpf_map__update_elem(
+		hooks->skeleton->maps.rules, key, sizeof(*key), rule, sizeof(*rule), BPF_ANY);
+}
+
+void hooks_drop_rule(struct hooks *hooks, const struct conn_key *key)
+{
+	bpf_map__delete_elem(hooks->skeleton->maps.rules, key, sizeof(*key), 0);
 }
 
 struct hook_counters hooks_counters(const struct hooks *hooks)

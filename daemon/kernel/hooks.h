@@ -74,6 +74,10 @@ int hooks_put_receipt(
 	struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt);
 void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key);
 
+/* -E2BIG: there is no room for the thresholds of one more connection. */
+int hooks_put_rule(struct hooks *hooks, const struct conn_key *key, const struct conn_rule *rule);
+void hooks_drop_rule(struct hooks *hooks, const struct conn_key *key);
+
 struct hook_counters hooks_counters(const struct hooks *hooks);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/file.h"
@@ -326,6 +327,102 @@ static void a_cgroup_is_a_folder_of_cgroup2(void **state)
 	assert_int_equal(read_text(text), -EINVAL);
 }
 
+static void rules_are_read_in_order(void **state)
+{
+	struct settings copy;
+	struct rule *rules;
+	uint32_t count;
+
+	(void)state;
+	assert_int_equal(settings_rules(&settings, &rules, &count), 0);
+	assert_int_equal(count, 0);
+	assert_null(rules);
+	assert_int_equal(read_text("[rule bulk]\n"
+				   "cgroup = /sys/fs/cgroup/a\n"
+				   "uid = root\n"
+				   "local = 10.0.0.0/8 fd00::/8\n"
+				   "remote = private\n"
+				   "port = 443\n"
+				   "interface = eth0\n"
+				   "namespace = work-*\n"
+				   "start = 1MB\n"
+				   "step = 2MB\n"
+				   "stop = 3MB\n"
+				   "max_subflows = 5\n"
+				   "[elephant]\n"
+				   "step = 7MB\n"
+				   "[rule never.1]\n"
+				   "split = never\n"
+				   "[rule bulk]\n"
+				   "split = yes\n"),
+		0);
+	assert_int_equal(settings_copy(&settings, &copy), 0);
+	settings_done(&settings);
+	assert_int_equal(settings_rules(&copy, &rules, &count), 0);
+	assert_int_equal(count, 2);
+	assert_string_equal(rules[0].name, "bulk");
+	assert_string_equal(copy.rules[0].cgroup, "/sys/fs/cgroup/a");
+	assert_string_equal(copy.rules[0].interface, "eth0");
+	assert_string_equal(copy.rules[0].netns, "work-*");
+	assert_true(rules[0].has_uid && rules[0].uid == 0);
+	assert_int_equal(rules[0].local.count, 2);
+	assert_true(rules[0].has_remote);
+	assert_int_equal(rules[0].port, 443);
+	assert_false(rules[0].is_never);
+	assert_int_equal(rules[0].elephant.start_bytes, 1000000);
+	assert_int_equal(rules[0].elephant.step_bytes, 2000000);
+	assert_int_equal(rules[0].elephant.stop_bytes, 3000000);
+	assert_int_equal(rules[0].elephant.max_subflows, 5);
+	/* What it does not say is as in [elephant]. */
+	assert_string_equal(rules[1].name, "never.1");
+	assert_true(rules[1].is_never);
+	assert_false(rules[1].has_uid || rules[1].has_local || rules[1].has_remote);
+	assert_int_equal(rules[1].elephant.start_bytes, 100000000);
+	assert_int_equal(rules[1].elephant.step_bytes, 7000000);
+	assert_int_equal(rules[1].elephant.max_subflows, 4);
+	free(rules);
+	settings_done(&copy);
+	settings_init(&settings);
+}
+
+static void rules_that_are_wrong_are_refused(void **state)
+{
+	static const struct refusal refusals[] = {
+		{"[rule a]\nport = 0", ":2: port = 0: allowed is a number from 1 to 65535"},
+		{"[rule a]\nuid = no-such-user", "allowed is a user of this host"},
+		{"[rule a]\nremote = 10.0.0.0/33", "allowed is prefixes"},
+		{"[rule a]\nsplit = no", "allowed is yes or never"},
+		{"[rule a]\ninterface = a/b", "allowed is the name of a network device"},
+		{"[rule a]\ninterface = aaaaaaaaaaaaaaaa", "allowed is the name of a network"},
+		{"[rule a]\nnamespace = a b", "allowed is own, or a name"},
+		{"[rule a]\ncgroup = a", "allowed is the absolute path"},
+		{"[rule a]\nstart = 0", "allowed is a number of bytes"},
+		{"[rule a]\nstart = 1GB", "[rule a]"},
+		{"[rule a]\nweight = 1", ":2: no key weight in [rule]; there are cgroup uid"},
+		{"[rule ]\nport = 1", "allowed is a name of letters"},
+		{"[rule a b]\nport = 1", "allowed is a name of letters"},
+		{"[rule aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\nport = 1", "at most 32 bytes"},
+		{"[rule aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa]\nport = 1",
+			"at most 32 bytes"},
+		{"[rule a]\nport = 1\n[rule a]\nport = 2", "allowed is one line, and there is"},
+		{"[rules]\nport = 1", "no section [rules]; there are [elephant]"},
+		{"[rule]\nport = 1", "[rule NAME]"},
+	};
+	char text[65 * 32], *end = text;
+
+	(void)state;
+	ASSERT_REFUSED(refusals);
+	settings_done(&settings);
+	assert_int_equal(settings_init(&settings), 0);
+	for (int i = 0; i < 64; i++)
+		end += sprintf(end, "[rule r%d]\nport = 1\n", i);
+	assert_int_equal(read_text(text), 0);
+	assert_int_equal(settings.n_rules, 64);
+	sprintf(end, "[rule more]\nport = 1\n");
+	assert_int_equal(read_text(text), -EINVAL);
+	assert_non_null(strstr(error, "at most 64"));
+}
+
 /* sun_path has room for 107 bytes and their end. */
 static void socket_paths_fit_an_address(void **state)
 {
@@ -358,6 +455,8 @@ int main(void)
 		TEST(a_value_that_is_wrong_changes_nothing),
 		TEST(some_values_stay_while_the_daemon_runs),
 		TEST(a_cgroup_is_a_folder_of_cgroup2),
+		TEST(rules_are_read_in_order),
+		TEST(rules_that_are_wrong_are_refused),
 		TEST(socket_paths_fit_an_address),
 	};
 

@@ -64,7 +64,7 @@ static int read_bytes(struct fixture *f, const void *content, size_t size)
 	int fd = file_make(content, size, f->path), err;
 
 	*f->error = '\0';
-	err = config_read(f->path, keys, &f->values, NULL, f->error, sizeof(f->error));
+	err = config_read(f->path, keys, NULL, &f->values, NULL, f->error, sizeof(f->error));
 	file_remove(fd);
 	return err;
 }
@@ -387,8 +387,8 @@ static void long_lists_are_cut(void **state)
 		}
 		for (int i = 0; i < 60 && sections; i++)
 			many[i].section = names[i];
-		assert_int_equal(
-			config_read(f->path, many, &f->values, NULL, f->error, sizeof(f->error)),
+		assert_int_equal(config_read(f->path, many, NULL, &f->values, NULL, f->error,
+					 sizeof(f->error)),
 			-EINVAL);
 		assert_non_null(strstr(f->error, "there are"));
 		assert_true(strlen(f->error) > 390);
@@ -415,12 +415,12 @@ static void says_when_there_is_no_file(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(config_read("/nonexistent/file", keys, &f->values, NULL, f->error,
+	assert_int_equal(config_read("/nonexistent/file", keys, NULL, &f->values, NULL, f->error,
 				 sizeof(f->error)),
 		-ENOENT);
 	assert_string_equal(f->error, "/nonexistent/file: No such file or directory");
 	assert_int_equal(
-		config_read("/", keys, &f->values, NULL, f->error, sizeof(f->error)), -EIO);
+		config_read("/", keys, NULL, &f->values, NULL, f->error, sizeof(f->error)), -EIO);
 	assert_string_equal(f->error, "/: cannot be read");
 	assert_unchanged(f);
 }

@@ -33,7 +33,8 @@ static const char status[] =
 	" \"local\": \"10.0.0.1:40000\", \"remote\": \"[fd00::2]:5201\", \"bytes_sent\": 123456789,"
 	" \"bytes_received\": null, \"state\": \"served\", \"subflows\": [{\"local\": \"a\","
 	" \"remote\": \"b\", \"id\": 0, \"state\": \"established\","
-	" \"path\": [\"10.0.1.2\", \"10.0.4.2\"]}], \"unplaced\": \"no router\", \"wanted\": 2,"
+	" \"path\": [\"10.0.1.2\", \"10.0.4.2\"]}], \"unplaced\": \"no router\", \"rule\": "
+	"\"bulk\", \"wanted\": 2,"
 	" \"thresholds\": [{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2}],"
 	" \"decision\": \"one more subflow at 100 MB: 2 of 4\"}]}";
 

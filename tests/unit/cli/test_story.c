@@ -21,7 +21,7 @@ static const char status[] =
 	"{\"local\": \"a\", \"remote\": \"r\", \"state\": \"established\", \"asked_by\": null},"
 	" {\"local\": \"b\", \"remote\": \"r\", \"state\": \"opening\", \"asked_by\": "
 	"\"elephant\"}],"
-	" \"refusals\": null, \"wanted\": 1, \"thresholds\": ["
+	" \"refusals\": null, \"rule\": null, \"wanted\": 1, \"thresholds\": ["
 	"{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2},"
 	" {\"threshold\": 150000000, \"bytes\": 150034121, \"subflows\": 0}],"
 	" \"decision\": \"one more subflow at 150 MB: 3 of 4\"}]}";
@@ -133,7 +133,7 @@ static void test_others(void **state)
 static void test_wrong_types(void **state)
 {
 	static const char *const keys[] = {"namespace", "token", "role", "local", "bytes_sent",
-		"state", "subflows", "refusals", "wanted", "thresholds", "decision"};
+		"state", "subflows", "refusals", "rule", "wanted", "thresholds", "decision"};
 	char why[256], *text = NULL;
 	struct json_object *root;
 
@@ -152,12 +152,32 @@ static void test_wrong_types(void **state)
 	json_object_put(root);
 }
 
+static void test_rule(void **state)
+{
+	struct json_object *root = parsed(), *daemon, *rules;
+
+	(void)state;
+	put(connection_of(root), "rule", "bulk");
+	json_object_object_get_ex(root, "daemon", &daemon);
+	rules = json_tokener_parse(
+		"[{\"name\": \"other\", \"never\": true, \"start\": 1, \"step\": 1, \"stop\": 1, "
+		"\"max_subflows\": 1},"
+		" {\"name\": \"bulk\", \"never\": false, \"start\": 1,"
+		" \"step\": 200000000, \"stop\": 900000000, \"max_subflows\": 9}]");
+	json_object_object_add(daemon, "rules", rules);
+	tells(root, "Rule bulk holds for it.\nThe elephant rule gives it one more at 200.0 MB.\n");
+	put(connection_of(root), "rule", "other");
+	tells(root, "Rule other holds for it.\nIt is never split but as");
+	json_object_put(root);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_client),
 		cmocka_unit_test(test_what_the_rule_will_do),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_rule),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_wrong_types),
 	};

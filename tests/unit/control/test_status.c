@@ -92,6 +92,7 @@ static int set_up(void **state)
 		.census = &scene->census,
 		.flows = &scene->flows,
 		.server = &scene->server,
+		.rules_refused = 12,
 		.create_us = &scene->create_us};
 	*state = scene;
 	return 0;
@@ -183,6 +184,8 @@ static void tells_of_the_daemon(void **state)
 	assert_int_equal(number(root, "daemon.counters.events_malformed"), 9);
 	assert_int_equal(number(root, "daemon.counters.clients_refused"), 10);
 	assert_int_equal(number(root, "daemon.counters.events_untold"), 11);
+	assert_int_equal(number(root, "daemon.counters.rules_refused"), 12);
+	assert_int_equal(json_object_array_length(at_path(root, "daemon.rules")), 0);
 	assert_int_equal(number(root, "daemon.counters.looks"), 12);
 	assert_int_equal(number(root, "daemon.create_us.count"), 1);
 	assert_int_equal(number(root, "daemon.create_us.sum"), 15);
@@ -351,6 +354,27 @@ static void shows_everybody_their_own(void **state)
 	json_object_put(root);
 }
 
+static void tells_of_rules(void **state)
+{
+	struct rule *rules = calloc(1, sizeof(*rules));
+	struct scene *scene = *state;
+	struct json_object *root;
+
+	strcpy(rules->name, "bulk");
+	rules->elephant.start_bytes = 55;
+	rules_set(&scene->plan, rules, 1);
+	hear(scene, EVENT_CREATED);
+	hear(scene, EVENT_OWNER);
+	kernel.conns[0] = (struct diag_conn){.token = 11};
+	kernel.n = 1;
+	root = write_and_parse(scene);
+	assert_string_equal(text(root, "daemon.rules.0.name"), "bulk");
+	assert_int_equal(number(root, "daemon.rules.0.start"), 55);
+	assert_false(json_object_get_boolean(at_path(root, "daemon.rules.0.never")));
+	assert_string_equal(text(root, "connections.0.rule"), "bulk");
+	json_object_put(root);
+}
+
 static void an_error_is_one_key(void **state)
 {
 	char *answer = status_write_error("unknown \"request\"");
@@ -375,6 +399,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			tells_of_a_namespace_that_is_gone, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(shows_everybody_their_own, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tells_of_rules, set_up, tear_down),
 		cmocka_unit_test(an_error_is_one_key),
 	};
 

@@ -89,12 +89,17 @@ void play_act(struct play *play)
 						       .n_locals = play->n_locals,
 						       .error = play->locals_error});
 			break;
+		case ACTION_RULE:
+			play->rules++;
+			play->rule = action.rule;
+			break;
 		case ACTION_OWNER:
 			play->owners++;
 			plan_hear(&play->plan, &(struct event){.kind = EVENT_OWNER,
 						       .key = action.key,
 						       .now_ns = play->now_ns,
 						       .uid = play->uid,
+						       .excluded = play->excluded,
 						       .error = play->owner_error});
 			break;
 		case ACTION_SEARCH:

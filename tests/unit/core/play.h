@@ -23,7 +23,10 @@ struct play {
 	uint32_t n_locals;
 	int locals_error;
 	uint32_t uid;
+	uint64_t excluded;
 	int owner_error;
+	struct conn_rule rule; /* the last one */
+	unsigned int rules;
 	/* What was asked for so far. */
 	unsigned int creates, destroys, listens, searches, claims, owners, receipts, forgets,
 		lookups, withdrawals, surveys, announcements;

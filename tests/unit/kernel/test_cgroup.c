@@ -6,7 +6,11 @@
 #include "../unit.h"
 
 #include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 static int find(const char *mounts, char *ret_path, size_t size)
 {
@@ -64,6 +68,30 @@ static void a_path_must_fit(void **state)
 	assert_string_equal(path, "/cgroup");
 }
 
+/* Any tree of folders will do: an id is an inode. */
+static void a_cgroup_is_below_another(void **state)
+{
+	char root[] = "/tmp/subflow-cgroup-XXXXXX", a[64], b[64], c[64];
+	struct stat st;
+
+	(void)state;
+	assert_non_null(mkdtemp(root));
+	snprintf(a, sizeof(a), "%s/a", root);
+	snprintf(b, sizeof(b), "%s/a/b", root);
+	snprintf(c, sizeof(c), "%s/c", root);
+	assert_int_equal(mkdir(a, 0755) + mkdir(b, 0755) + mkdir(c, 0755), 0);
+	assert_int_equal(stat(b, &st), 0);
+	assert_true(cgroup_is_below(root, st.st_ino));
+	assert_true(cgroup_is_below(a, st.st_ino));
+	assert_true(cgroup_is_below(b, st.st_ino));
+	assert_false(cgroup_is_below(c, st.st_ino));
+	assert_false(cgroup_is_below("/tmp/there-is-none", st.st_ino));
+	assert_int_equal(stat(a, &st), 0);
+	assert_false(cgroup_is_below(b, st.st_ino));
+	assert_false(cgroup_is_below(root, 0));
+	assert_int_equal(rmdir(b) + rmdir(a) + rmdir(c) + rmdir(root), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -71,6 +99,7 @@ int main(void)
 		cmocka_unit_test(takes_blanks_in_paths),
 		cmocka_unit_test(there_may_be_none),
 		cmocka_unit_test(a_path_must_fit),
+		cmocka_unit_test(a_cgroup_is_below_another),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
