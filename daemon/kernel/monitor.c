@@ -3,6 +3,7 @@
 #include "monitor.h"
 
 #include "base/log.h"
+#include "kernel/listener.h"
 #include "kernel/netns.h"
 #include "kernel/pm.h"
 
@@ -165,11 +166,11 @@ int monitor_has_rival(const struct monitor *monitor, bool *ret_has)
 	char line[256];
 	FILE *file;
 
-	/* The file shows the first 32 groups only. */
-	if (group < 1 || group > 32)
-		return -EOPNOTSUPP;
 	if (fstat(mnl_socket_get_fd(monitor->events_socket), &own) < 0)
 		return -errno;
+	/* The file shows the first 32 groups only. */
+	if (group > 32)
+		return listener_find(NETLINK_GENERIC, group, own.st_ino, ret_has);
 	file = fopen("/proc/thread-self/net/netlink", "re");
 	if (!file)
 		return -errno;

@@ -41,7 +41,7 @@ void monitor_drain(struct monitor *monitor);
 
 /*
  * Whether another socket than ours listens for path-manager events in the
- * namespace that the thread is in: another path manager at work.
+ * namespace that the thread is in: another path manager at work. -ENOENT: see listener.h.
  */
 int monitor_has_rival(const struct monitor *monitor, bool *ret_has);
 

@@ -114,7 +114,14 @@ static bool is_taken(struct served *served, struct served_netns *netns)
 		return true;
 	}
 	err = monitor_has_rival(served->monitor, &has);
-	if (!err && has) {
+	if (err) {
+		say(netns,
+			"whether another path manager (mptcpd?) listens there is not known: %s; "
+			"set take_over = yes if there is none",
+			strerror(-err));
+		return true;
+	}
+	if (has) {
 		say(netns, "another path manager (mptcpd?) listens there; stop it or set take_over "
 			   "= yes");
 		return true;
