@@ -112,7 +112,7 @@ static __always_inline int judge_add(struct request *request, int n)
 	/* The first one leaves from one of these. */
 	if (request->state == BPF_TCP_CLOSE && !request->wishes->is_restricted)
 		n--;
-	return request->most + n > (int)config.max_subflows ? EDQUOT : 0;
+	return request->total + n > (int)config.max_subflows ? EDQUOT : 0;
 }
 
 static __always_inline int judge_remove(struct request *request)

@@ -25,6 +25,7 @@ enum record_kind {
 	RECORD_TIMEOUT = 4,   /* a subflow is silent while its siblings progress */
 	RECORD_BOUND = 5,     /* the application chose the local address, or the device */
 	RECORD_STRANGER = 6,  /* a namespace that is not served has its first MPTCP socket */
+	RECORD_BACKUP = 7,    /* a subflow is to be a backup, or no more */
 };
 
 /*
@@ -38,6 +39,8 @@ struct intent {
 	__u32 removes;    /* subflows asked to go */
 	__u32 calls;      /* calls in the current window, for the rate limit */
 	__u64 window_ns;  /* when that window began, CLOCK_MONOTONIC */
+	__u32 total;      /* subflows in all, as last set; 0 = never */
+	__u32 zero;
 };
 
 #define WISH_TAKEN 1 /* the slot is in use */
@@ -75,9 +78,11 @@ struct record {
 	__u64 threshold; /* RECORD_THRESHOLD: the one that was passed, bytes */
 	__u32 generation, adds, removes; /* RECORD_INTENT: see struct intent */
 	__u32 msk_flags;                 /* the walk only: mptcp_sock.flags, for calibration */
-	/* RECORD_TIMEOUT: the subflow. Addresses are in network byte order, IPv4 in the first word.
+	/* RECORD_TIMEOUT, RECORD_BACKUP: the subflow. Addresses are in network byte order, IPv4 in
+	 * the first word.
 	 */
-	__u16 family, local_port, remote_port, zero;
+	__u16 family, local_port, remote_port;
+	__u16 is_backup; /* RECORD_BACKUP */
 	__u32 local[4], remote[4];
 };
 
@@ -111,10 +116,9 @@ struct conn_key {
 struct receipt {
 	__u32 adds;
 	__u32 removes;
-	/* Commands being given to the kernel for these: whether the socket shows it is not known.
-	 */
-	__u32 creating;
-	__u32 destroying;
+	/* A command is being given to the kernel for one of these: 0, 1. */
+	__u16 creating, destroying;
+	__u32 live;  /* subflows that the socket showed before it */
 	__u32 heard; /* generation of the intent that was heard last; 0 = none */
 	struct {
 		__u16 since, done; /* of the wish in this slot: carried out or given up */

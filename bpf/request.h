@@ -28,8 +28,7 @@ struct request {
 	struct intent *intent;
 	struct wishes *wishes;   /* NULL: the socket was given none */
 	struct receipt *receipt; /* NULL: nothing was carried out yet */
-	/* How many there will be; how many at least, where that cannot be told. */
-	int most, least;
+	int total;               /* how many subflows there will be */
 };
 
 /* The socket's subflows, counted under its lock. */
@@ -118,25 +117,27 @@ static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request
 	return 0;
 }
 
-/* Fills in the numbers. */
+/* Fills in the total. */
 static __always_inline void count_request(struct request *request)
 {
 	const struct intent *intent = request->intent;
 	const struct receipt *receipt = request->receipt;
 	struct tally tally = {};
-	int all;
 
 	count_subflows(request, &tally);
 	/* Not connected yet: the first subflow is to come. */
-	all = tally.live ? tally.live - tally.leaving : 1;
-	request->most = all + intent->adds - intent->removes;
+	request->total = tally.live ? tally.live - tally.leaving : 1;
+	request->total += intent->adds - intent->removes;
 	if (request->wishes)
-		request->most += wishes_count_pending(request->wishes, receipt);
-	request->least = request->most;
+		request->total += wishes_count_pending(request->wishes, receipt);
 	if (!receipt)
 		return;
-	request->most += receipt->removes + receipt->destroying - receipt->adds;
-	request->least += receipt->removes - receipt->adds - receipt->creating;
+	request->total += receipt->removes - receipt->adds;
+	/* Done, and the receipt is on its way. */
+	if (receipt->creating && tally.live > (int)receipt->live)
+		request->total--;
+	if (receipt->destroying && tally.live < (int)receipt->live)
+		request->total++;
 }
 
 static __always_inline bool is_client_state(__u32 state)
@@ -160,32 +161,64 @@ static __always_inline int accept_request(struct bpf_sockopt *ctx, struct reques
 	return handled(ctx);
 }
 
+/* Whether a number of subflows may be asked for. */
+static __always_inline int begin_number(struct bpf_sockopt *ctx, struct request *request, int *n)
+{
+	int *value = ctx->optval, err;
+
+	if (ctx->optlen != sizeof(*value) || (void *)(value + 1) > ctx->optval_end)
+		return EINVAL;
+	*n = *value;
+	if (*n < 1)
+		return EINVAL;
+	err = begin_request(ctx, request);
+	if (!err && request->state == BPF_TCP_LISTEN)
+		err = EOPNOTSUPP;
+	return err;
+}
+
 static __always_inline int set_number(struct bpf_sockopt *ctx, bool add)
 {
 	struct request request = {};
-	int *value = ctx->optval, n, err;
+	int n, err = begin_number(ctx, &request, &n);
 
-	if (ctx->optlen != sizeof(*value) || (void *)(value + 1) > ctx->optval_end)
-		return fail(ctx, EINVAL);
-	n = *value;
-	if (n < 1)
-		return fail(ctx, EINVAL);
-	err = begin_request(ctx, &request);
 	if (err)
 		return fail(ctx, err);
-	if (request.state == BPF_TCP_LISTEN || (add && request.is_server))
+	if (add && request.is_server)
 		return fail(ctx, EOPNOTSUPP);
 	if (!is_client_state(request.state) && (add || !is_connected(ctx)))
 		return fail(ctx, ENOTCONN);
 	count_request(&request);
-	if (add && (n >= SUBFLOWS_HARD_MAX || request.most + n > (int)config.max_subflows))
+	if (add && (n >= SUBFLOWS_HARD_MAX || request.total + n > (int)config.max_subflows))
 		return fail(ctx, EDQUOT);
-	if (!add && n >= request.least)
+	if (!add && n >= request.total)
 		return fail(ctx, EBUSY);
 	if (add)
 		request.intent->adds += n;
 	else
 		request.intent->removes += n;
+	return accept_request(ctx, &request);
+}
+
+static __always_inline int set_total(struct bpf_sockopt *ctx)
+{
+	struct request request = {};
+	int n, err = begin_number(ctx, &request, &n);
+
+	if (err)
+		return fail(ctx, err);
+	if (request.is_server)
+		return fail(ctx, EOPNOTSUPP);
+	if (!is_client_state(request.state))
+		return fail(ctx, ENOTCONN);
+	if (n > SUBFLOWS_HARD_MAX || n > (int)config.max_subflows)
+		return fail(ctx, EDQUOT);
+	count_request(&request);
+	request.intent->total = n;
+	if (n > request.total)
+		request.intent->adds += n - request.total;
+	else
+		request.intent->removes += request.total - n;
 	return accept_request(ctx, &request);
 }
 

@@ -6,16 +6,19 @@
  */
 #include "mptcp.h"
 
+#include "backup.h"
 #include "list.h"
 #include "listing.h"
 #include "request.h"
 #include "sockopt.h"
 
-#define TCP_MULTIPATH_ENABLE   10002
-#define TCP_MULTIPATH_ADD      10003
-#define TCP_MULTIPATH_REMOVE   10004
-#define TCP_MULTIPATH_SUBFLOWS 10005
-#define TCP_MULTIPATH_CONNID   10006
+#define TCP_MULTIPATH_ENABLE     10002
+#define TCP_MULTIPATH_ADD        10003
+#define TCP_MULTIPATH_REMOVE     10004
+#define TCP_MULTIPATH_SUBFLOWS   10005
+#define TCP_MULTIPATH_CONNID     10006
+#define TCP_MULTIPATH_NDIFFPORTS 10007
+#define TCP_MULTIPATH_BACKUP     10008
 
 static __always_inline int set_enable(struct bpf_sockopt *ctx)
 {
@@ -34,7 +37,7 @@ SEC("cgroup/setsockopt")
 int subflow_set(struct bpf_sockopt *ctx)
 {
 	if (ctx->level != IPPROTO_TCP || ctx->optname < TCP_MULTIPATH_ENABLE ||
-		ctx->optname > TCP_MULTIPATH_CONNID || !ctx->sk)
+		ctx->optname > TCP_MULTIPATH_BACKUP || !ctx->sk)
 		return 1;
 	if (ctx->sk->protocol != IPPROTO_TCP && ctx->sk->protocol != IPPROTO_MPTCP)
 		return 1;
@@ -48,6 +51,10 @@ int subflow_set(struct bpf_sockopt *ctx)
 		return ctx->optlen == sizeof(int) ? set_number(ctx, true) : set_list(ctx, true);
 	case TCP_MULTIPATH_REMOVE:
 		return ctx->optlen == sizeof(int) ? set_number(ctx, false) : set_list(ctx, false);
+	case TCP_MULTIPATH_NDIFFPORTS:
+		return set_total(ctx);
+	case TCP_MULTIPATH_BACKUP:
+		return set_backup(ctx);
 	}
 	return 1;
 }
@@ -66,16 +73,18 @@ SEC("cgroup/getsockopt")
 int subflow_get(struct bpf_sockopt *ctx)
 {
 	struct mptcp_sock *msk;
+	struct intent *intent;
 	bool runs;
 
 	if (ctx->level != IPPROTO_TCP || ctx->optname < TCP_MULTIPATH_ENABLE ||
-		ctx->optname > TCP_MULTIPATH_CONNID || !ctx->sk)
+		ctx->optname > TCP_MULTIPATH_BACKUP || !ctx->sk)
 		return 1;
 	if (ctx->sk->protocol != IPPROTO_TCP && ctx->sk->protocol != IPPROTO_MPTCP)
 		return 1;
 	if (!ctx->retval) /* answered by the program of a cgroup below */
 		return 1;
-	if (ctx->optname == TCP_MULTIPATH_ADD || ctx->optname == TCP_MULTIPATH_REMOVE)
+	if (ctx->optname == TCP_MULTIPATH_ADD || ctx->optname == TCP_MULTIPATH_REMOVE ||
+		ctx->optname == TCP_MULTIPATH_BACKUP)
 		return fail(ctx, EOPNOTSUPP);
 
 	msk = msk_of(ctx);
@@ -84,6 +93,10 @@ int subflow_get(struct bpf_sockopt *ctx)
 		return get_int(ctx, runs && is_connected(ctx));
 	if (!runs)
 		return fail(ctx, EOPNOTSUPP);
+	if (ctx->optname == TCP_MULTIPATH_NDIFFPORTS) {
+		intent = bpf_sk_storage_get(&intents, ctx->sk, NULL, 0);
+		return get_int(ctx, intent ? intent->total : 0);
+	}
 	if (!is_connected(ctx))
 		return fail(ctx, ENOTCONN);
 	if (ctx->optname == TCP_MULTIPATH_CONNID)

@@ -9,11 +9,6 @@
 
 #include "wishes.h"
 
-static __always_inline bool is_same_address(const __be32 a[4], const __be32 b[4])
-{
-	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
-}
-
 static __always_inline bool is_removed(const struct wish *wish)
 {
 	return wish->flags & WISH_REMOVED && !wish->adds;

@@ -45,6 +45,11 @@ static __always_inline bool is_v4(const __be32 addr[4])
 	return !addr[0] && !addr[1] && addr[2] == bpf_htonl(0xffff);
 }
 
+static __always_inline bool is_same_address(const __be32 a[4], const __be32 b[4])
+{
+	return a[0] == b[0] && a[1] == b[1] && a[2] == b[2] && a[3] == b[3];
+}
+
 static __always_inline void read_local(const struct sock *sk, struct end *end)
 {
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET)

@@ -255,6 +255,17 @@ static void announce(struct daemon *daemon, struct action action)
 			strerror(-err));
 }
 
+static void set_backup(struct daemon *daemon, struct action action)
+{
+	int err = open_hand(daemon, action.key.netns);
+
+	if (!err)
+		err = pm_set_backup(daemon->hand, &daemon->family, action.key.token, &action.local,
+			&action.remote, action.is_backup);
+	if (err)
+		log_debug("SET_FLAGS token %08x: %s", action.key.token, strerror(-err));
+}
+
 static void withdraw(struct daemon *daemon, struct action action)
 {
 	int err = open_hand(daemon, action.key.netns);
@@ -447,6 +458,9 @@ static void act(struct daemon *daemon)
 			break;
 		case ACTION_WITHDRAW:
 			withdraw(daemon, *action);
+			break;
+		case ACTION_BACKUP:
+			set_backup(daemon, *action);
 			break;
 		case ACTION_LOCALS:
 			read_locals(daemon, *action);
@@ -989,6 +1003,7 @@ static char *answer_request(
 		.server = &daemon->server,
 		.rules_refused = daemon->rules_refused,
 		.create_us = &daemon->create_us,
+		.locals_refused = daemon->locals.refused,
 		.started_ns = daemon->started_ns,
 	};
 	char line[REQUEST_BYTES_MAX];

@@ -112,7 +112,8 @@ extern "C" {
  *      REMOVE do later counts from there. May be called before connect(2), while
  *      it is in progress, and later. If there are more the youngest go.
  * get: what was set last; 0 if nothing was.
- * Errors: those of TCP_MULTIPATH_ADD with a number.
+ * Errors: set: those of TCP_MULTIPATH_ADD with a number; get: EINVAL (room for
+ * less than 4 bytes), EOPNOTSUPP (not MPTCP, or fallen back).
  */
 #define TCP_MULTIPATH_NDIFFPORTS 10007
 

@@ -112,6 +112,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "connections_refused", view->plan->table.refused);
 	put_number(object, "rules_refused", view->rules_refused);
 	put_number(object, "namespaces_refused", view->served->refused);
+	put_number(object, "locals_refused", view->locals_refused);
 	put_number(object, "clients_refused", view->server->refused);
 	put_number(object, "events_untold", view->server->untold);
 	return object;
@@ -188,6 +189,8 @@ static struct json_object *write_subflows(const struct conn *conn)
 		put_number(object, "id", subflow->id);
 		put_text(object, "state", states[subflow->state]);
 		put_text(object, "asked_by", conn_asker_text(subflow->asker));
+		json_object_object_add(
+			object, "backup", json_object_new_boolean(subflow->is_backup));
 		json_object_object_add(object, "path", write_path(&subflow->path));
 		json_object_array_add(array, object);
 	}

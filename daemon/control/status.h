@@ -30,6 +30,7 @@ struct status_view {
 	const struct server *server;
 	uint64_t rules_refused;
 	const struct histogram *create_us;
+	uint64_t locals_refused; /* local addresses that the hooks had no room for */
 	uint64_t started_ns;
 };
 

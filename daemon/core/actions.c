@@ -30,7 +30,7 @@ struct action *actions_add(struct actions *actions, enum action_kind kind, const
 		actions->room *= 2;
 	}
 	action = &actions->list[actions->count++];
-	*action = (struct action){.kind = kind, .key = conn->key, .receipt = conn->receipt};
+	*action = (struct action){.kind = kind, .key = conn->key};
 	return action;
 }
 
@@ -49,25 +49,18 @@ struct action *actions_add_about(struct actions *actions, enum action_kind kind,
 }
 
 struct action *actions_begin(struct actions *actions, enum action_kind kind, struct conn *conn,
-	const struct subflow *subflow, uint32_t *under_way)
+	const struct subflow *subflow)
 {
-	struct action *action;
+	struct action *action = actions_add_about(actions, kind, conn, subflow);
 
-	conn->has_receipt = true;
-	++*under_way;
-	if (actions_add(actions, ACTION_RECEIPT, conn)) {
-		action = actions_add_about(actions, kind, conn, subflow);
-		if (action)
-			return action;
-		actions_undo(actions);
-	}
-	--*under_way;
-	return NULL;
+	if (action)
+		action->is_announced = true;
+	return action;
 }
 
-void actions_undo(struct actions *actions)
+const struct action *actions_peek(const struct actions *actions)
 {
-	actions->count--;
+	return actions->next == actions->count ? NULL : &actions->list[actions->next];
 }
 
 const struct action *actions_next(struct actions *actions)
@@ -77,14 +70,4 @@ const struct action *actions_next(struct actions *actions)
 		return NULL;
 	}
 	return &actions->list[actions->next++];
-}
-
-void actions_settle(struct actions *actions, struct conn *conn, uint32_t adds, uint32_t removes)
-{
-	if (!adds && !removes)
-		return;
-	conn->receipt.adds += adds;
-	conn->receipt.removes += removes;
-	conn->has_receipt = true;
-	actions_add(actions, ACTION_RECEIPT, conn);
 }

@@ -23,24 +23,14 @@ struct action *actions_add(struct actions *actions, enum action_kind kind, const
 struct action *actions_add_about(struct actions *actions, enum action_kind kind,
 	const struct conn *conn, const struct subflow *subflow);
 
-/*
- * The same of a command that carries out a request of the application. While it is being given,
- * the hooks cannot tell by the socket whether it has been: *@under_way, of the connection's
- * receipt, tells them before. It is the caller's to count down afterwards.
- */
+/* The same of a command that carries out a request of the application: see plan_next(). */
 struct action *actions_begin(struct actions *actions, enum action_kind kind, struct conn *conn,
-	const struct subflow *subflow, uint32_t *under_way);
+	const struct subflow *subflow);
 
-/* Takes back the one that was just added. */
-void actions_undo(struct actions *actions);
+/* The one that actions_next() will return. */
+const struct action *actions_peek(const struct actions *actions);
 
 /* The next one, or NULL when none is left. Valid until the next actions_add(). */
 const struct action *actions_next(struct actions *actions);
-
-/*
- * So many more of the application's requests were carried out or given up: the hooks count
- * what was asked for and has no receipt as reserved.
- */
-void actions_settle(struct actions *actions, struct conn *conn, uint32_t adds, uint32_t removes);
 
 #endif

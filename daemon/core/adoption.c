@@ -75,7 +75,7 @@ static void drop_unlisted(struct plan *plan, struct conn *conn)
 		if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_ELEPHANT)
 			conn_drop_passed(conn);
 		if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed)
-			actions_settle(&plan->actions, conn, 0, 1);
+			conn_settle(&plan->table, conn, 0, 1);
 		news_add_subflow(&plan->news, NEWS_SUBFLOW_CLOSED, conn, subflow, "");
 		steer_release(&plan->steer, conn, subflow, false);
 		conn_remove_subflow(conn, subflow);

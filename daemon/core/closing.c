@@ -6,8 +6,7 @@ void closing_begin(struct plan *plan, struct conn *conn, struct subflow *subflow
 {
 	struct action *action =
 		subflow->is_lost ? actions_add_about(&plan->actions, ACTION_DESTROY, conn, subflow)
-				 : actions_begin(&plan->actions, ACTION_DESTROY, conn, subflow,
-					   &conn->receipt.destroying);
+				 : actions_begin(&plan->actions, ACTION_DESTROY, conn, subflow);
 
 	if (action)
 		subflow->state = SUBFLOW_CLOSING;

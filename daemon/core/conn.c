@@ -11,6 +11,7 @@ void conn_table_init(struct conn_table *table, uint32_t limit)
 {
 	*table = (struct conn_table){.limit = limit};
 	TAILQ_INIT(&table->retries);
+	TAILQ_INIT(&table->owing);
 }
 
 void conn_table_done(struct conn_table *table)
@@ -93,6 +94,7 @@ void conn_free(struct conn_table *table, struct conn *conn)
 	while ((subflow = TAILQ_FIRST(&conn->subflows)))
 		conn_remove_subflow(conn, subflow);
 	conn_set_retry(table, conn, 0);
+	conn_pay_receipt(table, conn);
 	leave(table, conn);
 	HASH_DEL(table->conns, conn);
 	free(conn->passed);
@@ -202,6 +204,41 @@ void conn_drop_passed(struct conn *conn)
 {
 	if (conn->n_passed && !conn->passed[conn->n_passed - 1].subflows)
 		conn->n_passed--;
+}
+
+void conn_owe_receipt(struct conn_table *table, struct conn *conn)
+{
+	conn->has_receipt = true;
+	if (!conn->owes_receipt)
+		TAILQ_INSERT_TAIL(&table->owing, conn, owing);
+	conn->owes_receipt = true;
+}
+
+void conn_pay_receipt(struct conn_table *table, struct conn *conn)
+{
+	if (conn->owes_receipt)
+		TAILQ_REMOVE(&table->owing, conn, owing);
+	conn->owes_receipt = false;
+}
+
+void conn_settle(struct conn_table *table, struct conn *conn, uint32_t adds, uint32_t removes)
+{
+	if (!adds && !removes)
+		return;
+	conn->receipt.adds += adds;
+	conn->receipt.removes += removes;
+	conn_owe_receipt(table, conn);
+}
+
+uint32_t conn_count_shown(const struct conn *conn)
+{
+	const struct subflow *subflow;
+	uint32_t shown = 0;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry)
+		shown += (subflow->state != SUBFLOW_OPENING || subflow->is_sent) &&
+			 !subflow->is_gone;
+	return shown;
 }
 
 uint32_t conn_count_live(const struct conn *conn)

@@ -50,7 +50,9 @@ struct subflow {
 	int slot;                /* ASKER_LIST: of conn.listed; -1 = in place of another */
 	uint16_t since;          /* of the slot, when it was asked for */
 	bool is_listed;          /* as conn.is_listed */
+	bool is_backup;          /* as the application asked */
 	bool is_sent;            /* the kernel has sent its SYN */
+	bool is_gone;            /* the kernel has closed it, and has not said so yet */
 	uint32_t serial;         /* unique within the connection */
 	uint64_t established_ns; /* CLOCK_MONOTONIC */
 	struct path path;        /* as far as it is known */
@@ -106,7 +108,9 @@ struct conn {
 	uint32_t generation, adds, removes; /* of the application, heard so far */
 	struct receipt receipt;             /* of these, carried out or given up */
 	bool has_receipt;                   /* the hooks were told of it */
-	uint32_t tries;                     /* failed ones in a row */
+	bool owes_receipt;                  /* it has changed: in conn_table.owing */
+	TAILQ_ENTRY(conn) owing;
+	uint32_t tries; /* failed ones in a row */
 	uint64_t
 		retry_ns; /* CLOCK_MONOTONIC; 0 = none is due. Before CREATED: when to give it up */
 	/* Ports: see steer.h. */
@@ -125,6 +129,7 @@ struct conn_table {
 	struct conn *conns;
 	struct conn_ends *ends;
 	TAILQ_HEAD(, conn) retries;
+	TAILQ_HEAD(, conn) owing;
 	uint32_t limit;
 	uint64_t refused; /* connections that found the table full */
 };
@@ -166,6 +171,19 @@ void conn_note_passed(struct conn *conn);
 
 /* The subflow of a threshold came to nothing. Those that came about are the older ones. */
 void conn_drop_passed(struct conn *conn);
+
+/*
+ * So many more of the application's requests by number were carried out or given up: the hooks
+ * count what was asked for and has no receipt as reserved.
+ */
+void conn_settle(struct conn_table *table, struct conn *conn, uint32_t adds, uint32_t removes);
+
+/* The hooks are to be told of its receipt, before anything else is done; or have been. */
+void conn_owe_receipt(struct conn_table *table, struct conn *conn);
+void conn_pay_receipt(struct conn_table *table, struct conn *conn);
+
+/* Subflows that the hooks find at the socket, as far as the kernel has told. */
+uint32_t conn_count_shown(const struct conn *conn);
 
 /* Subflows that are there or under way, not counting those that are to go. */
 uint32_t conn_count_live(const struct conn *conn);

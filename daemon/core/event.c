@@ -16,6 +16,8 @@ static enum event_kind kind_of(uint16_t kind)
 		return EVENT_FOREIGN;
 	case RECORD_TIMEOUT:
 		return EVENT_TIMEOUT;
+	case RECORD_BACKUP:
+		return EVENT_BACKUP;
 	case RECORD_BOUND:
 		return EVENT_BOUND;
 	case RECORD_STRANGER:
@@ -57,7 +59,8 @@ int event_from_record(const void *bytes, size_t size, struct event *ret_event)
 		memcpy(&ret_event->wishes,
 			(const char *)bytes + offsetof(struct wide_record, wishes),
 			sizeof(ret_event->wishes));
-	if (kind == EVENT_TIMEOUT) {
+	ret_event->is_backup = record.is_backup;
+	if (kind == EVENT_TIMEOUT || kind == EVENT_BACKUP) {
 		read_end(&ret_event->local, record.family, record.local, record.local_port);
 		read_end(&ret_event->remote, record.family, record.remote, record.remote_port);
 	}

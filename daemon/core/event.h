@@ -24,6 +24,7 @@ enum event_kind {
 	EVENT_THRESHOLD, /* bytes, threshold */
 	EVENT_INTENT,    /* generation, adds, removes; wishes, if there are */
 	EVENT_FOREIGN,
+	EVENT_BACKUP,   /* local, remote: is to be a backup, or no more */
 	EVENT_BOUND,    /* the application chose the local address, or the device */
 	EVENT_STRANGER, /* of no connection: a namespace that is not served has MPTCP sockets */
 	EVENT_TIMEOUT,  /* local, remote: silent, while another subflow of the connection progresses
@@ -57,6 +58,7 @@ struct event {
 	uint32_t uid;                       /* of the application */
 	uint64_t excluded;                  /* see struct conn */
 	uint32_t generation, adds, removes; /* see struct intent */
+	bool is_backup;
 	bool has_wishes;
 	struct wishes wishes;
 	uint32_t serial;               /* of the subflow that the action was about */
@@ -70,6 +72,7 @@ enum action_kind {
 	ACTION_DESTROY,  /* the subflow local, remote; answered by EVENT_DESTROY_DONE */
 	ACTION_ANNOUNCE, /* tell the peer that there is the address local, by @id */
 	ACTION_WITHDRAW, /* tell the peer that the local address @id is no more */
+	ACTION_BACKUP,   /* make the subflow local, remote a backup, or no more: MP_PRIO */
 	ACTION_LOCALS,   /* which local addresses are there; answered by EVENT_LOCALS */
 	ACTION_RULE,     /* tell the hooks its thresholds: rule */
 	ACTION_OWNER,    /* whose connection it is; answered by EVENT_OWNER */
@@ -89,6 +92,8 @@ struct action {
 	uint32_t serial;
 	struct receipt receipt;
 	struct conn_rule rule;
+	bool is_announced; /* the hooks are told before */
+	bool is_backup;    /* BACKUP */
 	bool wants_more;   /* SURVEY: what is known of the paths does not do */
 	uint64_t cause_ns; /* CREATE: when the kernel noticed what led to it; 0 = not known */
 };

@@ -251,8 +251,7 @@ void lists_settle(struct plan *plan, struct conn *conn, const struct subflow *su
 		return;
 	address->done++;
 	put_receipt(conn, subflow->slot);
-	conn->has_receipt = true;
-	actions_add(&plan->actions, ACTION_RECEIPT, conn);
+	conn_owe_receipt(&plan->table, conn);
 }
 
 void lists_want_again(struct conn *conn, const struct subflow *subflow)
@@ -270,8 +269,7 @@ void lists_give_up(struct plan *plan, struct conn *conn, int slot)
 	address->done += address->wanted;
 	address->wanted = 0;
 	put_receipt(conn, slot);
-	conn->has_receipt = true;
-	actions_add(&plan->actions, ACTION_RECEIPT, conn);
+	conn_owe_receipt(&plan->table, conn);
 }
 
 void lists_announce(struct plan *plan, struct conn *conn)
@@ -290,6 +288,7 @@ void lists_announce(struct plan *plan, struct conn *conn)
 			continue;
 		address->is_announced = true;
 		put_receipt(conn, i);
+		conn_owe_receipt(&plan->table, conn);
 		local = address->endpoint;
 		/* The port of its listener goes without saying. */
 		if (local.port == conn->local.port)

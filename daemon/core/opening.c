@@ -18,7 +18,7 @@
 
 static void give_up_wanted(struct plan *plan, struct conn *conn)
 {
-	actions_settle(&plan->actions, conn, conn->wanted_application, 0);
+	conn_settle(&plan->table, conn, conn->wanted_application, 0);
 	for (; conn->wanted_elephant; conn->wanted_elephant--)
 		conn_drop_passed(conn);
 	conn->wanted_application = conn->wanted_operator = conn->wanted_policy = 0;
@@ -95,7 +95,7 @@ static void give_up_one(struct plan *plan, struct conn *conn, enum subflow_asker
 {
 	plan->counters.withheld++;
 	if (asker == ASKER_APPLICATION)
-		actions_settle(&plan->actions, conn, 1, 0);
+		conn_settle(&plan->table, conn, 1, 0);
 	else if (asker == ASKER_ELEPHANT)
 		conn_drop_passed(conn);
 }
@@ -211,8 +211,7 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 		subflow->since = conn->listed->list[slot].since;
 	steer_take(&plan->steer, conn, subflow, &choice);
 	action = asker == ASKER_APPLICATION || slot >= 0
-			 ? actions_begin(&plan->actions, ACTION_CREATE, conn, subflow,
-				   &conn->receipt.creating)
+			 ? actions_begin(&plan->actions, ACTION_CREATE, conn, subflow)
 			 : actions_add_about(&plan->actions, ACTION_CREATE, conn, subflow);
 	if (!action) {
 		steer_release(&plan->steer, conn, subflow, false);

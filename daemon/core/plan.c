@@ -48,8 +48,49 @@ void plan_done(struct plan *plan)
 	rules_set(plan, NULL, 0);
 }
 
+static const struct action *tell_hooks(struct plan *plan, struct conn *conn)
+{
+	conn_pay_receipt(&plan->table, conn);
+	plan->told =
+		(struct action){.kind = ACTION_RECEIPT, .key = conn->key, .receipt = conn->receipt};
+	return &plan->told;
+}
+
+/*
+ * While a request's command is being given, the hooks cannot tell by the receipt whether it was
+ * carried out. They can by the socket, if they know how many subflows it showed before.
+ */
+static const struct action *announce(
+	struct plan *plan, struct conn *conn, const struct action *action)
+{
+	plan->is_announced = true;
+	conn->receipt.live = conn_count_shown(conn);
+	conn->receipt.creating = action->kind == ACTION_CREATE;
+	conn->receipt.destroying = action->kind == ACTION_DESTROY;
+	conn->has_receipt = true;
+	return tell_hooks(plan, conn);
+}
+
 const struct action *plan_next(struct plan *plan)
 {
+	struct conn *conn = TAILQ_FIRST(&plan->table.owing);
+	const struct action *action;
+
+	if (conn)
+		return tell_hooks(plan, conn);
+	while ((action = actions_peek(&plan->actions))) {
+		conn = conn_find(&plan->table, &action->key);
+		if (conn && action->is_announced && !plan->is_announced)
+			return announce(plan, conn, action);
+		plan->is_announced = false;
+		action = actions_next(&plan->actions);
+		if (action->kind != ACTION_RECEIPT)
+			return action;
+		if (!conn)
+			continue;
+		conn->receipt.heard = action->receipt.heard;
+		return tell_hooks(plan, conn);
+	}
 	return actions_next(&plan->actions);
 }
 
@@ -62,11 +103,15 @@ static void remove_subflow(struct plan *plan, struct conn *conn, struct subflow 
 /* After what it led to: by then a subflow that was taken away is seen to go. */
 static void note_heard(struct plan *plan, struct conn *conn)
 {
+	struct action *action;
+
 	if (!conn->is_created || conn->receipt.heard == conn->generation)
 		return;
-	conn->receipt.heard = conn->generation;
+	action = actions_add(&plan->actions, ACTION_RECEIPT, conn);
+	if (!action)
+		return;
+	action->receipt.heard = conn->generation;
 	conn->has_receipt = true;
-	actions_add(&plan->actions, ACTION_RECEIPT, conn);
 }
 
 static void hear_created(struct plan *plan, struct conn *conn, const struct event *event)
@@ -210,7 +255,7 @@ static void hear_subflow_closed(struct plan *plan, struct conn *conn, const stru
 	if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_ELEPHANT)
 		conn_drop_passed(conn);
 	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed && !subflow->is_lost)
-		actions_settle(&plan->actions, conn, 0, 1);
+		conn_settle(&plan->table, conn, 0, 1);
 	remove_subflow(plan, conn, subflow);
 	lists_hear_failed(plan, conn);
 	opening_run(plan, conn, 0);
@@ -276,18 +321,18 @@ static bool remove_youngest(struct plan *plan, struct conn *conn)
 	/* What was not sent on its way yet is the youngest of all. */
 	if (conn->wanted_application) {
 		conn->wanted_application--;
-		actions_settle(&plan->actions, conn, 1, 1);
+		conn_settle(&plan->table, conn, 1, 1);
 		return true;
 	}
 	if (conn->wanted_elephant) {
 		conn->wanted_elephant--;
 		conn_drop_passed(conn);
-		actions_settle(&plan->actions, conn, 0, 1);
+		conn_settle(&plan->table, conn, 0, 1);
 		return true;
 	}
 	if (conn->wanted_policy) {
 		conn->wanted_policy--;
-		actions_settle(&plan->actions, conn, 0, 1);
+		conn_settle(&plan->table, conn, 0, 1);
 		return true;
 	}
 	TAILQ_FOREACH_REVERSE(subflow, &conn->subflows, subflow_list, entry)
@@ -337,16 +382,33 @@ static void hear_intent(struct plan *plan, struct conn *conn, const struct event
 	adds -= both;
 	removes -= both;
 	granted = grant(plan, conn, adds);
-	actions_settle(&plan->actions, conn, both + adds - granted, both);
+	conn_settle(&plan->table, conn, both + adds - granted, both);
 	conn->wanted_application += granted;
 	while (removes && !conn->is_foreign && remove_youngest(plan, conn))
 		removes--;
-	actions_settle(&plan->actions, conn, 0, removes);
+	conn_settle(&plan->table, conn, 0, removes);
 	conn_say(conn, "as the application asked: %u in all", conn_count_all(conn));
 	news_add(&plan->news, NEWS_REQUEST, conn);
 	conn_renew_tries(conn);
 	note_heard(plan, conn);
 	opening_run(plan, conn, event->now_ns);
+}
+
+/* The kernel has it, whether its word of it was read yet or not. */
+static void hear_backup(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
+	struct action *action = actions_add(&plan->actions, ACTION_BACKUP, conn);
+
+	if (!action)
+		return;
+	action->local = event->local;
+	action->remote = event->remote;
+	action->is_backup = event->is_backup;
+	if (!subflow)
+		subflow = conn_find_opening(conn, &event->local, &event->remote);
+	if (subflow)
+		subflow->is_backup = event->is_backup;
 }
 
 static bool is_worth_another_try(int error)
@@ -363,7 +425,7 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 
 	is_listed = subflow && subflow->asker == ASKER_LIST && subflow->slot >= 0;
 	if (subflow && (subflow->asker == ASKER_APPLICATION || is_listed))
-		conn->receipt.creating--;
+		conn->receipt.creating = 0;
 	if (!event->error) {
 		plan->counters.created++;
 		conn->tries = 0;
@@ -374,7 +436,7 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 		if (is_listed)
 			lists_settle(plan, conn, subflow);
 		else if (subflow && subflow->asker == ASKER_APPLICATION)
-			actions_settle(&plan->actions, conn, 1, 0);
+			conn_settle(&plan->table, conn, 1, 0);
 		return;
 	}
 	if (!subflow)
@@ -394,7 +456,7 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 		else
 			conn_want_again(conn, subflow->asker);
 		if (is_asked || is_listed)
-			actions_add(&plan->actions, ACTION_RECEIPT, conn);
+			conn_owe_receipt(&plan->table, conn);
 		remove_subflow(plan, conn, subflow);
 		if (!conn->retry_ns && event->error == EADDRINUSE && is_placed) {
 			/* The next port need not wait. */
@@ -407,7 +469,7 @@ static void hear_create_done(struct plan *plan, struct conn *conn, const struct 
 	}
 	if (subflow->asker == ASKER_ELEPHANT)
 		conn_drop_passed(conn);
-	actions_settle(&plan->actions, conn, is_asked, subflow->is_doomed && !subflow->is_lost);
+	conn_settle(&plan->table, conn, is_asked, subflow->is_doomed && !subflow->is_lost);
 	if (is_listed)
 		lists_settle(plan, conn, subflow);
 	if (!subflow->is_doomed) {
@@ -433,9 +495,13 @@ static void hear_destroy_done(struct plan *plan, struct conn *conn, const struct
 	struct subflow *subflow = conn_find_serial(conn, event->serial);
 
 	if (!subflow || !subflow->is_lost) {
-		conn->receipt.destroying--;
-		actions_settle(&plan->actions, conn, 0, 1);
+		conn->receipt.destroying = 0;
+		/* It was gone, and the application meant one of those that it saw. */
+		if (event->error != ESRCH || !remove_youngest(plan, conn))
+			conn_settle(&plan->table, conn, 0, 1);
 	}
+	if (subflow && (!event->error || event->error == ESRCH))
+		subflow->is_gone = true;
 	if (!event->error)
 		plan->counters.destroyed++;
 	else
@@ -503,6 +569,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_INTENT:
 	case EVENT_FOREIGN:
 	case EVENT_BOUND:
+	case EVENT_BACKUP:
 		if (conn)
 			break;
 		conn = conn_get(&plan->table, &event->key);
@@ -558,6 +625,9 @@ void plan_hear(struct plan *plan, const struct event *event)
 		break;
 	case EVENT_TIMEOUT:
 		repair_hear_timeout(plan, conn, event);
+		break;
+	case EVENT_BACKUP:
+		hear_backup(plan, conn, event);
 		break;
 	case EVENT_BOUND:
 		conn->is_bound = true;

@@ -54,6 +54,8 @@ struct plan {
 	bool wants_owners;        /* whose each new connection is, is to be found out */
 	struct plan_counters counters;
 	struct actions actions; /* to be carried out */
+	struct action told;     /* what plan_next() returned, if that was a receipt */
+	bool is_announced;      /* the next action was told of */
 	struct news_queue news; /* to be told */
 };
 

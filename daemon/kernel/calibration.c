@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define TIMEOUT_MS 2000
+#define SAMPLES    3
 
 /* Marks by which the walk's records are told apart. */
 enum { HEALTHY = 1, FALLEN_BACK = 2 };
@@ -99,16 +100,12 @@ static int raise_loopback(void)
 	return err;
 }
 
-static int compare(struct hooks *hooks, uint64_t *ret_mask)
+static int take_samples(struct hooks *hooks, struct sample *sample)
 {
 	struct pair healthy = {-1, -1, -1}, fallen = {-1, -1, -1};
-	struct sample sample = {};
-	uint64_t mask;
 	int err;
 
-	err = raise_loopback();
-	if (!err)
-		err = pair_open(&healthy, IPPROTO_MPTCP);
+	err = pair_open(&healthy, IPPROTO_MPTCP);
 	if (!err)
 		err = pair_open(&fallen, IPPROTO_TCP);
 	if (!err)
@@ -116,13 +113,31 @@ static int compare(struct hooks *hooks, uint64_t *ret_mask)
 	if (!err)
 		err = hooks_mark(hooks, fallen.client, FALLEN_BACK);
 	if (!err)
-		err = hooks_walk(hooks, take_sample, &sample);
+		err = hooks_walk(hooks, take_sample, sample);
 	pair_close(&healthy);
 	pair_close(&fallen);
+	if (!err && (!sample->has[HEALTHY] || !sample->has[FALLEN_BACK]))
+		err = -ENODATA;
+	return err;
+}
+
+/* Other bits come and go: the one that is looked for is there each time, and the only one. */
+static int compare(struct hooks *hooks, uint64_t *ret_mask)
+{
+	uint32_t always = UINT32_MAX, never = 0, mask;
+	int err = raise_loopback();
+
+	for (int i = 0; i < SAMPLES && !err; i++) {
+		struct sample sample = {};
+
+		err = take_samples(hooks, &sample);
+		always &= sample.flags[FALLEN_BACK];
+		never |= sample.flags[HEALTHY];
+	}
 	if (err)
 		return err;
-	mask = sample.flags[FALLEN_BACK] & ~sample.flags[HEALTHY];
-	if (!sample.has[HEALTHY] || !sample.has[FALLEN_BACK] || !mask)
+	mask = always & ~never;
+	if (!mask || mask & (mask - 1))
 		return -ENODATA;
 	*ret_mask = mask;
 	return 0;

@@ -76,6 +76,19 @@ int pm_destroy(struct mnl_socket *socket, const struct genl_family *family, uint
 	return genl_ask(socket, request, NULL, NULL);
 }
 
+int pm_set_backup(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
+	const struct endpoint *local, const struct endpoint *remote, bool is_backup)
+{
+	char buffer[GENL_BUFFER_BYTES];
+	struct nlmsghdr *request = genl_begin(buffer, family, MPTCP_PM_CMD_SET_FLAGS, NLM_F_ACK);
+
+	mnl_attr_put_u32(request, MPTCP_PM_ATTR_TOKEN, token);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, -1,
+		is_backup ? MPTCP_PM_ADDR_FLAG_BACKUP : 0, 0);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR_REMOTE, remote, -1, 0, 0);
+	return genl_ask(socket, request, NULL, NULL);
+}
+
 int pm_announce(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
 	const struct endpoint *local, uint8_t id)
 {

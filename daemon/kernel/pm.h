@@ -38,6 +38,13 @@ int pm_destroy(struct mnl_socket *socket, const struct genl_family *family, uint
 	const struct endpoint *local, const struct endpoint *remote);
 
 /*
+ * Makes one subflow a backup or an ordinary one, and tells the peer (MPTCP_PM_CMD_SET_FLAGS).
+ * -EINVAL: there is none such.
+ */
+int pm_set_backup(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
+	const struct endpoint *local, const struct endpoint *remote, bool is_backup);
+
+/*
  * Tells the peer of one more local address (MPTCP_PM_CMD_ANNOUNCE). @id is not 0; without a port
  * it is that of the connection. -EINVAL: (address, port) and id disagree with an earlier use.
  */

@@ -192,9 +192,52 @@ def test_a_connection_that_fell_back(served):
     app(f"s.connect(({served.far.ip4!r}, 7000))")
     app("s.send(b'x')")
     assert app.get(ENABLE) == 0
+    app.set(ENABLE, 0)
+    fails(errno.EOPNOTSUPP, app.set, ENABLE, 1)
     fails(errno.EOPNOTSUPP, app.set, ADD, 1)
     fails(errno.EOPNOTSUPP, app.get, SUBFLOWS, 1024)
     fails(errno.EOPNOTSUPP, app.get, CONNID, 4)
+
+
+def test_one_direction_shut_down(served):
+    """The connection goes on the other way: all but ADD works, at both ends."""
+    server = served.sink()
+    app = served.app(served.client).connect(served.far.ip4)
+    app.set(ADD, 3)
+    app.wait_subflows(4)
+    wait_until(lambda: server("len(accepted)") == 1, "accepted")
+    server.wait_subflows(4, "accepted[0]")
+    app("s.shutdown(socket.SHUT_WR)")
+    assert server("accepted[0].recv(1)") == b""
+    for end, name in ((app, "s"), (server, "accepted[0]")):
+        assert end.get(ENABLE, socket_name=name) == 1
+        assert end.connid(name)
+        assert len(end.subflows(name)) == 4
+    fails(errno.ENOTCONN, app.set, ADD, 1)
+    app.set(REMOVE, 1)
+    app.wait_subflows(3)
+    server.wait_subflows(3, "accepted[0]")
+
+
+def test_a_full_table_is_said_inside_the_call(pair):
+    """Both ends of one connection are all that the daemon has room for."""
+    daemon = pair.serve({"limits": {"max_connections": 2}})
+    sink = pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    pair.connection(daemon, app)
+    fails(errno.ENOBUFS, app.set, ADD, 1)
+    app.close()
+    wait_until(lambda: sink("len(accepted)"), "accepted")
+    sink("accepted.pop().close()")
+    wait_until(lambda: not daemon.status()["connections"], "the table is empty")
+    app.open().set(ADD, 1)
+    app(f"s.connect(({pair.far.ip4!r}, 7000)); s.send(b'x')")
+    app.wait_subflows(2)
+    app.set(ADD, 1)  # it has been served before
+    app.wait_subflows(3)
+    other = pair.app(pair.client).connect(pair.far.ip4)
+    fails(errno.ENOBUFS, other.set, ADD, 1)
+    fails(errno.ENOBUFS, other.open().set, ADD, 1)
 
 
 def test_enable_of_what_the_socket_is(served):
@@ -307,7 +350,7 @@ def test_other_options_pass_untouched(served):
     app(f"s.setsockopt({TCP}, socket.TCP_NODELAY, 1)")
     assert app(f"s.getsockopt({TCP}, socket.TCP_NODELAY)") == 1
     fails(errno.ENOPROTOOPT, app.set, 10001, 1)
-    fails(errno.ENOPROTOOPT, app.set, 10007, 1)
+    fails(errno.ENOPROTOOPT, app.set, 10009, 1)
 
 
 def test_ring_full_loses_no_request(pair):

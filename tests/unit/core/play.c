@@ -58,6 +58,7 @@ void play_act(struct play *play)
 {
 	const struct action *next;
 	struct action action;
+	int error;
 
 	while ((next = plan_next(&play->plan))) {
 		action = *next;
@@ -70,7 +71,10 @@ void play_act(struct play *play)
 		case ACTION_DESTROY:
 			play->destroys++;
 			play->destroy = action;
-			answer(play, &action, EVENT_DESTROY_DONE, play->destroy_error);
+			error = play->destroy_error;
+			if (play->destroys_failing && !--play->destroys_failing)
+				play->destroy_error = 0;
+			answer(play, &action, EVENT_DESTROY_DONE, error);
 			break;
 		case ACTION_ANNOUNCE:
 			play->announcements++;
@@ -79,6 +83,10 @@ void play_act(struct play *play)
 		case ACTION_WITHDRAW:
 			play->withdrawals++;
 			play->withdraw = action;
+			break;
+		case ACTION_BACKUP:
+			play->backups++;
+			play->backup = action;
 			break;
 		case ACTION_LOCALS:
 			play->lookups++;

@@ -18,8 +18,9 @@ struct play {
 	struct conn_key key;
 	uint64_t now_ns;
 	int create_error, destroy_error, listen_error,
-		claim_error;       /* errno of the answers to come; 0 = success */
-	struct endpoint locals[4]; /* the namespace's addresses */
+		claim_error;           /* errno of the answers to come; 0 = success */
+	unsigned int destroys_failing; /* how many so; 0 = all */
+	struct endpoint locals[4];     /* the namespace's addresses */
 	uint32_t n_locals;
 	int locals_error;
 	uint32_t uid;
@@ -29,8 +30,8 @@ struct play {
 	unsigned int rules;
 	/* What was asked for so far. */
 	unsigned int creates, destroys, listens, searches, claims, owners, receipts, forgets,
-		lookups, withdrawals, surveys, announcements;
-	struct action create, destroy, withdraw, survey, announce; /* the last of each */
+		lookups, withdrawals, surveys, announcements, backups;
+	struct action create, destroy, withdraw, survey, announce, backup; /* the last of each */
 	struct receipt receipt;
 };
 

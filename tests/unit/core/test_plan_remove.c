@@ -185,6 +185,21 @@ static void one_that_is_gone_already(void **state)
 	assert_int_equal(play->plan.counters.established, 2);
 }
 
+/* A kernel does not tell of each: the next one goes in its place. */
+static void what_was_gone_is_not_what_was_meant(void **state)
+{
+	struct play *play = *state;
+
+	connect_with(play, 3);
+	play->destroy_error = ESRCH;
+	play->destroys_failing = 1;
+	play_intent(play, 3, 1);
+	assert_int_equal(play->destroys, 2);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 2);
+	play_assert_receipt(play, 3, 1);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
 static void destroyed_is_not_taken_for_opening(void **state)
 {
 	struct play *play = *state;
@@ -250,6 +265,7 @@ int main(void)
 		TEST(opening_of_an_elephant),
 		TEST(doomed_ones_make_room),
 		TEST(one_that_is_gone_already),
+		TEST(what_was_gone_is_not_what_was_meant),
 		TEST(destroyed_is_not_taken_for_opening),
 		TEST(failed_removal_is_given_up),
 		TEST(removed_while_its_create_waits),

@@ -19,7 +19,7 @@ static struct {
 	uint32_t flags[3]; /* of the healthy one [1] and the fallen one [2] */
 	int marked;
 	unsigned int left;
-	bool shows_strangers, hides_one;
+	bool shows_strangers, flickers, hides_one;
 	int walk_error;
 } kernel;
 
@@ -62,6 +62,8 @@ int hooks_walk(
 			break;
 		wide.record.generation = i;
 		wide.record.msk_flags = kernel.flags[i];
+		if (kernel.flickers && kernel.marked == 2 && i == 2)
+			wide.record.msk_flags |= 0x40;
 		each(arg, &wide);
 	}
 	wide.record.generation = 3;
@@ -99,7 +101,7 @@ static void finds_the_bit_that_differs(void **state)
 	(void)state;
 	assert_int_equal(run(&mask), 0);
 	assert_int_equal(mask, 0x4);
-	assert_int_equal(kernel.marked, 2);
+	assert_int_equal(kernel.marked, 2 * 3);
 }
 
 static void looks_at_its_own_sockets_only(void **state)
@@ -118,6 +120,27 @@ static void says_when_nothing_differs(void **state)
 
 	(void)state;
 	kernel.flags[2] = kernel.flags[1];
+	assert_int_equal(run(&mask), -ENODATA);
+	assert_int_equal(mask, 77);
+}
+
+static void a_bit_that_comes_and_goes_is_none(void **state)
+{
+	uint64_t mask = 0;
+
+	(void)state;
+	kernel.flickers = true;
+	assert_int_equal(run(&mask), 0);
+	assert_int_equal(mask, 0x4);
+}
+
+/* Two stable ones: which of them it is cannot be told. */
+static void says_when_more_than_one_differs(void **state)
+{
+	uint64_t mask = 77;
+
+	(void)state;
+	kernel.flags[2] = kernel.flags[1] | 0x24;
 	assert_int_equal(run(&mask), -ENODATA);
 	assert_int_equal(mask, 77);
 }
@@ -148,6 +171,8 @@ int main(void)
 		cmocka_unit_test_setup(finds_the_bit_that_differs, set_up),
 		cmocka_unit_test_setup(looks_at_its_own_sockets_only, set_up),
 		cmocka_unit_test_setup(says_when_nothing_differs, set_up),
+		cmocka_unit_test_setup(a_bit_that_comes_and_goes_is_none, set_up),
+		cmocka_unit_test_setup(says_when_more_than_one_differs, set_up),
 		cmocka_unit_test_setup(says_when_a_socket_is_not_shown, set_up),
 		cmocka_unit_test_setup(says_when_there_is_no_walk, set_up),
 	};

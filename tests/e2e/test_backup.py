@@ -1,0 +1,66 @@
+# SPDX-License-Identifier: MIT
+"""TCP_MULTIPATH_BACKUP: subflows that carry data only while no other can (RFC 8684 3.3.8)."""
+import errno
+import struct
+
+import pytest
+from app import ADD, BACKUP
+from lab.netns import wait_until
+from test_lists import PORT, end, ends, fails, homes, wait_locals  # noqa: F401
+
+MB = 1000000
+
+
+def value(address, port, backup):
+    return end(address, port).ljust(28, b"\0") + struct.pack("=I", backup)
+
+
+def backups(homes, app):  # noqa: F811
+    return sorted(s["local"].rpartition(":")[0] for s in
+                  homes.connection(homes.daemon, app)["subflows"] if s["backup"])
+
+
+@pytest.mark.parametrize("family", ["ip4", "mapped", "ip6"])
+def test_backup_and_back(homes, family):  # noqa: F811
+    prefix, kind = ("::ffff:", "ip4") if family == "mapped" else ("", family)
+    near, near2, far = (getattr(e, kind) for e in (homes.near, homes.near2, homes.far))
+    app = homes.app(homes.client).connect(prefix + far)
+    app.set(ADD, ends(near2, near2))
+    wait_locals(app, prefix + near, prefix + near2, prefix + near2)
+    port = app.subflows()[1][0][1]
+
+    def told(count):
+        wait_until(lambda: homes.client.netstat()["MPTcpExtMPPrioTx"] == count
+                   and homes.server.netstat()["MPTcpExtMPPrioRx"] == count, f"{count} MP_PRIO")
+
+    app.set(BACKUP, value(prefix + near2, 0, 1))
+    told(2)
+    assert len(backups(homes, app)) == 2
+    app(f"send(s, {20 * MB})")
+    first = homes.client.tx_bytes()
+    app(f"send(s, {20 * MB})")
+    after = wait_until(lambda: (now := homes.client.tx_bytes())["server"] - first["server"] > 19 * MB
+                       and now, "20 MB left by the first link")
+    assert after["server2"] - first["server2"] < MB
+    app.set(BACKUP, value(prefix + near2, port, 0))
+    told(3)
+    assert len(backups(homes, app)) == 1
+    app(f"send(s, {40 * MB})")
+    wait_until(lambda: homes.client.tx_bytes()["server2"] - after["server2"] > 4 * MB,
+               "the second link is used again")
+
+
+def test_errors(homes):  # noqa: F811
+    near, near2 = homes.near.ip4, homes.near2.ip4
+    app = homes.app(homes.client).open()
+    fails(errno.ENOTCONN, app.set, BACKUP, value(near, 0, 1))
+    app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
+    for bad in (value(near, 0, 1)[:31], value(near, 0, 1) + b"x", value(near, 0, 2),
+                b"\1" + value(near, 0, 1)[1:]):
+        fails(errno.EINVAL, app.set, BACKUP, bad)
+    fails(errno.EADDRNOTAVAIL, app.set, BACKUP, value(near2, 0, 1))
+    fails(errno.EADDRNOTAVAIL, app.set, BACKUP, value(near, 1, 1))
+    fails(errno.EOPNOTSUPP, app.get, BACKUP, 32)
+    assert backups(homes, app) == []
+    plain = homes.app(homes.client).connect(homes.far.ip4, protocol=0)
+    fails(errno.EOPNOTSUPP, plain.set, BACKUP, value(near, 0, 1))
