@@ -65,7 +65,7 @@ class Random(System):
 
     def config(self, rule):
         return {"elephant": {"max_subflows": 1}, "policy": {"ndiffports": self.more + 1},
-                "placement": {"mode": "kernel"}}
+                "placement": {"mode": "kernel"}, "repair": {"rto_min_ms": 0}}
 
 
 class Elephant(System):
