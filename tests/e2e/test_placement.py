@@ -1,8 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Subflows on paths of their own: what the product chose, against what the routers say."""
 import collections
+import concurrent.futures
 import json
+import random
+import socket
+import struct
 import subprocess
+import threading
 
 import pytest
 from conftest import BUILD
@@ -191,3 +196,57 @@ def test_the_paths_to_a_destination_are_shown():
         assert text.count(f"of {app.connid():08x}") == 4
         assert "no paths are known" in paths(scene, "10.99.0.1")[2]
         assert scene.counters()["probes"] == before, "nothing is sent to show them"
+
+
+def checksum(data):
+    total = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    total = (total >> 16) + (total & 0xffff)
+    return ~(total + (total >> 16)) & 0xffff
+
+
+def forged(source, target, port, random_):
+    """An ICMP "time exceeded" of a router that does not exist, about a packet that was not sent."""
+    addresses = socket.inet_aton(source) + socket.inet_aton(target)
+    quoted = struct.pack("!BBHHHBBH", 0x45, 0, 40, random_.randrange(1 << 16), 0, 1, 6, 0) + addresses
+    quoted += struct.pack("!HHI", port, PORT, random_.randrange(1 << 32))
+    sum_ = checksum(struct.pack("!BBHI", 11, 0, 0, 0) + quoted)
+    icmp = struct.pack("!BBHI", 11, 0, sum_, 0) + quoted
+    liar = socket.inet_aton(f"10.66.0.{random_.randrange(1, 255)}")
+    return struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(icmp), 0, 0, 64, 1, 0) + liar \
+        + socket.inet_aton(source) + icmp
+
+
+def test_forged_answers_change_nothing():
+    """10,000 about a flow that is looked at, and as many more as come while it is."""
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab)
+        source, target = scene.source.ip4, scene.target.ip4
+        app = scene.connect()
+        random_ = random.Random(1)
+        port = app.subflows()[0][0][1]
+        lies = [forged(source, target, port, random_) for _ in range(10000)]
+        raw = lab.nodes["leaf0"].inside(socket.socket, socket.AF_INET, socket.SOCK_RAW,
+                                        socket.IPPROTO_RAW)
+        is_over = threading.Event()
+
+        def lie():
+            while True:
+                for packet in lies:
+                    raw.sendto(packet, (source, 0))
+                if is_over.is_set():
+                    return
+
+        with raw, concurrent.futures.ThreadPoolExecutor(1) as pool:
+            liar = pool.submit(lie)
+            try:
+                assert len(set(scene.spread(app, 4))) == 4
+            finally:
+                is_over.set()
+            liar.result()
+        wait_until(lambda: '"state": "known"' in paths(scene, "--json")[1], "the paths are known")
+        (shown,) = json.loads(paths(scene, "--json")[1])["paths"]
+        for way in shown["ways"]:
+            labels = tuple(scene.label_of(address) for address in way["routers"])
+            assert {scene.routers(port)[:2] for port in way["ports"]} == {labels}
+        assert scene.counters()["placed_blind"] == 0
+        scene.daemon.check()
