@@ -11,8 +11,8 @@
  * How long a subflow waits for the paths to be known before its port is chosen by what there is:
  * without any answer of a router, and in all. A survey that finds nothing ends by itself, sooner.
  */
-#define PATIENCE_NS      1000000000ull
-#define PATIENCE_MOST_NS 3000000000ull
+#define PATIENCE_NS      2000000000ull
+#define PATIENCE_MOST_NS 6000000000ull
 
 #define SECOND_NS 1000000000ull
 

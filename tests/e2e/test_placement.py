@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import json
 import random
+import signal
 import socket
 import struct
 import subprocess
@@ -250,3 +251,27 @@ def test_forged_answers_change_nothing():
             assert {scene.routers(port)[:2] for port in way["ports"]} == {labels}
         assert scene.counters()["placed_blind"] == 0
         scene.daemon.check()
+
+
+def test_a_daemon_that_hardly_runs_chooses_as_well():
+    """It is stopped again and again, for up to 200 ms: answers of routers wait for it meanwhile."""
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab)
+        app, other = scene.connect(), scene.connect()
+        random_, is_over = random.Random(1), threading.Event()
+
+        def stutter():
+            while not is_over.is_set():
+                scene.daemon.process.send_signal(signal.SIGSTOP)
+                is_over.wait(.2 * random_.random())
+                scene.daemon.process.send_signal(signal.SIGCONT)
+                is_over.wait(.002)
+
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            pool.submit(stutter)
+            try:
+                taken = scene.spread(app, 2) + scene.spread(other, 2)
+            finally:
+                is_over.set()
+        assert len(set(taken)) == min(4, 2 + len({taken[0], taken[2]}))
+        assert scene.counters()["placed_blind"] == 0
