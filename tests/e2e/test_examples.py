@@ -80,3 +80,24 @@ def test_published_scripts_need_no_change(examples):
     number = int(re.search(r"^connection id (-?\d+)$", output, re.M)[1])
     assert number & 0xffffffff == connection["token"]
     assert "server received 2800005 bytes\n" in output
+
+
+def test_published_lists_of_addresses_need_no_change(examples):
+    """ADD of two local addresses and a total of four, all before connect."""
+    other = examples.near.ip4.rpartition(".")[0] + ".99"
+    examples.client.ip(f"address add {other}/24 dev {examples.near.device}")
+    run = [examples.examples / "subflow", "run", "--", *PYTHON]
+    server = start_server(examples, *run, examples.examples / "published_server.py")
+    client = start(examples, examples.client, *run, examples.examples / "published_addresses.py",
+                   examples.far.ip4, PORT, 4, other, examples.near.ip4)
+    wait_until(lambda: client.poll() is not None
+               or examples.server.netstat()["MPTcpExtMPJoinAckRx"] == 3, "three more subflows")
+    (connection,) = [c for c in examples.daemon.status()["connections"]
+                     if c["role"] == "client" and c["namespace"] == examples.client.name]
+    assert {s["local"].rpartition(":")[0] for s in connection["subflows"]} == {
+        other, examples.near.ip4}
+    output, error = client.communicate("\n", timeout=30)
+    assert (client.returncode, error) == (0, "")
+    assert re.search(rf"^connected from {other}:\d+$", output, re.M)
+    assert re.search(rf"^connection from {other}:\d+$", server.communicate(timeout=30)[0], re.M)
+    assert "server received 2800005 bytes\n" in output

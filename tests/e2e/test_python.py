@@ -7,6 +7,7 @@ import pytest
 
 from conftest import ROOT
 from app import MPTCP
+from lab.netns import wait_until
 
 
 def program(lab, node):
@@ -43,6 +44,23 @@ def test_four_subflows_and_back(talk):
     assert talk("subflow.connid(s)") == talk.connid()
     talk("subflow.remove(s, 3)")
     talk.wait_subflows(1)
+
+
+def test_addresses_totals_and_backups(talk):
+    near = talk("s.getsockname()[0]")
+    assert talk("subflow.ndiffports(s)") == 0
+    talk(f"subflow.add(s, [{near!r}, ({near!r}, 20001)])")
+    pairs = talk("[tuple(pair) for pair in subflow.wait(s, 3, 10)]")
+    assert (near, 20001) in [local for local, _ in pairs]
+    talk(f"subflow.remove(s, [({near!r}, 20001)])")
+    talk.wait_subflows(2)
+    talk("subflow.set_ndiffports(s, 4)")
+    talk.wait_subflows(4)
+    assert talk("subflow.ndiffports(s)") == 4
+    assert talk(f"attempt(subflow.set_backup, s, ({near!r}, 20001))") == (
+        "OSError", errno.EADDRNOTAVAIL)
+    talk(f"subflow.set_backup(s, {near!r})")
+    wait_until(lambda: talk.lab.server.netstat()["MPTcpExtMPPrioRx"] == 4, "the peer was told")
 
 
 def test_more_than_python_itself_can_fetch(pair):

@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """RFC 6897 section 5.3.3: ADD and REMOVE of lists of local addresses, with and without ports."""
 import errno
+import re
 import socket
 
 import pytest
-from app import ADD, REMOVE, packed
+from app import ADD, BACKUP, REMOVE, backup, packed
 from lab.netns import wait_until
 
 PORT = 7000
@@ -196,3 +197,26 @@ def test_both_families_in_one_call(homes):
     app.set(REMOVE, packed(homes.near2.ip4, homes.near2.ip6))
     assert {local[0] for local, _ in app.wait_subflows(1)} == {homes.near.ip6}
 
+
+def sent_from(lab, address):
+    """Bytes on the wire, by the counter of ss, which leaves out a zero."""
+    rows = lab.client.run(["ss", "-tnHOi", "state", "established", "src", address])
+    return sum(map(int, re.findall(r" bytes_sent:(\d+)", rows)))
+
+
+def test_a_backup_carries_nothing_while_others_can(plain_homes):
+    """Appendix A, REQ11: and is an ordinary subflow again when the application says so."""
+    lab = plain_homes
+    app = lab.app(lab.client).connect(lab.far.ip4)
+    app.set(ADD, packed(lab.near2.ip4))
+    app.wait_subflows(2)
+    app.set(BACKUP, backup(lab.near2.ip4, 1))
+    wait_until(lambda: lab.server.netstat()["MPTcpExtMPPrioRx"] == 1, "the server was told")
+    before = sent_from(lab, lab.near2.ip4)
+    app(f"send(s, {4 << 20})")
+    assert sent_from(lab, lab.near2.ip4) == before
+    app.set(BACKUP, backup(lab.near2.ip4, 0))
+    wait_until(lambda: lab.server.netstat()["MPTcpExtMPPrioRx"] == 2, "the server was told")
+    # On links of one speed the kernel's scheduler spreads a long transfer.
+    app(f"send(s, {32 << 20})")
+    assert sent_from(lab, lab.near2.ip4) > before + 100000

@@ -48,6 +48,21 @@ def test_everything_declared_is_documented():
         assert comment, f"{name} has no comment before it"
 
 
+def test_everything_declared_is_in_the_manual():
+    text = HEADER.read_text()
+    functions = re.findall(r"^int (subflow_\w+)\(", text, re.M)
+    options = re.findall(r"^#define (TCP_MULTIPATH_\w+)\s+(\d{5})$", text, re.M)
+    assert len(functions) >= 12 and len(options) >= 7
+    library = (ROOT / "man" / "libsubflow.3.scd").read_text()
+    for name in functions:
+        assert f"*int {name}(" in library and f"*{name}*()" in library, name
+    specification = (ROOT / "man" / "subflow.7.scd").read_text()
+    table = (ROOT / "README.md").read_text()
+    for name, number in options:
+        assert f"|  {name}\n:  {number}\n" in specification and f"*{name}*\n" in specification, name
+        assert f"| `{name}` | {number} |" in table, name
+
+
 @pytest.fixture(name="installed", scope="module")
 def installed_fixture(tmp_path_factory):
     """The environment of a compiler that sees an installation below a folder."""
