@@ -267,6 +267,6 @@ def test_the_papers_experiment_keeps_what_was_decided(command):
     assert decided == sorted(decided, key=lambda line: line["s"])
     assert max(line["subflows"] for line in decided) > 1
     # A look each quarter of a second may miss a threshold that passes in less.
-    assert decided[0]["subflows"] == 1 and decided[0]["bytes"] < 8000000
+    assert decided[0]["bytes"] <= 8000000
     assert any(" more subflow at " in line["decision"] or line["decision"].startswith("no more at ")
                for line in decided), decided
