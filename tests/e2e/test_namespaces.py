@@ -300,6 +300,22 @@ def test_what_was_set_is_put_back(pair, how):
     assert daemon.process.wait(10) == (0 if how != signal.SIGKILL else -how)
 
 
+def test_what_was_set_is_put_back_after_other_namespaces_have_ended(pair):
+    """The guardian forgets those, and no others."""
+    names = Names(pair)
+    names.add("brief")
+    daemon = names.start("*")
+    wait_until(lambda: "brief" in namespaces(daemon), "served")
+    for name in ("a", "b"):
+        names.add(name)
+    wait_until(lambda: {"a", "b"} <= set(namespaces(daemon)), "served")
+    names.delete("brief")
+    wait_until(lambda: "brief" not in namespaces(daemon), "forgotten")
+    daemon.process.kill()
+    wait_guardian_gone(daemon)
+    assert names.pm_type("a") == names.pm_type("b") == KERNEL_PM
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 def test_what_somebody_else_has_set_since_is_not_touched(pair, how):
     """The administrator's own value wins: here the sysctl was ours already before the daemon."""

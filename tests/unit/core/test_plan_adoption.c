@@ -161,6 +161,34 @@ static void one_whose_opening_came_to_nothing_is_forgotten(void **state)
 	assert_int_equal(play_conn(play)->n_passed, 0);
 }
 
+static void one_that_was_to_be_removed_and_never_came_up_is_removed(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_intent(play, 1, 1);
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	end(play);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 1, 1);
+}
+
+/* It competes with the others for the ways to its peer. */
+static void one_that_is_taken_up_has_rivals(void **state)
+{
+	struct play *play = *state;
+
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	end(play);
+	assert_non_null(play_conn(play)->ends);
+	assert_ptr_equal(TAILQ_FIRST(&play_conn(play)->ends->conns), play_conn(play));
+}
+
 static void one_that_came_up_unheard_is_established(void **state)
 {
 	struct play *play = *state;
@@ -208,6 +236,8 @@ int main(void)
 		TEST(what_is_not_listed_is_forgotten),
 		TEST(one_that_is_being_opened_counts),
 		TEST(one_whose_opening_came_to_nothing_is_forgotten),
+		TEST(one_that_was_to_be_removed_and_never_came_up_is_removed),
+		TEST(one_that_is_taken_up_has_rivals),
 		TEST(one_that_came_up_unheard_is_established),
 		TEST(other_namespaces_are_not_touched),
 		TEST(one_that_is_not_established_yet_stays),

@@ -58,6 +58,8 @@ static void large_cookies_are_told_apart(void **state)
 	assert_int_equal(claim_take(one, INT64_MAX - 2), 0);
 	assert_int_equal(claim_take(other, INT64_MAX - 3), 0);
 	assert_int_equal(claim_take(other, INT64_MAX - 2), -EBUSY);
+	assert_int_equal(claim_take(one, 4711), 0);
+	assert_int_equal(claim_take(other, 4711 + (UINT64_C(1) << 32)), 0);
 	close(one);
 	close(other);
 }
