@@ -5,7 +5,7 @@ import socket
 import struct
 
 import pytest
-from app import ADD, REMOVE
+from app import ADD, NDIFFPORTS, REMOVE
 from lab.netns import wait_until
 
 PORT = 7000
@@ -256,6 +256,64 @@ threads = [threading.Thread(target=ask) for _ in range(8)]
     results = app("results")
     assert results.count(0) == 7 and results.count(errno.EDQUOT) == 25
     wait_locals(app, homes.near.ip4, *[near2] * 7)
+
+
+def test_requests_that_race_leave_a_sound_count(served):
+    """Threads add and remove, by number and by address; whatever comes of it, there is a subflow,
+    there are no more than allowed, and what is asked for afterwards is exact."""
+    served.sink()
+    other = served.near.ip4.rpartition(".")[0] + ".99"
+    served.client.ip(f"address add {other}/24 dev {served.near.device}")
+    app = served.app(served.client).connect(served.far.ip4)
+    wait_until(lambda: added(app, ends(other)), "the address is known to be local")
+    app(f"""
+import random, time
+seen = set()
+def storm(seed):
+    draw = random.Random(seed)
+    for _ in range(40):
+        option, value = draw.choice([({ADD}, {ends(other)!r}), ({REMOVE}, {ends(other)!r}),
+                                     ({ADD}, 1), ({REMOVE}, 1), ({ADD}, 3), ({REMOVE}, 2)])
+        try:
+            s.setsockopt(6, option, value)
+        except OSError as error:
+            seen.add(error.errno)
+        time.sleep(draw.random() / 100)
+        assert 0 < len(s.getsockopt(6, 10005, 1024)) // 56
+threads = [threading.Thread(target=storm, args=(seed,)) for seed in range(4)]
+[t.start() for t in threads]
+[t.join() for t in threads]
+""")
+    assert set(app("sorted(seen)")) <= {errno.EDQUOT, errno.EBUSY, errno.EADDRNOTAVAIL, errno.EAGAIN}
+    for count in (8, 1, 3):
+        wait_until(lambda: done(app, NDIFFPORTS, count), "the call is not one too many")
+        app.wait_subflows(count)
+    app.set(ADD, ends(other))
+    app.wait_subflows(4)
+
+
+def done(app, option, value):
+    try:
+        app.set(option, value)
+        return True
+    except OSError as error:
+        assert error.errno in (errno.EAGAIN, errno.EADDRNOTAVAIL)
+        return False
+
+
+def added(app, value):
+    return done(app, ADD, value)
+
+
+def test_bound_to_a_device(homes):
+    app = homes.app(homes.client, uid=0).open()
+    app("s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, b'server2')")
+    app.set(ADD, ends(homes.near2.ip4, homes.near2.ip4))
+    before = homes.client.tx_bytes()["server"]
+    app(f"s.connect(({homes.far2.ip4!r}, {PORT})); s.send(b'x')")
+    wait_locals(app, homes.near2.ip4, homes.near2.ip4)
+    app("send(s, 3000000)")
+    assert homes.client.tx_bytes()["server"] - before < 10000
 
 
 def test_an_accepted_connection_announces(homes):

@@ -6,6 +6,7 @@ import subprocess
 import pytest
 from app import ADD
 from lab.netns import wait_until
+from test_lists import ends
 
 MB = 1000000
 
@@ -99,6 +100,25 @@ def test_fullmesh_ends_at_the_limit(homes):
     wait_until(lambda: homes.connection(daemon, app)["announced"], "status shows the address")
     assert daemon.status()["daemon"]["counters"]["creates"] == 2
     assert len(app.subflows()) == 3
+
+
+def test_fullmesh_stays_within_a_restriction(homes):
+    """What the application has listed before connect holds for the policy too, and for what the
+    server announces."""
+    announce(homes, homes.far2.ip4, 7)
+    daemon = serve_client(homes, fullmesh="yes")
+    homes.sink()
+    near, far, far2 = homes.near.ip4, homes.far.ip4, homes.far2.ip4
+    app = homes.app(homes.client).open()
+    app.set(ADD, ends(near))
+    app(f"s.connect(({far!r}, 7000)); s.send(b'x')")
+    assert addresses(app.wait_subflows(2)) == {(near, far), (near, far2)}
+    assert homes.connection(daemon, app)["announced"]
+    assert daemon.status()["daemon"]["counters"]["creates"] == 1
+    # Widened, it goes on from there; the entry itself is one of the pairs.
+    app.set(ADD, ends(homes.near2.ip4))
+    app.wait_subflows(4)
+    assert addresses(app.subflows()) == {(a, b) for a in (near, homes.near2.ip4) for b in (far, far2)}
 
 
 def test_fullmesh_respects_an_explicit_bind(homes):
