@@ -17,7 +17,10 @@ static struct rule *give_rules(struct play *play)
 
 	for (int i = 0; i < COUNT; i++) {
 		list[i] = (struct rule){.name = {(char)('a' + i)},
-			.elephant = {(i + 1) * 10 * MB, 5 * MB, 100 * MB, 2}};
+			.elephant = {.start_bytes = (i + 1) * 10 * MB,
+				.step_bytes = 5 * MB,
+				.stop_bytes = 100 * MB,
+				.max_subflows = 2}};
 	}
 	rules_set(&play->plan, list, COUNT);
 	return list;
