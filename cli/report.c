@@ -376,8 +376,8 @@ static void put_untreated(FILE *out, struct answer_reader *reader, struct json_o
 		snprintf(path, sizeof(path), "untreated[%zu]", i);
 		item = answer_get_item(reader, list, i, path);
 		fputs("  ", out);
-		report_put_text(out,
-			answer_get_text_or(reader, item, path, "namespace", "another host"), 0);
+		report_put_text(
+			out, answer_get_text_or(reader, item, path, "namespace", "on the wire"), 0);
 		fputs("  ", out);
 		report_put_text(out, answer_get_text(reader, item, path, "local"), 0);
 		fputs(" -> ", out);

@@ -16,8 +16,11 @@
 #include "core/multihome.h"
 #include "core/order.h"
 #include "core/plan.h"
+#include "core/sighting.h"
+#include "core/wire.h"
 #include "kernel/addresses.h"
 #include "kernel/calibration.h"
+#include "kernel/capture.h"
 #include "kernel/census.h"
 #include "kernel/cgroup.h"
 #include "kernel/claim.h"
@@ -46,6 +49,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/param.h>
+#include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/timerfd.h>
 #include <time.h>
@@ -73,6 +77,8 @@ struct daemon {
 	struct scout scout;
 	struct census census;
 	struct roster roster;
+	struct capture capture;
+	struct wire wire;   /* what the capture sees */
 	struct flows flows; /* elephants that cannot be treated */
 	struct server server;
 	struct histogram create_us;
@@ -561,6 +567,28 @@ static void hear_threshold(void *owner, const struct event *event)
 	plan_hear(&daemon->plan, event);
 }
 
+static void hear_packet(void *owner, const struct packet *packet)
+{
+	char from[ENDPOINT_TEXT_MAX], to[ENDPOINT_TEXT_MAX];
+	struct daemon *daemon = owner;
+	uint64_t now_ns = loop_now_ns();
+	struct wire_flow *flow = wire_hear(&daemon->wire, packet, now_ns);
+
+	if (!flow)
+		return;
+	if (sighting_hear(&daemon->plan, &daemon->wire, flow, daemon->settings.downloads, now_ns))
+		log_info("an elephant that cannot be treated passes by: %s and %s",
+			endpoint_text(&flow->ends[0], from), endpoint_text(&flow->ends[1], to));
+	act(daemon);
+}
+
+static void look_at_wire(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	sighting_tick(&daemon->plan, &daemon->wire, &daemon->flows, loop_now_ns());
+}
+
 static void census_looked(void *owner)
 {
 	act(owner);
@@ -851,6 +879,7 @@ static int change_settings(
 	config = hook_config_of(&daemon->settings);
 	hooks_set_config(&daemon->hooks, &config);
 	census_expect(&daemon->census);
+	sighting_renew(&daemon->plan, &daemon->wire);
 	if (is_served_otherwise)
 		served_rescan(&daemon->served);
 	snprintf(ret_said, size, "%s%s%s",
@@ -1000,6 +1029,8 @@ static char *answer_request(
 		.scout = &daemon->scout.counters,
 		.census = &daemon->census,
 		.flows = &daemon->flows,
+		.capture = &daemon->capture,
+		.wire = &daemon->wire,
 		.server = &daemon->server,
 		.rules_refused = daemon->rules_refused,
 		.create_us = &daemon->create_us,
@@ -1130,12 +1161,10 @@ static int begin_scout(struct daemon *daemon)
 	return scout_init(&daemon->scout, &daemon->plan.steer.random);
 }
 
-static int begin_census(struct daemon *daemon)
+static int begin_diag(struct daemon *daemon)
 {
 	int err;
 
-	if (settings_source(&daemon->settings) != SOURCE_DIAG)
-		return 0;
 	daemon->census.loop = &daemon->loop;
 	daemon->census.served = &daemon->served;
 	daemon->census.plan = &daemon->plan;
@@ -1150,6 +1179,36 @@ static int begin_census(struct daemon *daemon)
 	daemon->roster.flows = &daemon->flows;
 	daemon->roster.rule = &daemon->plan.rule;
 	return roster_init(&daemon->roster);
+}
+
+static int begin_capture(struct daemon *daemon)
+{
+	uint64_t seed;
+	int err;
+
+	if (getrandom(&seed, sizeof(seed), 0) < 0)
+		return -errno;
+	err = wire_init(&daemon->wire, WIRE_MAX, seed, rules_earliest(&daemon->plan)->start_bytes);
+	if (err)
+		return err;
+	daemon->capture.loop = &daemon->loop;
+	daemon->capture.owner = daemon;
+	daemon->capture.heard = hear_packet;
+	daemon->capture.tick = look_at_wire;
+	return capture_init(&daemon->capture, daemon->settings.interfaces);
+}
+
+static int begin_detector(struct daemon *daemon)
+{
+	switch (settings_source(&daemon->settings)) {
+	case SOURCE_BPF: /* the hooks' part */
+		return 0;
+	case SOURCE_CAPTURE:
+		return begin_capture(daemon);
+	case SOURCE_DIAG:
+		return begin_diag(daemon);
+	}
+	return -EINVAL;
 }
 
 /* Ears first, hooks last: nothing is answered before everything that follows can be heard. */
@@ -1184,7 +1243,7 @@ static int begin(struct daemon *daemon)
 	if (!err)
 		err = begin_scout(daemon);
 	if (!err)
-		err = begin_census(daemon);
+		err = begin_detector(daemon);
 	if (!err)
 		err = watch_guardian(daemon);
 	if (err) {
@@ -1257,6 +1316,8 @@ static void end(struct daemon *daemon)
 		addresses_watch_done(&daemon->addresses);
 		locals_done(&daemon->locals);
 		monitor_done(&daemon->monitor);
+		capture_done(&daemon->capture);
+		wire_done(&daemon->wire);
 		roster_done(&daemon->roster);
 		census_done(&daemon->census);
 		flows_done(&daemon->flows);
@@ -1350,7 +1411,8 @@ int daemon_run(const char *config_path)
 	daemon->served.mounts.fd = daemon->served.claims_fd = daemon->server.source.fd = -1;
 	daemon->guardian_end.ready = guardian_ended;
 	daemon->started_ns = loop_now_ns();
-	daemon->scout.timer.fd = daemon->census.timer.fd = daemon->roster.timer.fd = -1;
+	daemon->scout.timer.fd = daemon->census.timer.fd = daemon->roster.timer.fd =
+		daemon->capture.timer.fd = -1;
 	TAILQ_INIT(&daemon->scout.sessions);
 	TAILQ_INIT(&daemon->served.list);
 	TAILQ_INIT(&daemon->server.clients);

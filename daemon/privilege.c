@@ -11,7 +11,7 @@
 /* The unit dist/subflowd.service.in grants the same, but for CAP_SYS_PTRACE. */
 static const unsigned int needed[] = {
 	CAP_NET_ADMIN,     /* path manager, attaching BPF, net sysctls */
-	CAP_NET_RAW,       /* probes */
+	CAP_NET_RAW,       /* probes, captures */
 	CAP_NET_BROADCAST, /* events of all namespaces on one socket */
 	CAP_BPF,           /* loading programs and maps */
 	CAP_PERFMON,       /* reading kernel memory in them */

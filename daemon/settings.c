@@ -4,6 +4,7 @@
 
 #include "base/config.h"
 #include "core/prefixes.h"
+#include "kernel/capture.h"
 #include "record.h"
 
 #include <errno.h>
@@ -31,6 +32,7 @@ static int check_serve(const char *value)
 
 static const char *const sources[] = {
 	[SOURCE_BPF] = "bpf",
+	[SOURCE_CAPTURE] = "capture",
 	[SOURCE_DIAG] = "diag",
 };
 
@@ -181,7 +183,9 @@ static const struct config_key keys[] = {
 		NULL, NULL),
 	KEY("elephant", "downloads", CONFIG_BOOL, downloads, 0, 0, NULL, NULL),
 	KEY("elephant", "single_path", CONFIG_BOOL, single_path, 0, 0, NULL, NULL),
-	KEY("detect", "source", CONFIG_STRING, source, 0, 0, "bpf or diag", check_source),
+	KEY("detect", "source", CONFIG_STRING, source, 0, 0, "bpf, capture or diag", check_source),
+	KEY("detect", "interface", CONFIG_STRING, interfaces, 0, 0,
+		"at most 8 names of network interfaces, separated by blanks", capture_check),
 	KEY("detect", "interval_ms", CONFIG_NUMBER, interval_ms, 10, 60000, NULL, NULL),
 	KEY("detect", "late_percent", CONFIG_NUMBER, late_percent, 1, 100, NULL, NULL),
 	KEY("policy", "ndiffports", CONFIG_NUMBER, ndiffports, 1, SUBFLOWS_HARD_MAX, NULL, NULL),
@@ -278,6 +282,7 @@ int settings_init(struct settings *settings)
 		.elephant_subflows = 4,
 		.downloads = true,
 		.source = strdup("bpf"),
+		.interfaces = strdup(""),
 		.interval_ms = 500,
 		.late_percent = 10,
 		.ndiffports = 1,
@@ -296,8 +301,9 @@ int settings_init(struct settings *settings)
 		.socket = strdup("/run/subflow/control"),
 		.group = strdup(""),
 	};
-	if (settings->source && settings->placement && settings->probe_prefixes &&
-		settings->serve && settings->cgroup && settings->socket && settings->group)
+	if (settings->source && settings->interfaces && settings->placement &&
+		settings->probe_prefixes && settings->serve && settings->cgroup &&
+		settings->socket && settings->group)
 		return 0;
 	settings_done(settings);
 	return -ENOMEM;
@@ -444,6 +450,9 @@ static int check_together(const struct settings *settings, const struct origin *
 		return refuse(origin, most, error, error_size,
 			"max_subflows = %u: allowed is [policy] ndiffports (%u) or more",
 			settings->max_subflows, settings->ndiffports);
+	if (settings_source(settings) == SOURCE_CAPTURE && !*settings->interfaces)
+		return refuse(origin, LINE_OF(origin, source), error, error_size,
+			"source = capture: it needs [detect] interface, on which to listen");
 	/* What the kernel takes for a BPF ring. */
 	if (settings->ring_bytes < page || settings->ring_bytes & (settings->ring_bytes - 1))
 		return refuse(origin, LINE_OF(origin, ring_bytes), error, error_size,
@@ -553,6 +562,9 @@ int settings_keep_fixed(
 
 	*ret_text = '\0';
 	err = keep_string(now->source, &next->source, "[detect] source", ret_text, size);
+	if (!err)
+		err = keep_string(
+			now->interfaces, &next->interfaces, "[detect] interface", ret_text, size);
 	if (!err)
 		err = keep_string(now->cgroup, &next->cgroup, "[hooks] cgroup", ret_text, size);
 	if (!err)

@@ -36,7 +36,8 @@ struct settings {
 	bool downloads;
 	bool single_path;
 	/* [detect] */
-	char *source; /* see settings_source() */
+	char *source;     /* see settings_source() */
+	char *interfaces; /* for kernel/capture; empty = none */
 	uint32_t interval_ms;
 	uint32_t late_percent; /* of step_bytes */
 	/* [policy] */
@@ -95,7 +96,7 @@ int settings_keep_fixed(
 	const struct settings *now, struct settings *next, char *ret_text, size_t size);
 
 /* [detect] source. */
-enum settings_source { SOURCE_BPF, SOURCE_DIAG };
+enum settings_source { SOURCE_BPF, SOURCE_CAPTURE, SOURCE_DIAG };
 enum settings_source settings_source(const struct settings *settings);
 
 /* [placement] mode. */

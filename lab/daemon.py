@@ -33,13 +33,14 @@ class Daemon:
             f"[{section}]\n" + "".join(f"{key} = {value}\n" for key, value in values.items())
             for section, values in sections.items()))
 
-    def start(self, serve=()):
-        """Starts it and returns when these namespaces are served."""
+    def start(self, serve=(), within=None):
+        """Starts it, in a namespace of its own if one is given, and returns when these namespaces
+        are served."""
         with self.log.open("ab") as log:
             command = [self.binary, "--config", self._config]
-            self.process = self.lab.popen(command + ["--verbose"] * self.verbose,
+            self.process = (within or self.lab).popen(command + ["--verbose"] * self.verbose,
                                           stdout=log, stderr=log)
-        names = {node.name for node in serve}
+        names = {"own" if node is within else node.name for node in serve}
 
         def is_serving():
             self.check()

@@ -108,6 +108,11 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "probe_answers", view->scout->answers);
 	put_number(object, "probe_strangers", view->scout->strangers);
 	put_number(object, "paths_refused", view->plan->steer.paths.counters.refused);
+	put_number(object, "packets", view->capture->packets);
+	put_number(object, "packets_malformed", view->capture->malformed);
+	put_number(object, "packets_lost", capture_count_dropped(view->capture));
+	put_number(object, "wire_flows", view->wire->count);
+	put_number(object, "wire_flows_refused", view->wire->refused);
 	put_number(object, "flows_refused", view->flows->refused);
 	put_number(object, "connections_refused", view->plan->table.refused);
 	put_number(object, "rules_refused", view->rules_refused);

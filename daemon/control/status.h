@@ -8,6 +8,8 @@
 #include "control/server.h"
 #include "core/flows.h"
 #include "core/plan.h"
+#include "core/wire.h"
+#include "kernel/capture.h"
 #include "kernel/census.h"
 #include "kernel/hooks.h"
 #include "kernel/monitor.h"
@@ -27,6 +29,8 @@ struct status_view {
 	const struct scout_counters *scout;
 	const struct census *census;
 	const struct flows *flows;
+	const struct capture *capture;
+	const struct wire *wire;
 	const struct server *server;
 	uint64_t rules_refused;
 	const struct histogram *create_us;

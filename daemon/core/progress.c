@@ -28,6 +28,13 @@ static uint64_t next_of(const struct progress *progress, const struct elephant_r
 	return progress->next ? progress->next : rule->start_bytes;
 }
 
+uint64_t progress_next(const struct progress *progress, const struct elephant_rule *rule)
+{
+	uint64_t next = next_of(progress, rule);
+
+	return next < rule->stop_bytes ? next : UINT64_MAX;
+}
+
 uint64_t progress_pass(struct progress *progress, const struct elephant_rule *rule)
 {
 	uint64_t next = next_of(progress, rule);

@@ -34,6 +34,9 @@ void progress_note(struct progress *progress, uint64_t bytes, uint64_t now_ns);
  */
 uint64_t progress_pass(struct progress *progress, const struct elephant_rule *rule);
 
+/* The threshold that is to be passed next; UINT64_MAX = none. */
+uint64_t progress_next(const struct progress *progress, const struct elephant_rule *rule);
+
 /*
  * After how long to look at a new connection, which may have begun at 10 Gbit/s; 0 = never, the
  * rule has no threshold.

@@ -30,14 +30,14 @@ class Pair(Lab):
         for node in (self.client, self.server):
             node.sysctl({"net.ipv4.tcp_congestion_control": "reno"})
 
-    def serve(self, config=None, serve=None):
+    def serve(self, config=None, serve=None, within=None):
         """A running daemon that serves these namespaces, by default both."""
         nodes = [self.client, self.server] if serve is None else serve
         sections = {"namespaces": {"serve": " ".join(node.name for node in nodes) or "own"}}
         for section, values in (config or {}).items():
             sections.setdefault(section, {}).update(values)
         daemon = Daemon(self, BUILD, sections)
-        daemon.start(nodes)
+        daemon.start(nodes, within)
         return daemon
 
     def app(self, node, **options):
@@ -55,7 +55,7 @@ class Pair(Lab):
 
         def find():
             return [c for c in daemon.status().get("connections", [])
-                    if c["token"] == token and c["namespace"] == app.node.name]
+                    if c["token"] == token and c["namespace"] in (app.node.name, "own")]
 
         return wait_until(find, f"status shows connection {token:08x}")[0]
 

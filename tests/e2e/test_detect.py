@@ -1,15 +1,23 @@
 # SPDX-License-Identifier: MIT
 """Ways to see an elephant: the same traffic gives the same decisions with each."""
 import pytest
+from conftest import Pair
 from lab.netns import wait_until
 from test_downloads import download
 from test_elephant import MB, NO_REPAIR, config, joins, upload
 
-SOURCES = ["bpf", "diag"]
+SOURCES = ["bpf", "capture", "diag"]
 
 
 def detect(source, rule=NO_REPAIR, **values):
     return {**rule, "detect": {"source": source, **values}}
+
+
+def serve(pair, source, rule=NO_REPAIR, **values):
+    """A daemon in the client's namespace: what it captures it captures there."""
+    if source == "capture":
+        values.setdefault("interface", pair.near.device)
+    return pair.serve(detect(source, rule, **values), within=pair.client)
 
 
 @pytest.fixture(params=SOURCES)
@@ -23,7 +31,7 @@ def looks(daemon):
 
 def test_the_decisions_are_the_same(pair, source):
     """The paper's rule: the same thresholds, each seen in time, and the same subflows."""
-    daemon = pair.serve(detect(source))
+    daemon = serve(pair, source)
     app, connection = upload(pair, daemon, 320)
     app.wait_subflows(4)
     connection = pair.connection(daemon, app)
@@ -40,7 +48,7 @@ def test_the_decisions_are_the_same(pair, source):
 
 
 def test_downloads(pair, source):
-    daemon = pair.serve(detect(source, config(start=20, step=20, stop=1000, max_subflows=3)))
+    daemon = serve(pair, source, config(start=20, step=20, stop=1000, max_subflows=3))
     app, _ = download(pair, 100)
     app.wait_subflows(3)
     steps = pair.connection(daemon, app)["thresholds"]
@@ -50,7 +58,7 @@ def test_downloads(pair, source):
 def test_downloads_can_be_left_alone(pair, source):
     rule = config(start=10, step=10, stop=1000, max_subflows=3)
     rule["elephant"]["downloads"] = "no"
-    daemon = pair.serve(detect(source, rule))
+    daemon = serve(pair, source, rule)
     app, _ = download(pair, 50)
     app(f"send(s, {15 * MB})")
     app.wait_subflows(2)
@@ -58,7 +66,7 @@ def test_downloads_can_be_left_alone(pair, source):
 
 
 def test_stop(pair, source):
-    daemon = pair.serve(detect(source, config(start=20, step=20, stop=50, max_subflows=8)))
+    daemon = serve(pair, source, config(start=20, step=20, stop=50, max_subflows=8))
     app, _ = upload(pair, daemon, 120)
     app.wait_subflows(3)
     assert daemon.status()["daemon"]["counters"]["thresholds"] == 2, "none at stop or after"
@@ -67,7 +75,7 @@ def test_stop(pair, source):
 
 def test_two_namespaces_are_asked(pair, source):
     """Each of the two is the other one's client."""
-    daemon = pair.serve(detect(source, config(start=10, step=10, stop=1000, max_subflows=2)))
+    daemon = serve(pair, source, config(start=10, step=10, stop=1000, max_subflows=2))
     app, _ = upload(pair, daemon, 40)
     pair.sink(pair.client)
     back = pair.app(pair.server).connect(pair.near.ip4)
@@ -77,7 +85,7 @@ def test_two_namespaces_are_asked(pair, source):
 
 
 def test_diag_asks_nothing_without_connections(pair):
-    daemon = pair.serve(detect("diag", interval_ms=10))
+    daemon = serve(pair, "diag", interval_ms=10)
     assert looks(daemon) == 0
     pair.sink()
     app = pair.app(pair.client).connect(pair.far.ip4)
@@ -96,7 +104,7 @@ def is_still(daemon):
 
 def test_diag_leaves_what_has_passed_stop(pair):
     rule = config(start=1, step=1000, stop=1000, max_subflows=2)
-    daemon = pair.serve(detect("diag", rule, interval_ms=10))
+    daemon = serve(pair, "diag", rule, interval_ms=10)
     app, _ = upload(pair, daemon, 10)
     app.wait_subflows(2)
     wait_until(lambda: is_still(daemon), "nothing is asked any more")
@@ -105,11 +113,11 @@ def test_diag_leaves_what_has_passed_stop(pair):
 def test_diag_sees_what_a_daemon_before_it_has_left(pair):
     """A connection is taken up with what it has sent: hooks would not tell of it any more."""
     rule = config(start=20, step=20, stop=1000, max_subflows=3)
-    daemon = pair.serve(detect("diag", rule))
+    daemon = serve(pair, "diag", rule)
     app, _ = upload(pair, daemon, 15)
     daemon.process.kill()
     daemon.process.wait(10)
-    daemon.start([pair.client, pair.server])
+    daemon.start([pair.client, pair.server], pair.client)
     app(f"send(s, {10 * MB})")
     app.wait_subflows(2)
     assert [step["threshold"] for step in pair.connection(daemon, app)["thresholds"]] == [20 * MB]
@@ -119,30 +127,34 @@ def untreated(daemon):
     return daemon.status().get("untreated", [])
 
 
+def counters(daemon):
+    return daemon.status()["daemon"]["counters"]
+
+
 def test_plain_tcp_is_shown_and_never_touched(pair):
-    daemon = pair.serve(detect("diag", config(start=10, step=10, stop=1000, max_subflows=4)))
+    daemon = serve(pair, "diag", config(start=10, step=10, stop=1000, max_subflows=4))
     pair.sink()
     mouse = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
     mouse(f"send(s, {5 * MB})")
     app = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
     app(f"send(s, {20 * MB})")
-    ends = {pair.client.name, pair.server.name}
+    ends = {"own", pair.server.name}
     shown = wait_until(lambda: [e for e in [untreated(daemon)] if {f["namespace"] for f in e} == ends],
                        "both ends of the flow are shown")[0]
     assert len(shown) == 2, shown
     at = {flow["namespace"]: flow for flow in shown}
-    assert at[pair.client.name]["local"].startswith(f"{pair.near.ip4}:")
-    assert at[pair.client.name]["remote"] == f"{pair.far.ip4}:7000"
-    assert at[pair.client.name]["bytes_sent"] >= 20 * MB
+    assert at["own"]["local"].startswith(f"{pair.near.ip4}:")
+    assert at["own"]["remote"] == f"{pair.far.ip4}:7000"
+    assert at["own"]["bytes_sent"] >= 20 * MB
     assert at[pair.server.name]["bytes_received"] >= 20 * MB
     assert joins(pair) == 0
     app.close()
-    wait_until(lambda: not [f for f in untreated(daemon) if f["namespace"] == pair.client.name],
+    wait_until(lambda: not [f for f in untreated(daemon) if f["namespace"] == "own"],
                "what has ended is not shown any more")
 
 
 def test_split_elephants_are_not_among_those_that_cannot_be(pair):
-    daemon = pair.serve(detect("diag", config(start=10, step=10, stop=1000, max_subflows=2)))
+    daemon = serve(pair, "diag", config(start=10, step=10, stop=1000, max_subflows=2))
     pair.sink()
     plain = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
     plain(f"send(s, {20 * MB})")
@@ -152,3 +164,78 @@ def test_split_elephants_are_not_among_those_that_cannot_be(pair):
     wait_until(lambda: len(untreated(daemon)) == 2, "the plain flow is shown")
     port = plain("s.getsockname()[1]")
     assert {f["local"].rpartition(":")[2] for f in untreated(daemon)} == {str(port), "7000"}
+
+
+def test_capture_counts_what_is_on_the_wire_and_no_more(pair):
+    """Every byte once: the packets of a transfer, and a mouse is none."""
+    daemon = serve(pair, "capture", config(start=30, step=10, stop=1000, max_subflows=4))
+    app, _ = upload(pair, daemon, 29)
+    assert joins(pair) == 0
+    assert counters(daemon)["packets"] > 100
+    assert counters(daemon)["packets_malformed"] == 0
+    app(f"send(s, {5 * MB})")
+    app.wait_subflows(2)
+
+
+def test_capture_knows_connections_that_it_has_not_seen_begin(pair):
+    rule = config(start=20, step=20, stop=1000, max_subflows=3)
+    daemon = serve(pair, "capture", rule)
+    app, _ = upload(pair, daemon, 5)
+    daemon.process.kill()
+    daemon.process.wait(10)
+    daemon.start([pair.client, pair.server], pair.client)
+    app(f"send(s, {25 * MB})")
+    app.wait_subflows(2)
+
+
+def test_capture_shows_plain_tcp_that_passes_by(pair):
+    daemon = serve(pair, "capture", config(start=10, step=10, stop=1000, max_subflows=4))
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
+    app(f"send(s, {20 * MB})")
+    [flow] = wait_until(lambda: untreated(daemon), "the flow is shown")
+    assert flow["namespace"] is None
+    assert f"{pair.far.ip4}:7000" in (flow["local"], flow["remote"])
+    assert flow["bytes_sent"] + flow["bytes_received"] >= 20 * MB
+    assert "cannot be treated passes by" in daemon.log.read_text()
+    assert joins(pair) == 0
+    app.close()
+    wait_until(lambda: not untreated(daemon), "what has ended is not shown any more", 30)
+
+
+def test_capture_waits_for_an_interface(pair):
+    daemon = serve(pair, "capture", config(start=10, step=10, stop=1000, max_subflows=2),
+                   interface=f"later {pair.near.device}")
+    assert "[detect] interface = later cannot be listened on" in daemon.log.read_text()
+    pair.client.ip("link add later type veth peer name peer", "link set later up")
+    wait_until(lambda: "listening on later" in daemon.log.read_text(), "it is listened on")
+    pair.client.ip("link delete later")
+    wait_until(lambda: "later cannot be listened on any more" in daemon.log.read_text(),
+               "its end is noticed")
+    app, _ = upload(pair, daemon, 30)
+    app.wait_subflows(2)
+
+
+def test_flows_of_virtual_machines_behind_a_bridge_are_shown():
+    """Their host sees them, on a bridge in promiscuous mode; they are none of its namespaces."""
+    with Pair() as lab:
+        host = lab.netns("host")
+        host.ip("link add bridge type bridge", "link set bridge up")
+        for label, name in (("client", "one"), ("server", "two")):
+            node = getattr(lab, label)
+            lab.run(["ip", "link", "add", name, "netns", host.name, "type", "veth",
+                     "peer", "name", "eth0", "netns", node.name])
+            host.ip(f"link set {name} master bridge up")
+            node.ip("link set eth0 up",
+                    f"address add 10.9.0.{1 if name == 'one' else 2}/24 dev eth0")
+        rule = config(start=10, step=10, stop=1000, max_subflows=4)
+        daemon = lab.serve(detect("capture", rule, interface="bridge"), serve=[host], within=host)
+        lab.sink()
+        for protocol in (0, None):
+            options = {} if protocol is None else {"protocol": protocol}
+            app = lab.app(lab.client).connect("10.9.0.2", **options)
+            app(f"send(s, {20 * MB})")
+        shown = wait_until(lambda: [e for e in [untreated(daemon)] if len(e) == 2],
+                           "both flows are shown")[0]
+        assert all("10.9.0.2:7000" in (flow["local"], flow["remote"]) for flow in shown)
+        assert joins(lab) == 0

@@ -86,7 +86,8 @@ static void every_key_is_read(void **state)
 				   "downloads = no\n"
 				   "single_path = yes\n"
 				   "[detect]\n"
-				   "source = diag\n"
+				   "source = capture\n"
+				   "interface = eth0 br-lan\n"
 				   "interval_ms = 10\n"
 				   "late_percent = 11\n"
 				   "[policy]\n"
@@ -115,7 +116,8 @@ static void every_key_is_read(void **state)
 	assert_int_equal(settings.elephant_subflows, 5);
 	assert_false(settings.downloads);
 	assert_true(settings.single_path);
-	assert_int_equal(settings_source(&settings), SOURCE_DIAG);
+	assert_int_equal(settings_source(&settings), SOURCE_CAPTURE);
+	assert_string_equal(settings.interfaces, "eth0 br-lan");
 	assert_int_equal(settings.interval_ms, 10);
 	assert_int_equal(settings.late_percent, 11);
 	assert_int_equal(settings.ndiffports, 2);
@@ -159,7 +161,10 @@ static void ranges_are_kept(void **state)
 		{"[limits]\nmax_subflows = 65", "allowed is a number from 1 to 64"},
 		{"[limits]\ncalls_per_second = 0", "allowed is a number from 1 to 1000000"},
 		{"[limits]\nmax_connections = 0", "allowed is a number from 1 to 10000000"},
-		{"[detect]\nsource = kprobe", "source = kprobe: allowed is bpf or diag"},
+		{"[detect]\nsource = kprobe", "source = kprobe: allowed is bpf, capture or diag"},
+		{"[detect]\ninterface = ", "allowed is at most 8 names"},
+		{"[detect]\ninterface = an-interface-name", "allowed is at most 8 names"},
+		{"[detect]\ninterface = 1 2 3 4 5 6 7 8 9", "allowed is at most 8 names"},
 		{"[hooks]\nring_size = 2048", "allowed is a number of bytes from 4096"},
 	};
 
@@ -179,6 +184,7 @@ static void values_must_fit_together(void **state)
 		{"[policy]\nndiffports = 3\n[limits]\nmax_subflows = 2",
 			":4: max_subflows = 2: allowed is [policy] ndiffports (3) or more"},
 		{"\n[hooks]\nring_size = 5000", ":3: ring_size = 5000: allowed is a power of two"},
+		{"[detect]\nsource = capture", "it needs [detect] interface"},
 	};
 
 	(void)state;

@@ -63,7 +63,7 @@ static void test_whole(void **state)
 	says(text, "subflowd 0.1.0, pid 42, up 1 h 2 min");
 	says(text, "Elephants that cannot be treated\n"
 		   "  own  10.0.0.1:50000 -> 10.0.0.7:80  sent 100 MB, received 5 B\n"
-		   "  another host  10.0.0.3:1 -> 10.0.0.4:2  sent 1 B, received 200 MB\n");
+		   "  on the wire  10.0.0.3:1 -> 10.0.0.4:2  sent 1 B, received 200 MB\n");
 	says(text, "none (defaults)");
 	says(text, "one more subflow at 100 MB, then every 50 MB, none after 300 MB; at most 4");
 	says(text, "4 subflows asked for, half of them within 20 us\n");

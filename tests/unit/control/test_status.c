@@ -47,6 +47,8 @@ struct scene {
 	struct scout_counters scout;
 	struct census census;
 	struct flows flows;
+	struct capture capture;
+	struct wire wire;
 	struct server server;
 	struct peer peer;
 	struct histogram create_us;
@@ -91,6 +93,8 @@ static int set_up(void **state)
 		.scout = &scene->scout,
 		.census = &scene->census,
 		.flows = &scene->flows,
+		.capture = &scene->capture,
+		.wire = &scene->wire,
 		.server = &scene->server,
 		.rules_refused = 12,
 		.create_us = &scene->create_us};

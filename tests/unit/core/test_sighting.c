@@ -1,0 +1,198 @@
+/* SPDX-License-Identifier: MIT */
+/* Elephants on the wire: whose they are, and what becomes of them. */
+#include "core/sighting.h"
+
+#include "core/token.h"
+#include "play.h"
+
+#include <string.h>
+
+#define SECOND 1000000000ull
+
+static const uint8_t client_key[8] = {1, 2, 3, 4, 5, 6, 7, 8};
+static const uint8_t server_key[8] = {8, 7, 6, 5, 4, 3, 2, 1};
+
+struct scene {
+	struct play *play;
+	struct wire wire;
+	struct flows flows;
+	uint32_t sequence;
+};
+
+static struct scene scene;
+
+static int begin(void **state)
+{
+	void *play;
+	int err = play_begin(&play);
+
+	memset(&scene, 0, sizeof(scene));
+	scene.play = play;
+	scene.play->key.token = token_of_key(client_key);
+	*state = &scene;
+	return err ? err : wire_init(&scene.wire, 16, 42, 100 * MB);
+}
+
+static int end(void **state)
+{
+	void *play = scene.play;
+
+	(void)state;
+	wire_done(&scene.wire);
+	flows_done(&scene.flows);
+	return play_end(&play);
+}
+
+static struct packet packet_of(uint16_t port)
+{
+	struct packet packet = {.source = play_local(port),
+		.destination = play_remote(),
+		.sequence = scene.sequence,
+		.is_ack = true,
+		.is_multipath = true};
+
+	return packet;
+}
+
+static void shake_hands(void)
+{
+	struct packet packet = packet_of(LOCAL_PORT);
+
+	packet.has_keys = true;
+	memcpy(packet.sender_key, client_key, 8);
+	memcpy(packet.receiver_key, server_key, 8);
+	wire_hear(&scene.wire, &packet, SECOND);
+}
+
+/* How often it was news that an elephant is none of ours. */
+static int transfer(uint32_t mb, bool is_back, bool is_multipath, bool downloads)
+{
+	struct wire_flow *flow;
+	int news = 0;
+
+	for (uint32_t i = 0; i < mb; i++) {
+		struct packet packet = packet_of(LOCAL_PORT);
+		struct endpoint source = packet.source;
+
+		packet.bytes = MB;
+		packet.is_multipath = is_multipath;
+		if (is_back) {
+			packet.source = packet.destination;
+			packet.destination = source;
+		}
+		scene.sequence += MB;
+		flow = wire_hear(&scene.wire, &packet, SECOND);
+		if (flow)
+			news += sighting_hear(
+				&scene.play->plan, &scene.wire, flow, downloads, SECOND);
+		play_act(scene.play);
+	}
+	return news;
+}
+
+static uint64_t thresholds(void)
+{
+	return scene.play->plan.counters.thresholds;
+}
+
+static void a_connection_is_known_by_its_keys(void **state)
+{
+	(void)state;
+	shake_hands();
+	play_connect(scene.play);
+	assert_int_equal(transfer(400, false, true, true), 0);
+	assert_int_equal(thresholds(), 4);
+	assert_int_equal(scene.play->creates, 3);
+	sighting_tick(&scene.play->plan, &scene.wire, &scene.flows, SECOND);
+	assert_null(scene.flows.list);
+}
+
+static void or_else_by_its_addresses(void **state)
+{
+	(void)state;
+	play_connect(scene.play);
+	assert_int_equal(transfer(160, false, true, true), 0);
+	assert_int_equal(thresholds(), 2);
+	assert_int_equal(scene.play->creates, 2);
+}
+
+static void downloads_count_if_they_are_to(void **state)
+{
+	(void)state;
+	shake_hands();
+	play_connect(scene.play);
+	assert_int_equal(transfer(160, true, true, false), 0);
+	assert_int_equal(thresholds(), 0);
+	assert_int_equal(transfer(120, true, true, true), 0);
+	assert_int_equal(transfer(110, false, true, false), 0);
+	assert_int_equal(thresholds(), 1);
+}
+
+static void downloads_count(void **state)
+{
+	(void)state;
+	shake_hands();
+	play_connect(scene.play);
+	assert_int_equal(transfer(160, true, true, true), 0);
+	assert_int_equal(thresholds(), 2);
+}
+
+static void a_connection_that_comes_late_is_found_all_the_same(void **state)
+{
+	(void)state;
+	shake_hands();
+	assert_int_equal(transfer(105, false, true, true), 1);
+	play_connect(scene.play);
+	assert_int_equal(transfer(10, false, true, true), 0);
+	assert_int_equal(thresholds(), 1);
+	sighting_tick(&scene.play->plan, &scene.wire, &scene.flows, SECOND);
+	assert_null(scene.flows.list);
+}
+
+static void what_is_not_ours_is_shown_while_it_lasts(void **state)
+{
+	(void)state;
+	assert_int_equal(transfer(99, false, false, true), 0);
+	sighting_tick(&scene.play->plan, &scene.wire, &scene.flows, SECOND);
+	assert_null(scene.flows.list);
+	assert_int_equal(transfer(200, false, false, true), 1);
+	sighting_tick(&scene.play->plan, &scene.wire, &scene.flows, SECOND);
+	assert_int_equal(HASH_COUNT(scene.flows.list), 1);
+	assert_int_equal(scene.flows.list->key.netns, 0);
+	assert_int_equal(scene.flows.list->bytes_sent + scene.flows.list->bytes_received, 299 * MB);
+	sighting_tick(&scene.play->plan, &scene.wire, &scene.flows, 1000 * SECOND);
+	assert_null(scene.flows.list);
+	assert_int_equal(thresholds(), 0);
+}
+
+static void rules_that_change_count_for_what_is_there(void **state)
+{
+	(void)state;
+	shake_hands();
+	play_connect(scene.play);
+	scene.play->plan.rule.start_bytes = 50 * MB;
+	assert_int_equal(transfer(60, false, true, true), 0);
+	assert_int_equal(thresholds(), 0);
+	sighting_renew(&scene.play->plan, &scene.wire);
+	assert_int_equal(scene.wire.first_alarm_bytes, 50 * MB);
+	assert_int_equal(transfer(1, false, true, true), 0);
+	assert_int_equal(thresholds(), 1);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(a_connection_is_known_by_its_keys, begin, end),
+		cmocka_unit_test_setup_teardown(or_else_by_its_addresses, begin, end),
+		cmocka_unit_test_setup_teardown(downloads_count, begin, end),
+		cmocka_unit_test_setup_teardown(downloads_count_if_they_are_to, begin, end),
+		cmocka_unit_test_setup_teardown(
+			a_connection_that_comes_late_is_found_all_the_same, begin, end),
+		cmocka_unit_test_setup_teardown(
+			rules_that_change_count_for_what_is_there, begin, end),
+		cmocka_unit_test_setup_teardown(
+			what_is_not_ours_is_shown_while_it_lasts, begin, end),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
