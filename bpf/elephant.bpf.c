@@ -86,6 +86,26 @@ static __always_inline bool find_rule(
 	return true;
 }
 
+/* An elephant that cannot be treated: told once. */
+static __always_inline int on_plain_progress(struct bpf_sock_ops *ctx)
+{
+	__u64 netns = bpf_get_netns_cookie(ctx);
+	struct record *r;
+
+	if (!config.plain_tcp || !bpf_map_lookup_elem(&served, &netns) ||
+		ctx->bytes_acked < config.start)
+		return 1;
+	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	if (!r) { /* the next callback tries again */
+		__sync_fetch_and_add(&counters.deferred, 1);
+		return 1;
+	}
+	fill_record(r, RECORD_FLOW, netns, 0);
+	bpf_ringbuf_submit(r, 0);
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags & ~BPF_SOCK_OPS_RTT_CB_FLAG);
+	return 1;
+}
+
 /* @is_round_trip: else a packet was received. */
 static __always_inline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 {
@@ -104,7 +124,9 @@ static __always_inline int on_progress(struct bpf_sock_ops *ctx, bool is_round_t
 	if (!sk)
 		return 1;
 	msk = (struct mptcp_sock *)bpf_skc_to_mptcp_sock(sk);
-	if (!msk || msk->flags & config.fallback_mask)
+	if (!msk)
+		return is_round_trip ? on_plain_progress(ctx) : 1;
+	if (msk->flags & config.fallback_mask)
 		return 1;
 	e = bpf_sk_storage_get(&elephants, msk, NULL, 0);
 	if (!e) {
@@ -203,7 +225,17 @@ static __always_inline int on_established(struct bpf_sock_ops *ctx, bool active)
 	if (!sk || !bpf_map_lookup_elem(&served, &netns))
 		return 1;
 	msk = (struct mptcp_sock *)bpf_skc_to_mptcp_sock(sk);
-	if (!msk || msk->flags & config.fallback_mask)
+	if (!msk) {
+		/*
+		 * Added to what other programs have asked for. What is received has no such
+		 * callback: the kernel makes none where it has predicted the header.
+		 */
+		if (config.plain_tcp)
+			bpf_sock_ops_cb_flags_set(
+				ctx, ctx->bpf_sock_ops_cb_flags | BPF_SOCK_OPS_RTT_CB_FLAG);
+		return 1;
+	}
+	if (msk->flags & config.fallback_mask)
 		return 1;
 	joined = (void *)BPF_CORE_READ(msk, first) != (void *)sk;
 	if (msk->pm.pm_type != PM_TYPE_USERSPACE) {

@@ -26,6 +26,7 @@ enum record_kind {
 	RECORD_BOUND = 5,     /* the application chose the local address, or the device */
 	RECORD_STRANGER = 6,  /* a namespace that is not served has its first MPTCP socket */
 	RECORD_BACKUP = 7,    /* a subflow is to be a backup, or no more */
+	RECORD_FLOW = 8,      /* a plain TCP flow has sent or received start: no token */
 };
 
 /*
@@ -141,8 +142,8 @@ struct hook_config {
 	__u32 rto_min_us;        /* of a subflow that has siblings; 0 = no repair */
 	__u32 calls_per_second;  /* per socket */
 	__u64 fallback_mask;     /* bits of mptcp_sock.flags that say "fallen back" */
+	__u32 plain_tcp;         /* 0 = TCP connections that are not MPTCP are not looked at */
 	__u32 is_full;           /* the daemon can take up no more connections */
-	__u32 zero;
 };
 
 /* Written by the programs, read by the daemon. */

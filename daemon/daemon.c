@@ -529,6 +529,10 @@ static void hear_record(void *owner, const struct event *event)
 		served_look(&daemon->served);
 		return;
 	}
+	if (event->kind == EVENT_FLOW) {
+		roster_ask(&daemon->roster, event->key.netns);
+		return;
+	}
 	/* The walk shows sockets without a connection too. */
 	if (!event->key.token || !served_find(&daemon->served, event->key.netns))
 		return;
@@ -798,6 +802,7 @@ static struct hook_config hook_config_of(const struct settings *settings)
 		.stop = settings->stop_bytes,
 		.downloads = settings->downloads,
 		.detects = settings_source(settings) == SOURCE_BPF,
+		.plain_tcp = settings->plain_tcp && settings_source(settings) == SOURCE_BPF,
 		.max_subflows = settings->max_subflows,
 		.calls_per_second = settings->calls_per_second,
 		.rto_min_us = settings->rto_min_ms * 1000,
@@ -1161,6 +1166,16 @@ static int begin_scout(struct daemon *daemon)
 	return scout_init(&daemon->scout, &daemon->plan.steer.random);
 }
 
+static int begin_roster(struct daemon *daemon, bool is_on_call)
+{
+	daemon->roster.is_on_call = is_on_call;
+	daemon->roster.loop = &daemon->loop;
+	daemon->roster.served = &daemon->served;
+	daemon->roster.flows = &daemon->flows;
+	daemon->roster.rule = &daemon->plan.rule;
+	return roster_init(&daemon->roster);
+}
+
 static int begin_diag(struct daemon *daemon)
 {
 	int err;
@@ -1172,13 +1187,7 @@ static int begin_diag(struct daemon *daemon)
 	daemon->census.heard = hear_threshold;
 	daemon->census.looked = census_looked;
 	err = census_init(&daemon->census);
-	if (err)
-		return err;
-	daemon->roster.loop = &daemon->loop;
-	daemon->roster.served = &daemon->served;
-	daemon->roster.flows = &daemon->flows;
-	daemon->roster.rule = &daemon->plan.rule;
-	return roster_init(&daemon->roster);
+	return err ? err : begin_roster(daemon, false);
 }
 
 static int begin_capture(struct daemon *daemon)
@@ -1201,8 +1210,8 @@ static int begin_capture(struct daemon *daemon)
 static int begin_detector(struct daemon *daemon)
 {
 	switch (settings_source(&daemon->settings)) {
-	case SOURCE_BPF: /* the hooks' part */
-		return 0;
+	case SOURCE_BPF: /* the hooks' part, but for what they cannot tell of plain TCP */
+		return begin_roster(daemon, true);
 	case SOURCE_CAPTURE:
 		return begin_capture(daemon);
 	case SOURCE_DIAG:

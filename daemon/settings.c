@@ -186,6 +186,7 @@ static const struct config_key keys[] = {
 	KEY("detect", "source", CONFIG_STRING, source, 0, 0, "bpf, capture or diag", check_source),
 	KEY("detect", "interface", CONFIG_STRING, interfaces, 0, 0,
 		"at most 8 names of network interfaces, separated by blanks", capture_check),
+	KEY("detect", "plain_tcp", CONFIG_BOOL, plain_tcp, 0, 0, NULL, NULL),
 	KEY("detect", "interval_ms", CONFIG_NUMBER, interval_ms, 10, 60000, NULL, NULL),
 	KEY("detect", "late_percent", CONFIG_NUMBER, late_percent, 1, 100, NULL, NULL),
 	KEY("policy", "ndiffports", CONFIG_NUMBER, ndiffports, 1, SUBFLOWS_HARD_MAX, NULL, NULL),

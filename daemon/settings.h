@@ -37,6 +37,7 @@ struct settings {
 	bool single_path;
 	/* [detect] */
 	char *source;     /* see settings_source() */
+	bool plain_tcp;   /* with SOURCE_BPF: look at that too */
 	char *interfaces; /* for kernel/capture; empty = none */
 	uint32_t interval_ms;
 	uint32_t late_percent; /* of step_bytes */

@@ -22,6 +22,8 @@ static enum event_kind kind_of(uint16_t kind)
 		return EVENT_BOUND;
 	case RECORD_STRANGER:
 		return EVENT_STRANGER;
+	case RECORD_FLOW:
+		return EVENT_FLOW;
 	}
 	return EVENT_NONE;
 }

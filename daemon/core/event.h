@@ -27,6 +27,7 @@ enum event_kind {
 	EVENT_BACKUP,   /* local, remote: is to be a backup, or no more */
 	EVENT_BOUND,    /* the application chose the local address, or the device */
 	EVENT_STRANGER, /* of no connection: a namespace that is not served has MPTCP sockets */
+	EVENT_FLOW,     /* of no connection: an elephant that is plain TCP */
 	EVENT_TIMEOUT,  /* local, remote: silent, while another subflow of the connection progresses
 			 */
 	/* from the hands */

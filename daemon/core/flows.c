@@ -73,6 +73,17 @@ void flows_note(struct flows *flows, const struct flow *seen)
 	flow->uid = seen->uid;
 }
 
+bool flows_has(const struct flows *flows, uint64_t netns)
+{
+	const struct flow *flow;
+
+	for (flow = flows->list; flow; flow = flow->hh.next) {
+		if (flow->key.netns == netns)
+			return true;
+	}
+	return false;
+}
+
 void flows_drop(struct flows *flows, const struct flows_key *key)
 {
 	struct flows_key plain = key_of(key);

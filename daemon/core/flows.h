@@ -38,6 +38,9 @@ void flows_done(struct flows *flows);
  */
 void flows_note(struct flows *flows, const struct flow *seen);
 
+/* Whether there is one of this namespace. */
+bool flows_has(const struct flows *flows, uint64_t netns);
+
 /* The flow is over. */
 void flows_drop(struct flows *flows, const struct flows_key *key);
 

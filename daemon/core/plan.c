@@ -588,6 +588,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 	switch (event->kind) {
 	case EVENT_NONE:
 	case EVENT_STRANGER:
+	case EVENT_FLOW:
 		break;
 	case EVENT_CREATED:
 		hear_created(plan, conn, event);

@@ -298,6 +298,7 @@ void hooks_set_config(struct hooks *hooks, const struct hook_config *config)
 	__atomic_store_n(&to->has_rules, config->has_rules, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->max_subflows, config->max_subflows, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->downloads, config->downloads, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->plain_tcp, config->plain_tcp, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->rto_min_us, config->rto_min_us, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->calls_per_second, config->calls_per_second, __ATOMIC_SEQ_CST);
 }

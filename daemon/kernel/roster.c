@@ -57,7 +57,10 @@ static void list(struct roster *roster, struct served_netns *netns, uint64_t now
 			netns_leave();
 	}
 	flows_expire(roster->flows, netns->cookie, now_ns);
-	netns->list_ns = now_ns + (listing.has_sockets ? PERIOD_NS : IDLE_NS);
+	if (roster->is_on_call && !flows_has(roster->flows, netns->cookie))
+		netns->list_ns = 0;
+	else
+		netns->list_ns = now_ns + (listing.has_sockets ? PERIOD_NS : IDLE_NS);
 }
 
 static void timer_ready(struct source *source, uint32_t events)
@@ -71,7 +74,7 @@ static void timer_ready(struct source *source, uint32_t events)
 	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
 		return;
 	TAILQ_FOREACH (netns, &roster->served->list, entry) {
-		if (netns->state != SERVED_YES)
+		if (netns->state != SERVED_YES || (roster->is_on_call && !netns->list_ns))
 			continue;
 		if (netns->list_ns <= now_ns && left-- > 0)
 			list(roster, netns, now_ns);
@@ -81,11 +84,23 @@ static void timer_ready(struct source *source, uint32_t events)
 	arm(roster, next_ns);
 }
 
+void roster_ask(struct roster *roster, uint64_t cookie)
+{
+	struct served_netns *netns = served_find(roster->served, cookie);
+
+	/* Those that are listed anyway wait for that: many may ask at once. */
+	if (!netns || roster->timer.fd < 0 || netns->list_ns)
+		return;
+	netns->list_ns = loop_now_ns();
+	if (!roster->armed_ns || netns->list_ns < roster->armed_ns)
+		arm(roster, netns->list_ns);
+}
+
 void roster_expect(struct roster *roster)
 {
 	uint64_t when_ns;
 
-	if (roster->timer.fd < 0)
+	if (roster->timer.fd < 0 || roster->is_on_call)
 		return;
 	when_ns = loop_now_ns() + PERIOD_NS;
 	if (!roster->armed_ns || when_ns < roster->armed_ns)

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Ways to see an elephant: the same traffic gives the same decisions with each."""
+import subprocess
+
 import pytest
 from conftest import Pair
 from lab.netns import wait_until
@@ -131,26 +133,47 @@ def counters(daemon):
     return daemon.status()["daemon"]["counters"]
 
 
-def test_plain_tcp_is_shown_and_never_touched(pair):
-    daemon = serve(pair, "diag", config(start=10, step=10, stop=1000, max_subflows=4))
+@pytest.mark.parametrize("source", ["bpf", "diag"])
+def test_plain_tcp_is_shown_and_never_touched(pair, source):
+    values = {"plain_tcp": "yes"} if source == "bpf" else {}
+    daemon = serve(pair, source, config(start=10, step=10, stop=1000, max_subflows=4), **values)
     pair.sink()
     mouse = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
     mouse(f"send(s, {5 * MB})")
     app = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
     app(f"send(s, {20 * MB})")
-    ends = {"own", pair.server.name}
-    shown = wait_until(lambda: [e for e in [untreated(daemon)] if {f["namespace"] for f in e} == ends],
-                       "both ends of the flow are shown")[0]
-    assert len(shown) == 2, shown
-    at = {flow["namespace"]: flow for flow in shown}
+    # The kernel has no callback for what plain TCP receives.
+    ends = {"own"} if source == "bpf" else {"own", pair.server.name}
+    whole = [("own", "bytes_sent"), (pair.server.name, "bytes_received")][:len(ends)]
+
+    def find():
+        at = {flow["namespace"]: flow for flow in untreated(daemon)}
+        return set(at) == ends and all(at[name][key] >= 20 * MB for name, key in whole) and at
+
+    at = wait_until(find, "the ends of the flow are shown, with all its bytes")
+    assert len(untreated(daemon)) == len(ends)
     assert at["own"]["local"].startswith(f"{pair.near.ip4}:")
     assert at["own"]["remote"] == f"{pair.far.ip4}:7000"
-    assert at["own"]["bytes_sent"] >= 20 * MB
-    assert at[pair.server.name]["bytes_received"] >= 20 * MB
     assert joins(pair) == 0
     app.close()
     wait_until(lambda: not [f for f in untreated(daemon) if f["namespace"] == "own"],
                "what has ended is not shown any more")
+
+
+def test_plain_tcp_costs_nothing_if_it_is_not_asked_for(pair):
+    """No callback, no record, no list; until the operator asks for it."""
+    daemon = serve(pair, "bpf", config(start=10, step=10, stop=1000, max_subflows=4))
+    pair.sink()
+    first = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
+    first(f"send(s, {20 * MB})")
+    records = counters(daemon)["records"]
+    does = subprocess.run([daemon.cli, "set", "detect.plain_tcp", "yes"], env=daemon.environment,
+                          capture_output=True, text=True)
+    assert does.returncode == 0, does.stderr
+    assert not untreated(daemon) and records == 0
+    second = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
+    second(f"send(s, {20 * MB})")
+    wait_until(lambda: untreated(daemon), "the flow is shown")
 
 
 def test_split_elephants_are_not_among_those_that_cannot_be(pair):

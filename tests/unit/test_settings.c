@@ -49,6 +49,7 @@ static void assert_defaults(void)
 	assert_true(settings.downloads);
 	assert_false(settings.single_path);
 	assert_int_equal(settings_source(&settings), SOURCE_BPF);
+	assert_false(settings.plain_tcp);
 	assert_int_equal(settings.interval_ms, 500);
 	assert_int_equal(settings.late_percent, 10);
 	assert_int_equal(settings.ndiffports, 1);
@@ -88,6 +89,7 @@ static void every_key_is_read(void **state)
 				   "[detect]\n"
 				   "source = capture\n"
 				   "interface = eth0 br-lan\n"
+				   "plain_tcp = yes\n"
 				   "interval_ms = 10\n"
 				   "late_percent = 11\n"
 				   "[policy]\n"
@@ -118,6 +120,7 @@ static void every_key_is_read(void **state)
 	assert_true(settings.single_path);
 	assert_int_equal(settings_source(&settings), SOURCE_CAPTURE);
 	assert_string_equal(settings.interfaces, "eth0 br-lan");
+	assert_true(settings.plain_tcp);
 	assert_int_equal(settings.interval_ms, 10);
 	assert_int_equal(settings.late_percent, 11);
 	assert_int_equal(settings.ndiffports, 2);

@@ -80,7 +80,9 @@ static void what_is_not_noted_any_more_goes(void **state)
 		flows_note(&flows, &flows_seen[i]);
 	flows_expire(&flows, 1, 20);
 	assert_int_equal(count(&flows), 2);
+	assert_true(flows_has(&flows, 1));
 	flows_expire(&flows, 1, UINT64_MAX);
+	assert_false(flows_has(&flows, 1));
 	assert_int_equal(count(&flows), 1);
 	assert_int_equal(flows.list->key.netns, 2);
 	flows_done(&flows);
