@@ -163,6 +163,34 @@ static void no_more_are_opened_than_the_kernel_should_hold(void **state)
 	play_assert_receipt(play, open + 10, 10);
 }
 
+/* Of several commands each is told of before the next is given: what one did is never in doubt. */
+static void each_is_told_before_the_next(void **state)
+{
+	struct play *play = *state;
+	struct event event = {.kind = EVENT_INTENT, .key = play->key, .adds = 2};
+	struct receipt receipt = {};
+	const struct action *action;
+
+	play_connect(play);
+	plan_hear(&play->plan, &event);
+	for (uint32_t i = 0; i < 2; i++) {
+		while ((action = plan_next(&play->plan)) && action->kind == ACTION_RECEIPT)
+			receipt = action->receipt;
+		assert_int_equal(action->kind, ACTION_CREATE);
+		assert_int_equal(receipt.creating, 1);
+		assert_int_equal(receipt.adds, i);
+		assert_int_equal(receipt.live, 1 + i); /* the socket showed so many */
+		plan_hear(&play->plan, &(struct event){.kind = EVENT_CREATE_DONE,
+					       .key = play->key,
+					       .serial = action->serial});
+	}
+	action = plan_next(&play->plan);
+	assert_int_equal(action->kind, ACTION_RECEIPT);
+	assert_int_equal(action->receipt.creating, 0);
+	assert_int_equal(action->receipt.adds, 2);
+	assert_null(plan_next(&play->plan));
+}
+
 /* The hooks are told before a command is given, and after it. */
 static void what_is_under_way_is_told_before(void **state)
 {
@@ -218,6 +246,7 @@ int main(void)
 		TEST(namespaces_are_apart),
 		TEST(a_heap_of_actions_is_kept),
 		TEST(no_more_are_opened_than_the_kernel_should_hold),
+		TEST(each_is_told_before_the_next),
 		TEST(what_is_under_way_is_told_before),
 		TEST(nothing_is_no_event),
 	};
