@@ -42,6 +42,7 @@ STATUS = {
         {"name": "web", "cookie": 4, "state": "left alone", "reason": "it has endpoints",
          "connections": 0},
     ],
+    "refusing": [], "untreated": [],
     "connections": [
         {"namespace": "own", "token": 305419896, "role": "client", "local": "10.0.0.1:40000",
          "remote": "[fd00::2]:5201", "bytes_sent": 123456789, "bytes_received": 0,
