@@ -103,6 +103,12 @@ struct local_key {
 	__u32 addr[4]; /* as in struct wish */
 };
 
+/*
+ * Of what is kept between one daemon and the next: struct intent, wishes, conn_key and receipt. To
+ * be counted up when one of them changes its meaning; their sizes are watched without.
+ */
+#define KEPT_LAYOUT 1
+
 /* Names one connection of the host. */
 struct conn_key {
 	__u64 netns;
@@ -121,6 +127,7 @@ struct receipt {
 	__u16 creating, destroying;
 	__u32 live;  /* subflows that the socket showed before it */
 	__u32 heard; /* generation of the intent that was heard last; 0 = none */
+	__u32 ids;   /* address ids of this end that were used so far */
 	struct {
 		__u16 since, done; /* of the wish in this slot: carried out or given up */
 	} wishes[WISHES_MAX];

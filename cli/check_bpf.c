@@ -71,7 +71,7 @@ static void check_btf(struct host *host, struct finding *f)
 		doctor_found(f, STATE_OK, NULL, "the kernel shows its types");
 }
 
-static int find_cgroup2(char *ret_path, size_t size)
+static int find_mount(const char *type, char *ret_path, size_t size)
 {
 	FILE *mounts = setmntent("/proc/self/mounts", "re");
 	struct mntent *mount;
@@ -80,7 +80,7 @@ static int find_cgroup2(char *ret_path, size_t size)
 	if (!mounts)
 		return -errno;
 	while (r < 0 && (mount = getmntent(mounts))) {
-		if (strcmp(mount->mnt_type, "cgroup2"))
+		if (strcmp(mount->mnt_type, type))
 			continue;
 		snprintf(ret_path, size, "%s", mount->mnt_dir);
 		r = 0;
@@ -92,7 +92,7 @@ static int find_cgroup2(char *ret_path, size_t size)
 static void check_cgroup2(struct host *host, struct finding *f)
 {
 	char path[CGROUP_PATH_SIZE];
-	int r = find_cgroup2(path, sizeof(path));
+	int r = find_mount("cgroup2", path, sizeof(path));
 
 	(void)host;
 	if (r == -ENOENT)
@@ -100,6 +100,23 @@ static void check_cgroup2(struct host *host, struct finding *f)
 			"mount -t cgroup2 none /sys/fs/cgroup/unified (inside \"ip netns exec\" it "
 			"is hidden: use nsenter --net=FILE)",
 			"not mounted");
+	else if (r < 0)
+		doctor_found(f, STATE_UNKNOWN, NULL, "/proc/self/mounts: %s", strerror(-r));
+	else
+		doctor_found(f, STATE_OK, NULL, "mounted on %s", path);
+}
+
+/* Where what applications have asked for outlives the daemon. */
+static void check_bpf_files(struct host *host, struct finding *f)
+{
+	char path[CGROUP_PATH_SIZE];
+	int r = find_mount("bpf", path, sizeof(path));
+
+	(void)host;
+	if (r == -ENOENT)
+		doctor_found(f, STATE_WARN, "mount -t bpf bpf /sys/fs/bpf",
+			"not mounted: what applications have asked for is forgotten when subflowd "
+			"ends");
 	else if (r < 0)
 		doctor_found(f, STATE_UNKNOWN, NULL, "/proc/self/mounts: %s", strerror(-r));
 	else
@@ -124,8 +141,9 @@ static void check_attach_point(struct host *host, struct finding *f)
 		doctor_unprivileged(f);
 		return;
 	}
-	fd = find_cgroup2(path, sizeof(path)) < 0 ? -1
-						  : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	fd = find_mount("cgroup2", path, sizeof(path)) < 0
+		     ? -1
+		     : open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (fd < 0) {
 		doctor_found(f, STATE_UNKNOWN, NULL, "no cgroup2 to look at");
 		return;
@@ -267,6 +285,7 @@ const struct check bpf_checks[] = {
 	{"capabilities", check_capabilities},
 	{"btf", check_btf},
 	{"cgroup2", check_cgroup2},
+	{"bpf-file-system", check_bpf_files},
 	{"cgroup-hooks", check_attach_point},
 	{"bpf-sockopt", check_sockopt},
 	{"bpf-sock_ops", check_sock_ops},

@@ -83,6 +83,7 @@ struct daemon {
 	struct server server;
 	struct histogram create_us;
 	uint64_t started_ns;
+	bool has_begun, is_ending;
 
 	/* The command socket of the namespace that was last acted in, for one batch. */
 	struct mnl_socket *hand;
@@ -301,7 +302,10 @@ static void found(void *arg, const struct diag_conn *conn)
 		.remote = conn->remote,
 		.uid = conn->uid,
 		.excluded = scope_excluded(scope, search->name, conn)};
+	struct hooks *hooks = &search->daemon->hooks;
 
+	event.has_receipt =
+		hooks->has_earlier && !hooks_get_receipt(hooks, &event.key, &event.receipt);
 	plan_hear(&search->daemon->plan, &event);
 }
 
@@ -496,7 +500,9 @@ static void act(struct daemon *daemon)
 					action->key.token);
 			break;
 		case ACTION_FORGET:
-			hooks_drop_receipt(&daemon->hooks, &action->key);
+			/* At our end it is not the connection that has gone. */
+			if (!daemon->is_ending)
+				hooks_drop_receipt(&daemon->hooks, &action->key);
 			hooks_drop_rule(&daemon->hooks, &action->key);
 			break;
 		}
@@ -615,6 +621,27 @@ static void hear_addresses(void *owner, int nsid, struct addresses *addresses)
 	act(daemon);
 }
 
+static bool is_receipt_known(void *arg, const struct conn_key *key)
+{
+	struct daemon *daemon = arg;
+
+	return !served_find(&daemon->served, key->netns) || conn_find(&daemon->plan.table, key);
+}
+
+/* Carries out what applications had asked of an earlier daemon. */
+static void resume(struct daemon *daemon)
+{
+	int err;
+
+	if (!daemon->hooks.has_earlier)
+		return;
+	hooks_sift_receipts(&daemon->hooks, is_receipt_known, daemon);
+	err = hooks_hear_all(&daemon->hooks);
+	if (err)
+		log_error("cannot walk the sockets for what was asked of an earlier daemon: %s",
+			strerror(-err));
+}
+
 static void netns_serving(void *owner, struct served_netns *netns)
 {
 	struct daemon *daemon = owner;
@@ -623,6 +650,8 @@ static void netns_serving(void *owner, struct served_netns *netns)
 	roster_expect(&daemon->roster);
 	search(daemon, netns);
 	act(daemon);
+	if (daemon->has_begun)
+		resume(daemon);
 }
 
 static void netns_left(void *owner, const struct served_netns *netns)
@@ -1137,6 +1166,7 @@ static int load_hooks(struct daemon *daemon)
 	uint64_t mask;
 	int err;
 
+	hooks_keep(&daemon->hooks, settings->socket);
 	err = hooks_load(&daemon->hooks, &config, settings->ring_bytes, settings->max_connections,
 		error, sizeof(error));
 	if (err) {
@@ -1312,14 +1342,20 @@ static int begin(struct daemon *daemon)
 	daemon->served.left = netns_left;
 	daemon->served.ended = netns_ended;
 	err = served_init(&daemon->served, &daemon->loop);
-	if (err)
+	if (err) {
 		log_error("cannot watch for network namespaces: %s", strerror(-err));
-	return err;
+		return err;
+	}
+	daemon->has_begun = true;
+	resume(daemon);
+	return 0;
 }
 
 static void end(struct daemon *daemon)
 {
+	daemon->is_ending = true;
 	if (daemon->hooks.skeleton) {
+		hooks_unpin(&daemon->hooks);
 		served_done(&daemon->served);
 		server_done(&daemon->server);
 		addresses_watch_done(&daemon->addresses);

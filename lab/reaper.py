@@ -15,6 +15,7 @@ import sys
 import time
 
 NETNS = "/run/netns"
+KEPT = "/sys/fs/bpf/subflow"  # what subflowd leaves to its successor
 GRACE_S = 3.0
 LIMIT_S = 15.0
 TICK_S = 0.02
@@ -69,6 +70,17 @@ def stop(prefix, cgroup):
     send(members(cgroup) | inhabitants(prefix), signal.SIGKILL)
 
 
+def forget(directory):
+    """What daemons of the lab have left to successors: folders that their sockets name."""
+    names = os.listdir(KEPT) if os.path.isdir(KEPT) else []
+    for name in names:
+        if f"_2f{os.path.basename(directory)}_2f" in name:
+            path = os.path.join(KEPT, name)
+            for kept in os.listdir(path):
+                os.unlink(os.path.join(path, kept))
+            os.rmdir(path)
+
+
 def sweep(prefix, cgroup, directory):
     """One attempt at removing everything; True when nothing is left."""
     send(members(cgroup) | inhabitants(prefix), signal.SIGKILL)
@@ -83,6 +95,7 @@ def sweep(prefix, cgroup, directory):
     for path in namespaces(prefix):
         subprocess.run(["ip", "netns", "delete", os.path.basename(path)],
                        stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    forget(directory)
     shutil.rmtree(directory, ignore_errors=True)
     return not namespaces(prefix) and not os.path.exists(directory)
 

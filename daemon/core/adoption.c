@@ -20,6 +20,19 @@ void adoption_begin(struct plan *plan, uint64_t netns)
 	}
 }
 
+/* What an earlier daemon had carried out of the application's requests is not news. */
+static void resume(struct conn *conn, const struct receipt *receipt)
+{
+	static const struct endpoint unknown;
+
+	conn->receipt = *receipt;
+	conn->has_receipt = true;
+	conn->adds = conn->receipt.adds;
+	conn->removes = conn->receipt.removes;
+	if (receipt->ids && receipt->ids <= UINT8_MAX + 1)
+		ids_note(&conn->ids, &unknown, receipt->ids - 1);
+}
+
 void adoption_hear_found(struct conn *conn, const struct event *event)
 {
 	conn->is_listed = true;
@@ -30,6 +43,8 @@ void adoption_hear_found(struct conn *conn, const struct event *event)
 		return;
 	conn->local = event->local;
 	conn->remote = event->remote;
+	if (event->has_receipt && !conn->has_receipt)
+		resume(conn, &event->receipt);
 }
 
 void adoption_hear_found_subflow(struct conn *conn, const struct event *event)
@@ -82,6 +97,18 @@ static void drop_unlisted(struct plan *plan, struct conn *conn)
 	}
 }
 
+/* The command that was being given when an earlier daemon died: whether it was, the socket shows.
+ */
+static void settle_last(struct plan *plan, struct conn *conn)
+{
+	uint32_t shown = conn_count_shown(conn);
+
+	conn->resumed_adds = conn->receipt.creating && shown > conn->receipt.live;
+	conn->resumed_removes = conn->receipt.destroying && shown < conn->receipt.live;
+	conn->receipt.creating = conn->receipt.destroying = 0;
+	conn_owe_receipt(&plan->table, conn);
+}
+
 static void take_up(struct plan *plan, struct conn *conn)
 {
 	struct action *action;
@@ -94,6 +121,8 @@ static void take_up(struct plan *plan, struct conn *conn)
 				       : "taken up: its beginning was not seen");
 	rules_apply(plan, conn);
 	news_add(&plan->news, NEWS_ADOPTED, conn);
+	if (conn->has_receipt)
+		settle_last(plan, conn);
 	action = actions_add(&plan->actions, ACTION_CLAIM, conn);
 	if (!action)
 		return;

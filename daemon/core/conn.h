@@ -107,8 +107,10 @@ struct conn {
 	struct endpoint barred;
 	uint32_t generation, adds, removes; /* of the application, heard so far */
 	struct receipt receipt;             /* of these, carried out or given up */
-	bool has_receipt;                   /* the hooks were told of it */
-	bool owes_receipt;                  /* it has changed: in conn_table.owing */
+	/* Of these, what an earlier daemon was carrying out when it died, and did carry out. */
+	uint32_t resumed_adds, resumed_removes;
+	bool has_receipt;  /* the hooks were told of it */
+	bool owes_receipt; /* it has changed: in conn_table.owing */
 	TAILQ_ENTRY(conn) owing;
 	uint32_t tries; /* failed ones in a row */
 	uint64_t

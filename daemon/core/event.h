@@ -51,6 +51,8 @@ struct event {
 	uint8_t id; /* address id, of the local address but for ANNOUNCED and WITHDRAWN */
 	bool is_server;
 	bool is_opening;
+	bool has_receipt; /* an earlier daemon has left one */
+	struct receipt receipt;
 	bool denies_join;  /* the peer's C flag: no join to its initial address (RFC 8684 3.1) */
 	int error;         /* errno, positive; 0 = none */
 	int reset_reason;  /* RFC 8684 section 3.6; -1 = none given */

@@ -40,8 +40,24 @@ static void want(struct plan *plan, struct conn *conn, int slot, uint16_t adds)
 	put_receipt(conn, slot);
 }
 
+/* What an earlier daemon has done for this slot is not done again. */
+static void resume(struct conn *conn, int slot, struct listed_address *address, uint16_t adds)
+{
+	if (!conn->receipt.heard || conn->receipt.wishes[slot].since != address->since)
+		return;
+	address->done = conn->receipt.wishes[slot].done;
+	if (conn->resumed_adds && address->done < adds) {
+		conn->resumed_adds--;
+		address->done++;
+	}
+	address->adds = address->done;
+	address->is_leaving = false;
+	address->is_announced = address->adds;
+}
+
 /* Takes in what one slot says now. */
-static void hear_slot(struct plan *plan, struct conn *conn, int slot, const struct wish *wish)
+static void hear_slot(
+	struct plan *plan, struct conn *conn, int slot, const struct wish *wish, bool is_fresh)
 {
 	struct listed_address *address = &conn->listed->list[slot];
 	struct endpoint endpoint = read_endpoint(wish);
@@ -55,6 +71,8 @@ static void hear_slot(struct plan *plan, struct conn *conn, int slot, const stru
 		*address = (struct listed_address){.endpoint = endpoint,
 			.since = wish->since,
 			.is_leaving = wish->flags & WISH_REMOVED};
+	if (is_fresh)
+		resume(conn, slot, address, wish->adds);
 	if (wish->adds)
 		listed_restore(conn->listed, &endpoint);
 	else if (wish->flags & WISH_REMOVED && !endpoint.port)
@@ -197,17 +215,19 @@ static void take_away(struct plan *plan, struct conn *conn)
 
 bool lists_hear(struct plan *plan, struct conn *conn, const struct event *event)
 {
+	bool is_fresh = !conn->listed;
+
 	if (!event->has_wishes || (int32_t)(event->generation - conn->generation) <= 0)
 		return false;
-	if (!conn->listed) {
+	if (is_fresh) {
 		conn->listed = calloc(1, sizeof(*conn->listed));
 		if (!conn->listed)
 			return false;
-		conn->listed->owes_first = event->wishes.is_restricted;
+		conn->listed->owes_first = event->wishes.is_restricted && !conn->receipt.heard;
 	}
 	conn->listed->is_restricted = event->wishes.is_restricted;
 	for (int i = 0; i < WISHES_MAX; i++)
-		hear_slot(plan, conn, i, &event->wishes.list[i]);
+		hear_slot(plan, conn, i, &event->wishes.list[i], is_fresh);
 	lists_hear_created(conn);
 	take_away(plan, conn);
 	return true;

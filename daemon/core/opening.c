@@ -176,6 +176,7 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	struct steer_choice choice = {};
 	struct action *action;
 	struct subflow *subflow;
+	uint32_t ids = conn->ids.count;
 	uint8_t id;
 	int err = 0;
 
@@ -197,6 +198,8 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	}
 	if (err)
 		return err;
+	if (conn->ids.count > ids)
+		conn_owe_receipt(&plan->table, conn); /* the next daemon uses none twice */
 	subflow = conn_add_subflow(conn);
 	if (!subflow)
 		return -ENOMEM;

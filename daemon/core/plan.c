@@ -51,6 +51,7 @@ void plan_done(struct plan *plan)
 static const struct action *tell_hooks(struct plan *plan, struct conn *conn)
 {
 	conn_pay_receipt(&plan->table, conn);
+	conn->receipt.ids = conn->ids.count;
 	plan->told =
 		(struct action){.kind = ACTION_RECEIPT, .key = conn->key, .receipt = conn->receipt};
 	return &plan->told;
@@ -357,6 +358,18 @@ static uint32_t grant(const struct plan *plan, const struct conn *conn, uint32_t
 	return MIN(adds, plan->max_subflows - in_all);
 }
 
+/* What an earlier daemon carried out and could give no receipt for, if it was not for a list. */
+static void settle_resumed(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	uint32_t adds = MIN(conn->resumed_adds, event->adds - conn->adds);
+	uint32_t removes = MIN(conn->resumed_removes, event->removes - conn->removes);
+
+	conn->resumed_adds = conn->resumed_removes = 0;
+	conn->adds += adds;
+	conn->removes += removes;
+	conn_settle(&plan->table, conn, adds, removes);
+}
+
 /*
  * @adds and @removes only grow; the difference to what was heard is news. In
  * which order the application asked is not known: what it asked to add and to
@@ -364,9 +377,12 @@ static uint32_t grant(const struct plan *plan, const struct conn *conn, uint32_t
  */
 static void hear_intent(struct plan *plan, struct conn *conn, const struct event *event)
 {
-	uint32_t adds = event->adds - conn->adds, removes = event->removes - conn->removes;
-	uint32_t both, granted;
 	bool has_lists = lists_hear(plan, conn, event);
+	uint32_t both, granted, adds, removes;
+
+	settle_resumed(plan, conn, event);
+	adds = event->adds - conn->adds;
+	removes = event->removes - conn->removes;
 
 	if ((int32_t)(event->generation - conn->generation) > 0)
 		conn->generation = event->generation;

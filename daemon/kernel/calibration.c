@@ -17,16 +17,16 @@
 #define TIMEOUT_MS 2000
 #define SAMPLES    3
 
-/* Marks by which the walk's records are told apart. */
-enum { HEALTHY = 1, FALLEN_BACK = 2 };
+/* The walk's records are told apart by marks, which no count of calls reaches. */
+enum { HEALTHY, FALLEN_BACK, MARKS };
 
 struct pair {
 	int listener, client, server;
 };
 
 struct sample {
-	uint32_t flags[FALLEN_BACK + 1];
-	bool has[FALLEN_BACK + 1];
+	uint32_t flags[MARKS];
+	bool has[MARKS];
 };
 
 static void pair_close(struct pair *pair)
@@ -79,12 +79,13 @@ static int pair_open(struct pair *pair, int server_protocol)
 static void take_sample(void *arg, const struct wide_record *wide)
 {
 	const struct record *record = &wide->record;
+	uint32_t which = record->generation - CALIBRATION_MARK;
 	struct sample *sample = arg;
 
-	if (record->generation < HEALTHY || record->generation > FALLEN_BACK)
+	if (which >= MARKS)
 		return;
-	sample->flags[record->generation] = record->msk_flags;
-	sample->has[record->generation] = true;
+	sample->flags[which] = record->msk_flags;
+	sample->has[which] = true;
 }
 
 static int raise_loopback(void)
@@ -109,9 +110,9 @@ static int take_samples(struct hooks *hooks, struct sample *sample)
 	if (!err)
 		err = pair_open(&fallen, IPPROTO_TCP);
 	if (!err)
-		err = hooks_mark(hooks, healthy.client, HEALTHY);
+		err = hooks_mark(hooks, healthy.client, CALIBRATION_MARK + HEALTHY);
 	if (!err)
-		err = hooks_mark(hooks, fallen.client, FALLEN_BACK);
+		err = hooks_mark(hooks, fallen.client, CALIBRATION_MARK + FALLEN_BACK);
 	if (!err)
 		err = hooks_walk(hooks, take_sample, sample);
 	pair_close(&healthy);

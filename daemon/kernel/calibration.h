@@ -9,6 +9,9 @@
 
 #include "kernel/hooks.h"
 
+/* The intents of its two sockets: this, and one more. */
+#define CALIBRATION_MARK 0xfffffff0
+
 /*
  * Makes both connections in a network namespace of its own, which is gone when
  * this returns, and reads their flags with the hooks' walk. -EPROTONOSUPPORT: no

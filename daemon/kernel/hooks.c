@@ -21,6 +21,7 @@
 #include <unistd.h>
 
 #define PORTION_MAX 16
+#define LAYOUT_MAX  64
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -66,6 +67,78 @@ static int check_host(char *error, size_t error_size)
 	return 0;
 }
 
+/* Whatever changes the meaning of what is kept changes this. */
+static void write_layout(char layout[LAYOUT_MAX])
+{
+	snprintf(layout, LAYOUT_MAX, "%d-%zu-%zu-%zu-%zu", KEPT_LAYOUT, sizeof(struct intent),
+		sizeof(struct wishes), sizeof(struct conn_key), sizeof(struct receipt));
+}
+
+void hooks_keep(struct hooks *hooks, const char *socket)
+{
+	char layout[LAYOUT_MAX];
+	bool has_others = false;
+	int err;
+
+	write_layout(layout);
+	err = pins_open(&hooks->pins, "/proc/self/mounts", socket, layout, &has_others);
+	if (err == -ENOENT)
+		log_info("no BPF file system is mounted: what applications have asked for does not "
+			 "outlive this daemon; mount -t bpf bpf /sys/fs/bpf");
+	else if (err)
+		log_warning("what applications have asked for does not outlive this daemon: %s",
+			strerror(-err));
+	else if (has_others)
+		log_warning("what applications had asked for is not known any more: it was kept by "
+			    "another version of subflowd");
+}
+
+static int pin(struct hooks *hooks)
+{
+	struct {
+		struct bpf_map *map;
+		const char *name;
+	} kept[] = {{hooks->skeleton->maps.intents, "intents"},
+		{hooks->skeleton->maps.all_wishes, "wishes"},
+		{hooks->skeleton->maps.receipts, "receipts"}};
+	char path[PATH_MAX], layout[LAYOUT_MAX];
+	int err = 0;
+
+	write_layout(layout);
+	hooks->has_earlier = true;
+	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept) && !err; i++) {
+		pins_path(&hooks->pins, kept[i].name, layout, path);
+		if (access(path, F_OK) < 0)
+			hooks->has_earlier = false;
+		err = bpf_map__set_pin_path(kept[i].map, path);
+	}
+	return err;
+}
+
+static int load(struct hooks *hooks, const struct hook_config *config, uint64_t ring_bytes,
+	uint32_t max_connections)
+{
+	int err;
+
+	hooks->skeleton = hooks_bpf__open();
+	if (!hooks->skeleton)
+		return -errno;
+	hooks->skeleton->data->config = *config;
+	hooks->ring_records = ring_bytes / sizeof(struct record);
+	err = bpf_map__set_max_entries(hooks->skeleton->maps.ring, ring_bytes);
+	if (!err)
+		err = bpf_map__set_max_entries(hooks->skeleton->maps.receipts, max_connections);
+	if (!err && *hooks->pins.folder)
+		err = pin(hooks);
+	if (!err)
+		err = hooks_bpf__load(hooks->skeleton);
+	if (err) {
+		hooks_bpf__destroy(hooks->skeleton);
+		hooks->skeleton = NULL;
+	}
+	return err;
+}
+
 int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t ring_bytes,
 	uint32_t max_connections, char *error, size_t error_size)
 {
@@ -74,19 +147,18 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 	if (err)
 		return err;
 	libbpf_set_print(print_libbpf);
-	hooks->skeleton = hooks_bpf__open();
-	if (!hooks->skeleton) {
-		snprintf(error, error_size, "the BPF programs cannot be opened: %s",
-			strerror(errno));
-		return -errno;
+	err = load(hooks, config, ring_bytes, max_connections);
+	if (err && *hooks->pins.folder) {
+		/* Of another size, or of a folder that takes no maps. */
+		pins_drop(&hooks->pins);
+		hooks->has_earlier = false;
+		err = load(hooks, config, ring_bytes, max_connections);
+		if (!err)
+			log_warning("what applications had asked for is not known any more, and "
+				    "what they ask for does not outlive this daemon: the maps that "
+				    "were kept do not fit ([limits] max_connections?), or none can "
+				    "be");
 	}
-	hooks->skeleton->data->config = *config;
-	hooks->ring_records = ring_bytes / sizeof(struct record);
-	err = bpf_map__set_max_entries(hooks->skeleton->maps.ring, ring_bytes);
-	if (!err)
-		err = bpf_map__set_max_entries(hooks->skeleton->maps.receipts, max_connections);
-	if (!err)
-		err = hooks_bpf__load(hooks->skeleton);
 	if (!err)
 		return 0;
 	snprintf(error, error_size,
@@ -393,6 +465,46 @@ int hooks_put_receipt(
 {
 	return bpf_map__update_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), receipt,
 		sizeof(*receipt), BPF_ANY);
+}
+
+int hooks_get_receipt(struct hooks *hooks, const struct conn_key *key, struct receipt *ret_receipt)
+{
+	return bpf_map__lookup_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), ret_receipt,
+		sizeof(*ret_receipt), 0);
+}
+
+void hooks_sift_receipts(
+	struct hooks *hooks, bool (*is_known)(void *arg, const struct conn_key *key), void *arg)
+{
+	struct bpf_map *map = hooks->skeleton->maps.receipts;
+	struct conn_key key, next;
+	bool is_there = bpf_map__get_next_key(map, NULL, &key, sizeof(key)) == 0;
+
+	while (is_there) {
+		is_there = bpf_map__get_next_key(map, &key, &next, sizeof(next)) == 0;
+		if (!is_known(arg, &key))
+			hooks_drop_receipt(hooks, &key);
+		key = next;
+	}
+}
+
+int hooks_hear_all(struct hooks *hooks)
+{
+	return hooks_walk(hooks, hear_walked, hooks);
+}
+
+static void note_any(void *arg, const struct wide_record *record)
+{
+	(void)record;
+	*(bool *)arg = true;
+}
+
+void hooks_unpin(struct hooks *hooks)
+{
+	bool has = false;
+
+	if (*hooks->pins.folder && !hooks_walk(hooks, note_any, &has) && !has)
+		pins_drop(&hooks->pins);
 }
 
 void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key)

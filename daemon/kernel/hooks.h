@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "core/event.h"
+#include "kernel/pins.h"
 #include "record.h"
 
 #include <stdbool.h>
@@ -18,6 +19,8 @@ struct hooks {
 	struct ring_buffer *ring;
 	struct source source;
 	uint64_t lost_seen;
+	struct pins pins; /* pins_open(); none: nothing outlives the daemon */
+	bool has_earlier; /* what an earlier daemon has left is there */
 	uint64_t records, malformed, walks;
 	uint32_t ring_records; /* that fit the ring */
 	uint32_t portion;      /* still to be read in this turn */
@@ -26,6 +29,9 @@ struct hooks {
 	void *owner;
 	void (*heard)(void *owner, const struct event *event);
 };
+
+/* Before hooks_load(): what applications ask for outlives this daemon, if that can be had. */
+void hooks_keep(struct hooks *hooks, const char *socket);
 
 /*
  * Loads the programs with @config, a ring of @ring_bytes (a power of two), and room for the
@@ -72,6 +78,19 @@ void hooks_drop_local(struct hooks *hooks, const struct local_key *key);
 
 int hooks_put_receipt(
 	struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt);
+/* -ENOENT: there is none. */
+int hooks_get_receipt(struct hooks *hooks, const struct conn_key *key, struct receipt *ret_receipt);
+
+/* Drops the receipts of which @is_known says that there is no such connection. */
+void hooks_sift_receipts(
+	struct hooks *hooks, bool (*is_known)(void *arg, const struct conn_key *key), void *arg);
+
+/* Hears every intent anew. */
+int hooks_hear_all(struct hooks *hooks);
+
+/* Leaves nothing to the next daemon, if no application has asked for anything. */
+void hooks_unpin(struct hooks *hooks);
+
 void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key);
 
 /* -E2BIG: there is no room for the thresholds of one more connection. */

@@ -37,6 +37,7 @@ STATUS = {
         "create_us": {"count": 3, "buckets": [{"le": 10, "count": 0}, {"le": 20, "count": 3},
                                               {"le": None, "count": 0}]},
     },
+    "refusing": [], "untreated": [],
     "namespaces": [
         {"name": "own", "cookie": 3, "state": "served", "reason": "", "connections": 2},
         {"name": "web", "cookie": 4, "state": "left alone", "reason": "it has endpoints",
@@ -265,7 +266,7 @@ def test_status_bad_answers(control, answer, words, form):
 
 
 @pytest.mark.parametrize("path", [
-    ("daemon",), ("namespaces",), ("connections",), ("daemon", "elephant"),
+    ("daemon",), ("namespaces",), ("refusing",), ("connections",), ("daemon", "elephant"),
     ("daemon", "elephant", "stop"), ("daemon", "counters"), ("namespaces", 1, "state"),
     ("connections", 1, "token"), ("connections", 0, "subflows", 1, "local"),
     ("connections", 0, "thresholds", 0, "bytes"),

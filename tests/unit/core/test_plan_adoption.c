@@ -204,6 +204,51 @@ static void one_that_came_up_unheard_is_established(void **state)
 	assert_int_equal(play_conn(play)->passed[0].subflows, 2);
 }
 
+/* An earlier daemon has left a receipt; what it had done is not done again, what it had not is. */
+static void an_earlier_daemons_work_is_not_repeated(void **state)
+{
+	struct play *play = *state;
+
+	adoption_begin(&play->plan, play->key.netns);
+	play_hear(play, (struct event){.kind = EVENT_FOUND,
+				.local = play_local(LOCAL_PORT),
+				.remote = play_remote(),
+				.has_receipt = true,
+				.receipt = {.adds = 2, .removes = 1, .heard = 3, .ids = 5}});
+	list_subflow(play, LOCAL_PORT, 0, false);
+	list_subflow(play, LOCAL_PORT + 1, 0, false);
+	end(play);
+	play_assert_receipt(play, 2, 1);
+	assert_int_equal(play_conn(play)->ids.count, 5);
+	play_intent(play, 2, 1);
+	play_assert_subflows(play, 2, 0, 0);
+	play_intent(play, 4, 1);
+	play_assert_subflows(play, 2, 2, 0);
+	play_assert_receipt(play, 4, 1);
+}
+
+/* It died while it gave a command. What the socket shows tells whether it was given. */
+static void the_last_command_counts_if_the_socket_shows_it(void **state)
+{
+	struct play *play = *state;
+
+	for (uint32_t live = 1; live <= 2; live++) {
+		adoption_begin(&play->plan, play->key.netns);
+		play_hear(play, (struct event){.kind = EVENT_FOUND,
+					.local = play_local(LOCAL_PORT),
+					.remote = play_remote(),
+					.has_receipt = true,
+					.receipt = {.adds = 1, .creating = 1, .live = live}});
+		list_subflow(play, LOCAL_PORT, 0, false);
+		list_subflow(play, LOCAL_PORT + 1, 0, false);
+		end(play);
+		play_intent(play, 2, 0);
+		play_assert_subflows(play, 2, live == 2, 0);
+		play_assert_receipt(play, 2, 0);
+		play_closed(play);
+	}
+}
+
 static void other_namespaces_are_not_touched(void **state)
 {
 	struct play *play = *state;
@@ -239,6 +284,8 @@ int main(void)
 		TEST(one_that_was_to_be_removed_and_never_came_up_is_removed),
 		TEST(one_that_is_taken_up_has_rivals),
 		TEST(one_that_came_up_unheard_is_established),
+		TEST(an_earlier_daemons_work_is_not_repeated),
+		TEST(the_last_command_counts_if_the_socket_shows_it),
 		TEST(other_namespaces_are_not_touched),
 		TEST(one_that_is_not_established_yet_stays),
 	};

@@ -46,7 +46,7 @@ int hooks_mark(struct hooks *hooks, int fd, uint32_t generation)
 {
 	(void)hooks;
 	assert_true(fd >= 0);
-	assert_in_range(generation, 1, 2);
+	assert_in_range(generation, CALIBRATION_MARK, CALIBRATION_MARK + 1);
 	kernel.marked++;
 	return 0;
 }
@@ -60,13 +60,13 @@ int hooks_walk(
 	for (uint32_t i = 1; i <= 2; i++) {
 		if (i == 2 && kernel.hides_one)
 			break;
-		wide.record.generation = i;
+		wide.record.generation = CALIBRATION_MARK + i - 1;
 		wide.record.msk_flags = kernel.flags[i];
 		if (kernel.flickers && kernel.marked == 2 && i == 2)
 			wide.record.msk_flags |= 0x40;
 		each(arg, &wide);
 	}
-	wide.record.generation = 3;
+	wide.record.generation = 2;
 	wide.record.msk_flags = ~0u;
 	if (kernel.shows_strangers)
 		each(arg, &wide);

@@ -1,0 +1,219 @@
+# SPDX-License-Identifier: MIT
+"""What applications have asked for outlives the daemon, and its successor keeps to it."""
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+from app import ADD, NDIFFPORTS, REMOVE, packed
+from conftest import BUILD
+from lab.daemon import Daemon
+from lab.netns import wait_until
+
+HOW = pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+
+
+class Kept:
+    """A BPF file system that nobody else sees, and daemons that do."""
+
+    def __init__(self, pair):
+        self.pair = pair
+        keeper = pair.popen(["unshare", "--mount", "sh", "-c",
+                             "mount -t bpf bpf /sys/fs/bpf && echo ready && exec sleep infinity"],
+                            stdout=subprocess.PIPE)
+        assert keeper.stdout.readline() == b"ready\n"
+        self.enter = ["nsenter", f"--mount=/proc/{keeper.pid}/ns/mnt", "--"]
+        self.root = Path(f"/proc/{keeper.pid}/root/sys/fs/bpf")
+        self.daemon = None
+
+    def start(self, **sections):
+        nodes = [self.pair.client, self.pair.server]
+        self.daemon = Daemon(self.pair, BUILD, {
+            "namespaces": {"serve": " ".join(node.name for node in nodes)}, **sections})
+        self.daemon.start(nodes, within=self)
+        return self.daemon
+
+    def popen(self, command, **options):
+        return self.pair.popen([*self.enter, *command], **options)
+
+    def end(self, how):
+        self.daemon.process.send_signal(how)
+        self.daemon.process.wait(10)
+
+    def again(self, how, **sections):
+        self.end(how)
+        return self.start(**sections)
+
+    def maps(self):
+        """What is kept: names without folders."""
+        return sorted(path.name for path in self.root.glob("subflow/*/*"))
+
+    def is_clean(self):
+        return not (self.root / "subflow").exists()
+
+
+@pytest.fixture
+def kept(pair):
+    return Kept(pair)
+
+
+def joins(pair):
+    return pair.client.netstat()["MPTcpExtMPJoinSynAckRx"]
+
+
+@HOW
+def test_what_was_carried_out_is_not_repeated(kept, how):
+    pair = kept.pair
+    kept.start()
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 3)
+    app.wait_subflows(4)
+    app.set(REMOVE, 1)
+    app.wait_subflows(3)
+    daemon = kept.again(how)
+    app.set(ADD, 1)
+    app.wait_subflows(4)
+    assert joins(pair) == 4
+    daemon = kept.again(how)
+    app.set(REMOVE, 2)
+    app.wait_subflows(2)
+    assert joins(pair) == 4 and daemon.status()["daemon"]["counters"]["creates"] == 0
+
+
+@HOW
+def test_a_total_holds_on(kept, how):
+    pair = kept.pair
+    kept.start()
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(NDIFFPORTS, 4)
+    app.wait_subflows(4)
+    kept.again(how)
+    assert app.get(NDIFFPORTS) == 4
+    app.set(NDIFFPORTS, 4)
+    app.set(NDIFFPORTS, 2)
+    app.wait_subflows(2)
+    assert joins(pair) == 3
+
+
+def test_what_was_not_carried_out_is(kept):
+    """The daemon stands still when it is asked, and is killed then."""
+    pair = kept.pair
+    daemon = kept.start()
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    daemon.process.send_signal(signal.SIGSTOP)
+    app.set(ADD, 2)
+    kept.again(signal.SIGKILL)
+    app.wait_subflows(4)
+    daemon = kept.daemon
+    daemon.process.send_signal(signal.SIGSTOP)
+    app.set(REMOVE, 3)
+    kept.again(signal.SIGKILL)
+    app.wait_subflows(1)
+    assert joins(pair) == 3
+
+
+def test_what_is_asked_while_there_is_no_daemon_is_refused(kept):
+    pair = kept.pair
+    kept.start()
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    kept.end(signal.SIGKILL)
+    with pytest.raises(OSError):
+        app.set(ADD, 1)
+    kept.start()
+    app.set(ADD, 1)
+    app.wait_subflows(3)
+    assert joins(pair) == 2
+
+
+@HOW
+def test_a_restriction_holds_on(kept, how):
+    """Nothing ever leaves from an address that was not listed before connect."""
+    pair = kept.pair
+    pair.client.ip(f"address add 10.0.1.3/24 dev {pair.near.device}")
+    rule = {"elephant": {"start": "1MB", "step": "1MB", "stop": "1000GB", "max_subflows": 4}}
+    kept.start(**rule)
+    pair.sink()
+    app = pair.app(pair.client).open()
+    app.set(ADD, packed("10.0.1.3"))
+    app(f"s.connect(({pair.far.ip4!r}, 7000)); s.send(b'x')")
+    app.set(ADD, packed("10.0.1.3"))
+    app.wait_subflows(2)
+    kept.again(how, **rule)
+    assert joins(pair) == 1
+    app(f"send(s, {8000000})")
+    subflows = app.wait_subflows(4)
+    assert {local[0] for local, _ in subflows} == {"10.0.1.3"}
+
+
+def test_nothing_is_left_where_nothing_was_asked_for(kept):
+    pair = kept.pair
+    kept.start()
+    sink = pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    assert len(kept.maps()) == 3
+    kept.end(signal.SIGTERM)
+    assert kept.is_clean()
+    kept.start()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    kept.end(signal.SIGTERM)
+    assert len(kept.maps()) == 3, "the next one is to know"
+    app.stop()
+    sink.stop()
+
+    def is_clean_after_another():
+        kept.start()
+        kept.end(signal.SIGTERM)
+        return kept.is_clean()
+
+    wait_until(is_clean_after_another, "the sockets are gone, and nothing is left", timeout_s=30)
+
+
+def test_what_another_version_has_kept_is_forgotten(kept):
+    pair = kept.pair
+    kept.start()
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    kept.end(signal.SIGKILL)
+    names = kept.maps()
+    [folder] = [path for path in (kept.root / "subflow").iterdir()]
+    for name in names:
+        os.rename(folder / name, folder / f"{name.partition('-')[0]}-0-1")
+    daemon = kept.start()
+    assert "kept by another version" in daemon.log.read_text()
+    assert kept.maps() == names
+    app.set(ADD, 1)
+    app.wait_subflows(3)
+
+
+def test_maps_that_do_not_fit_are_not_used(kept):
+    """A limit of the configuration is a size of a map."""
+    pair = kept.pair
+    kept.start()
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    daemon = kept.again(signal.SIGKILL, limits={"max_connections": 1000})
+    assert "do not fit" in daemon.log.read_text()
+    app.set(ADD, 1)
+    app.wait_subflows(3)
+    assert joins(pair) == 2
+
+
+def test_without_a_bpf_file_system_it_says_so(pair):
+    daemon = pair.serve()
+    if not any(line.split()[2] == "bpf" for line in open("/proc/self/mounts")):
+        assert "mount -t bpf bpf /sys/fs/bpf" in daemon.log.read_text()
