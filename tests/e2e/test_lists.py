@@ -323,6 +323,7 @@ def test_an_accepted_connection_announces(homes):
     server = homes.app(homes.server)
     server.sink(PORT + 1)
     app.connect(homes.far.ip4, PORT + 1)
+    wait_until(lambda: server("len(accepted)") == 1, "accepted")
     server.set(ADD, ends(homes.far2.ip4), "accepted[0]")
     connection = wait_until(lambda: [c for c in homes.daemon.status()["connections"]
                                      if c["token"] == app.connid() and c["announced"]],

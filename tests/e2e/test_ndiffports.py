@@ -5,6 +5,7 @@ import socket
 
 import pytest
 from app import ADD, NDIFFPORTS, REMOVE
+from lab.netns import wait_until
 from test_lists import PORT, ends, fails, homes, wait_locals  # noqa: F401
 
 
@@ -61,6 +62,7 @@ def test_with_lists(homes):  # noqa: F811
 def test_errors(served):
     server = served.sink(family=socket.AF_INET)
     app = served.app(served.client).connect(served.far.ip4)
+    wait_until(lambda: server("len(accepted)") == 1, "accepted")
     for bad in (0, -1, bytes(3), bytes(5), bytes(16)):
         fails(errno.EINVAL, app.set, NDIFFPORTS, bad)
     fails(errno.EDQUOT, app.set, NDIFFPORTS, 9)
