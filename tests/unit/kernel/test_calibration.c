@@ -19,7 +19,7 @@ static struct {
 	uint32_t flags[3]; /* of the healthy one [1] and the fallen one [2] */
 	int marked;
 	unsigned int left;
-	bool shows_strangers, flickers, hides_one;
+	bool shows_strangers, flickers, stumbles, hides_one;
 	int walk_error;
 } kernel;
 
@@ -64,6 +64,8 @@ int hooks_walk(
 		wide.record.msk_flags = kernel.flags[i];
 		if (kernel.flickers && kernel.marked == 2 && i == 2)
 			wide.record.msk_flags |= 0x40;
+		if (kernel.stumbles && kernel.marked == 2 && i == 1)
+			wide.record.msk_flags |= 0x4;
 		each(arg, &wide);
 	}
 	wide.record.generation = 2;
@@ -134,6 +136,18 @@ static void a_bit_that_comes_and_goes_is_none(void **state)
 	assert_int_equal(mask, 0x4);
 }
 
+/* The healthy connection of the first sample fell back as well. */
+static void what_fails_is_tried_again(void **state)
+{
+	uint64_t mask = 0;
+
+	(void)state;
+	kernel.stumbles = true;
+	assert_int_equal(run(&mask), 0);
+	assert_int_equal(mask, 0x4);
+	assert_int_equal(kernel.marked, 2 * 3 * 2);
+}
+
 /* Two stable ones: which of them it is cannot be told. */
 static void says_when_more_than_one_differs(void **state)
 {
@@ -172,6 +186,7 @@ int main(void)
 		cmocka_unit_test_setup(looks_at_its_own_sockets_only, set_up),
 		cmocka_unit_test_setup(says_when_nothing_differs, set_up),
 		cmocka_unit_test_setup(a_bit_that_comes_and_goes_is_none, set_up),
+		cmocka_unit_test_setup(what_fails_is_tried_again, set_up),
 		cmocka_unit_test_setup(says_when_more_than_one_differs, set_up),
 		cmocka_unit_test_setup(says_when_a_socket_is_not_shown, set_up),
 		cmocka_unit_test_setup(says_when_there_is_no_walk, set_up),
