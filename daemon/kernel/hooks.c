@@ -77,18 +77,21 @@ static void write_layout(char layout[LAYOUT_MAX])
 void hooks_keep(struct hooks *hooks, const char *socket)
 {
 	char layout[LAYOUT_MAX];
-	bool has_others = false;
-	int err;
 
 	write_layout(layout);
-	err = pins_open(&hooks->pins, "/proc/self/mounts", socket, layout, &has_others);
-	if (err == -ENOENT)
+	hooks->keep_error =
+		pins_open(&hooks->pins, "/proc/self/mounts", socket, layout, &hooks->keeps_others);
+}
+
+static void say_what_is_kept(const struct hooks *hooks)
+{
+	if (hooks->keep_error == -ENOENT)
 		log_info("no BPF file system is mounted: what applications have asked for does not "
 			 "outlive this daemon; mount -t bpf bpf /sys/fs/bpf");
-	else if (err)
+	else if (hooks->keep_error)
 		log_warning("what applications have asked for does not outlive this daemon: %s",
-			strerror(-err));
-	else if (has_others)
+			strerror(-hooks->keep_error));
+	else if (hooks->keeps_others)
 		log_warning("what applications had asked for is not known any more: it was kept by "
 			    "another version of subflowd");
 }
@@ -159,8 +162,10 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 				    "were kept do not fit ([limits] max_connections?), or none can "
 				    "be");
 	}
-	if (!err)
+	if (!err) {
+		say_what_is_kept(hooks);
 		return 0;
+	}
 	snprintf(error, error_size,
 		"the kernel refuses the BPF programs: %s; `subflow doctor` says what it lacks, "
 		"--verbose what it said",

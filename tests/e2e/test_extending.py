@@ -60,7 +60,7 @@ def test_a_rule_of_ones_own_in_the_core(tmp_path):
     core = [path for path in (ROOT / "daemon" / "core").glob("*.c") if path.name != "elephant.c"]
     flags = ["-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/daemon",
              f"-I{ROOT}/bpf", f"-I{ROOT}/include"]
-    subprocess.run(["gcc", *flags, *names, *core, "-o", tmp_path / "policy"], check=True)
+    subprocess.run(["gcc", *flags, *names, *core, "-lnettle", "-o", tmp_path / "policy"], check=True)
     output = subprocess.run([tmp_path / "policy"], capture_output=True, text=True, check=True).stdout
     assert output == ("one more from address id 0\n"
                       "no more at 0 MB: it is a pair, or none (2 of 4)\n")
