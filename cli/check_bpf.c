@@ -114,7 +114,7 @@ static void check_bpf_files(struct host *host, struct finding *f)
 
 	(void)host;
 	if (r == -ENOENT)
-		doctor_found(f, STATE_WARN, "mount -t bpf bpf /sys/fs/bpf",
+		doctor_found(f, STATE_WARN, "mount -t bpf -o mode=0700 bpf /sys/fs/bpf",
 			"not mounted: what applications have asked for is forgotten when subflowd "
 			"ends");
 	else if (r < 0)

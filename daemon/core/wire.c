@@ -121,6 +121,8 @@ static void set_token(struct wire *wire, struct wire_flow *flow, int end, uint32
 {
 	uint32_t node = 2 * index_of(wire, flow) + end, *chain = token_chain(wire, token);
 
+	if (!token) /* means that there is none: one in 2^32 cannot be told */
+		return;
 	flow->tokens[end] = token;
 	flow->next_of_token[end] = *chain;
 	*chain = node;

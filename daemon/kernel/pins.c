@@ -50,9 +50,17 @@ static int append_name(char folder[PATH_MAX], const char *socket)
 	return 0;
 }
 
+/* The file system may be open to everybody: a folder that somebody else has made, or a link, is
+ * none of ours, and what it leads to is not touched. */
 static int make_folder(const char *path)
 {
-	return mkdir(path, 0700) < 0 && errno != EEXIST ? -errno : 0;
+	struct stat is;
+
+	if (mkdir(path, 0700) == 0)
+		return 0;
+	if (errno != EEXIST || lstat(path, &is) < 0)
+		return -errno;
+	return S_ISDIR(is.st_mode) && is.st_uid == geteuid() && !(is.st_mode & 077) ? 0 : -EPERM;
 }
 
 /* Removes the maps but those of this layout; NULL: all. True if there were such. */

@@ -15,7 +15,8 @@ struct pins {
 
 /*
  * Makes the folder; @has_others: something else than files of the layout @layout was there, and is
- * gone now. -ENOENT: no BPF file system is mounted. -ENAMETOOLONG.
+ * gone now. -ENOENT: no BPF file system is mounted. -EPERM: the folder is somebody else's, or open
+ * to others. -ENAMETOOLONG.
  */
 int pins_open(struct pins *pins, const char *mounts, const char *socket, const char *layout,
 	bool *ret_has_others);

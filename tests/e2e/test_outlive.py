@@ -20,7 +20,7 @@ class Kept:
     def __init__(self, pair):
         self.pair = pair
         keeper = pair.popen(["unshare", "--mount", "sh", "-c",
-                             "mount -t bpf bpf /sys/fs/bpf && echo ready && exec sleep infinity"],
+                             "mount -t bpf -o mode=0700 bpf /sys/fs/bpf && echo ready && exec sleep infinity"],
                             stdout=subprocess.PIPE)
         assert keeper.stdout.readline() == b"ready\n"
         self.enter = ["nsenter", f"--mount=/proc/{keeper.pid}/ns/mnt", "--"]
@@ -216,4 +216,4 @@ def test_maps_that_do_not_fit_are_not_used(kept):
 def test_without_a_bpf_file_system_it_says_so(pair):
     daemon = pair.serve()
     if not any(line.split()[2] == "bpf" for line in open("/proc/self/mounts")):
-        assert "mount -t bpf bpf /sys/fs/bpf" in daemon.log.read_text()
+        assert "mount -t bpf -o mode=0700 bpf /sys/fs/bpf" in daemon.log.read_text()

@@ -64,6 +64,44 @@ static void make(const char *name)
 	close(fd);
 }
 
+static void what_somebody_else_has_made_is_not_touched(void **state)
+{
+	char outer[64], elsewhere[64], victim[128];
+	bool has_others = false;
+	struct pins pins;
+	int fd;
+
+	(void)state;
+	snprintf(outer, sizeof(outer), "%s/subflow", root);
+	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", root);
+	snprintf(victim, sizeof(victim), "%s/passwd", elsewhere);
+	assert_int_equal(mkdir(elsewhere, 0700), 0);
+	fd = open(victim, O_CREAT | O_WRONLY, 0600);
+	assert_true(fd >= 0);
+	close(fd);
+	/* Open to others: who knows what is in it. */
+	assert_int_equal(mkdir(outer, 0700) | chmod(outer, 0777), 0);
+	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c", "1-2", &has_others), -EPERM);
+	assert_string_equal(pins.folder, "");
+	/* A link within. */
+	assert_int_equal(chmod(outer, 0700), 0);
+	assert_int_equal(symlink(elsewhere, folder), 0);
+	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c", "1-2", &has_others), -EPERM);
+	assert_int_equal(unlink(folder) | rmdir(outer), 0);
+	/* A link in its place. */
+	assert_int_equal(symlink(elsewhere, outer), 0);
+	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c", "1-2", &has_others), -EPERM);
+	assert_int_equal(unlink(outer), 0);
+	assert_int_equal(access(victim, F_OK), 0);
+	if (geteuid() == 0) { /* of another user */
+		assert_int_equal(mkdir(outer, 0700) | chown(outer, 1, 1), 0);
+		assert_int_equal(
+			pins_open(&pins, mounts, "/run/a-b.c", "1-2", &has_others), -EPERM);
+		assert_int_equal(rmdir(outer), 0);
+	}
+	assert_int_equal(unlink(victim) | rmdir(elsewhere), 0);
+}
+
 static void the_folder_is_named_by_the_socket(void **state)
 {
 	struct pins pins;
@@ -138,6 +176,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			the_folder_is_named_by_the_socket, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_somebody_else_has_made_is_not_touched, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			other_layouts_go_and_this_one_stays, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
