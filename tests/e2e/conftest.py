@@ -88,6 +88,9 @@ def wait_guardian_gone(daemon):
 def pair():
     with Pair() as lab:
         yield lab
+        for log in lab.directory.glob("*.log"):
+            text = log.read_text(errors="replace")
+            assert "Sanitizer" not in text and "runtime error:" not in text, text
 
 
 @pytest.fixture
