@@ -70,6 +70,13 @@ static int find_conn_attrs(const struct nlattr *attr, void *arg)
 	return MNL_CB_OK;
 }
 
+/* The kernel has told of its CLOSED already. */
+static bool is_closed_by_application(const struct inet_diag_msg *socket)
+{
+	return (socket->idiag_state == TCP_FIN_WAIT1 || socket->idiag_state == TCP_FIN_WAIT2) &&
+	       !socket->idiag_inode;
+}
+
 int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn)
 {
 	struct conn_attrs attrs = {};
@@ -83,6 +90,8 @@ int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn)
 	socket = mnl_nlmsg_get_payload(message);
 	if (socket->idiag_family != AF_INET && socket->idiag_family != AF_INET6)
 		return -EBADMSG;
+	if (is_closed_by_application(socket))
+		return -ENODATA;
 	mnl_attr_parse(message, sizeof(*socket), find_conn_attrs, &attrs);
 	if (!attrs.info)
 		return -ENODATA;
@@ -269,6 +278,8 @@ static int dump_family(struct mnl_socket *socket, uint8_t family, struct dump *d
 	query->sdiag_protocol = IPPROTO_TCP; /* eight bits are too few: the attribute below says */
 	query->idiag_ext = 1 << (INET_DIAG_INFO - 1);
 	query->idiag_states = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;
+	if (dump->each) /* one that sends no more receives on */
+		query->idiag_states |= 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2;
 	if (dump->each_subflow) {
 		query->idiag_states |= 1 << TCP_SYN_SENT;
 		return genl_ask(socket, request, read_subflow, dump);

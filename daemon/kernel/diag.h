@@ -44,7 +44,8 @@ int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret
 
 /*
  * Decodes one message of a dump. -EBADMSG: not of its form, or of a kernel that tells
- * less than we need; -ENODATA: no connection, or one that fell back.
+ * less than we need; -ENODATA: no connection, one that fell back, or one that its application has
+ * closed and the kernel ends.
  */
 int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn);
 

@@ -98,6 +98,31 @@ def test_a_total_holds_on(kept, how):
     assert joins(pair) == 3
 
 
+@HOW
+def test_a_connection_that_sends_no_more_is_one(kept, how):
+    """The upload is done, the download goes on: it is listed, and keeps its receipt."""
+    pair = kept.pair
+    daemon = kept.start()
+    sink = pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 3)
+    app.wait_subflows(4)
+    app("threading.Thread(target=drain, args=(s.dup(),), daemon=True).start()")
+    wait_until(lambda: sink("len(accepted)"), "it is accepted")
+    app("s.shutdown(socket.SHUT_WR)")
+    wait_until(lambda: pair.client.run(["ss", "-Mnta", "state", "fin-wait-2"]).count("7000"),
+               "the peer knows")
+    sink("send(accepted[-1], 1000000)")
+    assert len(pair.connection(daemon, app)["subflows"]) == 4
+    daemon = kept.again(how)
+    assert len(pair.connection(daemon, app)["subflows"]) == 4
+    app.set(REMOVE, 1)
+    app.wait_subflows(3)
+    sink("send(accepted[-1], 1000000)")
+    wait_until(lambda: app("drained") == 2000000, "all has come")
+    assert len(app.subflows()) == 3 and joins(pair) == 3
+
+
 def test_what_was_not_carried_out_is(kept):
     """The daemon stands still when it is asked, and is killed then."""
     pair = kept.pair

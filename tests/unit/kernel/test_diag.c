@@ -120,6 +120,27 @@ static void what_is_no_connection_has_no_data(void **state)
 	assert_int_equal(conn.token, 77);
 }
 
+/* Shut down in one direction: its socket is there. Closed: it is not, and nobody tells of its end.
+ */
+static void a_closed_one_is_none(void **state)
+{
+	struct nlmsghdr *header = message(buffers[0], AF_INET, TOKEN, 0, INFO_BYTES);
+	struct inet_diag_msg *socket = mnl_nlmsg_get_payload(header);
+	struct diag_conn conn;
+
+	(void)state;
+	for (socket->idiag_state = TCP_FIN_WAIT1; socket->idiag_state <= TCP_FIN_WAIT2;
+		socket->idiag_state++) {
+		socket->idiag_inode = 7;
+		assert_int_equal(diag_decode(header, &conn), 0);
+		socket->idiag_inode = 0;
+		assert_int_equal(diag_decode(header, &conn), -ENODATA);
+	}
+	/* Not accepted yet. */
+	socket->idiag_state = TCP_ESTABLISHED;
+	assert_int_equal(diag_decode(header, &conn), 0);
+}
+
 static void bad_messages_are_refused(void **state)
 {
 	struct nlmsghdr *header = message(buffers[0], AF_INET, TOKEN, 0, INFO_BYTES);
@@ -282,6 +303,7 @@ int main(void)
 		cmocka_unit_test(decodes_ipv6),
 		cmocka_unit_test(an_old_kernel_counts_no_bytes),
 		cmocka_unit_test(what_is_no_connection_has_no_data),
+		cmocka_unit_test(a_closed_one_is_none),
 		cmocka_unit_test(bad_messages_are_refused),
 		cmocka_unit_test(decodes_what_a_subflow_has_carried),
 		cmocka_unit_test(tells_plain_tcp_from_subflows),
