@@ -22,16 +22,17 @@ struct marking {
 	const struct conn_key *key;
 	struct end local;
 	__u32 backup;
-	bool tells;
-	int n; /* subflows that are meant */
+	bool tells, failed; /* failed: there was no room to tell of one */
+	int n;              /* subflows that are meant */
 };
 
-static __always_inline void tell_backup(const struct marking *marking, const struct sock *ssk)
+/* False: there is no room. */
+static __always_inline bool tell_backup(const struct marking *marking, const struct sock *ssk)
 {
 	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 
 	if (!r)
-		return;
+		return false;
 	fill_record(r, RECORD_BACKUP, marking->key->netns, marking->key->token);
 	r->is_backup = marking->backup;
 	r->family = BPF_CORE_READ(ssk, __sk_common.skc_family);
@@ -45,6 +46,7 @@ static __always_inline void tell_backup(const struct marking *marking, const str
 		BPF_CORE_READ_INTO(&r->remote, ssk, __sk_common.skc_v6_daddr.in6_u.u6_addr32);
 	}
 	bpf_ringbuf_submit(r, 0);
+	return true;
 }
 
 /* bpf_loop: 1 ends it. */
@@ -63,8 +65,10 @@ static int mark_subflow(__u32 index, void *arg)
 		(marking->local.port && marking->local.port != local.port))
 		return 0;
 	marking->n++;
-	if (marking->tells)
-		tell_backup(marking, ssk);
+	if (marking->tells && !tell_backup(marking, ssk)) {
+		marking->failed = true;
+		return 1;
+	}
 	return 0;
 }
 
@@ -75,6 +79,7 @@ static __always_inline void mark(struct marking *marking, bool tells)
 	bpf_loop(SUBFLOWS_HARD_MAX, mark_subflow, marking, 0);
 }
 
+/* So that a call fails before it has begun; other CPUs may still take the room. */
 static __always_inline bool has_room(int n)
 {
 	return bpf_ringbuf_query(&ring, BPF_RB_AVAIL_DATA) +
@@ -118,7 +123,7 @@ static __always_inline int set_backup(struct bpf_sockopt *ctx)
 	if (!has_room(marking.n))
 		return fail(ctx, ENOBUFS);
 	mark(&marking, true);
-	return handled(ctx);
+	return marking.failed ? fail(ctx, ENOBUFS) : handled(ctx);
 }
 
 #endif

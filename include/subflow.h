@@ -125,7 +125,8 @@ extern "C" {
  * section 3.3.8).
  * Errors: EINVAL (length, family, backup is not 0 or 1), EADDRNOTAVAIL (no
  * established subflow has this local address and port), EOPNOTSUPP, ENOTCONN,
- * EAGAIN, ENOBUFS.
+ * EAGAIN, ENOBUFS (the daemon has fallen behind: call again; of several subflows
+ * some may have been marked).
  */
 #define TCP_MULTIPATH_BACKUP 10008
 

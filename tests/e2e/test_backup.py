@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """TCP_MULTIPATH_BACKUP: subflows that carry data only while no other can (RFC 8684 3.3.8)."""
 import errno
+import signal
 import struct
 
 import pytest
@@ -64,3 +65,18 @@ def test_errors(homes):  # noqa: F811
     assert backups(homes, app) == []
     plain = homes.app(homes.client).connect(homes.far.ip4, protocol=0)
     fails(errno.EOPNOTSUPP, plain.set, BACKUP, value(near, 0, 1))
+
+
+def test_a_call_that_finds_no_room_fails(pair):
+    """A stopped daemon and a ring for 39 records: what was accepted before is carried out."""
+    pair.daemon = pair.serve({"hooks": {"ring_size": 4096}})
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    near = app.subflows()[0][0][0]
+    pair.daemon.process.send_signal(signal.SIGSTOP)
+    app.set(BACKUP, value(near, 0, 1))
+    fails(errno.ENOBUFS, app, f"for _ in range(50): s.setsockopt(6, {BACKUP}, {value(near, 0, 1)!r})")
+    pair.daemon.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: backups(pair, app), "what was accepted is carried out")
+    app.set(BACKUP, value(near, 0, 0))
+    wait_until(lambda: not backups(pair, app), "there is room again")
