@@ -67,7 +67,7 @@ static __always_inline int restrict_first(struct bpf_sock_addr *ctx, bool is_v6_
 		return wishes_find(wishes, &bound) < 0 ? refuse(EADDRNOTAVAIL) : 1;
 	for (int i = 0; i < WISHES_MAX; i++) {
 		wish = &wishes->list[i];
-		if (wish->flags && is_v4(wish->addr) == to_v4)
+		if (wish->flags && wish->adds && is_v4(wish->addr) == to_v4)
 			return bind_to(ctx, wish, is_v6_socket);
 	}
 	return refuse(EADDRNOTAVAIL);

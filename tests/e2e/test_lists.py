@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """TCP_MULTIPATH_ADD and REMOVE with lists of local addresses, as sctp_bindx(3) packs them."""
 import errno
+import signal
 import socket
 import struct
 
@@ -9,6 +10,11 @@ from app import ADD, NDIFFPORTS, REMOVE
 from lab.netns import wait_until
 
 PORT = 7000
+# connect(2) to AF_UNSPEC, which Python cannot.
+DISCONNECT = """
+import ctypes
+assert ctypes.CDLL(None).connect(s.fileno(), bytes(16), 16) == 0
+"""
 
 
 def end(address, port=0):
@@ -133,6 +139,20 @@ def test_a_restriction_is_lifted_before_connect(homes):
     app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
     app.set(ADD, 1)
     wait_locals(app, homes.near.ip4, homes.near.ip4)
+
+
+def test_a_socket_that_connects_again_leaves_from_what_is_left(homes):
+    """Its first slot still holds the address that was taken away: the daemon has not heard of it."""
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app.set(ADD, ends(homes.near.ip4, homes.near2.ip4))
+    wait_locals(app, homes.near.ip4, homes.near.ip4, homes.near2.ip4)
+    homes.daemon.process.send_signal(signal.SIGSTOP)
+    app.set(REMOVE, ends(homes.near.ip4))
+    app(DISCONNECT)
+    app.set(ADD, ends(homes.near2.ip4))
+    app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
+    assert locals_of(app) == [homes.near2.ip4]
+    homes.daemon.process.send_signal(signal.SIGCONT)
 
 
 def test_bound_and_restricted(homes):
