@@ -17,6 +17,9 @@ struct elephant {
 		first_received; /* data sequence numbers of the first bytes; old kernels only */
 };
 
+_Static_assert(sizeof(struct intent) + sizeof(struct wishes) + sizeof(struct elephant) <= 256,
+	"the storage of one socket is part of the contract");
+
 /* Doorbells and thresholds, to the daemon. */
 struct ring_map {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);

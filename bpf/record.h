@@ -39,9 +39,8 @@ struct intent {
 	__u32 adds;       /* subflows asked for */
 	__u32 removes;    /* subflows asked to go */
 	__u32 calls;      /* calls in the current window, for the rate limit */
-	__u64 window_ns;  /* when that window began, CLOCK_MONOTONIC */
+	__u32 window_ms;  /* when that window began, CLOCK_MONOTONIC, modulo 2^32 */
 	__u32 total;      /* subflows in all, as last set; 0 = never */
-	__u32 zero;
 };
 
 #define WISH_TAKEN 1 /* the slot is in use */
@@ -107,7 +106,7 @@ struct local_key {
  * Of what is kept between one daemon and the next: struct intent, wishes, conn_key and receipt. To
  * be counted up when one of them changes its meaning; their sizes are watched without.
  */
-#define KEPT_LAYOUT 1
+#define KEPT_LAYOUT 2
 
 /* Names one connection of the host. */
 struct conn_key {

@@ -11,7 +11,8 @@
 #include "subflows.h"
 #include "wishes.h"
 
-#define NS_PER_S 1000000000ull
+#define NS_PER_MS 1000000
+#define MS_PER_S  1000
 
 /* The totals of a wish are told apart modulo 2^16. */
 #define UNHEARD_MAX 32768
@@ -80,10 +81,10 @@ static __always_inline bool is_too_often(struct request *request)
 {
 	__u32 heard = request->receipt ? request->receipt->heard : 0;
 	struct intent *intent = request->intent;
-	__u64 now = bpf_ktime_get_ns();
+	__u32 now = bpf_ktime_get_ns() / NS_PER_MS;
 
-	if (now - intent->window_ns >= NS_PER_S) {
-		intent->window_ns = now;
+	if (now - intent->window_ms >= MS_PER_S) {
+		intent->window_ms = now;
 		intent->calls = 0;
 	}
 	return ++intent->calls > config.calls_per_second ||
