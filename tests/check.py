@@ -23,7 +23,9 @@ BUILDS = [
     ("build-sanitize", "gcc", SANITIZE, ["unit", "e2e"]),
 ]
 OF_MESON = {"unit", "fuzz"}
-# They are about the lab, which is not sanitized, and measure: once is enough, and nothing beside.
+# A fuzzer takes its time whatever it has of the processors.
+FUZZERS_AT_ONCE = 4
+# They are about the lab, which is not sanitized: once is enough.
 ONCE = [f"tests/e2e/test_{name}.py" for name in ("demo", "experiment", "extending", "fabric", "lab")]
 
 
@@ -40,15 +42,13 @@ def build(directory, compiler, options):
     return subprocess.run(["ninja", "-C", path, "--quiet"]).returncode == 0
 
 
-def start_meson(directory, suite):
-    (ROOT / directory / "meson-logs" / "testlog.junit.xml").unlink(missing_ok=True)
-    return subprocess.Popen(["meson", "test", "-C", ROOT / directory, "--quiet",
-                             "--print-errorlogs", "--suite", suite])
-
-
-def end_meson(process, directory, suite, tally):
-    process.wait()
-    tally.add(ROOT / directory / "meson-logs" / "testlog.junit.xml", f"{directory}, {suite}")
+def run_meson(directory, suite, tally):
+    report = ROOT / directory / "meson-logs" / "testlog.junit.xml"
+    report.unlink(missing_ok=True)
+    at_once = ["--num-processes", str(FUZZERS_AT_ONCE)] if suite == "fuzz" else []
+    subprocess.run(["meson", "test", "-C", ROOT / directory, "--quiet", "--print-errorlogs",
+                    "--suite", suite, *at_once])
+    tally.add(report, f"{directory}, {suite}")
 
 
 def run_pytest(directory, suite, tally):
@@ -62,7 +62,7 @@ def run_pytest(directory, suite, tally):
 
 
 def main():
-    tally, started, fuzzing = Tally(), time.monotonic(), None
+    tally, started = Tally(), time.monotonic()
     for directory, compiler, options, suites in BUILDS:
         print(f"== {directory}: {compiler} {' '.join(options)}", flush=True)
         if not build(directory, compiler, options):
@@ -70,16 +70,7 @@ def main():
             continue
         tally.passed += 1
         for suite in suites:
-            if suite not in OF_MESON:
-                run_pytest(directory, suite, tally)
-                continue
-            process = start_meson(directory, suite)
-            if suite == "fuzz":  # beside what follows: fuzzers take their time whatever they have
-                fuzzing = directory, suite, process
-            else:
-                end_meson(process, directory, suite, tally)
-    if fuzzing:
-        end_meson(fuzzing[2], *fuzzing[:2], tally)
+            (run_meson if suite in OF_MESON else run_pytest)(directory, suite, tally)
     if "--kernels" in sys.argv[1:]:
         run_kernels(tally)
     print(f"in {time.monotonic() - started:.0f} s")
