@@ -241,6 +241,17 @@ uint32_t conn_count_shown(const struct conn *conn)
 	return shown;
 }
 
+bool conn_has_established(const struct conn *conn, const struct subflow *subflow)
+{
+	const struct subflow *other;
+
+	TAILQ_FOREACH (other, &conn->subflows, entry) {
+		if (other != subflow && other->state == SUBFLOW_ESTABLISHED && !other->is_doomed)
+			return true;
+	}
+	return false;
+}
+
 uint32_t conn_count_live(const struct conn *conn)
 {
 	const struct subflow *subflow;
@@ -259,8 +270,10 @@ uint32_t conn_count_wanted(const struct conn *conn)
 
 uint32_t conn_count_all(const struct conn *conn)
 {
+	bool is_to_come = !conn->is_created && !listed_owes_first(conn->listed);
+
 	return conn_count_live(conn) + conn_count_wanted(conn) + listed_count_wanted(conn->listed) +
-	       !conn->is_created;
+	       is_to_come;
 }
 
 bool conn_is_confined(const struct conn *conn)

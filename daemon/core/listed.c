@@ -58,6 +58,11 @@ uint32_t listed_count_wanted(const struct listed *listed)
 	return wanted;
 }
 
+bool listed_owes_first(const struct listed *listed)
+{
+	return listed && listed->owes_first && listed_count_wanted(listed);
+}
+
 struct listed_address *listed_find(struct listed *listed, int slot, uint16_t since)
 {
 	if (!listed || slot < 0 || !listed->list[slot].endpoint.family ||

@@ -33,6 +33,9 @@ bool listed_allows(const struct listed *listed, const struct endpoint *local);
 /* Subflows that are to be opened still. */
 uint32_t listed_count_wanted(const struct listed *listed);
 
+/* Whether one of these is the first subflow, not known yet. */
+bool listed_owes_first(const struct listed *listed);
+
 /* Whether a subflow from @local is one of those that @address means. */
 bool listed_means(const struct listed_address *address, const struct endpoint *local);
 

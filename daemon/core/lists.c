@@ -143,17 +143,6 @@ static void close_doomed(struct plan *plan, struct conn *conn)
 		conn->listed->list[i].is_leaving = false;
 }
 
-static bool has_another(const struct conn *conn)
-{
-	const struct subflow *subflow;
-
-	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		if (subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed)
-			return true;
-	}
-	return false;
-}
-
 static bool is_opening(const struct conn *conn)
 {
 	const struct subflow *subflow;
@@ -183,7 +172,7 @@ static void give_up(struct conn *conn)
 /* What leaves goes, or, if there is nothing else, when something else is there. */
 static void replace(struct plan *plan, struct conn *conn)
 {
-	if (has_another(conn)) {
+	if (conn_has_established(conn, NULL)) {
 		close_doomed(plan, conn);
 		return;
 	}
@@ -233,27 +222,62 @@ bool lists_hear(struct plan *plan, struct conn *conn, const struct event *event)
 	return true;
 }
 
+static void drop_one(struct conn *conn, int slot)
+{
+	struct listed_address *address = &conn->listed->list[slot];
+
+	address->wanted--;
+	address->done++;
+	put_receipt(conn, slot);
+}
+
+/* What would be opened last. */
+static void drop_last(struct conn *conn)
+{
+	for (int i = WISHES_MAX - 1; i >= 0; i--) {
+		if (!conn->listed->list[i].wanted)
+			continue;
+		drop_one(conn, i);
+		return;
+	}
+}
+
 void lists_hear_created(struct conn *conn)
 {
-	struct listed_address *address;
+	const struct listed_address *address;
+	bool is_dropped = false;
 
 	if (!conn->listed || !conn->listed->owes_first || !conn->is_created)
 		return;
 	conn->listed->owes_first = false;
 	for (int i = 0; !conn->is_server && i < WISHES_MAX; i++) {
 		address = &conn->listed->list[i];
-		if (!address->wanted || !listed_means(address, &conn->local))
+		if (!address->adds || !listed_means(address, &conn->local))
 			continue;
-		address->wanted--;
-		address->done++;
-		put_receipt(conn, i);
-		return;
+		if (address->wanted) {
+			drop_one(conn, i);
+			return;
+		}
+		is_dropped = true;
 	}
+	/* It was taken back before it was known to be the first: another one goes for it. */
+	if (is_dropped)
+		drop_last(conn);
+}
+
+bool lists_take_back(struct plan *plan, struct conn *conn)
+{
+	if (conn->is_server || !conn->listed ||
+		listed_count_wanted(conn->listed) <= conn->listed->owes_first)
+		return false;
+	drop_last(conn);
+	conn_settle(&plan->table, conn, 0, 1);
+	return true;
 }
 
 void lists_hear_joined(struct plan *plan, struct conn *conn)
 {
-	if (conn->listed && conn->listed->is_replacing && has_another(conn))
+	if (conn->listed && conn->listed->is_replacing && conn_has_established(conn, NULL))
 		close_doomed(plan, conn);
 }
 

@@ -16,6 +16,9 @@ bool lists_hear(struct plan *plan, struct conn *conn, const struct event *event)
 /* The addresses of the first subflow are known. */
 void lists_hear_created(struct conn *conn);
 
+/* A REMOVE by number takes one back that was not opened yet; false: there is none. */
+bool lists_take_back(struct plan *plan, struct conn *conn);
+
 /* A subflow has come up: what waited for one may go. */
 void lists_hear_joined(struct plan *plan, struct conn *conn);
 

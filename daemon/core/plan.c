@@ -173,6 +173,11 @@ static void hear_subflow_established(
 	/* Clients join wherever the server is: at what it has not listed too. */
 	if (conn->is_server && !listed_allows(conn->listed, &subflow->local))
 		subflow->is_doomed = subflow->is_lost = true;
+	/* The others have gone since. */
+	if (subflow->is_doomed && !subflow->is_lost && !conn_has_established(conn, subflow)) {
+		subflow->is_doomed = false;
+		conn_settle(&plan->table, conn, 0, 1);
+	}
 	if (subflow->is_doomed)
 		closing_begin(plan, conn, subflow);
 	else
@@ -312,33 +317,45 @@ static void hear_threshold(struct plan *plan, struct conn *conn, const struct ev
 	opening_run(plan, conn, event->now_ns);
 }
 
-/* Takes the youngest away; false when it is the last. */
+/* What was not sent on its way yet is the youngest of all; false: there is no such. */
+static bool take_back(struct plan *plan, struct conn *conn)
+{
+	if (conn->wanted_application) {
+		conn->wanted_application--;
+		conn_settle(&plan->table, conn, 1, 1);
+		return true;
+	}
+	if (lists_take_back(plan, conn))
+		return true;
+	if (conn->wanted_elephant) {
+		conn->wanted_elephant--;
+		conn_drop_passed(conn);
+	} else if (conn->wanted_policy) {
+		conn->wanted_policy--;
+	} else if (conn->wanted_operator) {
+		conn->wanted_operator--;
+	} else if (conn->wanted_repair) {
+		conn->wanted_repair--;
+	} else {
+		return false;
+	}
+	conn_settle(&plan->table, conn, 0, 1);
+	return true;
+}
+
+/* Takes the youngest away; false when no other would be left. */
 static bool remove_youngest(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
 
 	if (conn_count_all(conn) <= 1)
 		return false;
-	/* What was not sent on its way yet is the youngest of all. */
-	if (conn->wanted_application) {
-		conn->wanted_application--;
-		conn_settle(&plan->table, conn, 1, 1);
+	if (take_back(plan, conn))
 		return true;
-	}
-	if (conn->wanted_elephant) {
-		conn->wanted_elephant--;
-		conn_drop_passed(conn);
-		conn_settle(&plan->table, conn, 0, 1);
-		return true;
-	}
-	if (conn->wanted_policy) {
-		conn->wanted_policy--;
-		conn_settle(&plan->table, conn, 0, 1);
-		return true;
-	}
 	TAILQ_FOREACH_REVERSE(subflow, &conn->subflows, subflow_list, entry)
 	{
-		if (subflow->state == SUBFLOW_CLOSING || subflow->is_doomed)
+		if (subflow->state == SUBFLOW_CLOSING || subflow->is_doomed ||
+			!conn_has_established(conn, subflow))
 			continue;
 		subflow->is_doomed = true;
 		if (subflow->state == SUBFLOW_ESTABLISHED)

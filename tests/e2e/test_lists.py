@@ -191,6 +191,29 @@ def test_the_last_subflow_goes_when_a_listed_one_is_there(homes):
     wait_locals(app, homes.near.ip4, homes.near2.ip4, homes.near2.ip4)
 
 
+def test_what_waits_is_the_youngest(homes):
+    """REMOVE by number while the subflow of a list is still to be opened: the one that there is
+    stays. What is asked for afterwards comes after it."""
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    first, = app.subflows()
+    app(f"s.setsockopt(6, {ADD}, {ends(homes.near2.ip4)!r}); s.setsockopt(6, {REMOVE}, 1)")
+    app.set(ADD, 1)
+    wait_locals(app, homes.near.ip4, homes.near.ip4)
+    assert first in app.subflows()
+
+
+def test_removed_before_connect(homes):
+    near, near2 = homes.near.ip4, homes.near2.ip4
+    app = homes.app(homes.client).open()
+    app.set(ADD, ends(near, near2, near2))
+    app.set(REMOVE, 1)
+    app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
+    wait_locals(app, near, near2)
+    # There is room for exactly as many more.
+    app.set(ADD, 6)
+    wait_locals(app, near2, *[near] * 7)
+
+
 def test_errors_change_nothing(homes):
     near, near2 = homes.near.ip4, homes.near2.ip4
     app = homes.app(homes.client).connect(homes.far.ip4)

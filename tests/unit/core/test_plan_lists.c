@@ -6,12 +6,12 @@
 #include "play.h"
 
 static struct wishes wishes;
-static uint32_t generation, numbers;
+static uint32_t generation, numbers, removes;
 
 static int begin(void **state)
 {
 	wishes = (struct wishes){};
-	generation = numbers = 0;
+	generation = numbers = removes = 0;
 	return play_begin(state);
 }
 
@@ -45,6 +45,7 @@ static void tell(struct play *play)
 	play_hear(play, (struct event){.kind = EVENT_INTENT,
 				.generation = ++generation,
 				.adds = numbers,
+				.removes = removes,
 				.has_wishes = true,
 				.wishes = wishes});
 }
@@ -55,6 +56,13 @@ static void join_from(struct play *play, uint8_t host, uint16_t port)
 				.local = from(host, port),
 				.remote = play_remote(),
 				.id = play->create.id});
+}
+
+/* REMOVE 1. */
+static void remove_one(struct play *play)
+{
+	removes++;
+	tell(play);
 }
 
 #define assert_created_from(play, host, port)                                                      \
@@ -290,6 +298,177 @@ static void an_older_copy_is_no_news(void **state)
 	assert_int_equal(play->receipt.heard, 2);
 }
 
+/* The only subflow that there is stays; what waits in @slot is the youngest, and is given up. */
+static void assert_taken_back(struct play *play, int slot)
+{
+	unsigned int creates = play->creates;
+	uint16_t done = play->receipt.wishes[slot].done;
+
+	remove_one(play);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 1, 0, 0);
+	assert_int_equal(play->receipt.wishes[slot].done, done + 1);
+	play_assert_receipt(play, 0, 1);
+	play->create_error = 0;
+	while (play_wait(play))
+		;
+	assert_int_equal(play->creates, creates);
+}
+
+static void removed_while_it_waits_for_paths(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.steer.mode = STEER_PATHS;
+	play_connect(play);
+	wish(0, 2, 0, 1);
+	tell(play);
+	assert_int_equal(play->surveys, 1);
+	assert_int_equal(play->creates, 0);
+	assert_taken_back(play, 0);
+}
+
+static void removed_while_its_port_is_in_use(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = EADDRINUSE;
+	wish(0, 2, 5000, 1);
+	tell(play);
+	assert_int_equal(play->creates, 1);
+	assert_taken_back(play, 0);
+}
+
+static void removed_while_the_peer_has_no_such_address(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	wish(2, 2, 0, 1);
+	memset(wishes.list[2].addr, 0xfd, sizeof(wishes.list[2].addr));
+	tell(play);
+	assert_int_equal(play->creates, 0);
+	assert_taken_back(play, 2);
+}
+
+static void removed_before_its_connection_is_known(void **state)
+{
+	struct play *play = *state;
+
+	wishes.is_restricted = 1;
+	wish(0, 1, 0, 3);
+	tell(play);
+	remove_one(play);
+	play_connect(play);
+	assert_int_equal(play->creates, 1);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 1, 1, 0);
+	assert_int_equal(play->receipt.wishes[0].done, 3);
+	play_assert_receipt(play, 0, 1);
+}
+
+static void removed_before_its_connection_is_established(void **state)
+{
+	struct play *play = *state;
+
+	play_created(play);
+	wishes.is_restricted = 1;
+	wish(0, 1, 0, 3);
+	tell(play);
+	remove_one(play);
+	assert_int_equal(play->destroys, 0);
+	play_established(play);
+	assert_int_equal(play->creates, 1);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 1, 1, 0);
+	assert_int_equal(play->receipt.wishes[0].done, 3);
+	play_assert_receipt(play, 0, 1);
+}
+
+static void the_last_listed_is_removed_first(void **state)
+{
+	struct play *play = *state;
+
+	play_created(play);
+	wish(0, 2, 0, 1);
+	wish(1, 3, 0, 2);
+	tell(play);
+	remove_one(play);
+	remove_one(play);
+	play_established(play);
+	assert_int_equal(play->creates, 1);
+	assert_created_from(play, 2, 0);
+	play_assert_receipt(play, 0, 2);
+}
+
+/* Which one is the first is not known before the connection is. */
+static void the_first_one_counts_though_removed(void **state)
+{
+	struct play *play = *state;
+
+	wishes.is_restricted = 1;
+	wish(0, 3, 0, 1);
+	wish(1, 1, 0, 1);
+	tell(play);
+	remove_one(play);
+	remove_one(play); /* there would be none left */
+	play_connect(play);
+	assert_int_equal(play->creates, 0);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 1, 0, 0);
+	assert_int_equal(play->receipt.wishes[0].done, 1);
+	assert_int_equal(play->receipt.wishes[1].done, 1);
+	play_assert_receipt(play, 0, 2);
+}
+
+/* It is neither what waits nor the youngest. */
+static void the_first_one_is_not_taken_back(void **state)
+{
+	struct play *play = *state;
+
+	wishes.is_restricted = 1;
+	wish(0, 1, 0, 1);
+	tell(play);
+	play_threshold(play, 100);
+	remove_one(play);
+	play_connect(play);
+	assert_int_equal(play->creates, 0);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 0, 1);
+}
+
+static void the_first_one_is_not_counted_twice(void **state)
+{
+	struct play *play = *state;
+
+	wishes.is_restricted = 1;
+	wish(0, 1, 0, 2);
+	numbers = 6;
+	tell(play);
+	play_connect(play);
+	assert_int_equal(play->creates, 7);
+}
+
+/* What is being opened may come to nothing. */
+static void the_only_established_one_stays(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	wish(0, 2, 0, 1);
+	wish(1, 3, 0, 1);
+	tell(play);
+	join_from(play, 3, 41000);
+	play_left(play, LOCAL_PORT);
+	remove_one(play);
+	assert_int_equal(play->destroys, 0);
+	join_from(play, 2, 41001);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, 41001);
+	play_assert_receipt(play, 0, 1);
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, play_end)
 
@@ -306,6 +485,16 @@ int main(void)
 		TEST(an_exact_port_is_tried_again),
 		TEST(a_server_announces),
 		TEST(an_older_copy_is_no_news),
+		TEST(removed_while_it_waits_for_paths),
+		TEST(removed_while_its_port_is_in_use),
+		TEST(removed_while_the_peer_has_no_such_address),
+		TEST(removed_before_its_connection_is_known),
+		TEST(removed_before_its_connection_is_established),
+		TEST(the_last_listed_is_removed_first),
+		TEST(the_first_one_counts_though_removed),
+		TEST(the_first_one_is_not_taken_back),
+		TEST(the_first_one_is_not_counted_twice),
+		TEST(the_only_established_one_stays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "core/order.h"
 #include "play.h"
 
 /* Connected, with @n more subflows on the ports above the first one's. */
@@ -102,6 +103,41 @@ static void elephants_not_sent_yet(void **state)
 	assert_int_equal(play_conn(play)->n_passed, 0);
 }
 
+static void an_order_not_sent_yet(void **state)
+{
+	struct play *play = *state;
+	const char *why;
+
+	play_created(play);
+	assert_int_equal(order_add(&play->plan, play_conn(play), 1, play->now_ns, &why), 0);
+	play_intent(play, 0, 1);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 0, 1);
+	play_established(play);
+	assert_int_equal(play->creates, 0);
+}
+
+static void a_repair_not_sent_yet(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.does_repair = true;
+	connect_with(play, 1);
+	play->now_ns += 2000000000; /* no refusal any more */
+	play->create_error = ENOTCONN;
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = play_local(LOCAL_PORT + 1),
+				.remote = play_remote(),
+				.error = ECONNRESET,
+				.reset_reason = -1});
+	play_assert_subflows(play, 1, 0, 1);
+	play_intent(play, 1, 1);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 1, 1);
+}
+
 /* Its port is not known before it is established. */
 static void opening_is_destroyed_once_established(void **state)
 {
@@ -134,6 +170,21 @@ static void opening_may_fail_by_itself(void **state)
 	assert_int_equal(play->destroys, 0);
 	play_assert_receipt(play, 1, 1);
 	assert_int_equal(play_conn(play)->n_subflows, 1);
+}
+
+/* The one that was to stay has gone meanwhile. */
+static void opening_stays_if_it_is_the_last(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_intent(play, 1, 1);
+	play_left(play, LOCAL_PORT);
+	play_joined(play, LOCAL_PORT + 1);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 1, 1);
 }
 
 static void opening_of_an_elephant(void **state)
@@ -260,8 +311,11 @@ int main(void)
 		TEST(the_initial_one_may_go),
 		TEST(not_sent_yet),
 		TEST(elephants_not_sent_yet),
+		TEST(an_order_not_sent_yet),
+		TEST(a_repair_not_sent_yet),
 		TEST(opening_is_destroyed_once_established),
 		TEST(opening_may_fail_by_itself),
+		TEST(opening_stays_if_it_is_the_last),
 		TEST(opening_of_an_elephant),
 		TEST(doomed_ones_make_room),
 		TEST(one_that_is_gone_already),
