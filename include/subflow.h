@@ -66,8 +66,9 @@ extern "C" {
  * the socket is bound to an address that is not in the list), EACCES (a port
  * below the namespace's ip_unprivileged_port_start), EDQUOT (more subflows than
  * the administrator's limit for one connection), EAGAIN (more calls a second than
- * the administrator's limit), ENOBUFS (no memory, or too many different
- * addresses). A call that is refused changes nothing.
+ * the administrator's limit), ENOBUFS (no memory, more than
+ * TCP_MULTIPATH_ADDRESSES_MAX different addresses, or more connections than the
+ * daemon has room for). A call that is refused changes nothing.
  */
 #define TCP_MULTIPATH_ADD 10003
 
@@ -125,8 +126,8 @@ extern "C" {
  * section 3.3.8).
  * Errors: EINVAL (length, family, backup is not 0 or 1), EADDRNOTAVAIL (no
  * established subflow has this local address and port), EOPNOTSUPP, ENOTCONN,
- * EAGAIN, ENOBUFS (the daemon has fallen behind: call again; of several subflows
- * some may have been marked).
+ * EAGAIN, ENOBUFS (as TCP_MULTIPATH_ADD; or the daemon has fallen behind: call
+ * again; of several subflows some may have been marked).
  */
 #define TCP_MULTIPATH_BACKUP 10008
 
