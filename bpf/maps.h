@@ -17,6 +17,12 @@ struct elephant {
 		first_received; /* data sequence numbers of the first bytes; old kernels only */
 };
 
+/* The calls of one user. */
+struct user_calls {
+	__u32 second; /* of CLOCK_MONOTONIC, in which they were made */
+	__u32 calls;
+};
+
 _Static_assert(sizeof(struct intent) + sizeof(struct wishes) + sizeof(struct elephant) <= 256,
 	"the storage of one socket is part of the contract");
 
@@ -83,6 +89,14 @@ struct rules_map {
 	__type(value, struct conn_rule);
 };
 
+/* By the uid of the socket's owner. */
+struct users_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 4096);
+	__type(key, __u32);
+	__type(value, struct user_calls);
+};
+
 extern struct ring_map ring SEC(".maps");
 extern struct intents_map intents SEC(".maps");
 extern struct wishes_map all_wishes SEC(".maps");
@@ -91,6 +105,7 @@ extern struct served_map served SEC(".maps");
 extern struct locals_map locals SEC(".maps");
 extern struct receipts_map receipts SEC(".maps");
 extern struct rules_map rules SEC(".maps");
+extern struct users_map users SEC(".maps");
 
 extern volatile struct hook_config config;
 extern struct hook_counters counters;

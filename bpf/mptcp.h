@@ -39,6 +39,10 @@ typedef struct {
 	struct net *net;
 } possible_net_t;
 
+typedef struct {
+	__u32 val;
+} kuid_t;
+
 struct in6_addr {
 	union {
 		__u8 u6_addr8[16];
@@ -63,6 +67,7 @@ struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
 	__u8 sk_userlocks : 4;
+	kuid_t sk_uid; /* its owner, as the initial user namespace numbers it */
 };
 
 struct inet_connection_sock {

@@ -150,6 +150,8 @@ struct hook_config {
 	__u64 fallback_mask;     /* bits of mptcp_sock.flags that say "fallen back" */
 	__u32 plain_tcp;         /* 0 = TCP connections that are not MPTCP are not looked at */
 	__u32 is_full;           /* the daemon can take up no more connections */
+	__u32 applications;      /* 0 = what they ask for is refused */
+	__u32 calls_per_second_of_user;
 };
 
 /* Written by the programs, read by the daemon. */

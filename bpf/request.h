@@ -11,6 +11,7 @@
 #include "subflows.h"
 #include "wishes.h"
 
+#define NS_PER_S  1000000000ull
 #define NS_PER_MS 1000000
 #define MS_PER_S  1000
 
@@ -91,6 +92,27 @@ static __always_inline bool is_too_often(struct request *request)
 	       intent->generation - heard >= UNHEARD_MAX;
 }
 
+/* Of all sockets of their owner; root's are not counted. Two CPUs may be off by a few. */
+static __always_inline bool is_user_too_often(const struct sock *sk)
+{
+	__u32 uid = BPF_CORE_READ(sk, sk_uid.val), now = bpf_ktime_get_ns() / NS_PER_S, second;
+	struct user_calls fresh = {.second = now}, *user;
+
+	if (!uid)
+		return false;
+	user = bpf_map_lookup_elem(&users, &uid);
+	if (!user) {
+		bpf_map_update_elem(&users, &uid, &fresh, BPF_NOEXIST);
+		user = bpf_map_lookup_elem(&users, &uid);
+	}
+	if (!user)
+		return true;
+	second = user->second;
+	if (second != now && __sync_val_compare_and_swap(&user->second, second, now) == second)
+		user->calls = 0;
+	return __sync_fetch_and_add(&user->calls, 1) >= config.calls_per_second_of_user;
+}
+
 /* Fills in all but the numbers. 0, or why the call is refused, positive. */
 static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request *request)
 {
@@ -104,6 +126,8 @@ static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request
 	if (has_fallen_back(msk) || BPF_CORE_READ(msk, pm.pm_type) != PM_TYPE_USERSPACE ||
 		!bpf_map_lookup_elem(&served, &request->key.netns))
 		return EOPNOTSUPP;
+	if (!config.applications)
+		return EPERM;
 	request->is_server = BPF_CORE_READ(msk, pm.server_side);
 	request->key.token = BPF_CORE_READ(msk, token);
 	request->receipt = bpf_map_lookup_elem(&receipts, &request->key);
@@ -112,7 +136,7 @@ static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request
 	request->intent = bpf_sk_storage_get(&intents, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!request->intent)
 		return ENOBUFS;
-	if (is_too_often(request))
+	if (is_too_often(request) || is_user_too_often((struct sock *)msk))
 		return EAGAIN;
 	request->wishes = bpf_sk_storage_get(&all_wishes, ctx->sk, NULL, 0);
 	return 0;

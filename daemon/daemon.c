@@ -833,7 +833,9 @@ static struct hook_config hook_config_of(const struct settings *settings)
 		.detects = settings_source(settings) == SOURCE_BPF,
 		.plain_tcp = settings->plain_tcp && settings_source(settings) == SOURCE_BPF,
 		.max_subflows = settings->max_subflows,
+		.applications = settings->applications,
 		.calls_per_second = settings->calls_per_second,
+		.calls_per_second_of_user = settings->calls_per_second_of_user,
 		.rto_min_us = settings->rto_min_ms * 1000,
 	};
 }

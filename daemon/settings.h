@@ -54,8 +54,10 @@ struct settings {
 	char *probe_prefixes;
 	uint32_t probes_per_second;
 	/* [limits] */
+	bool applications; /* may ask for subflows */
 	uint32_t max_subflows;
-	uint32_t calls_per_second;
+	uint32_t calls_per_second;         /* of one socket */
+	uint32_t calls_per_second_of_user; /* root has no limit */
 	uint32_t max_connections;
 	/* [namespaces] */
 	char *serve;

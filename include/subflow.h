@@ -66,7 +66,8 @@ extern "C" {
  * the socket is bound to an address that is not in the list), EACCES (a port
  * below the namespace's ip_unprivileged_port_start), EDQUOT (more subflows than
  * the administrator's limit for one connection), EAGAIN (more calls a second than
- * the administrator's limit), ENOBUFS (no memory, more than
+ * the administrator's limit for one socket or one user), EPERM (the administrator
+ * lets no application ask), ENOBUFS (no memory, more than
  * TCP_MULTIPATH_ADDRESSES_MAX different addresses, or more connections than the
  * daemon has room for). A call that is refused changes nothing.
  */
@@ -126,7 +127,7 @@ extern "C" {
  * section 3.3.8).
  * Errors: EINVAL (length, family, backup is not 0 or 1), EADDRNOTAVAIL (no
  * established subflow has this local address and port), EOPNOTSUPP, ENOTCONN,
- * EAGAIN, ENOBUFS (as TCP_MULTIPATH_ADD; or the daemon has fallen behind: call
+ * EAGAIN, EPERM, ENOBUFS (as TCP_MULTIPATH_ADD; or the daemon has fallen behind: call
  * again; of several subflows some may have been marked).
  */
 #define TCP_MULTIPATH_BACKUP 10008

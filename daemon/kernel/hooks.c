@@ -381,7 +381,10 @@ void hooks_set_config(struct hooks *hooks, const struct hook_config *config)
 	__atomic_store_n(&to->downloads, config->downloads, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->plain_tcp, config->plain_tcp, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->rto_min_us, config->rto_min_us, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->applications, config->applications, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->calls_per_second, config->calls_per_second, __ATOMIC_SEQ_CST);
+	__atomic_store_n(
+		&to->calls_per_second_of_user, config->calls_per_second_of_user, __ATOMIC_SEQ_CST);
 }
 
 void hooks_set_fallback_mask(struct hooks *hooks, uint64_t mask)

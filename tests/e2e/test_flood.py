@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """One user floods with requests: those of others are carried out all the same."""
+import errno
 import itertools
 import socket
 import subprocess
 
+import pytest
 from app import ADD, REMOVE, App
 from conftest import BUILD
 
@@ -20,7 +22,8 @@ def ask(app):
 
 
 def test_a_flood_of_one_user_keeps_no_other_waiting(pair):
-    daemon = pair.serve({"limits": {"calls_per_second": 1000000}})
+    daemon = pair.serve({"limits": {"calls_per_second": 1000000,
+                                    "calls_per_second_of_user": 1000000}})
     pair.sink(address="::", family=socket.AF_INET6)
     app = App(pair.client).connect(pair.far.ip4)
     for _ in range(ROUNDS):
@@ -44,3 +47,19 @@ def test_a_flood_of_one_user_keeps_no_other_waiting(pair):
     assert done >= ROUNDS
     # And when it is over nothing is left of it.
     ask(app)
+
+
+def test_the_calls_of_one_user_are_bounded(pair):
+    """However many sockets; another user's and root's are not."""
+    pair.serve({"limits": {"calls_per_second": 1000000, "calls_per_second_of_user": 20}})
+    flooder = App(pair.client, uid=FLOODER)
+    flooder("sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) for _ in range(100)]")
+    flood = f"[s.setsockopt(6, {ADD}, 1) for s in sockets]"
+    with pytest.raises(OSError) as caught:
+        for _ in range(5):
+            flooder(flood)
+    assert caught.value.errno == errno.EAGAIN
+    App(pair.client).open().set(ADD, 1)
+    root = App(pair.client, uid=0)
+    root("sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) for _ in range(100)]")
+    root(flood)

@@ -31,7 +31,8 @@ def kernel_log():
 
 
 def test_random_calls_leave_the_state_that_the_model_has(pair):
-    daemon = pair.serve({"limits": {"calls_per_second": 1000000, "max_subflows": 8}})
+    daemon = pair.serve({"limits": {"calls_per_second": 1000000,
+                                    "calls_per_second_of_user": 1000000, "max_subflows": 8}})
     sink = pair.sink(address="::", family=socket.AF_INET6)
     seed = os.environ.get("HAMMER_SEED", str(random.getrandbits(32)))
     said = kernel_log()

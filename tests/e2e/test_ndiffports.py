@@ -78,7 +78,7 @@ def test_errors(served):
 
 def test_what_subflows_shows_counts_at_once(pair):
     """No EDQUOT, no EBUSY for what has been done, however soon the application asks again."""
-    pair.serve({"limits": {"calls_per_second": 1000000}})
+    pair.serve({"limits": {"calls_per_second": 1000000, "calls_per_second_of_user": 1000000}})
     pair.sink()
     app = pair.app(pair.client).connect(pair.far.ip4)
     app(f"""

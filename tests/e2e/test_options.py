@@ -6,8 +6,10 @@ import socket
 import struct
 
 import pytest
-from app import ADD, CONNID, ENABLE, MPTCP, REMOVE, SUBFLOWS, TCP
+from app import (ADD, BACKUP, CONNID, ENABLE, MPTCP, NDIFFPORTS, REMOVE, SUBFLOWS, TCP, backup,
+                 packed)
 from lab.netns import wait_until
+from test_orders import does
 
 MPTCP_INFO = (284, 1)
 
@@ -267,6 +269,23 @@ def test_more_calls_than_allowed(pair):
     assert app("""[0 if not s.setsockopt(6, 10003 + i % 2, 1) else 1 for i in range(4)]""") == [0] * 4
     fails(errno.EAGAIN, app, "[s.setsockopt(6, 10003 + i % 2, 1) for i in range(50)]")
     assert daemon.status()["daemon"]["counters"]["options_refused"] == 1
+
+
+def test_applications_that_may_not_ask(pair):
+    """EPERM from inside the call; what they may look at is there."""
+    daemon = pair.serve({"limits": {"applications": "no"}})
+    pair.sink()
+    app = pair.app(pair.client).open()
+    fails(errno.EPERM, app.set, ADD, 1)
+    app.connect(pair.far.ip4)
+    for option, value in ((ADD, 1), (REMOVE, 1), (NDIFFPORTS, 2), (ADD, packed(pair.near.ip4)),
+                          (REMOVE, packed(pair.near.ip4)), (BACKUP, backup(pair.near.ip4, 1))):
+        fails(errno.EPERM, app.set, option, value)
+    assert app.get(ENABLE) == 1 and app.get(NDIFFPORTS) == 0
+    assert app.connid() and len(app.subflows()) == 1
+    does(daemon, "set", "limits.applications", "yes")
+    app.set(ADD, 1)
+    app.wait_subflows(2)
 
 
 def test_the_limit_holds_when_threads_race(served):

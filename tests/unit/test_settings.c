@@ -57,7 +57,9 @@ static void assert_defaults(void)
 	assert_int_equal(settings.refusals, 8);
 	assert_int_equal(settings.hold_s, 600);
 	assert_int_equal(settings.max_subflows, 8);
+	assert_true(settings.applications);
 	assert_int_equal(settings.calls_per_second, 100);
+	assert_int_equal(settings.calls_per_second_of_user, 1000);
 	assert_int_equal(settings.max_connections, 65536);
 	assert_string_equal(settings.serve, "own");
 	assert_false(settings.take_over);
@@ -100,7 +102,9 @@ static void every_key_is_read(void **state)
 				   "hold_s = 9\n"
 				   "[limits]\n"
 				   "max_subflows = 6\n"
+				   "applications = no\n"
 				   "calls_per_second = 7\n"
+				   "calls_per_second_of_user = 12\n"
 				   "max_connections = 8\n"
 				   "[namespaces]\n"
 				   "serve = own a b\n"
@@ -128,7 +132,9 @@ static void every_key_is_read(void **state)
 	assert_int_equal(settings.refusals, 0);
 	assert_int_equal(settings.hold_s, 9);
 	assert_int_equal(settings.max_subflows, 6);
+	assert_false(settings.applications);
 	assert_int_equal(settings.calls_per_second, 7);
+	assert_int_equal(settings.calls_per_second_of_user, 12);
 	assert_int_equal(settings.max_connections, 8);
 	assert_string_equal(settings.serve, "own a b");
 	assert_true(settings.take_over);
@@ -163,6 +169,7 @@ static void ranges_are_kept(void **state)
 		{"[policy]\nndiffports = 0", "allowed is a number from 1 to 64"},
 		{"[limits]\nmax_subflows = 65", "allowed is a number from 1 to 64"},
 		{"[limits]\ncalls_per_second = 0", "allowed is a number from 1 to 1000000"},
+		{"[limits]\ncalls_per_second_of_user = 0", "allowed is a number from 1 to 1000000"},
 		{"[limits]\nmax_connections = 0", "allowed is a number from 1 to 10000000"},
 		{"[detect]\nsource = kprobe", "source = kprobe: allowed is bpf, capture or diag"},
 		{"[detect]\ninterface = ", "allowed is at most 8 names"},
