@@ -141,7 +141,7 @@ static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 {
 	struct request request = {};
 	struct draft draft = {.ctx = ctx, .request = &request, .add = add};
-	bool is_fresh;
+	bool is_fresh, is_first;
 	int err;
 
 	if (ctx->optlen < (int)sizeof(struct address4))
@@ -152,7 +152,8 @@ static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 	if (!is_client_state(request.state) && request.state != BPF_TCP_LISTEN &&
 		(add || !is_connected(ctx)))
 		return fail(ctx, ENOTCONN);
-	if (!request.wishes)
+	is_first = !request.wishes;
+	if (is_first)
 		request.wishes =
 			bpf_sk_storage_get(&all_wishes, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!request.wishes)
@@ -170,6 +171,8 @@ static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 		err = add ? judge_add(&request, draft.n) : judge_remove(&request);
 	if (err) {
 		wishes_drop_draft(request.wishes);
+		if (is_first) /* accepted connections would inherit it */
+			bpf_sk_storage_delete(&all_wishes, ctx->sk);
 		return fail(ctx, err);
 	}
 	if (add)

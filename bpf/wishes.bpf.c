@@ -9,6 +9,9 @@
 
 #include "wishes.h"
 
+/* What struct wish can count. */
+#define ADDS_MAX 0xffff
+
 static __always_inline bool is_removed(const struct wish *wish)
 {
 	return wish->flags & WISH_REMOVED && !wish->adds;
@@ -103,6 +106,8 @@ int wishes_draft(struct wishes *wishes, const struct end *end, __u32 generation,
 		slot->adds = 0;
 		slot->flags = WISH_TAKEN;
 	}
+	if (add && slot->adds + slot->draft >= ADDS_MAX)
+		return EDQUOT;
 	slot->draft = add ? slot->draft + 1 : 1;
 	return 0;
 }

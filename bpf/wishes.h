@@ -85,7 +85,7 @@ int wishes_meet(struct wishes *wishes, const struct end *end, __u32 heard, bool 
 
 /*
  * A call is written in as a draft, address by address. @generation is the one to come if it
- * holds. 0, ENOBUFS.
+ * holds. 0, ENOBUFS, EDQUOT.
  */
 int wishes_draft(struct wishes *wishes, const struct end *end, __u32 generation, bool add);
 int wishes_drop_draft(struct wishes *wishes);

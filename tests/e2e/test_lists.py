@@ -379,6 +379,29 @@ def test_an_accepted_connection_announces(homes):
     assert app.connid() != token
 
 
+def test_the_count_of_an_address_does_not_wrap(pair):
+    """65535 subflows from one address, over all calls; on a listener nothing else bounds them."""
+    pair.serve({"limits": {"calls_per_second": 1000000, "calls_per_second_of_user": 1000000}})
+    server = pair.sink()
+    many = ends(pair.far.ip4) * 64
+    server(f"for _ in range(1023): listener.setsockopt(6, {ADD}, {many!r})")
+    fails(errno.EDQUOT, server.set, ADD, many, "listener")
+    server.set(ADD, many[16:], "listener")
+    fails(errno.EDQUOT, server.set, ADD, ends(pair.far.ip4), "listener")
+    server.set(REMOVE, ends(pair.far.ip4), "listener")
+    server.set(ADD, many, "listener")
+
+
+def test_a_list_that_is_refused_is_not_handed_down(served):
+    """Else the daemon would be told of it for each connection that is accepted."""
+    server = served.sink()
+    fails(errno.EADDRNOTAVAIL, server.set, ADD, ends(served.near.ip4), "listener")
+    app = served.app(served.client).connect(served.far.ip4)
+    wait_until(lambda: server("len(accepted)"), "accepted")
+    served.connection(served.daemon, app)
+    assert served.daemon.status()["daemon"]["counters"]["records"] == 0
+
+
 def test_a_listener_hands_its_list_down(homes):
     server = homes.app(homes.server)
     server.sink(PORT + 1)
