@@ -103,10 +103,25 @@ static int compare(const void *a, const void *b)
 	return memcmp(a, b, sizeof(struct local_key));
 }
 
-/* Both lists are sorted: what is in one of them only has come, or gone. */
+/* An address on two devices is local by two routes. */
+static size_t drop_repeated(struct local_key *keys, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!kept || compare(&keys[kept - 1], &keys[i]))
+			keys[kept++] = keys[i];
+	}
+	return kept;
+}
+
+/*
+ * Both lists are sorted and repeat nothing: what is in one of them only has come, or gone. What
+ * the hooks have no room for is taken out of @now: they are told again next time.
+ */
 static void tell(struct locals *locals, const struct locals_netns *netns, struct reading *now)
 {
-	size_t i = 0, j = 0;
+	size_t i = 0, j = 0, told = 0;
 	int order;
 
 	while (i < netns->count || j < now->count) {
@@ -117,9 +132,12 @@ static void tell(struct locals *locals, const struct locals_netns *netns, struct
 			hooks_drop_local(locals->hooks, &netns->keys[i]);
 		else if (order > 0 && hooks_put_local(locals->hooks, &now->keys[j]))
 			locals->refused++;
+		else
+			now->keys[told++] = now->keys[j];
 		i += order <= 0;
 		j += order >= 0;
 	}
+	now->count = told;
 }
 
 static struct locals_netns *get_netns(struct locals *locals, uint64_t cookie)
@@ -165,6 +183,7 @@ int locals_read(struct locals *locals, uint64_t cookie)
 	}
 	if (now.count)
 		qsort(now.keys, now.count, sizeof(*now.keys), compare);
+	now.count = drop_repeated(now.keys, now.count);
 	tell(locals, netns, &now);
 	locals->refused += now.refused;
 	free(netns->keys);

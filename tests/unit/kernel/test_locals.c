@@ -15,13 +15,14 @@
 static char buffers[16][512];
 static unsigned int used, puts_told, drops_told;
 static struct local_key last;
+static bool has_no_room;
 
 int hooks_put_local(struct hooks *hooks, const struct local_key *key)
 {
 	(void)hooks;
 	last = *key;
 	puts_told++;
-	return 0;
+	return has_no_room ? -E2BIG : 0;
 }
 
 void hooks_drop_local(struct hooks *hooks, const struct local_key *key)
@@ -57,6 +58,7 @@ static int set_up(void **state)
 {
 	(void)state;
 	used = puts_told = drops_told = 0;
+	has_no_room = false;
 	answers_reset();
 	return 0;
 }
@@ -137,12 +139,61 @@ static void changes_are_told(void **state)
 	locals_done(&locals);
 }
 
+static void read_v4(struct locals *locals, unsigned int times)
+{
+	set_up(NULL);
+	while (times--)
+		give(local("10.0.0.1", 32));
+	give_end();
+	give_end();
+	assert_int_equal(locals_read(locals, COOKIE), 0);
+}
+
+/* One that two devices have is local until neither has it. */
+static void an_address_may_be_there_twice(void **state)
+{
+	struct locals locals = {};
+
+	(void)state;
+	read_v4(&locals, 2);
+	assert_int_equal(puts_told, 1);
+	read_v4(&locals, 1);
+	assert_int_equal(puts_told + drops_told, 0);
+	read_v4(&locals, 2);
+	assert_int_equal(puts_told + drops_told, 0);
+	read_v4(&locals, 0);
+	assert_int_equal(drops_told, 1);
+	locals_done(&locals);
+}
+
+static void what_found_no_room_is_told_again(void **state)
+{
+	struct locals locals = {};
+
+	(void)state;
+	give(local("10.0.0.1", 32));
+	give_end();
+	give_end();
+	has_no_room = true;
+	assert_int_equal(locals_read(&locals, COOKIE), 0);
+	assert_int_equal(locals.refused, 1);
+	read_v4(&locals, 1);
+	assert_int_equal(puts_told, 1);
+	read_v4(&locals, 1);
+	assert_int_equal(puts_told, 0);
+	locals_forget(&locals, COOKIE);
+	assert_int_equal(drops_told, 1);
+	locals_done(&locals);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(is_mapped, set_up),
 		cmocka_unit_test_setup(others_are_none, set_up),
 		cmocka_unit_test_setup(changes_are_told, set_up),
+		cmocka_unit_test_setup(an_address_may_be_there_twice, set_up),
+		cmocka_unit_test_setup(what_found_no_room_is_told_again, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
