@@ -863,7 +863,6 @@ static void apply_settings(struct daemon *daemon)
 		.most = settings->refusals, .hold_ns = settings->hold_s * 1000000000ull};
 	daemon->plan.does_repair = settings->rto_min_ms;
 	daemon->plan.max_subflows = settings->max_subflows;
-	daemon->plan.table.limit = settings->max_connections;
 	daemon->plan.steer.mode = settings_placement(settings);
 	daemon->scout.probes_per_second = settings->probes_per_second;
 	prefixes_read(settings->probe_prefixes, &daemon->scout.prefixes);

@@ -544,9 +544,15 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 	return 0;
 }
 
+static void add_name(const char *name, char *text, size_t size)
+{
+	size_t len = strlen(text);
+
+	snprintf(text + len, size - len, "%s%s", len ? ", " : "", name);
+}
+
 static int keep_string(char *now, char **next, const char *name, char *ret_text, size_t size)
 {
-	size_t len = strlen(ret_text);
 	char *copy;
 
 	if (!strcmp(now, *next))
@@ -556,14 +562,13 @@ static int keep_string(char *now, char **next, const char *name, char *ret_text,
 		return -ENOMEM;
 	free(*next);
 	*next = copy;
-	snprintf(ret_text + len, size - len, "%s%s", len ? ", " : "", name);
+	add_name(name, ret_text, size);
 	return 0;
 }
 
 int settings_keep_fixed(
 	const struct settings *now, struct settings *next, char *ret_text, size_t size)
 {
-	size_t len;
 	int err;
 
 	*ret_text = '\0';
@@ -575,11 +580,15 @@ int settings_keep_fixed(
 		err = keep_string(now->cgroup, &next->cgroup, "[hooks] cgroup", ret_text, size);
 	if (!err)
 		err = keep_string(now->socket, &next->socket, "[control] socket", ret_text, size);
-	if (err || now->ring_bytes == next->ring_bytes)
+	if (err)
 		return err;
+	if (now->ring_bytes != next->ring_bytes)
+		add_name("[hooks] ring_size", ret_text, size);
 	next->ring_bytes = now->ring_bytes;
-	len = strlen(ret_text);
-	snprintf(ret_text + len, size - len, "%s[hooks] ring_size", len ? ", " : "");
+	/* The hooks' map of receipts has this size. */
+	if (now->max_connections != next->max_connections)
+		add_name("[limits] max_connections", ret_text, size);
+	next->max_connections = now->max_connections;
 	return 0;
 }
 

@@ -316,14 +316,17 @@ static void some_values_stay_while_the_daemon_runs(void **state)
 	assert_int_equal(read_text("[elephant]\nstart = 1MB\n"
 				   "[detect]\nsource = diag\n"
 				   "[hooks]\nring_size = 8192\n"
-				   "[control]\nsocket = /b\n"),
+				   "[control]\nsocket = /b\n"
+				   "[limits]\nmax_connections = 100000\n"),
 		0);
 	assert_int_equal(settings_keep_fixed(&now, &settings, text, sizeof(text)), 0);
-	assert_string_equal(
-		text, "[detect] source, [hooks] cgroup, [control] socket, [hooks] ring_size");
+	assert_string_equal(text,
+		"[detect] source, [hooks] cgroup, [control] socket, [hooks] ring_size, [limits] "
+		"max_connections");
 	assert_string_equal(settings.cgroup, "/a");
 	assert_string_equal(settings.socket, now.socket);
 	assert_int_equal(settings.ring_bytes, 262144);
+	assert_int_equal(settings.max_connections, 65536);
 	assert_int_equal(settings.start_bytes, 1000000);
 	settings_done(&now);
 }
