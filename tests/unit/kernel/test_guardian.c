@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -122,6 +123,52 @@ static void holds_the_claims_and_the_lock(void **state)
 	close(pipe_fds[0]);
 }
 
+#define SYSCTL "/proc/sys/net/ipv4/tcp_syn_retries"
+
+static void write_sysctl(const char *value)
+{
+	FILE *file = fopen(SYSCTL, "we");
+
+	assert_non_null(file);
+	fputs(value, file);
+	assert_int_equal(fclose(file), 0);
+}
+
+static int read_sysctl(void)
+{
+	FILE *file = fopen(SYSCTL, "re");
+	int value = -1;
+
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%d", &value), 1);
+	fclose(file);
+	return value;
+}
+
+static int play_sysctl(const char *now)
+{
+	const struct guardian_note told = {
+		.sysctl = "ipv4/tcp_syn_retries", .before = "1", .ours = "2"};
+	struct guardian guardian;
+
+	assert_int_equal(guardian_start(&guardian, -1, -1), 0);
+	assert_int_equal(guardian_tell(&guardian, &told), 0);
+	write_sysctl(now);
+	guardian_stop(&guardian);
+	return read_sysctl();
+}
+
+/* In a network namespace of this test's own, which takes root. */
+static void puts_back_what_is_ours_alone(void **state)
+{
+	(void)state;
+	if (unshare(CLONE_NEWNET) < 0)
+		skip();
+	assert_int_equal(play_sysctl("2"), 1);
+	assert_int_equal(play_sysctl("3"), 3);
+	assert_int_equal(play_sysctl("1"), 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -129,6 +176,7 @@ int main(void)
 		cmocka_unit_test(one_that_was_killed_cannot_be_told),
 		cmocka_unit_test(forgets_what_it_is_told_to),
 		cmocka_unit_test(holds_the_claims_and_the_lock),
+		cmocka_unit_test(puts_back_what_is_ours_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
