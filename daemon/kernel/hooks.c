@@ -146,6 +146,30 @@ static int load(struct hooks *hooks, const struct hook_config *config, uint64_t 
 	return err;
 }
 
+/* @why is why it did not go with them. */
+static int load_without_pins(struct hooks *hooks, const struct hook_config *config,
+	uint64_t ring_bytes, uint32_t max_connections, int why)
+{
+	struct pins pins = hooks->pins;
+	int err;
+
+	*hooks->pins.folder = '\0';
+	hooks->has_earlier = false;
+	err = load(hooks, config, ring_bytes, max_connections);
+	if (err)
+		return err;
+	if (why != -EINVAL) { /* it may go another time */
+		hooks->keep_error = why;
+		return 0;
+	}
+	/* libbpf, bpf_object__reuse_map(): they are of another size. */
+	pins_drop(&pins);
+	log_warning("what applications had asked for is not known any more, and what they ask for "
+		    "does not outlive this daemon: the maps that were kept do not fit ([limits] "
+		    "max_connections?)");
+	return 0;
+}
+
 int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t ring_bytes,
 	uint32_t max_connections, char *error, size_t error_size)
 {
@@ -155,17 +179,8 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 		return err;
 	libbpf_set_print(print_libbpf);
 	err = load(hooks, config, ring_bytes, max_connections);
-	if (err && *hooks->pins.folder) {
-		/* Of another size, or of a folder that takes no maps. */
-		pins_drop(&hooks->pins);
-		hooks->has_earlier = false;
-		err = load(hooks, config, ring_bytes, max_connections);
-		if (!err)
-			log_warning("what applications had asked for is not known any more, and "
-				    "what they ask for does not outlive this daemon: the maps that "
-				    "were kept do not fit ([limits] max_connections?), or none can "
-				    "be");
-	}
+	if (err && *hooks->pins.folder)
+		err = load_without_pins(hooks, config, ring_bytes, max_connections, err);
 	if (!err) {
 		say_what_is_kept(hooks);
 		return 0;

@@ -238,6 +238,27 @@ def test_maps_that_do_not_fit_are_not_used(kept):
     assert joins(pair) == 2
 
 
+def test_maps_that_cannot_be_had_are_not_removed(kept):
+    """It may go another time: only what does not fit is of no use any more."""
+    pair = kept.pair
+    kept.start()
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    kept.end(signal.SIGKILL)
+    names = kept.maps()
+    [folder] = (kept.root / "subflow").iterdir()
+    os.rename(folder / names[0], folder.parent / "aside")
+    (folder / names[0]).mkdir()
+    daemon = kept.start()
+    assert "does not outlive this daemon: Permission denied" in daemon.log.read_text()
+    app.set(ADD, 1)
+    app.wait_subflows(3)
+    kept.end(signal.SIGTERM)
+    assert kept.maps() == names
+
+
 def test_without_a_bpf_file_system_it_says_so(pair):
     daemon = pair.serve()
     if not any(line.split()[2] == "bpf" for line in open("/proc/self/mounts")):
