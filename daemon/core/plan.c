@@ -705,12 +705,24 @@ void plan_hear(struct plan *plan, const struct event *event)
 	}
 }
 
-/* Its CREATED did not come: the kernel may know it all the same. */
+/*
+ * Its CREATED did not come: the kernel may know it all the same. One list of a namespace tells of
+ * all such connections in it.
+ */
 static void search(struct plan *plan, struct conn *conn, uint64_t now_ns)
 {
+	struct conn *other;
+
+	actions_add(&plan->actions, ACTION_SEARCH, conn);
 	conn->is_sought = true;
 	conn_set_retry(&plan->table, conn, now_ns + STRAY_NS);
-	actions_add(&plan->actions, ACTION_SEARCH, conn);
+	TAILQ_FOREACH (other, &plan->table.retries, retry) {
+		if (other->key.netns != conn->key.netns || other->is_created || other->is_sought ||
+			other->retry_ns > now_ns)
+			continue;
+		other->is_sought = true;
+		other->retry_ns = now_ns + STRAY_NS;
+	}
 }
 
 uint64_t plan_tick(struct plan *plan, uint64_t now_ns)

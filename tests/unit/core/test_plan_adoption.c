@@ -84,6 +84,30 @@ static void one_that_was_accepted_opens_nothing(void **state)
 	assert_int_equal(play->creates, 0);
 }
 
+static void ask(struct play *play, uint64_t netns, uint32_t token)
+{
+	play_hear(play, (struct event){.kind = EVENT_INTENT,
+				.key = {.netns = netns, .token = token},
+				.adds = 1,
+				.generation = 1});
+}
+
+/* One list of a namespace tells of all. */
+static void each_namespace_is_searched_once(void **state)
+{
+	struct play *play = *state;
+
+	ask(play, 1, 11);
+	ask(play, 2, 12);
+	ask(play, 1, 13);
+	assert_int_equal(conn_table_count(&play->plan.table), 3);
+	assert_true(play_wait(play));
+	assert_int_equal(play->searches, 2);
+	assert_true(play_wait(play));
+	assert_int_equal(play->searches, 2);
+	assert_int_equal(conn_table_count(&play->plan.table), 0);
+}
+
 static void a_request_waits_for_it(void **state)
 {
 	struct play *play = *state;
@@ -277,6 +301,7 @@ int main(void)
 		TEST(one_is_taken_up_with_its_subflows),
 		TEST(one_of_the_kernels_own_is_left_alone),
 		TEST(one_that_was_accepted_opens_nothing),
+		TEST(each_namespace_is_searched_once),
 		TEST(a_request_waits_for_it),
 		TEST(what_is_not_listed_is_forgotten),
 		TEST(one_that_is_being_opened_counts),
