@@ -189,13 +189,13 @@ static struct json_object *write_map(
 char *paths_write(const struct peer *peer, struct plan *plan, struct served *served)
 {
 	struct json_object *root = json_object_new_object(), *array = json_object_new_array(),
-			   *by_map = gather_subflows(plan);
+			   *by_map = peer->is_operator ? gather_subflows(plan) : NULL;
 	const struct served_netns *netns;
 	const struct path_map *map;
 	char *copy;
 
 	TAILQ_FOREACH (map, &plan->steer.paths.by_age, age) {
-		if (!peer->is_operator)
+		if (!by_map)
 			break;
 		netns = served_find(served, map->key.netns);
 		json_object_array_add(array, write_map(map, netns ? netns->name : NULL, by_map));
