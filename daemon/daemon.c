@@ -165,10 +165,9 @@ static void find_device(void *arg, const struct diag_subflow *subflow)
 static uint32_t device_of(struct daemon *daemon, const struct action *action)
 {
 	struct device_search search = {.token = action->key.token, .local = action->local};
-	const struct served_netns *netns = served_find(&daemon->served, action->key.netns);
+	struct served_netns *netns = served_find(&daemon->served, action->key.netns);
 
-	if (!endpoint_is_link_local(&action->local) || !netns ||
-		netns_enter(netns->path, netns->cookie))
+	if (!endpoint_is_link_local(&action->local) || !netns || served_enter(netns))
 		return 0;
 	diag_dump_subflows(find_device, &search);
 	if (*netns->path)
