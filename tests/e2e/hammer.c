@@ -30,7 +30,7 @@ enum {
 	VALUE_MAX = 9000,
 	SOCKETS_MAX = 64,
 	FIRST = TCP_MULTIPATH_ENABLE,
-	LAST = 10007,
+	LAST = TCP_MULTIPATH_BACKUP,
 	PAIR = (int)sizeof(struct tcp_multipath_pair),
 	SETTLE_S = 20,
 	/* While some are on their way out, there may be more than the limit. */
@@ -49,7 +49,7 @@ static int n_subjects, max_subflows;
 static struct sockaddr_in server4;
 static struct sockaddr_in6 server6;
 static uint64_t end_ns;
-static atomic_ulong calls, accepted, violations;
+static atomic_ulong calls, accepted, backups, violations;
 static atomic_ulong errors[2][LAST - FIRST + 1][200];
 
 static uint64_t now_ns(void)
@@ -225,6 +225,20 @@ static void fill(uint64_t *seed, struct call *call)
 	memcpy(call->value, &number, sizeof(number));
 }
 
+/* BACKUP of the first subflow, or of all from its address, now and then with a mistake. */
+static void fill_backup(uint64_t *seed, const struct subject *subject, struct call *call)
+{
+	struct tcp_multipath_backup backup = {.backup = draw(seed, 3)};
+	socklen_t len = sizeof(backup.local);
+
+	getsockname(subject->fd, &backup.local.sa, &len);
+	/* At one place in both families. */
+	if (draw(seed, 2))
+		backup.local.sin.sin_port = draw(seed, 4) ? 0 : htons(draw(seed, 65536));
+	memcpy(call->value, &backup, sizeof(backup));
+	call->len = sizeof(backup) - !draw(seed, 8);
+}
+
 static void choose(uint64_t *seed, const struct subject *subject, struct call *call)
 {
 	static const int levels[] = {
@@ -235,9 +249,13 @@ static void choose(uint64_t *seed, const struct subject *subject, struct call *c
 	fill(seed, call);
 	call->level = IPPROTO_TCP;
 	call->name = FIRST + (int)draw(seed, LAST - FIRST + 1);
+	if (call->is_set && call->name == TCP_MULTIPATH_BACKUP && draw(seed, 4)) {
+		fill_backup(seed, subject, call);
+		return;
+	}
 	if (subject->is_modelled && call->is_set) {
 		/* The model has numbers only. */
-		if (call->name == LAST)
+		if (call->name == TCP_MULTIPATH_NDIFFPORTS)
 			call->name = TCP_MULTIPATH_ADD;
 		if (call->len >= sizeof(struct sockaddr_in))
 			memset(call->value, 0xff, sizeof(sa_family_t));
@@ -258,18 +276,26 @@ static bool is_ours(const struct call *call)
 }
 
 /* Whether subflow.h allows this errno. */
-static bool is_allowed(const struct call *call, int error)
+static bool is_allowed(const struct subject *subject, const struct call *call, int error)
 {
 	static const int any[] = {EINVAL, EOPNOTSUPP, ENOPROTOOPT};
 	static const int of_request[] = {
 		ENOTCONN, EADDRNOTAVAIL, EACCES, EDQUOT, EAGAIN, EPERM, EBUSY, ENOBUFS};
-	bool is_request = call->is_set && call->name != TCP_MULTIPATH_ENABLE;
+	static const int of_backup[] = {ENOTCONN, EADDRNOTAVAIL, EAGAIN, ENOBUFS};
+	bool is_backup = call->is_set && call->name == TCP_MULTIPATH_BACKUP;
+	bool is_request = call->is_set && call->name != TCP_MULTIPATH_ENABLE && !is_backup;
+	bool is_connected = subject->is_modelled && !subject->is_late;
 
 	for (size_t i = 0; i < sizeof(any) / sizeof(*any); i++)
 		if (error == any[i])
 			return true;
 	if (error == EFAULT)
 		return call->is_null;
+	if (error == ENOTCONN && is_connected)
+		return false;
+	for (size_t i = 0; is_backup && i < sizeof(of_backup) / sizeof(*of_backup); i++)
+		if (error == of_backup[i])
+			return true;
 	if (error == EBUSY)
 		return is_request && call->name == TCP_MULTIPATH_REMOVE;
 	for (size_t i = 0; is_request && i < sizeof(of_request) / sizeof(*of_request); i++)
@@ -281,11 +307,11 @@ static bool is_allowed(const struct call *call, int error)
 	       (call->name == TCP_MULTIPATH_SUBFLOWS || call->name == TCP_MULTIPATH_CONNID);
 }
 
-static void note_error(const struct call *call, int error)
+static void note_error(const struct subject *subject, const struct call *call, int error)
 {
 	if (error < 200)
 		atomic_fetch_add(&errors[call->is_set][call->name - FIRST][error], 1);
-	if (!is_allowed(call, error))
+	if (!is_allowed(subject, call, error))
 		violate("%s of option %d with %u bytes: %s\n", call->is_set ? "set" : "get",
 			call->name, call->len, strerror(error));
 }
@@ -312,6 +338,12 @@ static void note_success(struct subject *subject, const struct call *call, sockl
 	atomic_fetch_add(&accepted, 1);
 	if (!call->is_set) {
 		check_answer(subject, call, len);
+		return;
+	}
+	if (call->name == TCP_MULTIPATH_BACKUP) {
+		atomic_fetch_add(&backups, 1);
+		if (call->len != sizeof(struct tcp_multipath_backup))
+			violate("BACKUP took %u bytes\n", call->len);
 		return;
 	}
 	if (!subject->is_modelled || call->name == TCP_MULTIPATH_ENABLE)
@@ -352,7 +384,7 @@ static void *storm(void *arg)
 		if (!is_ours(call))
 			continue;
 		if (r < 0)
-			note_error(call, errno);
+			note_error(subject, call, errno);
 		else if (!call->is_null)
 			note_success(subject, call, len);
 		/* __cgroup_bpf_run_filter_getsockopt() takes NULL for "do not copy". */
@@ -423,8 +455,8 @@ static void report(void)
 		removes += subjects[i].removes;
 	}
 	printf("{\"calls\": %lu, \"accepted\": %lu, \"adds\": %d, \"removes\": %d, "
-	       "\"violations\": %lu, \"errors\": {",
-		calls, accepted, adds, removes, violations);
+	       "\"backups\": %lu, \"violations\": %lu, \"errors\": {",
+		calls, accepted, adds, removes, backups, violations);
 	for (int set = 0; set < 2; set++)
 		for (int name = FIRST; name <= LAST; name++)
 			for (int error = 0; error < 200; error++)

@@ -301,35 +301,58 @@ threads = [threading.Thread(target=ask) for _ in range(8)]
     wait_locals(app, homes.near.ip4, *[near2] * 7)
 
 
-def test_requests_that_race_leave_a_sound_count(served):
+def test_requests_that_race_leave_a_sound_count(pair):
     """Threads add and remove, by number and by address; whatever comes of it, there is a subflow,
     there are no more than allowed, and what is asked for afterwards is exact."""
-    served.sink()
-    other = served.near.ip4.rpartition(".")[0] + ".99"
-    served.client.ip(f"address add {other}/24 dev {served.near.device}")
-    app = served.app(served.client).connect(served.far.ip4)
+    limit = 4
+    pair.daemon = pair.serve({"limits": {"max_subflows": limit, "calls_per_second": 1000000}})
+    pair.sink()
+    other = pair.near.ip4.rpartition(".")[0] + ".99"
+    pair.client.ip(f"address add {other}/24 dev {pair.near.device}")
+    app = pair.app(pair.client).connect(pair.far.ip4)
     wait_until(lambda: added(app, ends(other)), "the address is known to be local")
+    app.wait_subflows(2)
     app(f"""
 import random, time
-seen = set()
+answers, counts, exceptions = [], [], []
+# There is one to four of them at any time: four more are too many, and so are four fewer.
+calls = [({ADD}, {ends(other)!r}), ({REMOVE}, {ends(other)!r}), ({ADD}, 1), ({REMOVE}, 1), ({ADD}, 2),
+         ({REMOVE}, 2), ({ADD}, {limit}), ({REMOVE}, {limit})]
+def ask(option, value):
+    try:
+        s.setsockopt(6, option, value)
+        return 0
+    except OSError as error:
+        return error.errno
 def storm(seed):
     draw = random.Random(seed)
-    for _ in range(40):
-        option, value = draw.choice([({ADD}, {ends(other)!r}), ({REMOVE}, {ends(other)!r}),
-                                     ({ADD}, 1), ({REMOVE}, 1), ({ADD}, 3), ({REMOVE}, 2)])
-        try:
-            s.setsockopt(6, option, value)
-        except OSError as error:
-            seen.add(error.errno)
-        time.sleep(draw.random() / 100)
-        assert 0 < len(s.getsockopt(6, 10005, 1024)) // 56
+    try:
+        for _ in range(80):
+            option, value = draw.choice(calls)
+            answers.append((option, value, ask(option, value)))
+            time.sleep(draw.random() / 100)
+            counts.append(len(s.getsockopt(6, 10005, 1024)) // 56)
+    except Exception as error:
+        exceptions.append(repr(error))
 threads = [threading.Thread(target=storm, args=(seed,)) for seed in range(4)]
 [t.start() for t in threads]
 [t.join() for t in threads]
 """)
-    assert set(app("sorted(seen)")) <= {errno.EDQUOT, errno.EBUSY, errno.EADDRNOTAVAIL, errno.EAGAIN}
-    for count in (8, 1, 3):
-        wait_until(lambda: done(app, NDIFFPORTS, count), "the call is not one too many")
+    assert app("exceptions") == []
+    answers, counts = app("answers"), app("counts")
+    assert len(answers) == len(counts) == 4 * 80
+    assert 1 <= min(counts) and max(counts) <= limit, sorted(counts)
+
+    def answers_to(option, *values):
+        return {answer for asked, value, answer in answers if asked == option and value in values}
+
+    assert answers_to(ADD, limit) == {errno.EDQUOT}
+    assert answers_to(REMOVE, limit) == {errno.EBUSY}
+    assert answers_to(ADD, 1, 2, ends(other)) == {0, errno.EDQUOT}
+    assert answers_to(REMOVE, 1, 2) == {0, errno.EBUSY}
+    assert {0} <= answers_to(REMOVE, ends(other)) <= {0, errno.EBUSY, errno.EADDRNOTAVAIL}
+    for count in (limit, 1, 3):
+        app.set(NDIFFPORTS, count)
         app.wait_subflows(count)
     app.set(ADD, ends(other))
     app.wait_subflows(4)
