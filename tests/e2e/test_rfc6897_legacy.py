@@ -34,15 +34,24 @@ def test_addresses_of_the_socket_stay_those_of_the_first_subflow(served):
     app("s.send(b'still here')")
 
 
-def test_a_socket_bound_to_an_address_uses_no_other(served):
-    """4.2.1: Multipath TCP stays on, on that address alone, though the host has another."""
-    served.sink()
-    other = served.near.ip4.rpartition(".")[0] + ".99"
-    served.client.ip(f"address add {other}/24 dev {served.near.device}")
-    app = served.app(served.client).open()
-    app(f"s.bind(({other!r}, 0)); s.connect(({served.far.ip4!r}, {PORT})); s.send(b'x')")
+def hosts(ends):
+    return sorted(local[0] for local, _ in ends)
+
+
+@pytest.mark.parametrize("bound", ["near", "near2"])
+def test_a_socket_bound_to_an_address_uses_no_other(homes, bound):
+    """4.2.1: Multipath TCP stays on, on that address alone, though every connection is to use all."""
+    homes.serve({"policy": {"fullmesh": "yes"}}, [homes.client])
+    homes.sink()
+    address = getattr(homes, bound).ip4
+    app = homes.app(homes.client).open()
+    app(f"s.bind(({address!r}, 0)); s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
     app.set(ADD, 3)
-    assert {local[0] for local, _ in app.wait_subflows(4)} == {other}
+    assert hosts(app.wait_subflows(4)) == [address] * 4
+    # The same connection without: both addresses. By then the other one has had its turn.
+    other = homes.app(homes.client).connect(homes.far.ip4)
+    assert hosts(other.wait_subflows(2)) == sorted([homes.near.ip4, homes.near2.ip4])
+    assert hosts(app.subflows()) == [address] * 4
 
 
 def test_a_socket_bound_to_a_device_uses_no_other(homes):

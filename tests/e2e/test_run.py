@@ -28,15 +28,20 @@ s.send(b"x")
 have, deadline = 1, time.monotonic() + 60
 while have < want and time.monotonic() < deadline:
     have = len(s.getsockopt(TCP, SUBFLOWS, 1024)) // 56
-print(json.dumps([said, protocol, have]))
+print(json.dumps([said, protocol, have]), flush=True)
+sys.stdin.read()
 """
 
 
-def run(lab, steps, want):
+def run(lab, steps, want, meanwhile=lambda: None):
+    """What the program prints; meanwhile() is called while it has the subflows that it wants."""
     process = lab.daemon.run(lab.client, ["/usr/bin/python3", "-c", PROGRAM.format(steps=steps),
-                                          lab.far.ip4, str(want)],
+                                          lab.far.ip4, str(want)], stdin=subprocess.PIPE,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    output, error = process.communicate(timeout=120)
+    output = process.stdout.readline()
+    if output:
+        meanwhile()
+    error = process.communicate(timeout=120)[1]
     assert (process.returncode, error) == (0, "")
     return json.loads(output)
 
@@ -79,14 +84,31 @@ def test_requests_are_refused_once_it_is_off(served):
         [0, errno.EOPNOTSUPP, 0], 262, 1]
 
 
-def test_a_bound_socket_with_enable_uses_the_address_that_it_is_bound_to(served):
-    """RFC 6897 5.3.2: Multipath TCP is on, and no address is used that the program did not give."""
-    served.sink()
-    other = served.near.ip4.rpartition(".")[0] + ".99"
-    served.client.ip(f"address add {other}/24 dev {served.near.device}")
+def test_a_bound_socket_with_enable_uses_the_address_that_it_is_bound_to(pair):
+    """RFC 6897 5.3.2: Multipath TCP is on, and no address is used that the program did not give,
+    though every connection is to use all."""
+    pair.daemon = pair.serve({"policy": {"fullmesh": "yes"}})
+    pair.sink()
+    other = pair.near.ip4.rpartition(".")[0] + ".99"
+    pair.client.ip(f"address add {other}/24 dev {pair.near.device}")
+
+    def hosts(*ports):
+        """Where the subflows of the program come from; not those of the connections with `ports`."""
+        (connection,) = [c for c in pair.daemon.status()["connections"]
+                         if c["role"] == "client" and c["namespace"] == pair.client.name
+                         and not any(s["local"].endswith(f":{port}") for s in c["subflows"]
+                                     for port in ports)]
+        return [s["local"].rpartition(":")[0] for s in connection["subflows"]]
+
+    def an_unbound_one_uses_both():
+        app = pair.app(pair.client).connect(pair.far.ip4)
+        locals_ = [local for local, _ in app.wait_subflows(2)]
+        assert {host for host, _ in locals_} == {pair.near.ip4, other}
+        # By then the other address has had its turn.
+        assert hosts(*[port for _, port in locals_]) == [other] * 4
+
     steps = f"set(ENABLE, 0); s.bind(({other!r}, 0)); set(ENABLE, 1); set(ADD, 3)"
-    assert run(served, steps, 4) == [[0, 0, 0], 262, 4]
-    assert local_hosts(served) == {other}
+    assert run(pair, steps, 4, an_unbound_one_uses_both) == [[0, 0, 0], 262, 4]
 
 
 def test_enable_goes_both_ways_after_a_refused_connect(served):
