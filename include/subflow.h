@@ -51,7 +51,8 @@ extern "C" {
  * for you; any other: that port exactly. An address given k times counts k times.
  *  - Before connect(2): the restriction of RFC 6897 section 5.3.3. No subflow
  *    leaves from another address. The first one leaves from the first address of
- *    its family, and each further entry makes one more.
+ *    its family, and each further entry makes one more. A list that REMOVE has
+ *    emptied restricts nothing: the route chooses, be it a removed address.
  *  - On a connection: one more subflow from each; a restriction is widened.
  *  - On an accepted connection: announced to the peer, whose client may join.
  *  - On a listener, or before listen(2): what connections that it accepts begin

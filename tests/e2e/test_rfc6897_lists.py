@@ -102,6 +102,17 @@ def test_remove_before_connect_takes_an_address_from_the_list(served_homes):
     assert hosts(app.wait_subflows(2)) == [lab.near2.ip4] * 2
 
 
+def test_a_list_that_is_emptied_before_connect_restricts_nothing(plain_homes):
+    """5.3.1: the route chooses, here the very address that was removed."""
+    lab = plain_homes
+    app = lab.app(lab.client).open()
+    app.set(ADD, packed(lab.near.ip4))
+    app.set(REMOVE, packed(lab.near.ip4))
+    connect(app, lab)
+    app.set(ADD, 1)
+    assert hosts(app.wait_subflows(2)) == [lab.near.ip4] * 2
+
+
 @pytest.mark.parametrize("when", ["before connect", "during the connection"])
 def test_add_expands_an_explicit_bind(plain_homes, when):
     """5.3.2"""
