@@ -181,10 +181,8 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 	err = load(hooks, config, ring_bytes, max_connections);
 	if (err && *hooks->pins.folder)
 		err = load_without_pins(hooks, config, ring_bytes, max_connections, err);
-	if (!err) {
-		say_what_is_kept(hooks);
+	if (!err)
 		return 0;
-	}
 	snprintf(error, error_size,
 		"the kernel refuses the BPF programs: %s; `subflow doctor` says what it lacks, "
 		"--verbose what it said",
@@ -366,6 +364,8 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 	if (!err && hooks->hears_strangers)
 		err = attach(skeleton->progs.subflow_stranger, &skeleton->links.subflow_stranger,
 			root_fd, root, error, error_size);
+	if (!err)
+		say_what_is_kept(hooks);
 out:
 	close(root_fd);
 	close(cgroup_fd);
