@@ -132,12 +132,15 @@ static bool is_barred(struct conn *conn, enum subflow_asker asker, const struct 
 
 /*
  * The port by which the subflow takes a way of its own. -EAGAIN: that is not known yet, and
- * EVENT_PATHS or the end of patience will tell.
+ * EVENT_PATHS or the end of patience will tell. A repair takes the best that is known at once: the
+ * dead path answers no probe.
  */
-static int choose_port(struct plan *plan, struct conn *conn, const struct endpoint *local,
-	const struct endpoint *remote, uint64_t cause_ns, struct steer_choice *ret_choice)
+static int choose_port(struct plan *plan, struct conn *conn, enum subflow_asker asker,
+	const struct endpoint *local, const struct endpoint *remote, uint64_t cause_ns,
+	struct steer_choice *ret_choice)
 {
-	bool is_late = conn->patience_ns && plan->now_ns >= patience_end_ns(conn);
+	bool is_late = asker == ASKER_REPAIR ||
+		       (conn->patience_ns && plan->now_ns >= patience_end_ns(conn));
 	enum steer_answer answer =
 		steer_choose(&plan->steer, conn, local, remote, is_late, plan->now_ns, ret_choice);
 	struct action *action;
@@ -184,7 +187,7 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	if (conn->n_subflows >= SUBFLOWS_HARD_MAX)
 		return -EDQUOT;
 	if (!local->port)
-		err = choose_port(plan, conn, local, remote, cause_ns, &choice);
+		err = choose_port(plan, conn, asker, local, remote, cause_ns, &choice);
 	if (err)
 		return err;
 	if (is_in_vain(plan, conn, asker, local, remote))

@@ -138,6 +138,18 @@ static void a_server_closes_and_leaves_the_rest_to_its_client(void **state)
 	play_assert_subflows(play, 1, 0, 0);
 }
 
+/* What is known of the paths must do. */
+static void a_replacement_waits_for_no_survey(void **state)
+{
+	struct play *play = *state;
+
+	play_two(play);
+	play->plan.steer.mode = STEER_PATHS;
+	fall_silent(play, LOCAL_PORT + 1);
+	assert_int_equal(play->surveys, 0);
+	assert_int_equal(play->creates, 2);
+}
+
 static void is_reset(struct play *play, uint16_t port, int error, int reason)
 {
 	play->now_ns += 2000000000;
@@ -235,6 +247,7 @@ int main(void)
 		TEST(a_refused_destroy_leaves_it_as_it_was),
 		TEST(flapping_links_are_left_to_the_kernel),
 		TEST(a_server_closes_and_leaves_the_rest_to_its_client),
+		TEST(a_replacement_waits_for_no_survey),
 		TEST(one_that_is_reset_is_replaced),
 		TEST(what_ends_in_good_order_is_not_replaced),
 		TEST(nor_what_the_peer_does_not_want),
