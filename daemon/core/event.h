@@ -10,6 +10,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Why a peer resets a subflow: RFC 8684 section 3.6. */
+enum {
+	RESET_MPTCP = 1, /* an error in its MPTCP, as a mapping of data at odds with another */
+	RESET_RESOURCES = 2,
+	RESET_PROHIBITED = 3,
+};
+
 enum event_kind {
 	EVENT_NONE,
 	/* from the kernel's path manager */

@@ -214,12 +214,14 @@ static bool is_withdrawn(const struct conn *conn, const struct subflow *subflow)
 	return !endpoint_is_equal(&first, &remote) && !remotes_has(&conn->remotes, &remote);
 }
 
-/* Or else it lived, and has died. */
-static bool is_refused(const struct subflow *subflow, uint64_t now_ns)
+/* Or else it lived, and has died: as where an error in the peer's MPTCP came after its consent. */
+static bool is_refused(const struct subflow *subflow, const struct event *event)
 {
-	return subflow->state == SUBFLOW_OPENING ||
-	       (subflow->state == SUBFLOW_ESTABLISHED && subflow->asker != ASKER_NOBODY &&
-		       now_ns - subflow->established_ns < REFUSAL_NS);
+	if (subflow->state == SUBFLOW_OPENING)
+		return true;
+	return subflow->state == SUBFLOW_ESTABLISHED && subflow->asker != ASKER_NOBODY &&
+	       event->reset_reason != RESET_MPTCP &&
+	       event->now_ns - subflow->established_ns < REFUSAL_NS;
 }
 
 /* Why a subflow that was up is not any more. */
@@ -248,7 +250,7 @@ static void hear_subflow_closed(struct plan *plan, struct conn *conn, const stru
 	if (!subflow)
 		return;
 	is_gone = is_withdrawn(conn, subflow);
-	if (!is_gone && is_refused(subflow, event->now_ns)) {
+	if (!is_gone && is_refused(subflow, event)) {
 		note_refused(plan, conn, subflow, event);
 		news_add_subflow(&plan->news, NEWS_SUBFLOW_REFUSED, conn, subflow, conn->why);
 	} else {

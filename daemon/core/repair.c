@@ -7,10 +7,6 @@
 
 #include <errno.h>
 
-/* RFC 8684 3.6: the peer lacks the resources, or it is prohibited. */
-#define RESET_RESOURCES  2
-#define RESET_PROHIBITED 3
-
 bool repair_allow(struct repair_budget *budget, uint64_t now_ns)
 {
 	if (!budget->spent || now_ns - budget->since_ns >= REPAIR_WINDOW_NS)

@@ -35,7 +35,7 @@ def test_a_topology_a_workload_and_a_system_of_ones_own(extended, tmp_path):
     tcp, late = command.kept()
     for result in (tcp, late):
         assert result["discarded"] == "" and result["workload"] == "pairs"
-        assert [c["bytes"] for c in result["completions"]] == [2000000] * 4
+        assert [c["bytes"] for c in result["completions"]] == [4000000] * 4
         assert result["settings"]["fabric"] == "ring of 4 hosts, 20 Mbit/s"
     assert (tcp["system"], late["system"]) == ("tcp", "late")
     assert late["counters"]["thresholds"] > 0 and late["counters"]["probes"] == 0

@@ -92,7 +92,7 @@ def test_by_namespace_and_interface(pair):
 
 def test_never_and_the_defaults(pair):
     """The first that matches counts; where none does, [elephant] holds."""
-    daemon = pair.serve({"elephant": {"start": "4MB", "step": "100MB"}, **NO_REPAIR,
+    daemon = pair.serve({"elephant": {"start": "4MB", "step": "100MB"},
                          "policy": {"ndiffports": 2},
                          "rule quiet": {"port": 7001, "split": "never"},
                          "rule later": {"port": 7001, "start": "1MB"}})

@@ -215,6 +215,23 @@ static void nor_a_join_that_is_reset_at_once(void **state)
 	assert_int_equal(play->plan.counters.refused_by_peer, 1);
 }
 
+/* A mapping of data at odds with the one before: the join itself had been taken. */
+static void one_that_meets_an_error_at_once_is_replaced(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.does_repair = true;
+	play_two(play);
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = play_local(LOCAL_PORT + 1),
+				.remote = play_remote(),
+				.error = ECONNRESET,
+				.reset_reason = 1});
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(play->plan.counters.refused_by_peer, 0);
+	assert_int_equal(play->plan.counters.repairs, 1);
+}
+
 static void nor_one_that_never_had_siblings(void **state)
 {
 	struct play *play = *state;
@@ -252,6 +269,7 @@ int main(void)
 		TEST(what_ends_in_good_order_is_not_replaced),
 		TEST(nor_what_the_peer_does_not_want),
 		TEST(nor_a_join_that_is_reset_at_once),
+		TEST(one_that_meets_an_error_at_once_is_replaced),
 		TEST(nor_one_that_never_had_siblings),
 		TEST(nothing_is_replaced_where_repair_is_off),
 	};
