@@ -86,6 +86,12 @@ static __always_inline bool find_rule(
 	return true;
 }
 
+/* When a threshold is due: one at or after stop never is. */
+static __always_inline __u64 due(__u64 threshold, const struct conn_rule *rule)
+{
+	return threshold < rule->stop ? threshold : NEVER;
+}
+
 /* An elephant that cannot be treated: told once. */
 static __always_inline int on_plain_progress(struct bpf_sock_ops *ctx)
 {
@@ -136,8 +142,7 @@ static __always_inline int on_progress(struct bpf_sock_ops *ctx, bool is_round_t
 			return 1;
 		if (!find_rule(ctx, msk, &rule))
 			return 1;
-		fresh.next = rule.start;
-		fresh.stop = rule.stop;
+		fresh.next = due(rule.start, &rule);
 		fresh.first = first_sequence(msk);
 		/* Where the kernel does not count: nearly, if there are several subflows by now. */
 		fresh.first_received = msk->ack_seq - ctx->bytes_received;
@@ -151,17 +156,18 @@ static __always_inline int on_progress(struct bpf_sock_ops *ctx, bool is_round_t
 		hasten(ctx);
 	}
 	next = e->next;
-	if (next >= e->stop) {
+	if (next == NEVER) {
 		bpf_sock_ops_cb_flags_set(ctx, flags & ~PROGRESS);
 		return 1;
 	}
 	bytes = is_round_trip ? bytes_sent(msk, e) : bytes_received(msk, e);
 	if (bytes < next || !find_rule(ctx, msk, &rule))
 		return 1;
-	/* It may have changed since. */
-	e->stop = rule.stop;
-	if (next >= rule.stop) /* the next callback is the last */
+	/* It may have changed since; the next callback is the last. */
+	if (next >= rule.stop) {
+		e->next = NEVER;
 		return 1;
+	}
 
 	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r) { /* the next callback tries again */
@@ -169,7 +175,7 @@ static __always_inline int on_progress(struct bpf_sock_ops *ctx, bool is_round_t
 		return 1;
 	}
 	/* Two subflows may pass the threshold at once, on two CPUs. */
-	if (__sync_val_compare_and_swap(&e->next, next, next + rule.step) != next) {
+	if (__sync_val_compare_and_swap(&e->next, next, due(next + rule.step, &rule)) != next) {
 		bpf_ringbuf_discard(r, 0);
 		return 1;
 	}
