@@ -3,6 +3,7 @@
 #include "adoption.h"
 
 #include "core/opening.h"
+#include "core/subflows.h"
 
 #include <errno.h>
 
@@ -92,8 +93,7 @@ static void drop_unlisted(struct plan *plan, struct conn *conn)
 		if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed)
 			conn_settle(&plan->table, conn, 0, 1);
 		news_add_subflow(&plan->news, NEWS_SUBFLOW_CLOSED, conn, subflow, "");
-		steer_release(&plan->steer, conn, subflow, false);
-		conn_remove_subflow(conn, subflow);
+		subflows_remove(plan, conn, subflow);
 	}
 }
 

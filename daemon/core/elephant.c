@@ -2,6 +2,10 @@
 /* Judgement: the elephant rule. */
 #include "elephant.h"
 
+#include "core/opening.h"
+
+#define MB 1000000.0
+
 uint32_t elephant_decide(
 	const struct elephant_rule *rule, uint64_t bytes, uint32_t subflows, const char **ret_why)
 {
@@ -19,4 +23,33 @@ uint32_t elephant_decide(
 	}
 	*ret_why = "one more subflow";
 	return 1;
+}
+
+void elephant_hear(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	uint32_t subflows = conn_count_all(conn);
+	const struct elephant_rule *rule;
+	const char *why;
+
+	plan->counters.thresholds++;
+	if (conn->is_server || conn->is_foreign)
+		return;
+	if (rules_is_never(plan, conn))
+		return;
+	rule = rules_of(plan, conn);
+	if (!elephant_decide(rule, event->bytes, subflows, &why)) {
+		conn_say(conn, "no more at %.0f MB: %s (%u of %u)", event->threshold / MB, why,
+			subflows, rule->max_subflows);
+		news_add_threshold(&plan->news, conn, event->threshold, event->bytes);
+		return;
+	}
+	if (conn_add_passed(conn, event->threshold, event->bytes))
+		return;
+	conn_say(conn, "%s at %.0f MB: %u of %u", why, event->threshold / MB, subflows + 1,
+		rule->max_subflows);
+	news_add_threshold(&plan->news, conn, event->threshold, event->bytes);
+	plan->counters.elephants++;
+	conn->wanted_elephant++;
+	conn_renew_tries(conn);
+	opening_run(plan, conn, event->now_ns);
 }

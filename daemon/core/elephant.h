@@ -6,6 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct conn;
+struct event;
+struct plan;
+
 struct elephant_rule {
 	uint64_t start_bytes;  /* sent: one more subflow */
 	uint64_t step_bytes;   /* sent since: one more again */
@@ -21,5 +25,8 @@ struct elephant_rule {
  */
 uint32_t elephant_decide(
 	const struct elephant_rule *rule, uint64_t bytes, uint32_t subflows, const char **ret_why);
+
+/* A threshold was passed. */
+void elephant_hear(struct plan *plan, struct conn *conn, const struct event *event);
 
 #endif

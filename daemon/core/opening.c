@@ -3,6 +3,7 @@
 #include "opening.h"
 
 #include "core/lists.h"
+#include "core/subflows.h"
 
 #include <errno.h>
 #include <sys/param.h>
@@ -220,8 +221,7 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 			 ? actions_begin(&plan->actions, ACTION_CREATE, conn, subflow)
 			 : actions_add_about(&plan->actions, ACTION_CREATE, conn, subflow);
 	if (!action) {
-		steer_release(&plan->steer, conn, subflow, false);
-		conn_remove_subflow(conn, subflow);
+		subflows_remove(plan, conn, subflow);
 		return -ENOMEM;
 	}
 	action->cause_ns = cause_ns;

@@ -198,6 +198,14 @@ void play_connect(struct play *play)
 	play_established(play);
 }
 
+void play_connect_with(struct play *play, uint16_t n)
+{
+	play_connect(play);
+	play_intent(play, n, 0);
+	for (uint16_t port = 1; port <= n; port++)
+		play_joined(play, LOCAL_PORT + port);
+}
+
 bool play_wait(struct play *play)
 {
 	uint64_t next_ns = plan_tick(&play->plan, play->now_ns);

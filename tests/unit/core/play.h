@@ -45,9 +45,6 @@ struct endpoint play_remote(void);
 /* The plan hears @event of the connection, and the hands carry out what follows. */
 void play_hear(struct play *play, struct event event);
 
-/* The hands carry out what is there to do. */
-void play_act(struct play *play);
-
 /* The hands carry out what the plan wants. */
 void play_act(struct play *play);
 
@@ -62,6 +59,9 @@ void play_threshold(struct play *play, uint64_t mb);
 
 /* Created and established. */
 void play_connect(struct play *play);
+
+/* The same, with @n more subflows on the ports above the first one's. */
+void play_connect_with(struct play *play, uint16_t n);
 
 /* Lets the time pass up to the next retry, and has it carried out; false if none is due. */
 bool play_wait(struct play *play);

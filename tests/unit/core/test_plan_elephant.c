@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* The plan's part of the elephant rule: thresholds become subflows. */
-#include <errno.h>
 #include <string.h>
 
 #include "play.h"
@@ -211,69 +210,6 @@ static void peers_wish_is_respected(void **state)
 	assert_int_equal(play->creates, 3);
 }
 
-/* Each threshold stands beside the number of subflows that it led to. */
-static void refused_joins_pass_no_threshold(void **state)
-{
-	struct play *play = *state;
-	struct conn *conn;
-
-	play_connect(play);
-	play_threshold(play, 100);
-	play_left(play, LOCAL_PORT + 1);
-	conn = play_conn(play);
-	assert_int_equal(play->plan.counters.refused_by_peer, 1);
-	assert_string_equal(conn->why, "the peer refused a subflow (reset); without Subflow it "
-				       "needs `ip mptcp limits set subflows 3`");
-	assert_int_equal(conn->n_passed, 0);
-	play->create_error = EINVAL;
-	play_threshold(play, 150);
-	assert_int_equal(conn->n_passed, 0);
-	play->create_error = 0;
-	play_threshold(play, 200);
-	play_joined(play, LOCAL_PORT + 2);
-	assert_int_equal(conn->n_passed, 1);
-	assert_int_equal(conn->passed[0].threshold, 200 * MB);
-	assert_int_equal(conn->passed[0].subflows, 2);
-}
-
-static void refusals_say_why(void **state)
-{
-	struct play *play = *state;
-	struct event event = {.kind = EVENT_SUBFLOW_CLOSED,
-		.local = play_local(LOCAL_PORT + 1),
-		.remote = play_remote(),
-		.error = ECONNREFUSED,
-		.reset_reason = -1};
-
-	play_connect(play);
-	play_threshold(play, 100);
-	play_hear(play, event);
-	assert_non_null(strstr(play_conn(play)->why, "(Connection refused)"));
-	play_threshold(play, 150);
-	event.reset_reason = 0;
-	play_hear(play, event);
-	assert_non_null(strstr(play_conn(play)->why, "(MPTCP reset reason 0)"));
-	assert_int_equal(play->plan.counters.refused_by_peer, 2);
-}
-
-/* The kernel might repeat itself; nothing may be counted twice. */
-static void repeated_joins_count_once(void **state)
-{
-	struct play *play = *state;
-
-	play_connect(play);
-	play_threshold(play, 100);
-	play_threshold(play, 150);
-	play_joined(play, LOCAL_PORT + 1);
-	play_joined(play, LOCAL_PORT + 1);
-	play_assert_subflows(play, 2, 1, 0);
-	assert_int_equal(play->plan.counters.established, 1);
-	assert_int_equal(play_conn(play)->passed[0].subflows, 2);
-	assert_int_equal(play_conn(play)->passed[1].subflows, 0);
-	play_joined(play, LOCAL_PORT + 2);
-	assert_int_equal(play_conn(play)->passed[1].subflows, 3);
-}
-
 /* The ways to the peer are known: through one leaf and this many spines. */
 static void play_paths(struct play *play, unsigned int spines)
 {
@@ -358,9 +294,6 @@ int main(void)
 		TEST(foreign_connections_are_left_alone),
 		TEST(foreign_ones_refuse_what_was_wanted_before),
 		TEST(peers_wish_is_respected),
-		TEST(refused_joins_pass_no_threshold),
-		TEST(refusals_say_why),
-		TEST(repeated_joins_count_once),
 		TEST(one_path_is_not_split),
 		TEST(one_path_is_split_by_order),
 		TEST(two_paths_are_split),

@@ -1,8 +1,5 @@
 /* SPDX-License-Identifier: MIT */
 /* ADD: what applications ask for, whenever it is heard, is opened once and accounted for. */
-#include <errno.h>
-#include <string.h>
-
 #include "play.h"
 
 static void add_on_a_connection_that_is_up(void **state)
@@ -171,19 +168,6 @@ static void absurd_counters_are_survived(void **state)
 	assert_true(conn_count_live(play_conn(play)) <= 8);
 }
 
-static void peer_that_refuses_settles_the_add(void **state)
-{
-	struct play *play = *state;
-
-	play_connect(play);
-	play_intent(play, 1, 0);
-	play_left(play, LOCAL_PORT + 1);
-	play_assert_subflows(play, 1, 0, 0);
-	play_assert_receipt(play, 1, 0);
-	assert_false(play_wait(play));
-	assert_int_equal(play->creates, 1);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
 
 int main(void)
@@ -200,7 +184,6 @@ int main(void)
 		TEST(limit_holds_before_it_is_created),
 		TEST(removal_makes_room_in_the_same_record),
 		TEST(absurd_counters_are_survived),
-		TEST(peer_that_refuses_settles_the_add),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

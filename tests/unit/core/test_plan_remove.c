@@ -1,25 +1,15 @@
 /* SPDX-License-Identifier: MIT */
 /* REMOVE: the youngest goes, wherever it is on its way, and never the last. */
 #include <errno.h>
-#include <string.h>
 
 #include "core/order.h"
 #include "play.h"
-
-/* Connected, with @n more subflows on the ports above the first one's. */
-static void connect_with(struct play *play, uint16_t n)
-{
-	play_connect(play);
-	play_intent(play, n, 0);
-	for (uint16_t port = 1; port <= n; port++)
-		play_joined(play, LOCAL_PORT + port);
-}
 
 static void takes_the_youngest(void **state)
 {
 	struct play *play = *state;
 
-	connect_with(play, 2);
+	play_connect_with(play, 2);
 	play_intent(play, 2, 1);
 	assert_int_equal(play->destroys, 1);
 	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 2);
@@ -36,7 +26,7 @@ static void does_not_take_one_twice(void **state)
 {
 	struct play *play = *state;
 
-	connect_with(play, 3);
+	play_connect_with(play, 3);
 	play_intent(play, 3, 2);
 	assert_int_equal(play->destroys, 2);
 	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 2);
@@ -55,7 +45,7 @@ static void never_takes_the_last(void **state)
 {
 	struct play *play = *state;
 
-	connect_with(play, 1);
+	play_connect_with(play, 1);
 	play_intent(play, 1, 5);
 	assert_int_equal(play->destroys, 1);
 	play_assert_subflows(play, 1, 0, 0);
@@ -67,7 +57,7 @@ static void the_initial_one_may_go(void **state)
 {
 	struct play *play = *state;
 
-	connect_with(play, 2);
+	play_connect_with(play, 2);
 	play_left(play, LOCAL_PORT);
 	play_intent(play, 2, 1);
 	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 2);
@@ -123,7 +113,7 @@ static void a_repair_not_sent_yet(void **state)
 	struct play *play = *state;
 
 	play->plan.does_repair = true;
-	connect_with(play, 1);
+	play_connect_with(play, 1);
 	play->now_ns += 2000000000; /* no refusal any more */
 	play->create_error = ENOTCONN;
 	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
@@ -136,67 +126,6 @@ static void a_repair_not_sent_yet(void **state)
 	assert_int_equal(play->destroys, 0);
 	play_assert_subflows(play, 1, 0, 0);
 	play_assert_receipt(play, 1, 1);
-}
-
-/* Its port is not known before it is established. */
-static void opening_is_destroyed_once_established(void **state)
-{
-	struct play *play = *state;
-
-	play_connect(play);
-	play_intent(play, 1, 0);
-	play_intent(play, 1, 1);
-	assert_int_equal(play->destroys, 0);
-	play_assert_receipt(play, 1, 0);
-	play_joined(play, LOCAL_PORT + 1);
-	assert_int_equal(play->destroys, 1);
-	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 1);
-	play_assert_receipt(play, 1, 1);
-	play_joined(play, LOCAL_PORT + 1); /* repeated */
-	assert_int_equal(play->destroys, 1);
-	play_left(play, LOCAL_PORT + 1);
-	play_assert_receipt(play, 1, 1);
-	assert_int_equal(play_conn(play)->n_subflows, 1);
-}
-
-static void opening_may_fail_by_itself(void **state)
-{
-	struct play *play = *state;
-
-	play_connect(play);
-	play_intent(play, 1, 0);
-	play_intent(play, 1, 1);
-	play_left(play, LOCAL_PORT + 1);
-	assert_int_equal(play->destroys, 0);
-	play_assert_receipt(play, 1, 1);
-	assert_int_equal(play_conn(play)->n_subflows, 1);
-}
-
-/* The one that was to stay has gone meanwhile. */
-static void opening_stays_if_it_is_the_last(void **state)
-{
-	struct play *play = *state;
-
-	play_connect(play);
-	play_intent(play, 1, 0);
-	play_intent(play, 1, 1);
-	play_left(play, LOCAL_PORT);
-	play_joined(play, LOCAL_PORT + 1);
-	assert_int_equal(play->destroys, 0);
-	play_assert_subflows(play, 1, 0, 0);
-	play_assert_receipt(play, 1, 1);
-}
-
-static void opening_of_an_elephant(void **state)
-{
-	struct play *play = *state;
-
-	play_connect(play);
-	play_threshold(play, 100);
-	play_intent(play, 0, 1);
-	play_joined(play, LOCAL_PORT + 1);
-	assert_int_equal(play->destroys, 1);
-	play_assert_receipt(play, 0, 1);
 }
 
 static void doomed_ones_make_room(void **state)
@@ -214,73 +143,6 @@ static void doomed_ones_make_room(void **state)
 	assert_int_equal(play->destroys, 1);
 	play_assert_subflows(play, 8, 0, 0);
 	play_assert_receipt(play, 8, 1);
-}
-
-/* It went by itself, and the kernel's word of it has not been read yet. */
-static void one_that_is_gone_already(void **state)
-{
-	struct play *play = *state;
-
-	connect_with(play, 1);
-	play->destroy_error = ESRCH;
-	play_intent(play, 1, 1);
-	play_assert_receipt(play, 1, 1);
-	/* Its SUB_CLOSED must not be taken for the join that is under way. */
-	play_intent(play, 2, 1);
-	play_left(play, LOCAL_PORT + 1);
-	play_assert_subflows(play, 1, 1, 0);
-	assert_int_equal(play->plan.counters.refused_by_peer, 0);
-	play_joined(play, LOCAL_PORT + 2);
-	play_assert_subflows(play, 2, 0, 0);
-	assert_int_equal(play_conn(play)->n_subflows, 2);
-	assert_int_equal(play->plan.counters.established, 2);
-}
-
-/* A kernel does not tell of each: the next one goes in its place. */
-static void what_was_gone_is_not_what_was_meant(void **state)
-{
-	struct play *play = *state;
-
-	connect_with(play, 3);
-	play->destroy_error = ESRCH;
-	play->destroys_failing = 1;
-	play_intent(play, 3, 1);
-	assert_int_equal(play->destroys, 2);
-	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 2);
-	play_assert_receipt(play, 3, 1);
-	play_assert_subflows(play, 2, 0, 0);
-}
-
-static void destroyed_is_not_taken_for_opening(void **state)
-{
-	struct play *play = *state;
-
-	connect_with(play, 1);
-	play_intent(play, 1, 1);
-	play_intent(play, 2, 1);
-	play_left(play, LOCAL_PORT + 1);
-	play_assert_subflows(play, 1, 1, 0);
-	play_joined(play, LOCAL_PORT + 2);
-	play_assert_subflows(play, 2, 0, 0);
-}
-
-/* The kernel could not: it is still there, and can be asked to go again. */
-static void failed_removal_is_given_up(void **state)
-{
-	struct play *play = *state;
-
-	connect_with(play, 1);
-	play->destroy_error = ENONET;
-	play_intent(play, 1, 1);
-	play_assert_receipt(play, 1, 1);
-	play_assert_subflows(play, 2, 0, 0);
-	assert_int_equal(play->plan.counters.destroy_failures, 1);
-	play->destroy_error = 0;
-	play_intent(play, 1, 2);
-	assert_int_equal(play->destroys, 2);
-	play_assert_receipt(play, 1, 2);
-	play_left(play, LOCAL_PORT + 1);
-	play_assert_subflows(play, 1, 0, 0);
 }
 
 static void removed_while_its_create_waits(void **state)
@@ -313,15 +175,7 @@ int main(void)
 		TEST(elephants_not_sent_yet),
 		TEST(an_order_not_sent_yet),
 		TEST(a_repair_not_sent_yet),
-		TEST(opening_is_destroyed_once_established),
-		TEST(opening_may_fail_by_itself),
-		TEST(opening_stays_if_it_is_the_last),
-		TEST(opening_of_an_elephant),
 		TEST(doomed_ones_make_room),
-		TEST(one_that_is_gone_already),
-		TEST(what_was_gone_is_not_what_was_meant),
-		TEST(destroyed_is_not_taken_for_opening),
-		TEST(failed_removal_is_given_up),
 		TEST(removed_while_its_create_waits),
 	};
 

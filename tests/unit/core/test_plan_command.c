@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* CREATE that fails: tried again for what may pass, with growing pauses, then given up. */
+/*
+ * CREATE that fails: tried again for what may pass, with growing pauses, then given up; DESTROY
+ * that fails.
+ */
 #include <arpa/inet.h>
 #include <errno.h>
-#include <string.h>
 
 #include "play.h"
 
@@ -195,6 +197,60 @@ static void a_closed_connection_is_not_tried_again(void **state)
 	assert_int_equal(play->creates, 1);
 }
 
+/* It went by itself, and the kernel's word of it has not been read yet. */
+static void one_that_is_gone_already(void **state)
+{
+	struct play *play = *state;
+
+	play_connect_with(play, 1);
+	play->destroy_error = ESRCH;
+	play_intent(play, 1, 1);
+	play_assert_receipt(play, 1, 1);
+	/* Its SUB_CLOSED must not be taken for the join that is under way. */
+	play_intent(play, 2, 1);
+	play_left(play, LOCAL_PORT + 1);
+	play_assert_subflows(play, 1, 1, 0);
+	assert_int_equal(play->plan.counters.refused_by_peer, 0);
+	play_joined(play, LOCAL_PORT + 2);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(play_conn(play)->n_subflows, 2);
+	assert_int_equal(play->plan.counters.established, 2);
+}
+
+/* A kernel does not tell of each: the next one goes in its place. */
+static void what_was_gone_is_not_what_was_meant(void **state)
+{
+	struct play *play = *state;
+
+	play_connect_with(play, 3);
+	play->destroy_error = ESRCH;
+	play->destroys_failing = 1;
+	play_intent(play, 3, 1);
+	assert_int_equal(play->destroys, 2);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 2);
+	play_assert_receipt(play, 3, 1);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
+/* The kernel could not: it is still there, and can be asked to go again. */
+static void failed_removal_is_given_up(void **state)
+{
+	struct play *play = *state;
+
+	play_connect_with(play, 1);
+	play->destroy_error = ENONET;
+	play_intent(play, 1, 1);
+	play_assert_receipt(play, 1, 1);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(play->plan.counters.destroy_failures, 1);
+	play->destroy_error = 0;
+	play_intent(play, 1, 2);
+	assert_int_equal(play->destroys, 2);
+	play_assert_receipt(play, 1, 2);
+	play_left(play, LOCAL_PORT + 1);
+	play_assert_subflows(play, 1, 0, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
 
 int main(void)
@@ -210,6 +266,9 @@ int main(void)
 		TEST(elephants_are_tried_again_too),
 		TEST(each_connection_waits_by_itself),
 		TEST(a_closed_connection_is_not_tried_again),
+		TEST(one_that_is_gone_already),
+		TEST(what_was_gone_is_not_what_was_meant),
+		TEST(failed_removal_is_given_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: what became of the commands that the kernel was given. */
+#include "command.h"
+
+#include "core/intent.h"
+#include "core/lists.h"
+#include "core/opening.h"
+#include "core/subflows.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define TRIES_MAX      8
+#define RETRY_FIRST_NS 10000000ull /* doubles with each failure */
+
+static bool is_worth_another_try(int error)
+{
+	return error == ENOTCONN || error == EADDRINUSE || error == EAGAIN || error == ENOBUFS ||
+	       error == ENOMEM || error == EINTR || error == EBUSY;
+}
+
+void command_hear_created(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_serial(conn, event->serial);
+	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
+	bool is_asked, is_listed, is_placed;
+
+	is_listed = subflow && subflow->asker == ASKER_LIST && subflow->slot >= 0;
+	if (subflow && (subflow->asker == ASKER_APPLICATION || is_listed))
+		conn->receipt.creating = 0;
+	if (!event->error) {
+		plan->counters.created++;
+		conn->tries = 0;
+		if (subflow) {
+			subflow->is_sent = true;
+			news_add_subflow(&plan->news, NEWS_SUBFLOW_ASKED, conn, subflow, "");
+		}
+		if (is_listed)
+			lists_settle(plan, conn, subflow);
+		else if (subflow && subflow->asker == ASKER_APPLICATION)
+			conn_settle(&plan->table, conn, 1, 0);
+		return;
+	}
+	if (!subflow)
+		return;
+	is_placed = subflow->local.port && !subflow->is_exact;
+	if (event->error == EADDRINUSE && !subflow->is_exact)
+		steer_release(&plan->steer, conn, subflow, true);
+	is_asked = subflow->asker == ASKER_APPLICATION;
+	/* Those that failed together are tried again together. */
+	if (!subflow->is_doomed && (subflow->asker != ASKER_LIST || is_listed) &&
+		is_worth_another_try(event->error) && (conn->retry_ns || conn->tries < TRIES_MAX)) {
+		plan->counters.retries++;
+		if (subflow->asker == ASKER_MESH)
+			mesh_give_back(conn->mesh, &subflow->local, &subflow->remote);
+		else if (is_listed)
+			lists_want_again(conn, subflow);
+		else
+			conn_want_again(conn, subflow->asker);
+		if (is_asked || is_listed)
+			conn_owe_receipt(&plan->table, conn);
+		subflows_remove(plan, conn, subflow);
+		if (!conn->retry_ns && event->error == EADDRINUSE && is_placed) {
+			/* The next port need not wait. */
+			conn->tries++;
+			opening_run(plan, conn, 0);
+		} else if (!conn->retry_ns)
+			conn_set_retry(&plan->table, conn,
+				event->now_ns + (RETRY_FIRST_NS << conn->tries++));
+		return;
+	}
+	if (subflow->asker == ASKER_ELEPHANT)
+		conn_drop_passed(conn);
+	conn_settle(&plan->table, conn, is_asked, subflow->is_doomed && !subflow->is_lost);
+	if (is_listed)
+		lists_settle(plan, conn, subflow);
+	if (!subflow->is_doomed) {
+		plan->counters.create_failures++;
+		if (event->error == ENONET)
+			conn_say(conn, "no more subflows: its network namespace has no name to "
+				       "enter it by");
+		else
+			conn_say(conn, "the kernel opened no subflow from %s to %s: %s%s",
+				endpoint_text(&subflow->local, local),
+				endpoint_text(&subflow->remote, remote), strerror(event->error),
+				event->error == EINVAL && endpoint_is_link_local(&subflow->local)
+					? "; it takes no device for a link-local address"
+					: "");
+		news_add_subflow(&plan->news, NEWS_SUBFLOW_FAILED, conn, subflow, conn->why);
+	}
+	subflows_remove(plan, conn, subflow);
+	lists_hear_failed(plan, conn);
+}
+
+void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_serial(conn, event->serial);
+
+	if (!subflow || !subflow->is_lost) {
+		conn->receipt.destroying = 0;
+		/* It was gone, and the application meant one of those that it saw. */
+		if (event->error != ESRCH || !intent_remove_youngest(plan, conn))
+			conn_settle(&plan->table, conn, 0, 1);
+	}
+	if (subflow && (!event->error || event->error == ESRCH))
+		subflow->is_gone = true;
+	if (!event->error)
+		plan->counters.destroyed++;
+	else
+		plan->counters.destroy_failures++;
+	/*
+	 * It stays in the table until the kernel says that it is closed, even if
+	 * it is gone already: that event must not be taken for an opening one's.
+	 */
+	if (!subflow || !event->error || event->error == ESRCH)
+		return;
+	subflow->state = SUBFLOW_ESTABLISHED;
+	subflow->is_doomed = subflow->is_lost = false;
+}
