@@ -11,6 +11,7 @@ import sys
 import time
 from pathlib import Path
 
+import twice
 from kernels.inside import CONTRACT
 from kernels.matrix import run_kernels
 from tally import Tally
@@ -19,15 +20,21 @@ ROOT = Path(__file__).resolve().parents[1]
 SANITIZE = ["-Db_sanitize=address,undefined", "-Dc_args=-fno-sanitize-recover=undefined"]
 # directory, compiler, options of Meson, suites that run on it; `fuzz` takes FUZZ_SECONDS a fuzzer
 BUILDS = [
-    ("build", "gcc", [], ["source", "lab", "unit", "e2e"]),
+    ("build", "gcc", [], ["source", "unit", "demo", "lab", "e2e"]),
     ("build-clang", "clang", [], ["fuzz"]),
     ("build-sanitize", "gcc", SANITIZE, ["unit", "e2e"]),
 ]
 OF_MESON = {"unit", "fuzz"}
 # A fuzzer takes its time whatever it has of the processors.
 FUZZERS_AT_ONCE = 4
-# They are about the lab, which is not sanitized: once is enough.
-ONCE = [f"tests/e2e/test_{name}.py" for name in ("demo", "experiment", "extending", "fabric", "lab")]
+E2E = ROOT / "tests" / "e2e"
+DEMO = [E2E / "test_demo.py"]
+# They emulate fabrics of the lab, which is not sanitized, and need the machine for themselves.
+FABRICS = [E2E / f"test_{name}.py" for name in ("experiment", "extending", "fabric", "lab")]
+FILES = {"source": [ROOT / "tests" / "source"], "lab": [ROOT / "tests" / "lab", *FABRICS],
+         "demo": DEMO, "e2e": [E2E, *(f"--ignore={file}" for file in [*DEMO, *FABRICS])]}
+# Most of their time they wait: two fit on a processor.
+E2E_AT_ONCE = ["-n", "3", "--dist", "loadfile"]
 
 
 def build(directory, compiler, options):
@@ -54,11 +61,13 @@ def run_meson(directory, suite, tally):
 
 def run_pytest(directory, suite, tally):
     report = ROOT / directory / f"{suite}.xml"
-    report.unlink(missing_ok=True)
-    left_out = [f"--ignore={ROOT / path}" for path in ONCE] if directory != "build" else []
-    subprocess.run(["/usr/bin/python3", "-m", "pytest", "-q", "-p", "no:cacheprovider", "-rs",
-                    f"--junit-xml={report}", *left_out, ROOT / "tests" / suite], cwd=ROOT,
-                   env={**os.environ, "SUBFLOW_BUILD": str(ROOT / directory)})
+
+    def run(command, _):
+        return subprocess.run(command, cwd=ROOT, env={
+            **os.environ, "SUBFLOW_BUILD": str(ROOT / directory)}).returncode
+
+    twice.run_pytest(run, report, ["-q", *FILES[suite]],
+                     first=E2E_AT_ONCE if suite == "e2e" else (), again=suite in ("lab", "e2e"))
     tally.add(report, f"{directory}, {suite}")
 
 

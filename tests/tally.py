@@ -3,10 +3,12 @@
 import os
 import xml.etree.ElementTree as ElementTree
 
+from twice import second_of
+
 
 def read_cases(report):
     try:
-        return list(ElementTree.parse(report).iter("testcase")) if report else []
+        return list(ElementTree.parse(report).iter("testcase"))
     except (OSError, ElementTree.ParseError):
         return []
 
@@ -26,13 +28,13 @@ class Tally:
         self.skips = []
         self.again = []
 
-    def add(self, report, name, again=None):
+    def add(self, report, name):
         """Counts what a JUnit file says; a file that is missing or empty is one failure.
 
-        again: the file of a second run of what failed; what passed in it has passed, and is named.
+        What passed at the second run, if there is its file, has passed, and is named.
         """
         cases = read_cases(report)
-        passed_again = {label_of(case) for case in read_cases(again)
+        passed_again = {label_of(case) for case in read_cases(second_of(report))
                         if wrong_of(case) is None}
         if not cases:
             self.fail(f"{name} ran no test")

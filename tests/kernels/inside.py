@@ -12,6 +12,10 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests"))
+
+import twice  # noqa: E402
+
 BUILD = ROOT / "build"
 E2E = ROOT / "tests" / "e2e"
 # Emulated, a guest is some ten times slower than what the deadlines in tests are made for.
@@ -23,9 +27,6 @@ CONFORMANCE = ("test_options.py", "test_enable.py", "test_rfc6897*.py", "test_li
 LEFT_OUT = ("test_experiment.py", "test_extending.py", "test_fabric.py", "test_lab.py")
 # On Debian, the limit of descriptors that a service or a login may raise its own to.
 DESCRIPTORS = 524288
-# Of pytest: some tests failed, none of it was pytest's own fault.
-TESTS_FAILED = 1
-AGAIN = "-again"
 
 
 def suites():
@@ -57,17 +58,6 @@ def run(command, output):
     return process.returncode
 
 
-def run_pytest(results, name, files):
-    """Emulation delays a timer or a packet by seconds now and then: what failed runs once more,
-    alone, and the table says how many passed only then. Not the demo: its figures count."""
-    command = ["/usr/bin/python3", "-m", "pytest", "-v", "-o", f"cache_dir=/tmp/pytest-{name}",
-               "-rs", "--durations=10"]
-    if run([*command, f"--junit-xml={results / name}.xml", *files],
-           results / f"{name}.txt") == TESTS_FAILED and name != "demo":
-        run([*command, "--last-failed", f"--junit-xml={results / name}{AGAIN}.xml", *files],
-            results / f"{name}{AGAIN}.txt")
-
-
 def main():
     results, selection = Path(sys.argv[1]), sys.argv[2:]
     if selection[:1] == ["--suites"]:
@@ -82,7 +72,9 @@ def main():
         shutil.copy(BUILD / "meson-logs" / "testlog.junit.xml", results / "unit.xml")
     for name, files in {**suites(), "selection": selection}.items():
         if name in wanted:
-            run_pytest(results, name, files)
+            twice.run_pytest(lambda command, run_name: run(command, results / f"{run_name}.txt"),
+                             results / f"{name}.xml", ["-v", "--durations=10", *files],
+                             again=name != "demo")
 
 
 if __name__ == "__main__":

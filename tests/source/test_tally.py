@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""The arithmetic of tests/tally.py: a failure is a failure, whatever came before and after."""
+"""The arithmetic of tests/tally.py, and the second run of tests/twice.py: a failure is a failure."""
+import subprocess
 import sys
 from pathlib import Path
 
@@ -7,8 +8,25 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import twice  # noqa: E402
 from tally import Tally  # noqa: E402
 
+# One passes at the second run, one never.
+TESTS = """
+from pathlib import Path
+
+def test_good():
+    pass
+
+def test_flaky():
+    mark = Path(__file__).with_name("mark")
+    was_there = mark.exists()
+    mark.touch()
+    assert was_there
+
+def test_bad():
+    assert False
+"""
 CASE = '<testcase classname="a" name="{}">{}</testcase>'
 WRONG = '<failure message="it broke&#10;at length"/>'
 
@@ -28,8 +46,8 @@ def count(tally):
 
 def test_what_passes_at_the_second_run_has_passed_and_is_named(report, capsys):
     tally = Tally()
-    tally.add(report("first.xml", good="", flaky=WRONG, bad=WRONG), "suite",
-              again=report("again.xml", flaky="", bad=WRONG))
+    report("first-again.xml", flaky="", bad=WRONG)
+    tally.add(report("first.xml", good="", flaky=WRONG, bad=WRONG), "suite")
     assert count(tally) == (2, 1, 0)
     assert tally.finish() == 1
     printed = capsys.readouterr().out.splitlines()
@@ -38,9 +56,9 @@ def test_what_passes_at_the_second_run_has_passed_and_is_named(report, capsys):
     assert printed[-1] == "2 passed, 1 failed, 0 skipped"
 
 
-def test_a_second_run_without_a_report_helps_nobody(report, tmp_path):
+def test_a_second_run_without_a_report_helps_nobody(report):
     tally = Tally()
-    tally.add(report("first.xml", bad=WRONG), "suite", again=tmp_path / "missing.xml")
+    tally.add(report("first.xml", bad=WRONG), "suite")
     assert count(tally) == (0, 1, 0)
 
 
@@ -56,3 +74,18 @@ def test_expect_all_makes_skips_failures(report, monkeypatch):
     tally.add(report("first.xml", good="", left='<skipped message="no TBF"/>'), "suite")
     assert count(tally) == (1, 0, 1)
     assert tally.finish() == 1
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_what_failed_runs_once_more_alone(tmp_path, again):
+    tests, runs, tally = tmp_path / "test_three.py", [], Tally()
+    tests.write_text(TESTS)
+
+    def run(command, name):
+        runs.append(name)
+        return subprocess.run(command, cwd=tmp_path, stdout=subprocess.DEVNULL).returncode
+
+    twice.run_pytest(run, tmp_path / "three.xml", ["-q", tests], again=again)
+    tally.add(tmp_path / "three.xml", "suite")
+    assert runs == (["three", "three-again"] if again else ["three"])
+    assert count(tally) == ((2, 1, 0) if again else (1, 2, 0)) and len(tally.again) == again
