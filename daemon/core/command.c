@@ -90,6 +90,7 @@ void command_hear_created(struct plan *plan, struct conn *conn, const struct eve
 	}
 	subflows_remove(plan, conn, subflow);
 	lists_hear_failed(plan, conn);
+	opening_run(plan, conn, 0);
 }
 
 void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct event *event)
@@ -112,8 +113,9 @@ void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct e
 	 * It stays in the table until the kernel says that it is closed, even if
 	 * it is gone already: that event must not be taken for an opening one's.
 	 */
-	if (!subflow || !event->error || event->error == ESRCH)
-		return;
-	subflow->state = SUBFLOW_ESTABLISHED;
-	subflow->is_doomed = subflow->is_lost = false;
+	if (subflow && event->error && event->error != ESRCH) {
+		subflow->state = SUBFLOW_ESTABLISHED;
+		subflow->is_doomed = subflow->is_lost = false;
+	}
+	opening_run(plan, conn, 0);
 }

@@ -241,6 +241,16 @@ uint32_t conn_count_shown(const struct conn *conn)
 	return shown;
 }
 
+uint32_t conn_count_there(const struct conn *conn)
+{
+	const struct subflow *subflow;
+	uint32_t there = 0;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry)
+		there += !subflow->is_gone;
+	return there;
+}
+
 bool conn_has_established(const struct conn *conn, const struct subflow *subflow)
 {
 	const struct subflow *other;

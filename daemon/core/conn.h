@@ -187,6 +187,9 @@ void conn_pay_receipt(struct conn_table *table, struct conn *conn);
 /* Subflows that the hooks find at the socket, as far as the kernel has told. */
 uint32_t conn_count_shown(const struct conn *conn);
 
+/* Subflows that the kernel has or is to have, with those that are to be closed. */
+uint32_t conn_count_there(const struct conn *conn);
+
 /* Whether one beside @subflow (NULL: any) is established and is to stay. */
 bool conn_has_established(const struct conn *conn, const struct subflow *subflow);
 

@@ -173,6 +173,16 @@ static bool is_in_vain(struct plan *plan, struct conn *conn, enum subflow_asker 
 	       steer_has_single_path(&plan->steer, conn, local, remote);
 }
 
+/*
+ * Beside those that are on their way out; when one is gone it is tried again. An alternative must
+ * be there before the others may go.
+ */
+static bool has_room(const struct plan *plan, const struct conn *conn, bool is_alternative)
+{
+	return conn->n_subflows < SUBFLOWS_HARD_MAX &&
+	       (is_alternative || conn_count_there(conn) < plan->max_subflows);
+}
+
 static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker asker, int slot,
 	const struct endpoint *local, const struct endpoint *remote, uint64_t cause_ns)
 {
@@ -184,8 +194,7 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	uint8_t id;
 	int err = 0;
 
-	/* With those that are on their way out; when one is gone it is tried again. */
-	if (conn->n_subflows >= SUBFLOWS_HARD_MAX)
+	if (!has_room(plan, conn, asker == ASKER_LIST && slot < 0))
 		return -EDQUOT;
 	if (!local->port)
 		err = choose_port(plan, conn, asker, local, remote, cause_ns, &choice);

@@ -60,11 +60,15 @@ def share(point, tree, results, path, log):
 
 
 def emulate(kernel, initramfs, path, console, arguments, log):
-    """Starts QEMU without KVM, network, disk or screen."""
+    """Starts QEMU without KVM, network, disk or screen.
+
+    One thread for its processors: with one each, a processor meets the breakpoint of a patch to
+    the kernel's code (a tracepoint that goes on or off) that another has finished, and panics.
+    """
     return subprocess.Popen(
         ["setpriv", "--pdeathsig=KILL", "qemu-system-x86_64",
          "-nodefaults", "-no-user-config", "-nographic", "-no-reboot",
-         "-machine", "q35,memory-backend=memory", "-accel", "tcg,thread=multi",
+         "-machine", "q35,memory-backend=memory", "-accel", "tcg,thread=single",
          "-cpu", "max,la57=off", "-smp", str(PROCESSORS), "-m", MEMORY,
          "-object", f"memory-backend-memfd,id=memory,size={MEMORY},share=on",
          "-chardev", f"socket,id=share,path={path}",
