@@ -22,6 +22,8 @@ static __always_inline void fill_intent(
 	r->generation = intent->generation;
 	r->adds = intent->adds;
 	r->removes = intent->removes;
+	r->bytes = intent->expected;
+	r->purpose = intent->purpose;
 }
 
 static __always_inline void *reserve(__u64 size)

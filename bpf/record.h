@@ -29,6 +29,14 @@ enum record_kind {
 	RECORD_FLOW = 8,      /* a plain TCP flow has sent or received start: no token */
 };
 
+/* The values of TCP_MULTIPATH_INTENT. */
+enum purpose {
+	PURPOSE_DEFAULT,
+	PURPOSE_BULK,        /* an elephant from its start */
+	PURPOSE_INTERACTIVE, /* not to be split by the elephant rule: delay is what counts */
+	PURPOSE_OFF,         /* not to be split by the elephant rule */
+};
+
 /*
  * What an application has asked for on one socket since it exists. Counters
  * only grow (modulo 2^32), so that a later copy makes every earlier one
@@ -40,7 +48,9 @@ struct intent {
 	__u32 removes;    /* subflows asked to go */
 	__u32 calls;      /* calls in the current window, for the rate limit */
 	__u32 window_ms;  /* when that window began, CLOCK_MONOTONIC, modulo 2^32 */
-	__u32 total;      /* subflows in all, as last set; 0 = never */
+	__u16 total;      /* subflows in all, as last set; 0 = never */
+	__u16 purpose;    /* enum purpose */
+	__u64 expected;   /* bytes that the connection is to carry; 0 = it was not said */
 };
 
 #define WISH_TAKEN 1 /* the slot is in use */
@@ -72,17 +82,21 @@ struct record {
 	__u16 version;
 	__u16 kind;
 	__u32 token;
-	__u64 netns;     /* cookie of the network namespace */
-	__u64 time_ns;   /* CLOCK_MONOTONIC */
-	__u64 bytes;     /* RECORD_THRESHOLD: sent, or received, when it was noticed */
-	__u64 threshold; /* RECORD_THRESHOLD: the one that was passed, bytes */
+	__u64 netns;   /* cookie of the network namespace */
+	__u64 time_ns; /* CLOCK_MONOTONIC */
+	/* RECORD_THRESHOLD: sent, or received, when it was noticed; RECORD_INTENT: expected */
+	__u64 bytes;
+	__u64 threshold;                 /* RECORD_THRESHOLD: the one that was passed, bytes */
 	__u32 generation, adds, removes; /* RECORD_INTENT: see struct intent */
 	__u32 msk_flags;                 /* the walk only: mptcp_sock.flags, for calibration */
 	/* RECORD_TIMEOUT, RECORD_BACKUP: the subflow. Addresses are in network byte order, IPv4 in
 	 * the first word.
 	 */
 	__u16 family, local_port, remote_port;
-	__u16 is_backup; /* RECORD_BACKUP */
+	union {
+		__u16 is_backup; /* RECORD_BACKUP */
+		__u16 purpose;   /* RECORD_INTENT */
+	};
 	__u32 local[4], remote[4];
 };
 
@@ -106,7 +120,7 @@ struct local_key {
  * Of what is kept between one daemon and the next: struct intent, wishes, conn_key and receipt. To
  * be counted up when one of them changes its meaning; their sizes are watched without.
  */
-#define KEPT_LAYOUT 2
+#define KEPT_LAYOUT 3
 
 /* Names one connection of the host. */
 struct conn_key {

@@ -7,6 +7,7 @@
 #include "mptcp.h"
 
 #include "backup.h"
+#include "forecast.h"
 #include "list.h"
 #include "listing.h"
 #include "request.h"
@@ -19,6 +20,8 @@
 #define TCP_MULTIPATH_CONNID     10006
 #define TCP_MULTIPATH_NDIFFPORTS 10007
 #define TCP_MULTIPATH_BACKUP     10008
+#define TCP_MULTIPATH_EXPECTED   10009
+#define TCP_MULTIPATH_INTENT     10010
 
 static __always_inline int set_enable(struct bpf_sockopt *ctx)
 {
@@ -37,7 +40,7 @@ SEC("cgroup/setsockopt")
 int subflow_set(struct bpf_sockopt *ctx)
 {
 	if (ctx->level != IPPROTO_TCP || ctx->optname < TCP_MULTIPATH_ENABLE ||
-		ctx->optname > TCP_MULTIPATH_BACKUP || !ctx->sk)
+		ctx->optname > TCP_MULTIPATH_INTENT || !ctx->sk)
 		return 1;
 	if (ctx->sk->protocol != IPPROTO_TCP && ctx->sk->protocol != IPPROTO_MPTCP)
 		return 1;
@@ -55,6 +58,10 @@ int subflow_set(struct bpf_sockopt *ctx)
 		return set_total(ctx);
 	case TCP_MULTIPATH_BACKUP:
 		return set_backup(ctx);
+	case TCP_MULTIPATH_EXPECTED:
+		return set_expected(ctx);
+	case TCP_MULTIPATH_INTENT:
+		return set_purpose(ctx);
 	}
 	return 1;
 }
@@ -69,15 +76,26 @@ static __always_inline int get_int(struct bpf_sockopt *ctx, int number)
 	return answer(ctx, sizeof(*value));
 }
 
+/* What was set last. */
+static __always_inline int get_intent(struct bpf_sockopt *ctx)
+{
+	struct intent *intent = bpf_sk_storage_get(&intents, ctx->sk, NULL, 0);
+
+	if (ctx->optname == TCP_MULTIPATH_EXPECTED)
+		return get_expected(ctx, intent);
+	if (ctx->optname == TCP_MULTIPATH_INTENT)
+		return get_int(ctx, intent ? intent->purpose : PURPOSE_DEFAULT);
+	return get_int(ctx, intent ? intent->total : 0);
+}
+
 SEC("cgroup/getsockopt")
 int subflow_get(struct bpf_sockopt *ctx)
 {
 	struct mptcp_sock *msk;
-	struct intent *intent;
 	bool runs;
 
 	if (ctx->level != IPPROTO_TCP || ctx->optname < TCP_MULTIPATH_ENABLE ||
-		ctx->optname > TCP_MULTIPATH_BACKUP || !ctx->sk)
+		ctx->optname > TCP_MULTIPATH_INTENT || !ctx->sk)
 		return 1;
 	if (ctx->sk->protocol != IPPROTO_TCP && ctx->sk->protocol != IPPROTO_MPTCP)
 		return 1;
@@ -93,10 +111,9 @@ int subflow_get(struct bpf_sockopt *ctx)
 		return get_int(ctx, runs && is_connected(ctx));
 	if (!runs)
 		return fail(ctx, EOPNOTSUPP);
-	if (ctx->optname == TCP_MULTIPATH_NDIFFPORTS) {
-		intent = bpf_sk_storage_get(&intents, ctx->sk, NULL, 0);
-		return get_int(ctx, intent ? intent->total : 0);
-	}
+	if (ctx->optname == TCP_MULTIPATH_NDIFFPORTS || ctx->optname == TCP_MULTIPATH_EXPECTED ||
+		ctx->optname == TCP_MULTIPATH_INTENT)
+		return get_intent(ctx);
 	if (!is_connected(ctx))
 		return fail(ctx, ENOTCONN);
 	if (ctx->optname == TCP_MULTIPATH_CONNID)

@@ -274,13 +274,37 @@ static void put_thresholds(
 		item = answer_get_item(reader, list, i, item_path);
 		fputs(i ? ", " : "    crossed    ", out);
 		put_bytes(out, answer_get_number(reader, item, item_path, "threshold"));
-		fputs(" (at ", out);
-		put_bytes(out, answer_get_number(reader, item, item_path, "bytes"));
+		if (json_object_get_boolean(
+			    answer_get(reader, item, item_path, "foreseen", json_type_boolean))) {
+			fputs(" (foreseen", out);
+		} else {
+			fputs(" (at ", out);
+			put_bytes(out, answer_get_number(reader, item, item_path, "bytes"));
+		}
 		fprintf(out, ", %" PRIu64 " subflows)",
 			answer_get_number(reader, item, item_path, "subflows"));
 	}
 	if (n)
 		putc('\n', out);
+}
+
+/* What the application has said of what is to come. */
+static void put_forecast(
+	FILE *out, struct answer_reader *reader, struct json_object *item, const char *path)
+{
+	uint64_t expected = answer_get_number(reader, item, path, "expected");
+	const char *intent = answer_get_text(reader, item, path, "intent");
+
+	if (expected) {
+		fputs("    announced  ", out);
+		put_bytes(out, expected);
+		putc('\n', out);
+	}
+	if (strcmp(intent, "default")) {
+		fputs("    intent     ", out);
+		report_put_text(out, intent, 0);
+		putc('\n', out);
+	}
 }
 
 static void put_connection(
@@ -309,6 +333,7 @@ static void put_connection(
 	put_subflows(out, reader, item, path);
 	if (wanted)
 		fprintf(out, "    wanted     %" PRIu64 " by the application\n", wanted);
+	put_forecast(out, reader, item, path);
 	put_thresholds(out, reader, item, path);
 	if (*unplaced) {
 		fputs("    ports      the kernel's choice: ", out);

@@ -143,6 +143,28 @@ static size_t tell_subflows(struct teller *teller)
 	return n;
 }
 
+/* What its application has said of what is to come. */
+static void tell_forecast(struct teller *teller)
+{
+	static const struct {
+		const char *intent, *sentence;
+	} intents[] = {
+		{"bulk", "Its application calls it bulk: an elephant from its start.\n"},
+		{"interactive", "Its application calls it interactive: the elephant rule does not "
+				"split it.\n"},
+		{"off", "Its application wants no split by the elephant rule.\n"},
+	};
+	uint64_t expected = number_of(teller, "expected");
+	const char *intent = text_of(teller, "intent", "");
+	char text[BYTES_SIZE];
+
+	if (expected)
+		fprintf(teller->out, "Its application announced %s.\n", bytes(expected, text));
+	for (size_t i = 0; i < sizeof(intents) / sizeof(*intents); i++)
+		if (!strcmp(intent, intents[i].intent))
+			fputs(intents[i].sentence, teller->out);
+}
+
 static void tell_thresholds(struct teller *teller)
 {
 	struct json_object *list, *item;
@@ -155,10 +177,13 @@ static void tell_thresholds(struct teller *teller)
 		snprintf(path, sizeof(path), "%.60s.thresholds[%zu]", teller->path, i);
 		item = answer_get_item(&teller->reader, list, i, path);
 		subflows = answer_get_number(&teller->reader, item, path, "subflows");
-		fprintf(teller->out, "It passed %s, noticed at %s: ",
-			bytes(answer_get_number(&teller->reader, item, path, "threshold"),
-				threshold),
-			bytes(answer_get_number(&teller->reader, item, path, "bytes"), noticed));
+		bytes(answer_get_number(&teller->reader, item, path, "threshold"), threshold);
+		bytes(answer_get_number(&teller->reader, item, path, "bytes"), noticed);
+		if (json_object_get_boolean(
+			    answer_get(&teller->reader, item, path, "foreseen", json_type_boolean)))
+			fprintf(teller->out, "It is to pass %s: ", threshold);
+		else
+			fprintf(teller->out, "It passed %s, noticed at %s: ", threshold, noticed);
 		if (subflows)
 			fprintf(teller->out, "one more subflow made %" PRIu64 ".\n", subflows);
 		else
@@ -180,7 +205,7 @@ static void tell_future(struct teller *teller, size_t subflows)
 	uint64_t start = rule(teller, holder, "start"), step = rule(teller, holder, "step"),
 		 stop = rule(teller, holder, "stop"), most = rule(teller, holder, "max_subflows"),
 		 now = 0, next;
-	const char *name = text_of(teller, "rule", "");
+	const char *name = text_of(teller, "rule", ""), *intent = text_of(teller, "intent", "");
 	char text[BYTES_SIZE];
 
 	if (*name) {
@@ -193,12 +218,17 @@ static void tell_future(struct teller *teller, size_t subflows)
 			teller->out);
 		return;
 	}
+	if (!strcmp(intent, "interactive") || !strcmp(intent, "off"))
+		return;
 
 	if (!answer_is_null(teller->connection, "bytes_sent")) {
 		now = number_of(teller, "bytes_sent");
 		next = number_of(teller, "bytes_received");
 		now = next > now ? next : now;
 	}
+	/* What was announced has had its effect. */
+	next = strcmp(intent, "bulk") ? number_of(teller, "expected") : stop;
+	now = next > now ? next : now;
 	if (teller->reader.has_failed)
 		return;
 	if (subflows >= most) {
@@ -250,6 +280,7 @@ static void tell(struct teller *teller)
 
 	tell_who(teller);
 	subflows = tell_subflows(teller);
+	tell_forecast(teller);
 	tell_thresholds(teller);
 	tell_refusals(teller);
 	if (wanted)

@@ -134,6 +134,41 @@ extern "C" {
  */
 #define TCP_MULTIPATH_BACKUP 10008
 
+/*
+ * TCP_MULTIPATH_EXPECTED (get, set: uint64_t; an extension, RFC 6897 appendix A, REQ9)
+ *
+ * set: how many bytes the connection is to carry in all, to the peer or from it, whichever is
+ *      more; 0: that is not known any more. An elephant that is announced so is split at once:
+ *      it is given as many subflows as the administrator's rule for elephants gives one of that
+ *      size, as soon as the connection is up. May be called before connect(2), while it is in
+ *      progress, and later. Nothing is taken away for a smaller number.
+ * get: what was set last; 0 if nothing was.
+ * Errors: set: EINVAL (length is not 8), EOPNOTSUPP (not an MPTCP connection, fallen back, in
+ * the hands of the in-kernel path manager, accepted, a listener), ENOTCONN (the connection is
+ * closing), EAGAIN, EPERM, ENOBUFS (as TCP_MULTIPATH_ADD); get: EINVAL (room for less than 8
+ * bytes), EOPNOTSUPP (not MPTCP, or fallen back).
+ */
+#define TCP_MULTIPATH_EXPECTED 10009
+
+/*
+ * TCP_MULTIPATH_INTENT (get, set: int; an extension, RFC 6897 appendix A, REQ8 and REQ10)
+ *
+ * What the connection is for (enum tcp_multipath_intent), and so whether the administrator's
+ * rule for elephants is to split it. What the application asks for itself it gets in any case.
+ * May be called when TCP_MULTIPATH_EXPECTED may. Subflows that are there stay.
+ * get: what was set last.
+ * Errors: as TCP_MULTIPATH_EXPECTED, with a length of 4; EINVAL also for any other value.
+ */
+#define TCP_MULTIPATH_INTENT 10010
+
+/* The values of TCP_MULTIPATH_INTENT. */
+enum tcp_multipath_intent {
+	TCP_MULTIPATH_INTENT_DEFAULT = 0,     /* by what it carries, and TCP_MULTIPATH_EXPECTED */
+	TCP_MULTIPATH_INTENT_BULK = 1,        /* an elephant from its start, however large */
+	TCP_MULTIPATH_INTENT_INTERACTIVE = 2, /* delay is what counts: it is not split */
+	TCP_MULTIPATH_INTENT_OFF = 3          /* it is not split */
+};
+
 /* One end of a subflow. Addresses and ports are in network byte order. */
 union tcp_multipath_addr {
 	struct sockaddr sa;
@@ -236,6 +271,18 @@ int subflow_set_ndiffports(int fd, int n);
 
 /* What subflow_set_ndiffports() asked for last, 0 if nothing, in *@ret_n. */
 int subflow_get_ndiffports(int fd, int *ret_n);
+
+/* Says how many bytes the connection is to carry in all; 0 = not known any more. */
+int subflow_set_expected(int fd, uint64_t bytes);
+
+/* What subflow_set_expected() said last, 0 if nothing, in *@ret_bytes. */
+int subflow_get_expected(int fd, uint64_t *ret_bytes);
+
+/* Says what the connection is for. */
+int subflow_set_intent(int fd, enum tcp_multipath_intent intent);
+
+/* What subflow_set_intent() said last, in *@ret_intent. */
+int subflow_get_intent(int fd, enum tcp_multipath_intent *ret_intent);
 
 /*
  * Makes the subflows of the local address @local backups (@backup = true) or

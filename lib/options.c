@@ -15,6 +15,13 @@ static int set_number(int fd, int name, int n)
 	return set(fd, name, &n, sizeof(n));
 }
 
+static int get_number(int fd, int name, int *ret_n)
+{
+	socklen_t len = sizeof(*ret_n);
+
+	return getsockopt(fd, IPPROTO_TCP, name, ret_n, &len);
+}
+
 /* What has the length of a number is taken for one. */
 static int set_list(int fd, int name, const struct sockaddr *addrs, socklen_t len)
 {
@@ -60,11 +67,41 @@ int subflow_set_ndiffports(int fd, int n)
 int subflow_get_ndiffports(int fd, int *ret_n)
 {
 	int n;
-	socklen_t len = sizeof(n);
 
-	if (getsockopt(fd, IPPROTO_TCP, TCP_MULTIPATH_NDIFFPORTS, &n, &len) < 0)
+	if (get_number(fd, TCP_MULTIPATH_NDIFFPORTS, &n) < 0)
 		return -errno;
 	*ret_n = n;
+	return 0;
+}
+
+int subflow_set_expected(int fd, uint64_t bytes)
+{
+	return set(fd, TCP_MULTIPATH_EXPECTED, &bytes, sizeof(bytes));
+}
+
+int subflow_get_expected(int fd, uint64_t *ret_bytes)
+{
+	uint64_t bytes;
+	socklen_t len = sizeof(bytes);
+
+	if (getsockopt(fd, IPPROTO_TCP, TCP_MULTIPATH_EXPECTED, &bytes, &len) < 0)
+		return -errno;
+	*ret_bytes = bytes;
+	return 0;
+}
+
+int subflow_set_intent(int fd, enum tcp_multipath_intent intent)
+{
+	return set_number(fd, TCP_MULTIPATH_INTENT, (int)intent);
+}
+
+int subflow_get_intent(int fd, enum tcp_multipath_intent *ret_intent)
+{
+	int n;
+
+	if (get_number(fd, TCP_MULTIPATH_INTENT, &n) < 0)
+		return -errno;
+	*ret_intent = (enum tcp_multipath_intent)n;
 	return 0;
 }
 

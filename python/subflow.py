@@ -22,6 +22,7 @@ called from any thread, keep no state, and raise OSError with the errno of the o
 subflow(7) lists.
 """
 import ctypes
+import enum
 import errno
 import os
 import socket
@@ -31,9 +32,10 @@ from typing import Iterable, List, NamedTuple, Protocol, Tuple, Union
 
 __all__ = ["IPPROTO_MPTCP", "TCP_MULTIPATH_ENABLE", "TCP_MULTIPATH_ADD", "TCP_MULTIPATH_REMOVE",
            "TCP_MULTIPATH_SUBFLOWS", "TCP_MULTIPATH_CONNID", "TCP_MULTIPATH_NDIFFPORTS",
-           "TCP_MULTIPATH_BACKUP",
-           "Address", "LocalAddress", "Pair", "add", "connid", "enable", "enabled", "ndiffports",
-           "remove", "set_backup", "set_ndiffports", "subflows", "wait"]
+           "TCP_MULTIPATH_BACKUP", "TCP_MULTIPATH_EXPECTED", "TCP_MULTIPATH_INTENT",
+           "Address", "Intent", "LocalAddress", "Pair", "add", "connid", "enable", "enabled",
+           "expected", "intent", "ndiffports", "remove", "set_backup", "set_expected",
+           "set_intent", "set_ndiffports", "subflows", "wait"]
 
 IPPROTO_MPTCP = 262
 
@@ -45,6 +47,8 @@ TCP_MULTIPATH_SUBFLOWS = 10005
 TCP_MULTIPATH_CONNID = 10006
 TCP_MULTIPATH_NDIFFPORTS = 10007
 TCP_MULTIPATH_BACKUP = 10008
+TCP_MULTIPATH_EXPECTED = 10009
+TCP_MULTIPATH_INTENT = 10010
 
 Address = Union[Tuple[str, int], Tuple[str, int, int, int]]
 LocalAddress = Union[str, Address]
@@ -54,6 +58,14 @@ class Pair(NamedTuple):
     """One subflow: its two ends, in the form in which getsockname() gives those of the socket."""
     local: Address
     remote: Address
+
+
+class Intent(enum.IntEnum):
+    """What a connection is for."""
+    DEFAULT = 0  # split by what it carries, and by what was announced
+    BULK = 1  # an elephant from its start, however large
+    INTERACTIVE = 2  # delay is what counts: not split by itself
+    OFF = 3  # not split by itself
 
 
 class _Socket(Protocol):
@@ -176,6 +188,28 @@ def set_ndiffports(sock: _Socket, n: int) -> None:
 def ndiffports(sock: _Socket) -> int:
     """What set_ndiffports() asked for last; 0 if nothing."""
     return _get_int(sock, TCP_MULTIPATH_NDIFFPORTS)
+
+
+def set_expected(sock: _Socket, size: int) -> None:
+    """Says how many bytes the connection is to carry in all, to the peer or from it, whichever is
+    more; 0: not known any more. An elephant that is announced so is split at once."""
+    _set(sock, TCP_MULTIPATH_EXPECTED, struct.pack("=Q", size))
+
+
+def expected(sock: _Socket) -> int:
+    """What set_expected() said last; 0 if nothing."""
+    value: int = struct.unpack("=Q", _get(sock, TCP_MULTIPATH_EXPECTED, 8))[0]
+    return value
+
+
+def set_intent(sock: _Socket, what: Intent) -> None:
+    """Says what the connection is for, and so whether it is to be split by itself."""
+    _set(sock, TCP_MULTIPATH_INTENT, struct.pack("=i", what))
+
+
+def intent(sock: _Socket) -> Intent:
+    """What set_intent() said last."""
+    return Intent(_get_int(sock, TCP_MULTIPATH_INTENT))
 
 
 def set_backup(sock: _Socket, local: LocalAddress, backup: bool = True) -> None:

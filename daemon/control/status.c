@@ -80,6 +80,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "looks", view->census->looks);
 	put_number(object, "thresholds", plan->thresholds);
 	put_number(object, "elephants", plan->elephants);
+	put_number(object, "foreseen", plan->foreseen);
 	put_number(object, "single_paths", plan->single_paths);
 	put_number(object, "requests", plan->requests);
 	put_number(object, "orders", plan->orders);
@@ -223,6 +224,8 @@ static struct json_object *write_thresholds(const struct conn *conn)
 		object = json_object_new_object();
 		put_number(object, "threshold", conn->passed[i].threshold);
 		put_number(object, "bytes", conn->passed[i].bytes);
+		json_object_object_add(
+			object, "foreseen", json_object_new_boolean(!conn->passed[i].bytes));
 		put_number(object, "subflows", conn->passed[i].subflows);
 		json_object_array_add(array, object);
 	}
@@ -307,6 +310,9 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 			&asking->plan->refusals, key.netns, &seen->remote, loop_now_ns())));
 	put_text(object, "rule", conn ? rules_name(asking->plan, conn) : NULL);
 	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
+	put_number(object, "expected", conn ? conn->forecast.expected_bytes : 0);
+	put_text(object, "intent",
+		forecast_purpose_text(conn ? conn->forecast.purpose : PURPOSE_DEFAULT));
 	json_object_object_add(
 		object, "thresholds", conn ? write_thresholds(conn) : json_object_new_array());
 	if (conn && *conn->why)

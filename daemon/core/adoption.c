@@ -155,5 +155,6 @@ void adoption_hear_claimed(struct plan *plan, struct conn *conn, const struct ev
 			       "this namespace");
 		news_add(&plan->news, NEWS_FOREIGN, conn);
 	}
+	forecast_apply(plan, conn, 0);
 	opening_run(plan, conn, 0);
 }

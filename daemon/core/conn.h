@@ -4,6 +4,7 @@
 #define SUBFLOW_CONN_H
 
 #include "core/endpoint.h"
+#include "core/forecast.h"
 #include "core/ids.h"
 #include "core/listed.h"
 #include "core/mesh.h"
@@ -61,7 +62,8 @@ struct subflow {
 
 /* A threshold that led to a subflow. */
 struct passed {
-	uint64_t threshold, bytes;
+	uint64_t threshold;
+	uint64_t bytes;    /* when that was noticed; 0 = it was foreseen */
 	uint32_t subflows; /* in all, when it was established; 0 = not yet */
 };
 
@@ -120,7 +122,8 @@ struct conn {
 	bool has_asked_more;
 	/* CLOCK_MONOTONIC: waiting for paths since, and the last news of them; 0 = not waiting */
 	uint64_t patience_ns, heard_ns;
-	uint64_t cause_ns;        /* of what waits for paths */
+	uint64_t cause_ns; /* of what waits for paths */
+	struct forecast forecast;
 	struct progress progress; /* where no hook tells of it */
 	struct passed *passed;    /* thresholds that led to a subflow, oldest first */
 	uint32_t n_passed;

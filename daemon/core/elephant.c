@@ -4,6 +4,8 @@
 
 #include "core/opening.h"
 
+#include <sys/param.h>
+
 #define MB 1000000.0
 
 uint32_t elephant_decide(
@@ -25,6 +27,18 @@ uint32_t elephant_decide(
 	return 1;
 }
 
+uint32_t elephant_foresee(const struct elephant_rule *rule, uint64_t bytes, uint64_t *ret_threshold)
+{
+	uint64_t steps;
+
+	*ret_threshold = 0;
+	if (bytes < rule->start_bytes || rule->start_bytes >= rule->stop_bytes)
+		return 1;
+	steps = (MIN(bytes, rule->stop_bytes - 1) - rule->start_bytes) / rule->step_bytes;
+	*ret_threshold = rule->start_bytes + steps * rule->step_bytes;
+	return MIN(steps + 2, rule->max_subflows);
+}
+
 void elephant_hear(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	uint32_t subflows = conn_count_all(conn);
@@ -37,7 +51,8 @@ void elephant_hear(struct plan *plan, struct conn *conn, const struct event *eve
 	if (rules_is_never(plan, conn))
 		return;
 	rule = rules_of(plan, conn);
-	if (!elephant_decide(rule, event->bytes, subflows, &why)) {
+	why = forecast_denial(conn, event->threshold);
+	if (why || !elephant_decide(rule, event->bytes, subflows, &why)) {
 		conn_say(conn, "no more at %.0f MB: %s (%u of %u)", event->threshold / MB, why,
 			subflows, rule->max_subflows);
 		news_add_threshold(&plan->news, conn, event->threshold, event->bytes);

@@ -26,6 +26,13 @@ struct elephant_rule {
 uint32_t elephant_decide(
 	const struct elephant_rule *rule, uint64_t bytes, uint32_t subflows, const char **ret_why);
 
+/*
+ * How many subflows in all the rule has given a connection by the time at which it has sent
+ * @bytes, if each threshold gave one. *@ret_threshold is the last threshold by then; 0 = none.
+ */
+uint32_t elephant_foresee(
+	const struct elephant_rule *rule, uint64_t bytes, uint64_t *ret_threshold);
+
 /* A threshold was passed. */
 void elephant_hear(struct plan *plan, struct conn *conn, const struct event *event);
 

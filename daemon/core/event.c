@@ -48,6 +48,8 @@ int event_from_record(const void *bytes, size_t size, struct event *ret_event)
 	kind = kind_of(record.kind);
 	if (record.version != RECORD_VERSION || kind == EVENT_NONE)
 		return -EBADMSG;
+	if (kind == EVENT_INTENT && record.purpose > PURPOSE_OFF)
+		return -EBADMSG;
 	*ret_event = (struct event){.kind = kind,
 		.now_ns = record.time_ns,
 		.key = {.netns = record.netns, .token = record.token},
@@ -61,7 +63,12 @@ int event_from_record(const void *bytes, size_t size, struct event *ret_event)
 		memcpy(&ret_event->wishes,
 			(const char *)bytes + offsetof(struct wide_record, wishes),
 			sizeof(ret_event->wishes));
-	ret_event->is_backup = record.is_backup;
+	if (kind == EVENT_INTENT) {
+		ret_event->expected_bytes = record.bytes;
+		ret_event->purpose = record.purpose;
+	}
+	if (kind == EVENT_BACKUP)
+		ret_event->is_backup = record.is_backup;
 	if (kind == EVENT_TIMEOUT || kind == EVENT_BACKUP) {
 		read_end(&ret_event->local, record.family, record.local, record.local_port);
 		read_end(&ret_event->remote, record.family, record.remote, record.remote_port);

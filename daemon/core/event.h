@@ -29,7 +29,8 @@ enum event_kind {
 	EVENT_WITHDRAWN,           /* by the peer: id */
 	/* from the hooks */
 	EVENT_THRESHOLD, /* bytes, threshold */
-	EVENT_INTENT,    /* generation, adds, removes; wishes, if there are */
+	EVENT_INTENT,    /* generation, adds, removes, expected_bytes, purpose; wishes, if there
+			    are */
 	EVENT_FOREIGN,
 	EVENT_BACKUP,   /* local, remote: is to be a backup, or no more */
 	EVENT_BOUND,    /* the application chose the local address, or the device */
@@ -68,6 +69,8 @@ struct event {
 	uint32_t uid;                       /* of the application */
 	uint64_t excluded;                  /* see struct conn */
 	uint32_t generation, adds, removes; /* see struct intent */
+	uint64_t expected_bytes;
+	enum purpose purpose;
 	bool is_backup;
 	bool has_wishes;
 	struct wishes wishes;

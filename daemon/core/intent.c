@@ -97,7 +97,7 @@ static void settle_resumed(struct plan *plan, struct conn *conn, const struct ev
  */
 void intent_hear(struct plan *plan, struct conn *conn, const struct event *event)
 {
-	bool has_lists = lists_hear(plan, conn, event);
+	bool has_lists = lists_hear(plan, conn, event), has_forecast = forecast_hear(conn, event);
 	uint32_t both, granted, adds, removes;
 
 	settle_resumed(plan, conn, event);
@@ -109,6 +109,8 @@ void intent_hear(struct plan *plan, struct conn *conn, const struct event *event
 	/* Nothing new, or a record that was overtaken by a walk. */
 	if (adds > INT32_MAX || removes > INT32_MAX || (!adds && !removes && !has_lists)) {
 		intent_note_heard(plan, conn);
+		if (has_forecast)
+			forecast_apply(plan, conn, event->now_ns);
 		return;
 	}
 	conn->adds = event->adds;
@@ -128,4 +130,6 @@ void intent_hear(struct plan *plan, struct conn *conn, const struct event *event
 	conn_renew_tries(conn);
 	intent_note_heard(plan, conn);
 	opening_run(plan, conn, event->now_ns);
+	if (has_forecast)
+		forecast_apply(plan, conn, event->now_ns);
 }

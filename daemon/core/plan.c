@@ -178,6 +178,7 @@ static void hear_owner(struct plan *plan, struct conn *conn, const struct event 
 	rules_apply(plan, conn);
 	if (was_awaited && conn->is_established)
 		policy_start(plan, conn);
+	forecast_apply(plan, conn, 0);
 }
 
 void plan_forget(struct plan *plan, struct conn *conn)
@@ -239,6 +240,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 			news_add(&plan->news, NEWS_ESTABLISHED, conn);
 			if (!conn->awaits_owner)
 				policy_start(plan, conn);
+			forecast_apply(plan, conn, 0);
 		}
 		opening_run(plan, conn, 0);
 		break;

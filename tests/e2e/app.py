@@ -10,7 +10,8 @@ from lab.netns import wait_until
 
 MPTCP = 262
 TCP = socket.IPPROTO_TCP
-ENABLE, ADD, REMOVE, SUBFLOWS, CONNID, NDIFFPORTS, BACKUP = range(10002, 10009)
+ENABLE, ADD, REMOVE, SUBFLOWS, CONNID, NDIFFPORTS, BACKUP, EXPECTED, INTENT = \
+    range(10002, 10011)
 NOBODY = 65534
 # Python's getsockopt takes no larger buffer; room for 18 pairs of 56 bytes.
 BUFFER = 1024

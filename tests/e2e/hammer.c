@@ -30,7 +30,7 @@ enum {
 	VALUE_MAX = 9000,
 	SOCKETS_MAX = 64,
 	FIRST = TCP_MULTIPATH_ENABLE,
-	LAST = TCP_MULTIPATH_BACKUP,
+	LAST = TCP_MULTIPATH_INTENT,
 	PAIR = (int)sizeof(struct tcp_multipath_pair),
 	SETTLE_S = 20,
 	/* While some are on their way out, there may be more than the limit. */
@@ -49,7 +49,7 @@ static int n_subjects, max_subflows;
 static struct sockaddr_in server4;
 static struct sockaddr_in6 server6;
 static uint64_t end_ns;
-static atomic_ulong calls, accepted, backups, violations;
+static atomic_ulong calls, accepted, backups, forecasts, violations;
 static atomic_ulong errors[2][LAST - FIRST + 1][200];
 
 static uint64_t now_ns(void)
@@ -253,10 +253,15 @@ static void choose(uint64_t *seed, const struct subject *subject, struct call *c
 		fill_backup(seed, subject, call);
 		return;
 	}
+	if (call->name == TCP_MULTIPATH_EXPECTED && draw(seed, 4))
+		call->len = sizeof(uint64_t);
 	if (subject->is_modelled && call->is_set) {
 		/* The model has numbers only. */
-		if (call->name == TCP_MULTIPATH_NDIFFPORTS)
+		if (call->name == TCP_MULTIPATH_NDIFFPORTS || call->name == TCP_MULTIPATH_EXPECTED)
 			call->name = TCP_MULTIPATH_ADD;
+		if (call->name == TCP_MULTIPATH_INTENT)
+			call->value[0] = draw(seed, 2) ? TCP_MULTIPATH_INTENT_OFF
+						       : TCP_MULTIPATH_INTENT_DEFAULT;
 		if (call->len >= sizeof(struct sockaddr_in))
 			memset(call->value, 0xff, sizeof(sa_family_t));
 		return;
@@ -268,6 +273,11 @@ static void choose(uint64_t *seed, const struct subject *subject, struct call *c
 	call->name = draw(seed, 4) ? (int)draw(seed, 100) : (int)draw(seed, UINT32_MAX);
 	if (!draw(seed, 3))
 		call->name = FIRST - 3 + (int)draw(seed, 12);
+}
+
+static bool is_forecast(const struct call *call)
+{
+	return call->name == TCP_MULTIPATH_EXPECTED || call->name == TCP_MULTIPATH_INTENT;
 }
 
 static bool is_ours(const struct call *call)
@@ -293,6 +303,8 @@ static bool is_allowed(const struct subject *subject, const struct call *call, i
 		return call->is_null;
 	if (error == ENOTCONN && is_connected)
 		return false;
+	if (call->is_set && is_forecast(call))
+		return error == ENOTCONN || error == EAGAIN || error == ENOBUFS;
 	for (size_t i = 0; is_backup && i < sizeof(of_backup) / sizeof(*of_backup); i++)
 		if (error == of_backup[i])
 			return true;
@@ -325,8 +337,15 @@ static void check_answer(const struct subject *subject, const struct call *call,
 			violate("%u bytes of pairs\n", len);
 		return;
 	}
+	if (call->name == TCP_MULTIPATH_EXPECTED) {
+		if (len != sizeof(uint64_t))
+			violate("%u bytes of a size\n", len);
+		return;
+	}
 	memcpy(&number, call->value, sizeof(number));
 	if (len != sizeof(number) ||
+		(call->name == TCP_MULTIPATH_INTENT &&
+			(number < 0 || number > TCP_MULTIPATH_INTENT_OFF)) ||
 		(call->name == TCP_MULTIPATH_ENABLE && number != 0 && number != 1))
 		violate("option %d: %u bytes, %d\n", call->name, len, number);
 }
@@ -344,6 +363,12 @@ static void note_success(struct subject *subject, const struct call *call, sockl
 		atomic_fetch_add(&backups, 1);
 		if (call->len != sizeof(struct tcp_multipath_backup))
 			violate("BACKUP took %u bytes\n", call->len);
+		return;
+	}
+	if (is_forecast(call)) {
+		atomic_fetch_add(&forecasts, 1);
+		if (call->len != (call->name == TCP_MULTIPATH_EXPECTED ? 8 : 4))
+			violate("option %d took %u bytes\n", call->name, call->len);
 		return;
 	}
 	if (!subject->is_modelled || call->name == TCP_MULTIPATH_ENABLE)
@@ -455,8 +480,8 @@ static void report(void)
 		removes += subjects[i].removes;
 	}
 	printf("{\"calls\": %lu, \"accepted\": %lu, \"adds\": %d, \"removes\": %d, "
-	       "\"backups\": %lu, \"violations\": %lu, \"errors\": {",
-		calls, accepted, adds, removes, backups, violations);
+	       "\"backups\": %lu, \"forecasts\": %lu, \"violations\": %lu, \"errors\": {",
+		calls, accepted, adds, removes, backups, forecasts, violations);
 	for (int set = 0; set < 2; set++)
 		for (int name = FIRST; name <= LAST; name++)
 			for (int error = 0; error < 200; error++)

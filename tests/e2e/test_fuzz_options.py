@@ -51,10 +51,11 @@ def test_random_calls_leave_the_state_that_the_model_has(pair):
     assert result["violations"] == 0
     # It did what it is for: requests were accepted, and refused for each of these reasons.
     assert result["adds"] > 10 and result["removes"] > 10 and result["calls"] > 10000
-    assert result["backups"] > 0
+    assert result["backups"] > 0 and result["forecasts"] > 0
     for kind in ("set 10003 EINVAL", "set 10003 EDQUOT", "set 10004 EBUSY", "set 10003 EOPNOTSUPP",
                  "get 10005 ERANGE", "get 10005 ENOTCONN", "get 10006 EINVAL", "set 10008 EINVAL",
-                 "set 10008 EADDRNOTAVAIL", "set 10008 ENOTCONN", "set 10008 EOPNOTSUPP"):
+                 "set 10008 EADDRNOTAVAIL", "set 10008 ENOTCONN", "set 10008 EOPNOTSUPP",
+                 "set 10009 EINVAL", "set 10009 EOPNOTSUPP", "get 10009 EINVAL", "set 10010 EINVAL"):
         assert kind in result["errors"], kind
     counters = daemon.status()["daemon"]["counters"]
     assert counters["records_malformed"] == counters["events_malformed"] == 0

@@ -6,7 +6,7 @@ import socket
 import struct
 
 import pytest
-from app import (ADD, BACKUP, CONNID, ENABLE, MPTCP, NDIFFPORTS, REMOVE, SUBFLOWS, TCP, backup,
+from app import (ADD, BACKUP, CONNID, ENABLE, EXPECTED, INTENT, MPTCP, NDIFFPORTS, REMOVE, SUBFLOWS, TCP, backup,
                  packed)
 from lab.netns import wait_until
 from test_orders import does
@@ -279,7 +279,8 @@ def test_applications_that_may_not_ask(pair):
     fails(errno.EPERM, app.set, ADD, 1)
     app.connect(pair.far.ip4)
     for option, value in ((ADD, 1), (REMOVE, 1), (NDIFFPORTS, 2), (ADD, packed(pair.near.ip4)),
-                          (REMOVE, packed(pair.near.ip4)), (BACKUP, backup(pair.near.ip4, 1))):
+                          (REMOVE, packed(pair.near.ip4)), (BACKUP, backup(pair.near.ip4, 1)),
+                          (EXPECTED, bytes(8)), (INTENT, 1)):
         fails(errno.EPERM, app.set, option, value)
     assert app.get(ENABLE) == 1 and app.get(NDIFFPORTS) == 0
     assert app.connid() and len(app.subflows()) == 1
@@ -369,7 +370,7 @@ def test_other_options_pass_untouched(served):
     app(f"s.setsockopt({TCP}, socket.TCP_NODELAY, 1)")
     assert app(f"s.getsockopt({TCP}, socket.TCP_NODELAY)") == 1
     fails(errno.ENOPROTOOPT, app.set, 10001, 1)
-    fails(errno.ENOPROTOOPT, app.set, 10009, 1)
+    fails(errno.ENOPROTOOPT, app.set, 10011, 1)
 
 
 def test_ring_full_loses_no_request(pair):

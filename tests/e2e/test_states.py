@@ -3,23 +3,24 @@
 import errno
 
 import pytest
-from app import ADD, BACKUP, CONNID, ENABLE, NDIFFPORTS, REMOVE, SUBFLOWS, backup, packed
+from app import (ADD, BACKUP, CONNID, ENABLE, EXPECTED, INTENT, NDIFFPORTS, REMOVE, SUBFLOWS, backup,
+                 packed)
 from lab.netns import wait_until
 
 PORT, PLAIN_PORT = 7000, 7001
 CALLS = ("ADD n", "ADD list", "REMOVE n", "REMOVE list", "NDIFFPORTS set", "NDIFFPORTS get", "BACKUP",
-         "SUBFLOWS", "CONNID", "ENABLE get")
+         "SUBFLOWS", "CONNID", "ENABLE get", "EXPECTED set", "EXPECTED get", "INTENT set", "INTENT get")
 # Python has another name for the same number.
 NO = errno.errorcode[errno.EOPNOTSUPP]
 GONE, LAST, NONE = "ENOTCONN", "EBUSY", "EADDRNOTAVAIL"
 # A number is what get answers, and of set 0: accepted. SUBFLOWS: how many; CONNID: 1 for any.
 ANSWERS = {
-    "fallen back": (NO, NO, NO, NO, NO, NO, NO, NO, NO, 0),
-    "connecting": (0, 0, LAST, LAST, 0, 0, GONE, GONE, GONE, 0),
-    "listener": (NO, 0, NO, NONE, NO, 0, GONE, GONE, GONE, 0),
-    "accepted": (NO, 0, LAST, LAST, NO, 0, 0, 1, 1, 1),
-    "closed by the peer": (GONE, GONE, LAST, LAST, GONE, 0, 0, 1, 1, 1),
-    "after fork": (0, 0, LAST, LAST, 0, 0, 0, 1, 1, 1),
+    "fallen back": (NO, NO, NO, NO, NO, NO, NO, NO, NO, 0, NO, NO, NO, NO),
+    "connecting": (0, 0, LAST, LAST, 0, 0, GONE, GONE, GONE, 0, 0, 0, 0, 0),
+    "listener": (NO, 0, NO, NONE, NO, 0, GONE, GONE, GONE, 0, NO, 0, NO, 0),
+    "accepted": (NO, 0, LAST, LAST, NO, 0, 0, 1, 1, 1, NO, 0, NO, 0),
+    "closed by the peer": (GONE, GONE, LAST, LAST, GONE, 0, 0, 1, 1, 1, GONE, 0, GONE, 0),
+    "after fork": (0, 0, LAST, LAST, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0),
 }
 
 
@@ -30,7 +31,9 @@ def expressions(local):
     values = (set_to(ADD, 1), set_to(ADD, packed(local)), set_to(REMOVE, 1),
               set_to(REMOVE, packed(local)), set_to(NDIFFPORTS, 2), f"s.getsockopt(6, {NDIFFPORTS})",
               set_to(BACKUP, backup(local, 1)), f"len(s.getsockopt(6, {SUBFLOWS}, 1024)) // 56",
-              f"int(s.getsockopt(6, {CONNID}, 4) != bytes(4))", f"s.getsockopt(6, {ENABLE})")
+              f"int(s.getsockopt(6, {CONNID}, 4) != bytes(4))", f"s.getsockopt(6, {ENABLE})",
+              set_to(EXPECTED, bytes(8)), f"int(s.getsockopt(6, {EXPECTED}, 8) != bytes(8))",
+              set_to(INTENT, 3), f"s.getsockopt(6, {INTENT})")
     return dict(zip(CALLS, values))
 
 

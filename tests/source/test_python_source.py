@@ -90,6 +90,10 @@ def test_values_are_packed_as_in_the_header(module, what, value):
 def test_totals_and_backups_are_packed_as_in_the_header(module):
     module.set_ndiffports(None, 4)
     assert module.was_set == (10007, bytes.fromhex("04000000"))
+    module.set_expected(None, 2**64 - 2)
+    assert module.was_set == (10009, bytes.fromhex("feffffffffffffff"))
+    module.set_intent(None, module.Intent.INTERACTIVE)
+    assert module.was_set == (10010, bytes.fromhex("02000000"))
     module.set_backup(None, ("10.0.0.2", 5001))
     assert module.was_set == (10008, bytes.fromhex(IN4 + "00" * 12 + "01000000"))
     module.set_backup(None, ("2001:db8::9", 0, 0, 3), False)

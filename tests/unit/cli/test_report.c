@@ -35,7 +35,10 @@ static const char status[] =
 	" \"remote\": \"b\", \"id\": 0, \"state\": \"established\","
 	" \"path\": [\"10.0.1.2\", \"10.0.4.2\"]}], \"unplaced\": \"no router\", \"rule\": "
 	"\"bulk\", \"wanted\": 2,"
-	" \"thresholds\": [{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2}],"
+	" \"expected\": 400000000, \"intent\": \"bulk\","
+	" \"thresholds\": [{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2, "
+	"\"foreseen\": false}, {\"threshold\": 150000000, \"bytes\": 0, \"subflows\": 3,"
+	" \"foreseen\": true}],"
 	" \"decision\": \"one more subflow at 100 MB: 2 of 4\"}]}";
 
 static struct json_object *parsed(const char *text)
@@ -79,7 +82,8 @@ static void test_whole(void **state)
 	says(text, "a -> b  id 0  established");
 	says(text, "id 0  established  by 10.0.1.2 > 10.0.4.2\n");
 	says(text, "the kernel's choice: no router\n");
-	says(text, "100 MB (at 100.0 MB, 2 subflows)");
+	says(text, "    announced  400 MB\n    intent     bulk\n");
+	says(text, "100 MB (at 100.0 MB, 2 subflows), 150 MB (foreseen, 3 subflows)");
 	says(text, "one more subflow at 100 MB: 2 of 4");
 	assert_null(strstr(text, "create_failures"));
 	assert_null(strchr(text, 0x1b));
@@ -125,7 +129,9 @@ static void spoil(struct json_object *root, struct json_object *object)
 		if (json_object_is_type(value, json_type_array) && strcmp(name, "buckets") &&
 			strcmp(name, "path"))
 			spoil(root, json_object_array_get_idx(value, 0));
-		json_object_object_add(object, name, json_object_new_boolean(1));
+		json_object_object_add(object, name,
+			json_object_is_type(value, json_type_boolean) ? json_object_new_int(1)
+								      : json_object_new_boolean(1));
 		refused(root, name);
 		json_object_object_add(object, name, value);
 		free(name);

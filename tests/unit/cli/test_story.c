@@ -21,9 +21,10 @@ static const char status[] =
 	"{\"local\": \"a\", \"remote\": \"r\", \"state\": \"established\", \"asked_by\": null},"
 	" {\"local\": \"b\", \"remote\": \"r\", \"state\": \"opening\", \"asked_by\": "
 	"\"elephant\"}],"
-	" \"refusals\": null, \"rule\": null, \"wanted\": 1, \"thresholds\": ["
-	"{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2},"
-	" {\"threshold\": 150000000, \"bytes\": 150034121, \"subflows\": 0}],"
+	" \"refusals\": null, \"rule\": null, \"wanted\": 1, \"expected\": 0,"
+	" \"intent\": \"default\", \"thresholds\": ["
+	"{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2, \"foreseen\": false},"
+	" {\"threshold\": 150000000, \"bytes\": 150034121, \"subflows\": 0, \"foreseen\": false}],"
 	" \"decision\": \"one more subflow at 150 MB: 3 of 4\"}]}";
 
 static struct json_object *parsed(void)
@@ -99,6 +100,31 @@ static void test_what_the_rule_will_do(void **state)
 	json_object_put(root);
 }
 
+static void test_what_was_announced(void **state)
+{
+	struct json_object *root = parsed(), *connection = connection_of(root), *list;
+
+	(void)state;
+	json_object_object_add(connection, "expected", json_object_new_int(120000000));
+	json_object_object_add(connection, "wanted", json_object_new_int(0));
+	json_object_object_add(connection, "bytes_received", json_object_new_int(7));
+	json_object_object_get_ex(connection, "thresholds", &list);
+	json_object_object_add(
+		json_object_array_get_idx(list, 0), "foreseen", json_object_new_boolean(true));
+	tells(root, "Its application announced 120 MB.\nIt is to pass 100 MB: one more subflow "
+		    "made 2.\n");
+	tells(root, "The elephant rule gives it one more at 150 MB.\n");
+	put(connection, "intent", "bulk");
+	tells(root, "Its application calls it bulk: an elephant from its start.\n");
+	tells(root, "The elephant rule gives none from 300 MB on.\n");
+	put(connection, "intent", "off");
+	tells(root, "Its application wants no split by the elephant rule.\n");
+	put(connection, "intent", "interactive");
+	tells(root, "Its application calls it interactive: the elephant rule does not split it.\n");
+	tells(root, "one more subflow is under way.\nThe last decision");
+	json_object_put(root);
+}
+
 static void test_refusals(void **state)
 {
 	struct json_object *root = parsed(), *connection = connection_of(root), *refusals;
@@ -133,7 +159,8 @@ static void test_others(void **state)
 static void test_wrong_types(void **state)
 {
 	static const char *const keys[] = {"namespace", "token", "role", "local", "bytes_sent",
-		"state", "subflows", "refusals", "rule", "wanted", "thresholds", "decision"};
+		"state", "subflows", "refusals", "rule", "wanted", "expected", "intent",
+		"thresholds", "decision"};
 	char why[256], *text = NULL;
 	struct json_object *root;
 
@@ -176,6 +203,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_client),
 		cmocka_unit_test(test_what_the_rule_will_do),
+		cmocka_unit_test(test_what_was_announced),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_rule),
 		cmocka_unit_test(test_others),

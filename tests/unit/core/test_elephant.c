@@ -76,6 +76,39 @@ static void whichever_binds_first_ends_it(void **state)
 	assert_int_equal(play(&rule), 1);
 }
 
+static void assert_foreseen(const struct elephant_rule *rule, uint64_t bytes, uint32_t subflows,
+	uint64_t expected_threshold)
+{
+	uint64_t threshold = 77;
+
+	assert_int_equal(elephant_foresee(rule, bytes, &threshold), subflows);
+	assert_int_equal(threshold, expected_threshold);
+}
+
+static void foresees_what_the_rule_will_give(void **state)
+{
+	struct elephant_rule rule = paper;
+
+	(void)state;
+	assert_foreseen(&paper, 0, 1, 0);
+	assert_foreseen(&paper, 99999999, 1, 0);
+	assert_foreseen(&paper, 100000000, 2, 100000000);
+	assert_foreseen(&paper, 149999999, 2, 100000000);
+	assert_foreseen(&paper, 200000000, 4, 200000000);
+	assert_foreseen(&paper, UINT64_MAX, 4, 250000000);
+	rule.max_subflows = 1;
+	assert_foreseen(&rule, UINT64_MAX, 1, 250000000);
+	rule = (struct elephant_rule){
+		.start_bytes = 1, .step_bytes = 1, .stop_bytes = UINT64_MAX, .max_subflows = 64};
+	assert_foreseen(&rule, UINT64_MAX, 64, UINT64_MAX - 1);
+	rule.stop_bytes = 1;
+	assert_foreseen(&rule, UINT64_MAX, 1, 0);
+	rule = paper;
+	rule.max_subflows = 64;
+	rule.stop_bytes = 10 * paper.stop_bytes;
+	assert_foreseen(&rule, UINT64_MAX, play(&rule), 2950000000);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -83,6 +116,7 @@ int main(void)
 		cmocka_unit_test(ends_before_stop),
 		cmocka_unit_test(max_subflows_is_in_all),
 		cmocka_unit_test(whichever_binds_first_ends_it),
+		cmocka_unit_test(foresees_what_the_rule_will_give),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

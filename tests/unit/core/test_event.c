@@ -72,6 +72,24 @@ static void decodes_the_ends_of_a_silent_subflow(void **state)
 	assert_memory_equal(&event.remote.v6, record.remote, sizeof(record.remote));
 }
 
+static void decodes_what_is_expected(void **state)
+{
+	struct record record = record_of(RECORD_INTENT);
+	struct event event;
+
+	(void)state;
+	record.purpose = PURPOSE_BULK;
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
+	assert_int_equal(event.expected_bytes, 100000001);
+	assert_int_equal(event.purpose, PURPOSE_BULK);
+	assert_false(event.is_backup);
+	record.kind = RECORD_BACKUP;
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
+	assert_int_equal(event.expected_bytes, 0);
+	assert_int_equal(event.purpose, PURPOSE_DEFAULT);
+	assert_true(event.is_backup);
+}
+
 /* The ring rounds sizes up. */
 static void more_bytes_do_no_harm(void **state)
 {
@@ -98,6 +116,9 @@ static void bad_records_are_refused(void **state)
 	assert_int_equal(event_from_record(&record, sizeof(record), &event), -EBADMSG);
 	record = record_of(0);
 	assert_int_equal(event_from_record(&record, sizeof(record), &event), -EBADMSG);
+	record = record_of(RECORD_INTENT);
+	record.purpose = PURPOSE_OFF + 1;
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), -EBADMSG);
 	record = record_of(0xffff);
 	assert_int_equal(event_from_record(&record, sizeof(record), &event), -EBADMSG);
 	assert_int_equal(event.serial, 77);
@@ -108,6 +129,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decodes_every_kind),
 		cmocka_unit_test(decodes_the_ends_of_a_silent_subflow),
+		cmocka_unit_test(decodes_what_is_expected),
 		cmocka_unit_test(more_bytes_do_no_harm),
 		cmocka_unit_test(bad_records_are_refused),
 	};

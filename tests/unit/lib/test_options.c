@@ -91,6 +91,23 @@ static void numbers_are_set(void **state)
 	expect_number(TCP_MULTIPATH_REMOVE, 2);
 	assert_int_equal(subflow_set_ndiffports(FD, 4), 0);
 	expect_number(TCP_MULTIPATH_NDIFFPORTS, 4);
+	assert_int_equal(subflow_set_intent(FD, TCP_MULTIPATH_INTENT_OFF), 0);
+	expect_number(TCP_MULTIPATH_INTENT, 3);
+}
+
+static void sizes_have_64_bits(void **state)
+{
+	const uint64_t size = 0xfedcba9876543210;
+	uint64_t bytes = 0;
+
+	(void)state;
+	assert_int_equal(subflow_set_expected(FD, size), 0);
+	expect_set(TCP_MULTIPATH_EXPECTED, &size, sizeof(size));
+	memcpy(kernel.answer, &size, sizeof(size));
+	kernel.answer_len = sizeof(size);
+	assert_int_equal(subflow_get_expected(FD, &bytes), 0);
+	assert_int_equal(kernel.name, TCP_MULTIPATH_EXPECTED);
+	assert_int_equal(bytes, size);
 }
 
 /* Of both families, the second behind the first without a gap. */
@@ -162,6 +179,7 @@ static void backup_of_what_is_no_address(void **state)
 
 static void numbers_are_read(void **state)
 {
+	enum tcp_multipath_intent intent = TCP_MULTIPATH_INTENT_DEFAULT;
 	uint32_t connid = 0;
 	bool is_on = false;
 	int n = 0;
@@ -182,11 +200,17 @@ static void numbers_are_read(void **state)
 	assert_int_equal(subflow_get_ndiffports(FD, &n), 0);
 	assert_int_equal(kernel.name, TCP_MULTIPATH_NDIFFPORTS);
 	assert_int_equal(n, 5);
+	answer_number(2);
+	assert_int_equal(subflow_get_intent(FD, &intent), 0);
+	assert_int_equal(kernel.name, TCP_MULTIPATH_INTENT);
+	assert_int_equal(intent, TCP_MULTIPATH_INTENT_INTERACTIVE);
 }
 
 static void errors_leave_outputs_alone(void **state)
 {
 	struct tcp_multipath_pair pair, was;
+	enum tcp_multipath_intent intent = TCP_MULTIPATH_INTENT_OFF;
+	uint64_t bytes = 42;
 	uint32_t connid = 42;
 	bool is_on = true;
 	int total = 42;
@@ -208,6 +232,12 @@ static void errors_leave_outputs_alone(void **state)
 		subflow_set_backup(FD, (const struct sockaddr *)&list.one, sizeof(list.one), true),
 		-EDQUOT);
 	assert_int_equal(total, 42);
+	assert_int_equal(subflow_set_expected(FD, 1), -EDQUOT);
+	assert_int_equal(subflow_get_expected(FD, &bytes), -EDQUOT);
+	assert_int_equal(bytes, 42);
+	assert_int_equal(subflow_set_intent(FD, TCP_MULTIPATH_INTENT_BULK), -EDQUOT);
+	assert_int_equal(subflow_get_intent(FD, &intent), -EDQUOT);
+	assert_int_equal(intent, TCP_MULTIPATH_INTENT_OFF);
 	assert_int_equal(subflow_enabled(FD, &is_on), -EDQUOT);
 	assert_int_equal(subflow_connid(FD, &connid), -EDQUOT);
 	assert_int_equal(subflow_list(FD, &pair, 1, &n), -EDQUOT);
@@ -270,6 +300,7 @@ int main(void)
 	static const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(numbers_are_set, reset),
 		cmocka_unit_test_setup(numbers_are_read, reset),
+		cmocka_unit_test_setup(sizes_have_64_bits, reset),
 		cmocka_unit_test_setup(lists_are_handed_over_as_they_are, reset),
 		cmocka_unit_test_setup(no_list_is_taken_for_a_number, reset),
 		cmocka_unit_test_setup(backup_is_set_by_address, reset),

@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: what an application says of the bytes that are to come. */
+#include "forecast.h"
+
+#include "core/opening.h"
+
+#include <stdio.h>
+#include <sys/param.h>
+
+#define MB 1000000.0
+
+bool forecast_hear(struct conn *conn, const struct event *event)
+{
+	struct forecast *forecast = &conn->forecast;
+
+	if ((int32_t)(event->generation - conn->generation) <= 0 ||
+		(event->expected_bytes == forecast->expected_bytes &&
+			event->purpose == forecast->purpose))
+		return false;
+	forecast->expected_bytes = event->expected_bytes;
+	forecast->purpose = event->purpose;
+	return true;
+}
+
+static bool is_to_be_left(const struct forecast *forecast)
+{
+	return forecast->purpose == PURPOSE_INTERACTIVE || forecast->purpose == PURPOSE_OFF;
+}
+
+static const char *reason_to_leave(const struct forecast *forecast)
+{
+	return forecast->purpose == PURPOSE_OFF ? "its application wants no split"
+						: "its application calls it interactive";
+}
+
+/* What the rule has wanted and was not opened yet; what it counted beforehand counts again. */
+static void leave(struct plan *plan, struct conn *conn)
+{
+	for (; conn->wanted_elephant; conn->wanted_elephant--)
+		conn_drop_passed(conn);
+	conn->forecast.counted = 0;
+	conn_say(conn, "not split by the elephant rule: %s", reason_to_leave(&conn->forecast));
+	news_add(&plan->news, NEWS_REQUEST, conn);
+}
+
+static void say(struct conn *conn, uint32_t more, const struct elephant_rule *rule)
+{
+	const struct forecast *forecast = &conn->forecast;
+	char what[64] = "announced as bulk";
+
+	if (forecast->purpose != PURPOSE_BULK)
+		snprintf(what, sizeof(what), "announced %.10g MB", forecast->expected_bytes / MB);
+	if (forecast->purpose != PURPOSE_BULK && forecast->expected_bytes < rule->start_bytes)
+		conn_say(conn, "%s: no elephant, which begins at %.10g MB", what,
+			rule->start_bytes / MB);
+	else
+		conn_say(conn, "%s: %u more, %u of %u", what, more, conn_count_all(conn),
+			rule->max_subflows);
+}
+
+void forecast_apply(struct plan *plan, struct conn *conn, uint64_t cause_ns)
+{
+	struct forecast *forecast = &conn->forecast;
+	const struct elephant_rule *rule = rules_of(plan, conn);
+	uint64_t bytes = forecast->purpose == PURPOSE_BULK ? UINT64_MAX : forecast->expected_bytes;
+	uint64_t threshold;
+	uint32_t in_all, more = 0;
+
+	if (!conn->is_established || conn->awaits_owner || conn->is_server || conn->is_foreign ||
+		rules_is_never(plan, conn))
+		return;
+	if (is_to_be_left(forecast)) {
+		leave(plan, conn);
+		return;
+	}
+	if (!bytes)
+		return;
+	in_all = elephant_foresee(rule, bytes, &threshold);
+	forecast->counted = MAX(forecast->counted, threshold);
+	for (uint32_t n = MAX(conn_count_all(conn), 1u); n < in_all; n++) {
+		threshold = rule->start_bytes + (n - 1) * rule->step_bytes;
+		if (conn_add_passed(conn, threshold, 0))
+			break;
+		conn->wanted_elephant++;
+		more++;
+	}
+	plan->counters.elephants += more;
+	plan->counters.foreseen += more;
+	say(conn, more, rule);
+	news_add(&plan->news, NEWS_REQUEST, conn);
+	if (!more)
+		return;
+	conn_renew_tries(conn);
+	opening_run(plan, conn, cause_ns);
+}
+
+const char *forecast_denial(const struct conn *conn, uint64_t threshold)
+{
+	if (is_to_be_left(&conn->forecast))
+		return reason_to_leave(&conn->forecast);
+	return threshold <= conn->forecast.counted ? "it was announced" : NULL;
+}
+
+const char *forecast_purpose_text(enum purpose purpose)
+{
+	static const char *const texts[] = {
+		[PURPOSE_DEFAULT] = "default",
+		[PURPOSE_BULK] = "bulk",
+		[PURPOSE_INTERACTIVE] = "interactive",
+		[PURPOSE_OFF] = "off",
+	};
+
+	return texts[purpose];
+}
