@@ -597,6 +597,17 @@ enum settings_source settings_source(const struct settings *settings)
 	return find_source(settings->source);
 }
 
+struct elephant_rule settings_elephant(const struct settings *settings)
+{
+	return (struct elephant_rule){
+		.start_bytes = settings->start_bytes,
+		.step_bytes = settings->step_bytes,
+		.stop_bytes = settings->stop_bytes,
+		.max_subflows = settings->elephant_subflows,
+		.on_single_path = settings->single_path,
+	};
+}
+
 int settings_rules(const struct settings *settings, struct rule **ret_rules, uint32_t *ret_count)
 {
 	struct rule *rules = NULL;

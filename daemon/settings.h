@@ -105,6 +105,9 @@ enum settings_source settings_source(const struct settings *settings);
 /* [placement] mode. */
 enum steer_mode settings_placement(const struct settings *settings);
 
+/* [elephant], as core takes it. */
+struct elephant_rule settings_elephant(const struct settings *settings);
+
 /*
  * The rules, on the heap, as core takes them; what is not said is as in [elephant]. NULL and 0 if
  * there are none; -ENOMEM.

@@ -82,5 +82,6 @@ def test_the_table_is_read():
     assert rule_of("daemon/core/plan.c") == {"base/", "core/", "record.h"}
     assert not may(rule_of("daemon/core/plan.c"), "daemon/core/plan.c", "daemon/kernel/pm.h")
     assert not may(rule_of("daemon/base/log.c"), "daemon/base/log.c", "daemon/core/conn.h")
+    assert not may(rule_of("daemon/hands.c"), "daemon/hands.c", "daemon/parts.h")
     assert not may(rule_of("cli/main.c"), "cli/main.c", "daemon/settings.h")
     assert len(table()) >= 8

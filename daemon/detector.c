@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT */
+/* What finds elephants beside the hooks, or in their place. */
+#include "detector.h"
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "core/sighting.h"
+
+#include <errno.h>
+#include <sys/random.h>
+
+static void hear_threshold(void *owner, const struct event *event)
+{
+	struct detector *detector = owner;
+
+	plan_hear(detector->plan, event);
+}
+
+static void hear_packet(void *owner, const struct packet *packet)
+{
+	char from[ENDPOINT_TEXT_MAX], to[ENDPOINT_TEXT_MAX];
+	struct detector *detector = owner;
+	uint64_t now_ns = loop_now_ns();
+	struct wire_flow *flow = wire_hear(&detector->wire, packet, now_ns);
+
+	if (!flow)
+		return;
+	if (sighting_hear(
+		    detector->plan, &detector->wire, flow, detector->settings->downloads, now_ns))
+		log_info("an elephant that cannot be treated passes by: %s and %s",
+			endpoint_text(&flow->ends[0], from), endpoint_text(&flow->ends[1], to));
+	hands_act(detector->hands);
+}
+
+static void look_at_wire(void *owner)
+{
+	struct detector *detector = owner;
+
+	sighting_tick(detector->plan, &detector->wire, &detector->flows, loop_now_ns());
+}
+
+static void act(void *owner)
+{
+	struct detector *detector = owner;
+
+	hands_act(detector->hands);
+}
+
+static int begin_roster(struct detector *detector, bool is_on_call)
+{
+	detector->roster.is_on_call = is_on_call;
+	detector->roster.loop = detector->loop;
+	detector->roster.served = detector->served;
+	detector->roster.flows = &detector->flows;
+	detector->roster.rule = &detector->plan->rule;
+	return roster_init(&detector->roster);
+}
+
+static int begin_diag(struct detector *detector)
+{
+	int err;
+
+	detector->census.loop = detector->loop;
+	detector->census.served = detector->served;
+	detector->census.plan = detector->plan;
+	detector->census.owner = detector;
+	detector->census.heard = hear_threshold;
+	detector->census.looked = act;
+	err = census_init(&detector->census);
+	return err ? err : begin_roster(detector, false);
+}
+
+static int begin_capture(struct detector *detector)
+{
+	uint64_t seed;
+	int err;
+
+	if (getrandom(&seed, sizeof(seed), 0) < 0)
+		return -errno;
+	err = wire_init(
+		&detector->wire, WIRE_MAX, seed, rules_earliest(detector->plan)->start_bytes);
+	if (err)
+		return err;
+	detector->capture.loop = detector->loop;
+	detector->capture.owner = detector;
+	detector->capture.heard = hear_packet;
+	detector->capture.tick = look_at_wire;
+	return capture_init(&detector->capture, detector->settings->interfaces);
+}
+
+int detector_init(struct detector *detector)
+{
+	switch (settings_source(detector->settings)) {
+	case SOURCE_BPF: /* the hooks' part, but for what they cannot tell of plain TCP */
+		return begin_roster(detector, true);
+	case SOURCE_CAPTURE:
+		return begin_capture(detector);
+	case SOURCE_DIAG:
+		return begin_diag(detector);
+	}
+	return -EINVAL;
+}
+
+void detector_tune(struct detector *detector)
+{
+	const struct settings *settings = detector->settings;
+
+	detector->census.downloads = settings->downloads;
+	detector->census.care = (struct progress_care){
+		.late_bytes = settings->step_bytes / 100 * settings->late_percent,
+		.most_ns = settings->interval_ms * 1000000ull};
+}
+
+void detector_renew(struct detector *detector)
+{
+	census_expect(&detector->census);
+	sighting_renew(detector->plan, &detector->wire);
+}
+
+void detector_done(struct detector *detector)
+{
+	capture_done(&detector->capture);
+	wire_done(&detector->wire);
+	roster_done(&detector->roster);
+	census_done(&detector->census);
+	flows_done(&detector->flows);
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel tells becomes events that the judgement hears. */
+#include "ears.h"
+
+#include "base/log.h"
+#include "control/watchers.h"
+#include "core/multihome.h"
+#include "kernel/netns.h"
+#include "parts.h"
+
+#include <inttypes.h>
+#include <string.h>
+
+static void hear_record(void *owner, const struct event *event)
+{
+	struct daemon *daemon = owner;
+
+	if (event->kind == EVENT_STRANGER) {
+		served_look(&daemon->served);
+		return;
+	}
+	if (event->kind == EVENT_FLOW) {
+		roster_ask(&daemon->detector.roster, event->key.netns);
+		return;
+	}
+	/* The walk shows sockets without a connection too. */
+	if (!event->key.token || !served_find(&daemon->served, event->key.netns))
+		return;
+	if (event->kind == EVENT_THRESHOLD)
+		log_debug("threshold token %08x threshold %" PRIu64 " bytes %" PRIu64
+			  " noticed %" PRIu64,
+			event->key.token, event->threshold, event->bytes, event->now_ns);
+	plan_hear(&daemon->plan, event);
+	hands_act(&daemon->hands);
+}
+
+static void hear_event(void *owner, int nsid, struct event *event)
+{
+	struct daemon *daemon = owner;
+	struct served_netns *netns = served_find_id(&daemon->served, nsid);
+
+	if (!netns || netns->state == SERVED_ALONE)
+		return;
+	/* What was asked for and recorded earlier counts when the connection comes up. */
+	if (event->kind == EVENT_ESTABLISHED)
+		hooks_drain(&daemon->hooks);
+	event->key.netns = netns->cookie;
+	event->now_ns = loop_now_ns();
+	log_debug("event %d token %08x error %d reset reason %d", event->kind, event->key.token,
+		event->error, event->reset_reason);
+	plan_hear(&daemon->plan, event);
+	hands_act(&daemon->hands);
+	if ((event->kind == EVENT_CREATED || event->kind == EVENT_ESTABLISHED) && !event->is_server)
+		census_expect(&daemon->detector.census);
+}
+
+/* No connection, no reading: devices come and go by the hundred where containers do. */
+static void hear_addresses(void *owner, int nsid, struct addresses *addresses)
+{
+	struct daemon *daemon = owner;
+	struct served_netns *netns = served_find_id(&daemon->served, nsid);
+
+	if (!netns || !conn_table_count(&daemon->plan.table) ||
+		inquiry_read_addresses(&daemon->inquiry, netns->cookie, addresses))
+		return;
+	multihome_hear(&daemon->plan, netns->cookie,
+		&(struct multihome_change){.gone = addresses->gone,
+			.n_gone = addresses->n_gone,
+			.usable = addresses->usable,
+			.n_usable = addresses->n_usable});
+	hands_act(&daemon->hands);
+}
+
+static bool is_receipt_known(void *arg, const struct conn_key *key)
+{
+	struct daemon *daemon = arg;
+
+	return !served_find(&daemon->served, key->netns) || conn_find(&daemon->plan.table, key);
+}
+
+void ears_resume(struct daemon *daemon)
+{
+	int err;
+
+	if (!daemon->hooks.has_earlier)
+		return;
+	hooks_sift_receipts(&daemon->hooks, is_receipt_known, daemon);
+	err = hooks_hear_all(&daemon->hooks);
+	if (err)
+		log_error("cannot walk the sockets for what was asked of an earlier daemon: %s",
+			strerror(-err));
+}
+
+static void netns_serving(void *owner, struct served_netns *netns)
+{
+	struct daemon *daemon = owner;
+
+	watchers_tell_netns(&daemon->server, "namespace_served", netns);
+	roster_expect(&daemon->detector.roster);
+	inquiry_search(&daemon->inquiry, netns);
+	hands_act(&daemon->hands);
+	if (daemon->has_begun)
+		ears_resume(daemon);
+}
+
+static void netns_left(void *owner, const struct served_netns *netns)
+{
+	struct daemon *daemon = owner;
+
+	watchers_tell_netns(&daemon->server, "namespace_left_alone", netns);
+}
+
+/* The scout knows more of the paths that this connection may take. */
+static void hear_paths(void *owner, const struct conn_key *key)
+{
+	struct daemon *daemon = owner;
+	struct event event = {.kind = EVENT_PATHS, .key = *key, .now_ns = loop_now_ns()};
+
+	plan_hear(&daemon->plan, &event);
+	hands_act(&daemon->hands);
+}
+
+static void hear_loss(void *owner)
+{
+	struct daemon *daemon = owner;
+	struct served_netns *netns;
+
+	log_warning("the kernel dropped path-manager events; the connections are listed anew");
+	TAILQ_FOREACH (netns, &daemon->served.list, entry) {
+		if (netns->state == SERVED_YES)
+			inquiry_search(&daemon->inquiry, netns);
+	}
+	hands_act(&daemon->hands);
+}
+
+/* A link leads there, or somebody gave it an id: it may be a new one, without a name. */
+static void hear_begin(void *owner, int nsid)
+{
+	struct daemon *daemon = owner;
+
+	if (!served_find_id(&daemon->served, nsid))
+		served_look(&daemon->served);
+}
+
+static void hear_end(void *owner, int nsid)
+{
+	struct daemon *daemon = owner;
+
+	served_end(&daemon->served, nsid);
+}
+
+static int read_local_routes(struct daemon *daemon, struct served_netns *netns)
+{
+	int err = served_enter(netns);
+
+	if (err)
+		return err;
+	err = locals_read(&daemon->locals, netns->cookie);
+	if (*netns->path)
+		netns_leave();
+	return err;
+}
+
+static void hear_locals(void *owner, int nsid)
+{
+	struct daemon *daemon = owner;
+	struct served_netns *netns = served_find_id(&daemon->served, nsid);
+	int err;
+
+	if (!netns || netns->state != SERVED_YES)
+		return;
+	err = read_local_routes(daemon, netns);
+	if (err)
+		log_warning("the local addresses of %s cannot be read: %s", netns->name,
+			strerror(-err));
+}
+
+static void hear_locals_lost(void *owner)
+{
+	struct daemon *daemon = owner;
+	struct served_netns *netns;
+
+	TAILQ_FOREACH (netns, &daemon->served.list, entry)
+		hear_locals(owner, netns->nsid);
+}
+
+static int netns_begun(void *owner, struct served_netns *netns)
+{
+	struct daemon *daemon = owner;
+	int err = read_local_routes(daemon, netns);
+
+	return err ? err : hooks_serve(&daemon->hooks, netns->cookie);
+}
+
+static void netns_ended(void *owner, const struct served_netns *netns)
+{
+	struct daemon *daemon = owner;
+
+	hooks_unserve(&daemon->hooks, netns->cookie);
+	locals_forget(&daemon->locals, netns->cookie);
+	scout_forget(&daemon->scout, netns->cookie);
+	flows_expire(&daemon->detector.flows, netns->cookie, UINT64_MAX);
+	plan_forget_netns(&daemon->plan, netns->cookie);
+	hands_act(&daemon->hands);
+	if (netns->state != SERVED_ALONE)
+		watchers_tell_netns(&daemon->server, "namespace_ended", netns);
+}
+
+void ears_connect(struct daemon *daemon)
+{
+	daemon->hooks.owner = daemon;
+	daemon->hooks.heard = hear_record;
+	daemon->scout.owner = daemon;
+	daemon->scout.heard = hear_paths;
+	daemon->monitor.owner = daemon;
+	daemon->monitor.heard = hear_event;
+	daemon->monitor.lost = hear_loss;
+	daemon->monitor.begun = hear_begin;
+	daemon->monitor.ended = hear_end;
+	daemon->addresses.owner = daemon;
+	daemon->addresses.changed = hear_addresses;
+	daemon->locals.owner = daemon;
+	daemon->locals.changed = hear_locals;
+	daemon->locals.lost = hear_locals_lost;
+	daemon->served.owner = daemon;
+	daemon->served.begun = netns_begun;
+	daemon->served.serving = netns_serving;
+	daemon->served.left = netns_left;
+	daemon->served.ended = netns_ended;
+}

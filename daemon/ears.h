@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel tells becomes events that the judgement hears. */
+#ifndef SUBFLOW_EARS_H
+#define SUBFLOW_EARS_H
+
+struct daemon;
+
+/* Carries out what applications had asked of an earlier daemon. */
+void ears_resume(struct daemon *daemon);
+
+/* The callbacks of the parts that listen; before these begin. */
+void ears_connect(struct daemon *daemon);
+
+#endif

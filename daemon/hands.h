@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* Carries out what the judgement wants; results go back to it as events. */
+#ifndef SUBFLOW_HANDS_H
+#define SUBFLOW_HANDS_H
+
+#include "base/histogram.h"
+#include "base/loop.h"
+#include "control/server.h"
+#include "core/plan.h"
+#include "inquiry.h"
+#include "kernel/hooks.h"
+#include "kernel/pm.h"
+#include "kernel/scout.h"
+#include "kernel/served.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The pointers, @rto_min_ms and @is_ending are set by the caller. */
+struct hands {
+	struct plan *plan;
+	struct served *served;
+	struct hooks *hooks;
+	struct scout *scout;
+	struct inquiry *inquiry;
+	struct server *server; /* whose watchers are told */
+	const struct genl_family *family;
+	uint32_t rto_min_ms; /* a subflow that is listened for is silent for so long */
+	bool is_ending;
+	struct source timer; /* when the plan is to try again */
+	struct histogram create_us;
+	uint64_t rules_refused; /* connections whose thresholds found the hooks' map full */
+
+	/* The command socket of the namespace that was last acted in, for one batch. */
+	struct mnl_socket *socket;
+	uint64_t netns;
+};
+
+int hands_init(struct hands *hands, struct loop *loop);
+
+/* Everything that the plan wants now. */
+void hands_act(struct hands *hands);
+
+void hands_done(struct hands *hands);
+
+#endif

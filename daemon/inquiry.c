@@ -1,0 +1,183 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel says of a namespace when it is asked: connections, whose they are, addresses. */
+#include "inquiry.h"
+
+#include "base/log.h"
+#include "base/loop.h"
+#include "core/adoption.h"
+#include "kernel/diag.h"
+#include "kernel/netns.h"
+
+#include <errno.h>
+#include <string.h>
+
+struct device_search {
+	uint32_t token;
+	struct endpoint local;
+	uint32_t device; /* 0: not found */
+};
+
+static void find_device(void *arg, const struct diag_subflow *subflow)
+{
+	struct device_search *search = arg;
+
+	if (subflow->token == search->token &&
+		endpoint_is_same_address(&subflow->local, &search->local))
+		search->device = subflow->device;
+}
+
+uint32_t inquiry_find_device(
+	struct inquiry *inquiry, const struct conn_key *key, const struct endpoint *local)
+{
+	struct device_search search = {.token = key->token, .local = *local};
+	struct served_netns *netns = served_find(inquiry->served, key->netns);
+
+	if (!endpoint_is_link_local(local) || !netns || served_enter(netns))
+		return 0;
+	diag_dump_subflows(find_device, &search);
+	if (*netns->path)
+		netns_leave();
+	return search.device;
+}
+
+int inquiry_is_silent(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
+	const struct endpoint *remote, uint32_t least_ms, bool *ret_is_silent)
+{
+	struct served_netns *netns = served_find(inquiry->served, cookie);
+	int err;
+
+	if (!netns || netns->state != SERVED_YES || served_enter(netns))
+		return -ENONET;
+	err = diag_is_silent(local, remote, least_ms, ret_is_silent);
+	if (*netns->path)
+		netns_leave();
+	return err;
+}
+
+int inquiry_read_addresses(struct inquiry *inquiry, uint64_t cookie, struct addresses *addresses)
+{
+	struct served_netns *netns = served_find(inquiry->served, cookie);
+	int err = -ENONET;
+
+	if (netns && netns->state == SERVED_YES)
+		err = served_enter(netns);
+	if (err)
+		return err;
+	err = addresses_read(addresses);
+	if (*netns->path)
+		netns_leave();
+	return err;
+}
+
+/* One list of a namespace's connections. */
+struct search {
+	struct inquiry *inquiry;
+	uint64_t netns;
+	const char *name;
+};
+
+static void found(void *arg, const struct diag_conn *conn)
+{
+	const struct search *search = arg;
+	struct scope *scope = &search->inquiry->scope;
+	struct event event = {.kind = EVENT_FOUND,
+		.key = {.netns = search->netns, .token = conn->token},
+		.now_ns = loop_now_ns(),
+		.local = conn->local,
+		.remote = conn->remote,
+		.uid = conn->uid,
+		.excluded = scope_excluded(scope, search->name, conn)};
+	struct hooks *hooks = search->inquiry->hooks;
+
+	event.has_receipt =
+		hooks->has_earlier && !hooks_get_receipt(hooks, &event.key, &event.receipt);
+	plan_hear(search->inquiry->plan, &event);
+}
+
+static void found_subflow(void *arg, const struct diag_subflow *subflow)
+{
+	const struct search *search = arg;
+	struct event event = {.kind = EVENT_FOUND_SUBFLOW,
+		.key = {.netns = search->netns, .token = subflow->token},
+		.now_ns = loop_now_ns(),
+		.local = subflow->local,
+		.remote = subflow->remote,
+		.id = subflow->id,
+		.is_server = subflow->is_server,
+		.is_opening = subflow->is_opening};
+
+	plan_hear(search->inquiry->plan, &event);
+}
+
+void inquiry_search(struct inquiry *inquiry, struct served_netns *netns)
+{
+	struct search search = {.inquiry = inquiry, .netns = netns->cookie, .name = netns->name};
+	int err = served_enter(netns);
+
+	if (err)
+		return;
+	adoption_begin(inquiry->plan, netns->cookie);
+	err = diag_dump(found, &search);
+	if (!err)
+		err = diag_dump_subflows(found_subflow, &search);
+	if (*netns->path)
+		netns_leave();
+	if (err)
+		log_warning("connections that are open in %s already cannot be listed: %s",
+			netns->name, strerror(-err));
+	else
+		adoption_end(inquiry->plan, netns->cookie);
+	census_expect(inquiry->census);
+}
+
+void inquiry_find_owner(struct inquiry *inquiry, const struct conn_key *key)
+{
+	struct served_netns *netns = served_find(inquiry->served, key->netns);
+	struct event event = {
+		.kind = EVENT_OWNER, .key = *key, .now_ns = loop_now_ns(), .error = ENONET};
+	struct diag_conn conn = {};
+	bool is_inside = netns && netns->state == SERVED_YES && !served_enter(netns);
+
+	if (is_inside)
+		event.error = -diag_find(key->token, &conn);
+	event.uid = conn.uid;
+	event.excluded = scope_excluded(&inquiry->scope, netns ? netns->name : "", &conn);
+	if (is_inside && *netns->path)
+		netns_leave();
+	plan_hear(inquiry->plan, &event);
+}
+
+static void found_owner(void *arg, const struct diag_conn *conn)
+{
+	const struct search *search = arg;
+	struct scope *scope = &search->inquiry->scope;
+	struct event event = {.kind = EVENT_OWNER,
+		.key = {.netns = search->netns, .token = conn->token},
+		.now_ns = loop_now_ns(),
+		.uid = conn->uid,
+		.excluded = scope_excluded(scope, search->name, conn)};
+
+	plan_hear(search->inquiry->plan, &event);
+}
+
+void inquiry_find_owners(struct inquiry *inquiry)
+{
+	struct served_netns *netns;
+	struct search search = {.inquiry = inquiry};
+	int err;
+
+	TAILQ_FOREACH (netns, &inquiry->served->list, entry) {
+		search.netns = netns->cookie;
+		search.name = netns->name;
+		if (netns->state != SERVED_YES || served_enter(netns))
+			continue;
+		err = diag_dump(found_owner, &search);
+		if (*netns->path)
+			netns_leave();
+		if (err)
+			log_warning(
+				"whose the connections in %s are cannot be found out: %s; rules "
+				"and watching users miss them",
+				netns->name, strerror(-err));
+	}
+}

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel says of a namespace when it is asked: connections, whose they are, addresses. */
+#ifndef SUBFLOW_INQUIRY_H
+#define SUBFLOW_INQUIRY_H
+
+#include "core/plan.h"
+#include "kernel/addresses.h"
+#include "kernel/census.h"
+#include "kernel/hooks.h"
+#include "kernel/scope.h"
+#include "kernel/served.h"
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* All but @scope are set by the caller. What the plan then wants is the caller's to carry out. */
+struct inquiry {
+	struct plan *plan;
+	struct served *served;
+	struct hooks *hooks;
+	struct census *census;
+	struct scope scope;
+};
+
+/* The device of a connection's link-local address, which means nothing without; 0: not found. */
+uint32_t inquiry_find_device(
+	struct inquiry *inquiry, const struct conn_key *key, const struct endpoint *local);
+
+/* As diag_is_silent(), in that namespace; -ENONET: it cannot be entered. */
+int inquiry_is_silent(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
+	const struct endpoint *remote, uint32_t least_ms, bool *ret_is_silent);
+
+int inquiry_read_addresses(struct inquiry *inquiry, uint64_t cookie, struct addresses *addresses);
+
+/* Takes up what the kernel lists and nobody has told of. */
+void inquiry_search(struct inquiry *inquiry, struct served_netns *netns);
+
+/* Whose connection it is, and which rules reach it: EVENT_OWNER. */
+void inquiry_find_owner(struct inquiry *inquiry, const struct conn_key *key);
+
+/* Whose the connections are that are there, and so which rules hold for them. */
+void inquiry_find_owners(struct inquiry *inquiry);
+
+#endif

@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* What is set takes effect, at the start and while the daemon runs. */
+#include "tuning.h"
+
+#include "parts.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/param.h>
+
+/* Below this no connection has a threshold. */
+static uint64_t find_gate(const struct settings *settings)
+{
+	uint64_t gate = settings->start_bytes;
+
+	for (uint32_t i = 0; i < settings->n_rules; i++) {
+		if (settings->rules[i].start_bytes)
+			gate = MIN(gate, settings->rules[i].start_bytes);
+	}
+	return gate;
+}
+
+struct hook_config tuning_hook_config(const struct settings *settings)
+{
+	return (struct hook_config){
+		.gate = find_gate(settings),
+		.has_rules = settings->n_rules,
+		.start = settings->start_bytes,
+		.step = settings->step_bytes,
+		.stop = settings->stop_bytes,
+		.downloads = settings->downloads,
+		.detects = settings_source(settings) == SOURCE_BPF,
+		.plain_tcp = settings->plain_tcp && settings_source(settings) == SOURCE_BPF,
+		.max_subflows = settings->max_subflows,
+		.applications = settings->applications,
+		.calls_per_second = settings->calls_per_second,
+		.calls_per_second_of_user = settings->calls_per_second_of_user,
+		.rto_min_us = settings->rto_min_ms * 1000,
+	};
+}
+
+/* What may change while the daemon runs, but for the hooks' part; also at the start. */
+static void apply_settings(struct daemon *daemon)
+{
+	const struct settings *settings = &daemon->settings;
+
+	daemon->plan.rule = settings_elephant(settings);
+	daemon->plan.policy =
+		(struct policy){.ndiffports = settings->ndiffports, .fullmesh = settings->fullmesh};
+	daemon->plan.refusals.rule = (struct refusals_rule){
+		.most = settings->refusals, .hold_ns = settings->hold_s * 1000000000ull};
+	daemon->plan.does_repair = settings->rto_min_ms;
+	daemon->hands.rto_min_ms = settings->rto_min_ms;
+	daemon->plan.max_subflows = settings->max_subflows;
+	daemon->plan.steer.mode = settings_placement(settings);
+	daemon->scout.probes_per_second = settings->probes_per_second;
+	prefixes_read(settings->probe_prefixes, &daemon->scout.prefixes);
+	detector_tune(&daemon->detector);
+	daemon->server.group = settings_group(settings);
+	daemon->served.wanted = settings->serve;
+	daemon->served.take_over = settings->take_over;
+}
+
+/* Before the hooks are told that there are rules: they wait for those of each connection. */
+static void apply_rules(struct daemon *daemon, struct rule *rules, uint32_t count)
+{
+	struct scope_rule scopes[RULES_MAX] = {};
+
+	for (uint32_t i = 0; i < count; i++)
+		scopes[i] = (struct scope_rule){.netns = daemon->settings.rules[i].netns,
+			.interface = daemon->settings.rules[i].interface,
+			.cgroup = daemon->settings.rules[i].cgroup};
+	scope_set(&daemon->inquiry.scope, scopes, count);
+	rules_set(&daemon->plan, rules, count);
+	if (!count)
+		return;
+	inquiry_find_owners(&daemon->inquiry);
+	hands_act(&daemon->hands);
+}
+
+int tuning_begin(struct daemon *daemon)
+{
+	struct rule *rules = NULL;
+	uint32_t n_rules = 0;
+	int err;
+
+	apply_settings(daemon);
+	err = settings_rules(&daemon->settings, &rules, &n_rules);
+	if (!err)
+		apply_rules(daemon, rules, n_rules);
+	return err;
+}
+
+/* Takes @next over. @ret_said: what cannot change while the daemon runs, or is empty. */
+static int change_settings(
+	struct daemon *daemon, struct settings *next, char *ret_said, size_t size)
+{
+	bool is_served_otherwise = strcmp(next->serve, daemon->settings.serve) ||
+				   next->take_over != daemon->settings.take_over;
+	char fixed[128] = "";
+	struct hook_config config;
+	struct rule *rules = NULL;
+	uint32_t n_rules = 0;
+	int err = settings_keep_fixed(&daemon->settings, next, fixed, sizeof(fixed));
+
+	if (!err)
+		err = settings_rules(next, &rules, &n_rules);
+	if (err)
+		return err;
+	settings_done(&daemon->settings);
+	daemon->settings = *next;
+	*next = (struct settings){};
+	apply_settings(daemon);
+	apply_rules(daemon, rules, n_rules);
+	config = tuning_hook_config(&daemon->settings);
+	hooks_set_config(&daemon->hooks, &config);
+	detector_renew(&daemon->detector);
+	if (is_served_otherwise)
+		served_rescan(&daemon->served);
+	snprintf(ret_said, size, "%s%s%s",
+		*fixed ? "; as before until subflowd is restarted: " : "", fixed,
+		is_served_otherwise ? "; namespaces that are served, or were left alone, stay so "
+				      "until subflowd is restarted"
+				    : "");
+	return 0;
+}
+
+int tuning_reload(struct daemon *daemon, char *ret_said, size_t size)
+{
+	struct settings next;
+	char notes[300];
+	int err;
+
+	if (!daemon->config_path) {
+		snprintf(ret_said, size, "subflowd was started without --config");
+		return -ENOENT;
+	}
+	err = settings_init(&next);
+	if (!err)
+		err = settings_read(&next, daemon->config_path, ret_said, size);
+	else
+		snprintf(ret_said, size, "%s", strerror(-err));
+	if (err)
+		return err;
+	err = change_settings(daemon, &next, notes, sizeof(notes));
+	settings_done(&next);
+	if (err)
+		snprintf(ret_said, size, "%s", strerror(-err));
+	else
+		snprintf(ret_said, size, "read %s%s", daemon->config_path, notes);
+	return err;
+}
+
+int tuning_set(
+	struct daemon *daemon, const char *key, const char *value, char *ret_said, size_t size)
+{
+	struct settings next;
+	char notes[300];
+	int err = settings_copy(&daemon->settings, &next);
+
+	if (err) {
+		snprintf(ret_said, size, "%s", strerror(-err));
+		return err;
+	}
+	err = settings_set(&next, key, value, ret_said, size);
+	if (!err) {
+		err = change_settings(daemon, &next, notes, sizeof(notes));
+		snprintf(ret_said, size, "%s%s", err ? strerror(-err) : "set", err ? "" : notes);
+	}
+	settings_done(&next);
+	return err;
+}

@@ -1,0 +1,144 @@
+/* SPDX-License-Identifier: MIT */
+/* What is asked at the control socket, and its answer. */
+#include "window.h"
+
+#include "base/log.h"
+#include "control/paths.h"
+#include "control/request.h"
+#include "control/status.h"
+#include "control/watchers.h"
+#include "core/order.h"
+#include "parts.h"
+#include "tuning.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static char *begin_watch(struct daemon *daemon, const struct peer *peer, bool *ret_stays)
+{
+	if (!peer->is_operator && !daemon->plan.wants_owners) {
+		/* From now on that of each new one is found out too. */
+		daemon->plan.wants_owners = true;
+		inquiry_find_owners(&daemon->inquiry);
+		hands_act(&daemon->hands);
+	}
+	*ret_stays = daemon->plan.news.is_wanted = true;
+	return watchers_greet();
+}
+
+/* The connection that a request names. -ENOENT, -ENOTUNIQ, with @ret_said filled. */
+static int find_named(struct daemon *daemon, const struct command *command, struct conn **ret_conn,
+	char *ret_said, size_t size)
+{
+	struct conn_key key = {.token = command->token};
+	const struct served_netns *netns;
+	struct conn *conn, *found = NULL;
+	unsigned int count = 0;
+
+	TAILQ_FOREACH (netns, &daemon->served.list, entry) {
+		if (command->namespace_name && strcmp(command->namespace_name, netns->name))
+			continue;
+		key.netns = netns->cookie;
+		conn = conn_find(&daemon->plan.table, &key);
+		if (!conn || !conn->is_created)
+			continue;
+		found = conn;
+		count++;
+	}
+	if (count != 1) {
+		snprintf(ret_said, size,
+			count ? "several namespaces have a connection %08x: say NAMESPACE/TOKEN"
+			      : "no connection %08x that can be changed; `subflow status` lists "
+				"all",
+			command->token);
+		return count ? -ENOTUNIQ : -ENOENT;
+	}
+	*ret_conn = found;
+	return 0;
+}
+
+static int order(struct daemon *daemon, const struct command *command, char *ret_said, size_t size)
+{
+	struct conn_key key;
+	struct conn *conn;
+	const char *why;
+	int err = find_named(daemon, command, &conn, ret_said, size);
+
+	if (err)
+		return err;
+	key = conn->key;
+	err = command->kind == COMMAND_ADD
+		      ? order_add(&daemon->plan, conn, command->count, loop_now_ns(), &why)
+		      : order_remove(&daemon->plan, conn, command->count, loop_now_ns(), &why);
+	if (err) {
+		snprintf(ret_said, size, "%s", why);
+		return err;
+	}
+	hands_act(&daemon->hands);
+	conn = conn_find(&daemon->plan.table, &key);
+	snprintf(ret_said, size, "%s", conn ? conn->why : "it is closed");
+	return 0;
+}
+
+/* What operators alone may do. */
+static char *change(struct daemon *daemon, const struct peer *peer, const struct command *command)
+{
+	char said[TUNING_SAID_MAX] = "";
+	int err;
+
+	if (!peer->is_operator)
+		return status_write_error("not permitted: ask as root, or as a member of the group "
+					  "that [control] group names");
+	if (command->kind == COMMAND_RELOAD)
+		err = tuning_reload(daemon, said, sizeof(said));
+	else if (command->kind == COMMAND_SET)
+		err = tuning_set(daemon, command->key, command->value, said, sizeof(said));
+	else
+		err = order(daemon, command, said, sizeof(said));
+	if (command->kind != COMMAND_SET)
+		log_info("%s by user %u: %s", command->kind == COMMAND_RELOAD ? "reload" : "order",
+			peer->uid, said);
+	else
+		log_info("%s = %s by user %u: %s", command->key, command->value, peer->uid, said);
+	return err ? status_write_error(said) : status_write_done(said);
+}
+
+char *window_answer(void *owner, const struct peer *peer, const char *request, bool *ret_stays)
+{
+	struct daemon *daemon = owner;
+	struct status_view view = {
+		.peer = peer,
+		.settings = &daemon->settings,
+		.config_path = daemon->config_path,
+		.cgroup = daemon->cgroup,
+		.plan = &daemon->plan,
+		.served = &daemon->served,
+		.hooks = &daemon->hooks,
+		.monitor = &daemon->monitor,
+		.scout = &daemon->scout.counters,
+		.census = &daemon->detector.census,
+		.flows = &daemon->detector.flows,
+		.capture = &daemon->detector.capture,
+		.wire = &daemon->detector.wire,
+		.server = &daemon->server,
+		.rules_refused = daemon->hands.rules_refused,
+		.create_us = &daemon->hands.create_us,
+		.locals_refused = daemon->locals.refused,
+		.started_ns = daemon->started_ns,
+	};
+	char line[REQUEST_BYTES_MAX];
+	struct command command;
+	const char *why;
+
+	snprintf(line, sizeof(line), "%s", request);
+	if (request_parse(line, &command, &why))
+		return status_write_error(why);
+	if (command.kind == COMMAND_STATUS)
+		return status_write(&view);
+	if (command.kind == COMMAND_PATHS)
+		return paths_write(peer, &daemon->plan, &daemon->served);
+	if (command.kind == COMMAND_WATCH)
+		return begin_watch(daemon, peer, ret_stays);
+	return change(daemon, peer, &command);
+}
