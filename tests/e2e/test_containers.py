@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 from app import ADD, App
-from containers import Container, Host
+from conftest import BUILD
+from containers import Container
+from lab.host import Host
 from lab.netns import wait_until
 
 PORT = 7000
@@ -14,7 +16,7 @@ PORT = 7000
 
 @pytest.fixture
 def host(pair):
-    return Host(pair)
+    return Host(pair, pair.client, BUILD)
 
 
 def namespaces(daemon):
@@ -108,18 +110,6 @@ def test_a_name_that_it_gets_later_is_taken(host):
     wait_until(lambda: namespaces(daemon).get(container.name) == "served", "and goes on without")
 
 
-SHORT_LIVED = """
-import ctypes, os, socket, sys
-for _ in range(int(sys.argv[1])):
-    child = os.fork()
-    if not child:
-        ctypes.CDLL(None).unshare(0x40000000)
-        socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
-        os._exit(0)
-    os.waitpid(child, 0)
-"""
-
-
 def test_two_hundred_short_lived_ones_leave_nothing_behind(host):
     """With one socket each: most are gone again before anybody has looked."""
     stays = Container(host)
@@ -127,7 +117,7 @@ def test_two_hundred_short_lived_ones_leave_nothing_behind(host):
     descriptors = f"/proc/{daemon.host_pid}/fd"
     wait_until(lambda: stays.name in namespaces(daemon), "served")
     before = len(os.listdir(descriptors))
-    assert host.popen(["/usr/bin/python3", "-c", SHORT_LIVED, "200"]).wait(120) == 0
+    host.churn(200)
     wait_until(lambda: set(namespaces(daemon)) == {"own", stays.name}, "all are forgotten", 60)
     assert len(os.listdir(descriptors)) == before
     app = App(stays)

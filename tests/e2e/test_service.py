@@ -9,8 +9,8 @@ import subprocess
 import pytest
 from app import ADD, NOBODY
 from conftest import BUILD
-from containers import Host
 from lab.daemon import Daemon
+from lab.host import Host
 from lab.netns import wait_until
 
 SUBFLOWD = BUILD / "daemon" / "subflowd"
@@ -41,7 +41,7 @@ def test_it_keeps_no_capability_that_it_does_not_need(pair):
 
 def test_it_may_look_at_processes_only_where_namespaces_without_a_name_are_served(pair):
     """In processes of its own, or it would find every namespace of this machine."""
-    daemon = Host(pair).start("all")
+    daemon = Host(pair, pair.client, BUILD).start("all")
     granted = NEEDED | 1 << 19  # CAP_SYS_PTRACE
     assert int(status_of(daemon.host_pid)["CapEff"], 16) == granted
 
