@@ -1,281 +1,18 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of keys; dist/subflowd.conf documents each for the operator. */
+/* What the operator has set: how it is read and changed, and what fits together. */
 #include "settings.h"
 
 #include "base/config.h"
 #include "core/prefixes.h"
-#include "kernel/capture.h"
-#include "record.h"
+#include "keys.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <inttypes.h>
-#include <limits.h>
-#include <linux/magic.h>
-#include <net/if.h>
-#include <pwd.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/vfs.h>
 #include <unistd.h>
-
-#define SOCKET_BYTES_MAX 107 /* sun_path */
-#define TERABYTE         1000000000000ull
-
-static int check_serve(const char *value)
-{
-	return value[strspn(value, " ")] && !strchr(value, '/') ? 0 : -EINVAL;
-}
-
-static const char *const sources[] = {
-	[SOURCE_BPF] = "bpf",
-	[SOURCE_CAPTURE] = "capture",
-	[SOURCE_DIAG] = "diag",
-};
-
-static int find_source(const char *value)
-{
-	for (int i = 0; i < (int)(sizeof(sources) / sizeof(*sources)); i++) {
-		if (!strcmp(value, sources[i]))
-			return i;
-	}
-	return -EINVAL;
-}
-
-static int check_source(const char *value)
-{
-	return find_source(value) < 0 ? -EINVAL : 0;
-}
-
-static const char *const placements[] = {
-	[STEER_KERNEL] = "kernel",
-	[STEER_RANDOM] = "random",
-	[STEER_PATHS] = "paths",
-};
-
-static int find_placement(const char *value)
-{
-	for (int i = 0; i < (int)(sizeof(placements) / sizeof(*placements)); i++) {
-		if (!strcmp(value, placements[i]))
-			return i;
-	}
-	return -EINVAL;
-}
-
-static int check_placement(const char *value)
-{
-	return find_placement(value) < 0 ? -EINVAL : 0;
-}
-
-static int check_prefixes(const char *value)
-{
-	struct prefixes prefixes;
-
-	return *value ? prefixes_read(value, &prefixes) : -EINVAL;
-}
-
-static int check_cgroup(const char *value)
-{
-	struct statfs fs;
-	struct stat st;
-
-	if (*value != '/' || stat(value, &st) < 0 || !S_ISDIR(st.st_mode))
-		return -EINVAL;
-	return statfs(value, &fs) == 0 && fs.f_type == CGROUP2_SUPER_MAGIC ? 0 : -EINVAL;
-}
-
-/* -EINVAL: there is no such group. */
-static int find_group(const char *value, gid_t *ret_group)
-{
-	const struct group *group;
-	unsigned long number;
-	char *end;
-
-	if (*value >= '0' && *value <= '9') {
-		errno = 0;
-		number = strtoul(value, &end, 10);
-		if (errno || *end || number >= (gid_t)-1)
-			return -EINVAL;
-		*ret_group = number;
-		return 0;
-	}
-	group = getgrnam(value);
-	if (!group)
-		return -EINVAL;
-	*ret_group = group->gr_gid;
-	return 0;
-}
-
-static int check_group(const char *value)
-{
-	gid_t group;
-
-	return find_group(value, &group);
-}
-
-/* -EINVAL: there is no such user. */
-static int find_user(const char *value, uid_t *ret_user)
-{
-	const struct passwd *user;
-	unsigned long number;
-	char *end;
-
-	if (*value >= '0' && *value <= '9') {
-		errno = 0;
-		number = strtoul(value, &end, 10);
-		if (errno || *end || number >= (uid_t)-1)
-			return -EINVAL;
-		*ret_user = number;
-		return 0;
-	}
-	user = getpwnam(value);
-	if (!user)
-		return -EINVAL;
-	*ret_user = user->pw_uid;
-	return 0;
-}
-
-static int check_user(const char *value)
-{
-	uid_t user;
-
-	return find_user(value, &user);
-}
-
-static int check_split(const char *value)
-{
-	return strcmp(value, "yes") && strcmp(value, "never") ? -EINVAL : 0;
-}
-
-static int check_interface(const char *value)
-{
-	return *value && strlen(value) < IF_NAMESIZE && !strpbrk(value, "/ ") ? 0 : -EINVAL;
-}
-
-static int check_netns(const char *value)
-{
-	return *value && !strpbrk(value, "/ ") ? 0 : -EINVAL;
-}
-
-static int check_folder(const char *value)
-{
-	return *value == '/' && strlen(value) < PATH_MAX ? 0 : -EINVAL;
-}
-
-static int check_socket(const char *value)
-{
-	return *value == '/' && strlen(value) <= SOCKET_BYTES_MAX ? 0 : -EINVAL;
-}
-
-#define KEY(section, name, type, member, ...)                                                      \
-	{                                                                                          \
-		section, name, type, offsetof(struct settings, member), __VA_ARGS__                \
-	}
-
-static const struct config_key keys[] = {
-	KEY("elephant", "start", CONFIG_BYTES, start_bytes, 1, 1000 * TERABYTE, NULL, NULL),
-	KEY("elephant", "step", CONFIG_BYTES, step_bytes, 1, 1000 * TERABYTE, NULL, NULL),
-	KEY("elephant", "stop", CONFIG_BYTES, stop_bytes, 1, 1000 * TERABYTE, NULL, NULL),
-	KEY("elephant", "max_subflows", CONFIG_NUMBER, elephant_subflows, 1, SUBFLOWS_HARD_MAX,
-		NULL, NULL),
-	KEY("elephant", "downloads", CONFIG_BOOL, downloads, 0, 0, NULL, NULL),
-	KEY("elephant", "single_path", CONFIG_BOOL, single_path, 0, 0, NULL, NULL),
-	KEY("detect", "source", CONFIG_STRING, source, 0, 0, "bpf, capture or diag", check_source),
-	KEY("detect", "interface", CONFIG_STRING, interfaces, 0, 0,
-		"at most 8 names of network interfaces, separated by blanks", capture_check),
-	KEY("detect", "plain_tcp", CONFIG_BOOL, plain_tcp, 0, 0, NULL, NULL),
-	KEY("detect", "interval_ms", CONFIG_NUMBER, interval_ms, 10, 60000, NULL, NULL),
-	KEY("detect", "late_percent", CONFIG_NUMBER, late_percent, 1, 100, NULL, NULL),
-	KEY("policy", "ndiffports", CONFIG_NUMBER, ndiffports, 1, SUBFLOWS_HARD_MAX, NULL, NULL),
-	KEY("policy", "fullmesh", CONFIG_BOOL, fullmesh, 0, 0, NULL, NULL),
-	KEY("repair", "rto_min_ms", CONFIG_NUMBER, rto_min_ms, 0, 200, NULL, NULL),
-	KEY("joins", "refusals", CONFIG_NUMBER, refusals, 0, 1000000, NULL, NULL),
-	KEY("joins", "hold_s", CONFIG_NUMBER, hold_s, 1, 86400, NULL, NULL),
-	KEY("placement", "mode", CONFIG_STRING, placement, 0, 0, "paths, random or kernel",
-		check_placement),
-	KEY("placement", "probe_prefixes", CONFIG_STRING, probe_prefixes, 0, 0,
-		"private, all, none, or prefixes such as 10.0.0.0/8, separated by blanks",
-		check_prefixes),
-	KEY("placement", "probes_per_second", CONFIG_NUMBER, probes_per_second, 1, 100000, NULL,
-		NULL),
-	KEY("limits", "applications", CONFIG_BOOL, applications, 0, 0, NULL, NULL),
-	KEY("limits", "max_subflows", CONFIG_NUMBER, max_subflows, 1, SUBFLOWS_HARD_MAX, NULL,
-		NULL),
-	KEY("limits", "calls_per_second", CONFIG_NUMBER, calls_per_second, 1, 1000000, NULL, NULL),
-	KEY("limits", "calls_per_second_of_user", CONFIG_NUMBER, calls_per_second_of_user, 1,
-		1000000, NULL, NULL),
-	KEY("limits", "max_connections", CONFIG_NUMBER, max_connections, 1, 10000000, NULL, NULL),
-	KEY("namespaces", "serve", CONFIG_STRING, serve, 0, 0,
-		"own, all, or names as in `ip netns`, separated by blanks", check_serve),
-	KEY("namespaces", "take_over", CONFIG_BOOL, take_over, 0, 0, NULL, NULL),
-	KEY("hooks", "cgroup", CONFIG_STRING, cgroup, 0, 0,
-		"the absolute path of a folder of the cgroup2 file system", check_cgroup),
-	KEY("hooks", "ring_size", CONFIG_BYTES, ring_bytes, 4096, 1 << 30, NULL, NULL),
-	KEY("control", "socket", CONFIG_STRING, socket, 0, 0,
-		"an absolute path of at most 107 bytes", check_socket),
-	KEY("control", "group", CONFIG_STRING, group, 0, 0,
-		"a group of this host, by name or number; leave the line out for root alone",
-		check_group),
-	{NULL, NULL, CONFIG_NUMBER, 0, 0, 0, NULL, NULL},
-};
-
-#define RULE_KEY(name, type, member, ...)                                                          \
-	{                                                                                          \
-		"rule", name, type, offsetof(struct settings_rule, member), __VA_ARGS__            \
-	}
-
-static const struct config_key rule_keys[] = {
-	RULE_KEY("cgroup", CONFIG_STRING, cgroup, 0, 0,
-		"the absolute path of a folder of the cgroup2 file system", check_folder),
-	RULE_KEY("uid", CONFIG_STRING, uid, 0, 0, "a user of this host, by name or number",
-		check_user),
-	RULE_KEY("local", CONFIG_STRING, local, 0, 0,
-		"prefixes such as 10.0.0.0/8, separated by blanks", check_prefixes),
-	RULE_KEY("remote", CONFIG_STRING, remote, 0, 0,
-		"prefixes such as 10.0.0.0/8, separated by blanks", check_prefixes),
-	RULE_KEY("port", CONFIG_NUMBER, port, 1, 65535, NULL, NULL),
-	RULE_KEY("interface", CONFIG_STRING, interface, 0, 0, "the name of a network device",
-		check_interface),
-	RULE_KEY("namespace", CONFIG_STRING, netns, 0, 0,
-		"own, or a name as in `ip netns`, or a pattern such as work-*", check_netns),
-	RULE_KEY("split", CONFIG_STRING, split, 0, 0, "yes or never", check_split),
-	RULE_KEY("start", CONFIG_BYTES, start_bytes, 1, 1000 * TERABYTE, NULL, NULL),
-	RULE_KEY("step", CONFIG_BYTES, step_bytes, 1, 1000 * TERABYTE, NULL, NULL),
-	RULE_KEY("stop", CONFIG_BYTES, stop_bytes, 1, 1000 * TERABYTE, NULL, NULL),
-	RULE_KEY("max_subflows", CONFIG_NUMBER, max_subflows, 1, SUBFLOWS_HARD_MAX, NULL, NULL),
-	{NULL, NULL, CONFIG_NUMBER, 0, 0, 0, NULL, NULL},
-};
-
-static void *find_or_add_rule(void *values, const char *name, int line)
-{
-	struct settings *settings = values;
-	struct settings_rule *rules;
-
-	for (uint32_t i = 0; i < settings->n_rules; i++) {
-		if (!strcmp(settings->rules[i].name, name))
-			return &settings->rules[i];
-	}
-	rules = reallocarray(settings->rules, settings->n_rules + 1, sizeof(*rules));
-	if (!rules)
-		return NULL;
-	settings->rules = rules;
-	rules += settings->n_rules++;
-	*rules = (struct settings_rule){};
-	snprintf(rules->name, sizeof(rules->name), "%s", name);
-	rules->line = line;
-	return rules;
-}
-
-static const struct config_list rule_list = {
-	.kind = "rule",
-	.keys = rule_keys,
-	.name_max = RULES_NAME_MAX,
-	.most = RULES_MAX,
-	.item = find_or_add_rule,
-};
 
 int settings_init(struct settings *settings)
 {
@@ -346,9 +83,9 @@ static int copy_strings(void *values, const struct config_key *all)
 void settings_done(struct settings *settings)
 {
 	for (uint32_t i = 0; i < settings->n_rules; i++)
-		drop_strings(&settings->rules[i], rule_keys);
+		drop_strings(&settings->rules[i], keys_rule);
 	free(settings->rules);
-	drop_strings(settings, keys);
+	drop_strings(settings, keys_all);
 	*settings = (struct settings){};
 }
 
@@ -372,7 +109,7 @@ static struct rule make_rule(const struct settings *settings, const struct setti
 
 	strcpy(rule.name, from->name);
 	if (from->uid)
-		find_user(from->uid, &uid);
+		keys_find_user(from->uid, &uid);
 	rule.uid = uid;
 	if (from->local)
 		prefixes_read(from->local, &rule.local);
@@ -381,18 +118,16 @@ static struct rule make_rule(const struct settings *settings, const struct setti
 	return rule;
 }
 
-#define N_KEYS (sizeof(keys) / sizeof(*keys))
-
 /* Where values come from. */
 struct origin {
-	const char *path;  /* NULL: not of a file */
-	int lines[N_KEYS]; /* that name each key; 0: it stays as it was */
+	const char *path;    /* NULL: not of a file */
+	int lines[KEYS_MAX]; /* that name each key; 0: it stays as it was */
 };
 
 static int line_of(const struct origin *origin, size_t offset)
 {
-	for (size_t i = 0; keys[i].name; i++) {
-		if (keys[i].offset == offset)
+	for (size_t i = 0; keys_all[i].name; i++) {
+		if (keys_all[i].offset == offset)
 			return origin->lines[i];
 	}
 	return 0;
@@ -471,7 +206,8 @@ static int check_together(const struct settings *settings, const struct origin *
 int settings_read(struct settings *settings, const char *path, char *error, size_t error_size)
 {
 	struct origin origin = {.path = path};
-	int err = config_read(path, keys, &rule_list, settings, origin.lines, error, error_size);
+	int err =
+		config_read(path, keys_all, &keys_rules, settings, origin.lines, error, error_size);
 
 	return err ? err : check_together(settings, &origin, error, error_size);
 }
@@ -483,12 +219,12 @@ int settings_copy(const struct settings *settings, struct settings *ret_copy)
 
 	copy.n_rules = 0;
 	copy.rules = calloc(settings->n_rules + 1, sizeof(*copy.rules));
-	err = copy_strings(&copy, keys);
+	err = copy_strings(&copy, keys_all);
 	if (!copy.rules)
 		err = -ENOMEM;
 	while (!err && copy.n_rules < settings->n_rules) {
 		copy.rules[copy.n_rules] = settings->rules[copy.n_rules];
-		err = copy_strings(&copy.rules[copy.n_rules++], rule_keys);
+		err = copy_strings(&copy.rules[copy.n_rules++], keys_rule);
 	}
 	if (err) {
 		settings_done(&copy);
@@ -503,7 +239,7 @@ static const struct config_key *find_key(const char *name)
 	const struct config_key *key;
 	size_t len;
 
-	for (key = keys; key->name; key++) {
+	for (key = keys_all; key->name; key++) {
 		len = strlen(key->section);
 		if (!strncmp(name, key->section, len) && name[len] == '.' &&
 			!strcmp(name + len + 1, key->name))
@@ -531,7 +267,7 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 		snprintf(error, error_size, "%s: %s", name, strerror(-err));
 		return err;
 	}
-	origin.lines[key - keys] = 1;
+	origin.lines[key - keys_all] = 1;
 	err = config_set(key, value, &copy, error, error_size);
 	if (!err)
 		err = check_together(&copy, &origin, error, error_size);
@@ -594,7 +330,7 @@ int settings_keep_fixed(
 
 enum settings_source settings_source(const struct settings *settings)
 {
-	return find_source(settings->source);
+	return keys_find_source(settings->source);
 }
 
 struct elephant_rule settings_elephant(const struct settings *settings)
@@ -626,12 +362,12 @@ int settings_rules(const struct settings *settings, struct rule **ret_rules, uin
 
 enum steer_mode settings_placement(const struct settings *settings)
 {
-	return find_placement(settings->placement);
+	return keys_find_placement(settings->placement);
 }
 
 gid_t settings_group(const struct settings *settings)
 {
 	gid_t group;
 
-	return *settings->group && !find_group(settings->group, &group) ? group : (gid_t)-1;
+	return *settings->group && !keys_find_group(settings->group, &group) ? group : (gid_t)-1;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The table of keys: defaults, what each key sets, and what is refused. */
+/* Defaults, what each key sets, and what is refused. */
 #include "settings.h"
 
 #include <errno.h>
@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "base/file.h"
-#include "kernel/cgroup.h"
 #include "unit.h"
 
 #define ERROR_MAX 512
@@ -208,54 +207,6 @@ static void values_must_fit_together(void **state)
 	assert_int_equal(read_text("[elephant]\nstart = 300MB"), 0);
 }
 
-static void namespaces_are_names(void **state)
-{
-	static const struct refusal refusals[] = {
-		{"[namespaces]\nserve =", "allowed is own, all, or names as in `ip netns`"},
-		{"[namespaces]\nserve = a b/c", "allowed is own, all, or names as in `ip netns`"},
-		{"[namespaces]\nserve = ../a", "allowed is own, all, or names as in `ip netns`"},
-		{"[namespaces]\ntake_over = maybe", "allowed is yes or no"},
-	};
-
-	(void)state;
-	ASSERT_REFUSED(refusals);
-	assert_defaults();
-	assert_int_equal(read_text("[namespaces]\nserve = all"), 0);
-	assert_string_equal(settings.serve, "all");
-}
-
-static void paths_are_absolute(void **state)
-{
-	static const struct refusal refusals[] = {
-		{"[hooks]\ncgroup = a/b", ":2: cgroup = a/b: allowed is the absolute path"},
-		{"[hooks]\ncgroup =", "allowed is the absolute path of a folder of the cgroup2"},
-		{"[hooks]\ncgroup = /tmp", ":2: cgroup = /tmp: allowed is the absolute path"},
-		{"[hooks]\ncgroup = /no/such", ":2: cgroup = /no/such: allowed is the absolute"},
-		{"[control]\nsocket = a", "allowed is an absolute path of at most 107 bytes"},
-	};
-
-	(void)state;
-	ASSERT_REFUSED(refusals);
-	assert_defaults();
-}
-
-static void the_group_is_there(void **state)
-{
-	static const struct refusal refusals[] = {
-		{"[control]\ngroup = no-such-group", "allowed is a group of this host"},
-		{"[control]\ngroup =", "allowed is a group of this host"},
-		{"[control]\ngroup = 12a", "allowed is a group of this host"},
-		{"[control]\ngroup = 4294967295", "allowed is a group of this host"},
-		{"[control]\ngroup = 99999999999999999999", "allowed is a group of this host"},
-	};
-
-	(void)state;
-	ASSERT_REFUSED(refusals);
-	assert_defaults();
-	assert_int_equal(read_text("[control]\ngroup = root"), 0);
-	assert_int_equal(settings_group(&settings), 0);
-}
-
 static void one_value_is_set(void **state)
 {
 	struct settings copy;
@@ -329,21 +280,6 @@ static void some_values_stay_while_the_daemon_runs(void **state)
 	assert_int_equal(settings.max_connections, 65536);
 	assert_int_equal(settings.start_bytes, 1000000);
 	settings_done(&now);
-}
-
-/* Where this host has a cgroup2 file system. */
-static void a_cgroup_is_a_folder_of_cgroup2(void **state)
-{
-	char root[256], text[512];
-
-	(void)state;
-	if (cgroup_find_root("/proc/self/mounts", root, sizeof(root)))
-		skip();
-	snprintf(text, sizeof(text), "[hooks]\ncgroup = %s", root);
-	assert_int_equal(read_text(text), 0);
-	assert_string_equal(settings.cgroup, root);
-	snprintf(text, sizeof(text), "[hooks]\ncgroup = %s/cgroup.procs", root);
-	assert_int_equal(read_text(text), -EINVAL);
 }
 
 static void rules_are_read_in_order(void **state)
@@ -442,22 +378,6 @@ static void rules_that_are_wrong_are_refused(void **state)
 	assert_non_null(strstr(error, "at most 64"));
 }
 
-/* sun_path has room for 107 bytes and their end. */
-static void socket_paths_fit_an_address(void **state)
-{
-	char text[160], *path;
-
-	(void)state;
-	path = text + sprintf(text, "[control]\nsocket = ");
-	memset(path, 'x', 108);
-	*path = '/';
-	path[108] = '\0';
-	assert_int_equal(read_text(text), -EINVAL);
-	path[107] = '\0';
-	assert_int_equal(read_text(text), 0);
-	assert_string_equal(settings.socket, path);
-}
-
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -467,16 +387,11 @@ int main(void)
 		TEST(every_key_is_read),
 		TEST(ranges_are_kept),
 		TEST(values_must_fit_together),
-		TEST(namespaces_are_names),
-		TEST(paths_are_absolute),
-		TEST(the_group_is_there),
 		TEST(one_value_is_set),
 		TEST(a_value_that_is_wrong_changes_nothing),
 		TEST(some_values_stay_while_the_daemon_runs),
-		TEST(a_cgroup_is_a_folder_of_cgroup2),
 		TEST(rules_are_read_in_order),
 		TEST(rules_that_are_wrong_are_refused),
-		TEST(socket_paths_fit_an_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
