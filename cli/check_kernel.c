@@ -335,6 +335,24 @@ static void check_congestion_control(struct host *host, struct finding *f)
 			"%s, for each subflow by itself: N on one link take N shares", word);
 }
 
+/* What `[detect] source = capture` and the probes of paths need. */
+static void check_packet_sockets(struct host *host, struct finding *f)
+{
+	int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+	if (fd >= 0) {
+		close(fd);
+		doctor_found(f, STATE_OK, NULL, "interfaces can be captured from");
+	} else if (errno == EPERM && !host->is_privileged) {
+		doctor_unprivileged(f);
+	} else {
+		doctor_found(f, STATE_WARN,
+			"give CAP_NET_RAW and a kernel with CONFIG_PACKET, or leave [detect] "
+			"source at bpf",
+			"none (%s): [detect] source = capture finds nothing", strerror(errno));
+	}
+}
+
 const struct check kernel_checks[] = {
 	{"mptcp-sockets", check_sockets},
 	{"net.mptcp.enabled", check_enabled},
@@ -349,5 +367,6 @@ const struct check kernel_checks[] = {
 	{"byte-counters", check_byte_counters},
 	{"enable-carries", check_carried_options},
 	{"congestion-control", check_congestion_control},
+	{"packet-sockets", check_packet_sockets},
 	{0},
 };

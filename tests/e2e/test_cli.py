@@ -445,7 +445,7 @@ def test_doctor_as_root(namespace):
     assert namespace.state() == before
     assert {"mptcp-sockets", "net.mptcp.enabled", "userspace-pm", "btf", "cgroup2",
             "bpf-sockopt", "bpf-sock_ops", "bpf-iterator", "mptcp-sock_diag",
-            "byte-counters", "enable-carries", "mptcp-by-bpf"} <= set(checks)
+            "byte-counters", "enable-carries", "packet-sockets", "mptcp-by-bpf"} <= set(checks)
     essential = [name for name, check in checks.items() if check["state"] in ("fail", "unknown")]
     assert essential == [], checks
     assert checks["endpoints"]["state"] == checks["other-listeners"]["state"] == "ok"
@@ -489,6 +489,12 @@ def test_doctor_unprivileged(namespace):
         assert checks[name]["remedy"] == "run as root"
     for name in ("mptcp-sockets", "net.mptcp.enabled", "btf", "cgroup2"):
         assert checks[name]["state"] == "ok", checks[name]
+
+
+@needs_root
+def test_doctor_without_packet_sockets(namespace):
+    check = doctor([*namespace.enter, "setpriv", "--bounding-set", "-net_raw"])["packet-sockets"]
+    assert check["state"] == "warn" and "CAP_NET_RAW" in check["remedy"]
 
 
 @needs_root
