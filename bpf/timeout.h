@@ -80,7 +80,7 @@ static __always_inline void hasten(struct bpf_sock_ops *ctx)
 		bpf_setsockopt(ctx, SOL_TCP, TCP_BPF_RTO_MIN, &rto_min_us, sizeof(rto_min_us));
 }
 
-static __always_inline int on_timeout(struct bpf_sock_ops *ctx)
+static __noinline int on_timeout(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct mptcp_sock *msk;
