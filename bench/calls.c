@@ -2,7 +2,8 @@
 /*
  * What socket option calls cost, ns each, interleaved in blocks: on sockets of three cgroups
  * (a socket stays in the cgroup that it was made in): one that has no hooks of ours, one with
- * programs that do nothing, one that a daemon may have attached its hooks to.
+ * programs that do nothing, one that a daemon may have attached its hooks to. Beside them a call
+ * that no hook sees, `control`: what it costs from one measurement to another is the machine's.
  *
  * calls OUTSIDE EMPTY INSIDE ADDRESS PORT; a line on standard input is one measurement, `bare`
  * without a daemon, `hooks` with one; the answer is one JSON object.
@@ -32,7 +33,7 @@ enum { BLOCKS = 201, CALLS = 500, ADD_SOCKETS = 20, ADDS = 16 };
 struct subject {
 	const char *name;
 	int fd, level, option;
-	bool is_set, is_ours;
+	bool is_set, is_ours, is_control;
 	socklen_t len;
 	double ns[BLOCKS];
 };
@@ -64,10 +65,19 @@ static void enter(const char *cgroup)
 		die(path);
 }
 
-/* Programs that let everything pass; they go with this process. */
+/*
+ * Programs that let everything pass; they go with this process. That of the callbacks lets the
+ * kernel's statistics say what a callback costs that does nothing, beside one that does.
+ */
 static void attach_empty(const char *cgroup)
 {
-	static const enum bpf_attach_type types[] = {BPF_CGROUP_GETSOCKOPT, BPF_CGROUP_SETSOCKOPT};
+	static const struct {
+		const char *name;
+		enum bpf_prog_type type;
+		enum bpf_attach_type to;
+	} kinds[] = {{"empty", BPF_PROG_TYPE_CGROUP_SOCKOPT, BPF_CGROUP_GETSOCKOPT},
+		{"empty", BPF_PROG_TYPE_CGROUP_SOCKOPT, BPF_CGROUP_SETSOCKOPT},
+		{"empty_ops", BPF_PROG_TYPE_SOCK_OPS, BPF_CGROUP_SOCK_OPS}};
 	const struct bpf_insn insns[] = {
 		{.code = BPF_ALU64 | BPF_MOV | BPF_K, .dst_reg = BPF_REG_0, .imm = 1},
 		{.code = BPF_JMP | BPF_EXIT}};
@@ -75,12 +85,12 @@ static void attach_empty(const char *cgroup)
 
 	if (cgroup_fd < 0)
 		die(cgroup);
-	for (size_t i = 0; i < sizeof(types) / sizeof(*types); i++) {
-		LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = types[i]);
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		LIBBPF_OPTS(bpf_prog_load_opts, options, .expected_attach_type = kinds[i].to);
 
-		program = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCKOPT, "empty", "GPL", insns,
+		program = bpf_prog_load(kinds[i].type, kinds[i].name, "GPL", insns,
 			sizeof(insns) / sizeof(*insns), &options);
-		if (program < 0 || bpf_link_create(program, cgroup_fd, types[i], NULL) < 0)
+		if (program < 0 || bpf_link_create(program, cgroup_fd, kinds[i].to, NULL) < 0)
 			die("an empty program");
 	}
 	close(cgroup_fd);
@@ -111,13 +121,16 @@ static int connected(void)
 static double time_block(const struct subject *subject, int calls)
 {
 	static unsigned char value[4096];
+	struct sockaddr_in name;
 	uint64_t began_ns = now_ns();
 	socklen_t len;
 	int r = 0;
 
 	for (int i = 0; i < calls; i++) {
 		len = subject->len;
-		if (subject->is_set)
+		if (subject->is_control)
+			r |= getsockname(subject->fd, (struct sockaddr *)&name, &len);
+		else if (subject->is_set)
 			r |= setsockopt(subject->fd, subject->level, subject->option, value, len);
 		else
 			r |= getsockopt(subject->fd, subject->level, subject->option, value, &len);
@@ -201,17 +214,19 @@ static void measure(bool has_hooks, int outside, int empty, int inside)
 {
 	int mptcp = connected();
 	struct subject subjects[] = {
-		{"outside_set", outside, IPPROTO_TCP, TCP_NODELAY, true, false, 4, {0}},
-		{"empty_set", empty, IPPROTO_TCP, TCP_NODELAY, true, false, 4, {0}},
-		{"inside_set", inside, IPPROTO_TCP, TCP_NODELAY, true, false, 4, {0}},
-		{"outside_get", outside, IPPROTO_TCP, TCP_NODELAY, false, false, 4, {0}},
-		{"empty_get", empty, IPPROTO_TCP, TCP_NODELAY, false, false, 4, {0}},
-		{"inside_get", inside, IPPROTO_TCP, TCP_NODELAY, false, false, 4, {0}},
-		{"native_set", mptcp, IPPROTO_TCP, TCP_NODELAY, true, false, 4, {0}},
-		{"native_get", mptcp, IPPROTO_TCP, TCP_NODELAY, false, false, 4, {0}},
-		{"enable", mptcp, IPPROTO_TCP, TCP_MULTIPATH_ENABLE, false, true, 4, {0}},
-		{"connid", mptcp, IPPROTO_TCP, TCP_MULTIPATH_CONNID, false, true, 4, {0}},
-		{"subflows", mptcp, IPPROTO_TCP, TCP_MULTIPATH_SUBFLOWS, false, true, 4096, {0}},
+		{"control", outside, 0, 0, false, false, true, sizeof(address), {0}},
+		{"outside_set", outside, IPPROTO_TCP, TCP_NODELAY, true, false, false, 4, {0}},
+		{"empty_set", empty, IPPROTO_TCP, TCP_NODELAY, true, false, false, 4, {0}},
+		{"inside_set", inside, IPPROTO_TCP, TCP_NODELAY, true, false, false, 4, {0}},
+		{"outside_get", outside, IPPROTO_TCP, TCP_NODELAY, false, false, false, 4, {0}},
+		{"empty_get", empty, IPPROTO_TCP, TCP_NODELAY, false, false, false, 4, {0}},
+		{"inside_get", inside, IPPROTO_TCP, TCP_NODELAY, false, false, false, 4, {0}},
+		{"native_set", mptcp, IPPROTO_TCP, TCP_NODELAY, true, false, false, 4, {0}},
+		{"native_get", mptcp, IPPROTO_TCP, TCP_NODELAY, false, false, false, 4, {0}},
+		{"enable", mptcp, IPPROTO_TCP, TCP_MULTIPATH_ENABLE, false, true, false, 4, {0}},
+		{"connid", mptcp, IPPROTO_TCP, TCP_MULTIPATH_CONNID, false, true, false, 4, {0}},
+		{"subflows", mptcp, IPPROTO_TCP, TCP_MULTIPATH_SUBFLOWS, false, true, false, 4096,
+			{0}},
 	};
 
 	printf("{");

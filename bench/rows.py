@@ -53,6 +53,8 @@ FIGURES = [
            "byte counter in tc .952, tcpdump .945", "1"),
     Figure(9, "tax", "connects-tcp", "the same of TCP", .99, "-", "1"),
     less(9, "tax", "mouse", "one run of the detection hook, a mouse", 40, "228", "0", unit="ns"),
+    less(9, "tax", "mouse-net", "the same, beyond a program beside it that does nothing", 10, "-", "0",
+         unit="ns"),
     less(9, "tax", "elephant", "one run of the detection hook, an elephant", 250, "228", "0",
          unit="ns"),
     less(10, "tax", "inside", "any sockopt call in the cgroup / with an empty program", 1.05,
