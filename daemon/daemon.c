@@ -322,7 +322,8 @@ int daemon_run(const char *config_path)
 		return EXIT_FAILURE;
 	daemon->config_path = config_path;
 	daemon->lock_fd = daemon->guardian.fd = daemon->hands.timer.fd = daemon->signals.fd = -1;
-	daemon->served.mounts.fd = daemon->served.claims_fd = daemon->server.source.fd = -1;
+	daemon->served.mounts.fd = daemon->served.claims_fd = daemon->server.source.fd =
+		daemon->monitor.rest.fd = -1;
 	daemon->guardian_end.ready = guardian_ended;
 	daemon->started_ns = loop_now_ns();
 	daemon->scout.timer.fd = daemon->detector.census.timer.fd =

@@ -11,6 +11,28 @@
 #include <inttypes.h>
 #include <string.h>
 
+/* What was done leads to events whose time counts, for so long. */
+#define ALERT_NS 1000000000ull
+
+/* Mice that come and go: nobody looks, and nothing is to be done for each. */
+static bool may_rest(void *owner)
+{
+	const struct daemon *daemon = owner;
+	const struct plan *plan = &daemon->plan;
+
+	return plan->policy.ndiffports == 1 && !plan->policy.fullmesh && !plan->news.is_wanted &&
+	       TAILQ_EMPTY(&plan->table.retries) &&
+	       loop_now_ns() - daemon->hands.acted_ns >= ALERT_NS;
+}
+
+/* Records are of connections that events have told of. */
+static void hear_bell(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	monitor_rouse(&daemon->monitor);
+}
+
 static void hear_record(void *owner, const struct event *event)
 {
 	struct daemon *daemon = owner;
@@ -209,11 +231,13 @@ static void netns_ended(void *owner, const struct served_netns *netns)
 void ears_connect(struct daemon *daemon)
 {
 	daemon->hooks.owner = daemon;
+	daemon->hooks.rung = hear_bell;
 	daemon->hooks.heard = hear_record;
 	daemon->scout.owner = daemon;
 	daemon->scout.heard = hear_paths;
 	daemon->monitor.owner = daemon;
 	daemon->monitor.heard = hear_event;
+	daemon->monitor.may_rest = may_rest;
 	daemon->monitor.lost = hear_loss;
 	daemon->monitor.begun = hear_begin;
 	daemon->monitor.ended = hear_end;

@@ -269,8 +269,10 @@ void hands_act(struct hands *hands)
 {
 	const struct action *action;
 
-	while ((action = plan_next(hands->plan)))
+	while ((action = plan_next(hands->plan))) {
+		hands->acted_ns = loop_now_ns();
 		carry_out(hands, action);
+	}
 	close_hand(hands);
 	hooks_set_full(
 		hands->hooks, conn_table_count(&hands->plan->table) >= hands->plan->table.limit);

@@ -28,6 +28,7 @@ struct hands {
 	uint32_t rto_min_ms; /* a subflow that is listened for is silent for so long */
 	bool is_ending;
 	struct source timer; /* when the plan is to try again */
+	uint64_t acted_ns;   /* when something was done last; 0 = never */
 	struct histogram create_us;
 	uint64_t rules_refused; /* connections whose thresholds found the hooks' map full */
 

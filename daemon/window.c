@@ -131,6 +131,7 @@ char *window_answer(void *owner, const struct peer *peer, const char *request, b
 	struct command command;
 	const char *why;
 
+	monitor_rouse(&daemon->monitor);
 	snprintf(line, sizeof(line), "%s", request);
 	if (request_parse(line, &command, &why))
 		return status_write_error(why);

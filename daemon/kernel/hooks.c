@@ -308,8 +308,11 @@ static void drain(struct hooks *hooks, uint32_t portion)
 /* In portions: the path manager's events are to be heard between. */
 static void read_ring(struct source *source, uint32_t events)
 {
+	struct hooks *hooks = SOURCE_OWNER(source, struct hooks, source);
+
 	(void)events;
-	drain(SOURCE_OWNER(source, struct hooks, source), PORTION_MAX);
+	hooks->rung(hooks->owner);
+	drain(hooks, PORTION_MAX);
 }
 
 void hooks_drain(struct hooks *hooks)
@@ -340,7 +343,8 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 		snprintf(error, error_size, "the ring cannot be mapped: %s", strerror(-err));
 		goto out;
 	}
-	hooks->source.fd = ring_buffer__epoll_fd(hooks->ring);
+	/* Not libbpf's epoll set around it: that would be one more to be woken up in each call. */
+	hooks->source.fd = bpf_map__fd(skeleton->maps.ring);
 	hooks->source.ready = read_ring;
 	err = loop_add(loop, &hooks->source, EPOLLIN);
 	if (err) {

@@ -29,6 +29,7 @@ struct hooks {
 
 	bool hears_strangers; /* set by the caller: new namespaces are of interest */
 	void *owner;
+	void (*rung)(void *owner); /* records have come, and are read next */
 	void (*heard)(void *owner, const struct event *event);
 };
 
@@ -44,7 +45,7 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 
 /*
  * Attaches detection to the root of cgroup2 at @root and the socket options to
- * @cgroup, and adds the ring to the loop. @owner and @heard are set by the caller.
+ * @cgroup, and adds the ring to the loop. @owner, @rung and @heard are set by the caller.
  */
 int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const char *cgroup,
 	char *error, size_t error_size);

@@ -14,15 +14,57 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
+#include <unistd.h>
 
 #define RECEIVE_BUFFER_BYTES (4 << 20)
 #define MESSAGE_BYTES_MAX    16384
+
+/*
+ * A short connection makes six events, at its two ends. To be woken up for each costs more than to
+ * read them; the buffer holds those of a longer time.
+ */
+#define REST_NS 5000000
+
+static void begin_rest(struct monitor *monitor)
+{
+	struct itimerspec when = {.it_value.tv_nsec = REST_NS};
+
+	if (timerfd_settime(monitor->rest.fd, 0, &when, NULL) < 0)
+		return;
+	/* EPOLLERR remains: what is lost is heard of at once. */
+	monitor->is_resting = loop_change(monitor->loop, &monitor->events, 0) == 0;
+}
 
 static void read_events(struct source *source, uint32_t ready)
 {
 	struct monitor *monitor = SOURCE_OWNER(source, struct monitor, events);
 
 	(void)ready;
+	monitor_drain(monitor);
+	if (!monitor->is_resting && monitor->may_rest(monitor->owner))
+		begin_rest(monitor);
+}
+
+static void end_rest(struct source *source, uint32_t ready)
+{
+	struct monitor *monitor = SOURCE_OWNER(source, struct monitor, rest);
+	uint64_t expirations;
+
+	(void)ready;
+	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+		return;
+	monitor->is_resting = false;
+	loop_change(monitor->loop, &monitor->events, EPOLLIN);
+}
+
+void monitor_rouse(struct monitor *monitor)
+{
+	if (!monitor->is_resting)
+		return;
+	monitor->is_resting = false;
+	timerfd_settime(monitor->rest.fd, 0, &(struct itimerspec){}, NULL);
+	loop_change(monitor->loop, &monitor->events, EPOLLIN);
 	monitor_drain(monitor);
 }
 
@@ -129,7 +171,11 @@ int monitor_init(struct monitor *monitor, struct loop *loop, const struct genl_f
 	monitor->events.ready = read_events;
 	monitor->namespaces.fd = mnl_socket_get_fd(monitor->namespaces_socket);
 	monitor->namespaces.ready = read_namespaces;
-	err = loop_add(loop, &monitor->events, EPOLLIN);
+	monitor->rest.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	monitor->rest.ready = end_rest;
+	err = monitor->rest.fd < 0 ? -errno : loop_add(loop, &monitor->rest, EPOLLIN);
+	if (!err)
+		err = loop_add(loop, &monitor->events, EPOLLIN);
 	if (!err)
 		err = loop_add(loop, &monitor->namespaces, EPOLLIN);
 	if (!err)
@@ -146,6 +192,9 @@ void monitor_done(struct monitor *monitor)
 	if (monitor->namespaces_socket)
 		mnl_socket_close(monitor->namespaces_socket);
 	monitor->events_socket = monitor->namespaces_socket = NULL;
+	if (monitor->rest.fd >= 0)
+		close(monitor->rest.fd);
+	monitor->rest.fd = -1;
 }
 
 bool monitor_is_listener(const char *line, uint32_t group, uint64_t *ret_inode)

@@ -10,6 +10,7 @@
 #include "core/event.h"
 #include "kernel/genl.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The id of our own namespace, which needs none. */
@@ -18,6 +19,8 @@
 struct monitor {
 	struct source events;     /* multicast group mptcp_pm_events, all namespaces */
 	struct source namespaces; /* RTNLGRP_NSID */
+	struct source rest;       /* timer; its fd is -1 before monitor_init() */
+	bool is_resting;          /* events wait until its end */
 	struct mnl_socket *events_socket, *namespaces_socket;
 	struct loop *loop;
 	struct genl_family family;
@@ -27,6 +30,7 @@ struct monitor {
 	void *owner;
 	/* @nsid: MONITOR_HOME or the namespace's id; key.netns is not filled in. */
 	void (*heard)(void *owner, int nsid, struct event *event);
+	bool (*may_rest)(void *owner);        /* nothing hangs on the next event's time */
 	void (*lost)(void *owner);            /* events were dropped */
 	void (*begun)(void *owner, int nsid); /* a namespace has got an id */
 	void (*ended)(void *owner, int nsid);
@@ -38,6 +42,9 @@ void monitor_done(struct monitor *monitor);
 
 /* Reads everything that is there now. */
 void monitor_drain(struct monitor *monitor);
+
+/* Ends a rest before its time. */
+void monitor_rouse(struct monitor *monitor);
 
 /*
  * Whether another socket than ours listens for path-manager events in the

@@ -6,11 +6,15 @@
 #include "answers.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <linux/genetlink.h>
 #include <linux/mptcp.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
+#include <poll.h>
+#include <stdio.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/socket.h>
 
 #define FAMILY 33
@@ -18,6 +22,7 @@
 struct scene {
 	struct monitor monitor;
 	unsigned int heard, lost, begun, ended;
+	bool is_urgent;
 	int nsid, begun_nsid, ended_nsid;
 	struct event event;
 };
@@ -45,6 +50,11 @@ static void hear(void *owner, int nsid, struct event *event)
 	scene->heard++;
 	scene->nsid = nsid;
 	scene->event = *event;
+}
+
+static bool may_rest(void *owner)
+{
+	return !((struct scene *)owner)->is_urgent;
 }
 
 static void lose(void *owner)
@@ -75,6 +85,8 @@ static struct scene scene_of(struct scene *scene)
 	*scene = (struct scene){.monitor = {.family = {.id = FAMILY, .events_group = 7},
 					.owner = scene,
 					.heard = hear,
+					.may_rest = may_rest,
+					.rest = {.fd = -1},
 					.lost = lose,
 					.begun = begin,
 					.ended = end}};
@@ -218,6 +230,86 @@ static void tells_of_the_end_of_a_namespace(void **state)
 	loop_done(&loop);
 }
 
+/* What the loop waits for on a descriptor. */
+static uint32_t waits_for(const struct loop *loop, int fd)
+{
+	char path[64], line[128];
+	uint32_t events, found = 0;
+	FILE *file;
+	int tfd;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", loop->epoll_fd);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file)) {
+		if (sscanf(line, "tfd: %d events: %" SCNx32, &tfd, &events) == 2 && tfd == fd)
+			found = events & EPOLLIN;
+	}
+	fclose(file);
+	return found;
+}
+
+static void begin_loop(struct scene *scene, struct loop *loop)
+{
+	assert_int_equal(loop_init(loop), 0);
+	scene_of(scene);
+	monitor_done(&scene->monitor);
+	assert_int_equal(monitor_init(&scene->monitor, loop, &scene->monitor.family), 0);
+}
+
+static void hear_one(struct scene *scene, uint32_t token)
+{
+	answers_reset();
+	put(event_message(buffers[0], FAMILY, token), -1);
+	scene->monitor.events.ready(&scene->monitor.events, EPOLLIN);
+	assert_int_equal(scene->event.key.token, token);
+}
+
+static void rests_after_what_is_not_urgent(void **state)
+{
+	struct monitor *monitor;
+	struct pollfd timer;
+	struct loop loop;
+	struct scene scene;
+
+	(void)state;
+	begin_loop(&scene, &loop);
+	monitor = &scene.monitor;
+	hear_one(&scene, 11);
+	assert_int_equal(waits_for(&loop, monitor->events.fd), 0);
+	timer = (struct pollfd){.fd = monitor->rest.fd, .events = POLLIN};
+	assert_int_equal(poll(&timer, 1, 10000), 1);
+	monitor->rest.ready(&monitor->rest, EPOLLIN);
+	assert_int_equal(waits_for(&loop, monitor->events.fd), EPOLLIN);
+
+	scene.is_urgent = true;
+	hear_one(&scene, 12);
+	assert_int_equal(waits_for(&loop, monitor->events.fd), EPOLLIN);
+	monitor_done(monitor);
+	loop_done(&loop);
+}
+
+static void is_roused_from_a_rest(void **state)
+{
+	struct loop loop;
+	struct scene scene;
+
+	(void)state;
+	begin_loop(&scene, &loop);
+	hear_one(&scene, 11);
+	put(event_message(buffers[1], FAMILY, 12), -1);
+	monitor_rouse(&scene.monitor);
+	assert_int_equal(scene.event.key.token, 12);
+	assert_int_equal(waits_for(&loop, scene.monitor.events.fd), EPOLLIN);
+
+	/* Who does not rest reads when the loop says so. */
+	put(event_message(buffers[2], FAMILY, 13), -1);
+	monitor_rouse(&scene.monitor);
+	assert_int_equal(scene.event.key.token, 12);
+	monitor_done(&scene.monitor);
+	loop_done(&loop);
+}
+
 static void knows_a_listener_by_its_line(void **state)
 {
 	static const char line[] = "0000000000000000 16  1234       00000040 0        0        0   "
@@ -245,6 +337,8 @@ int main(void)
 		cmocka_unit_test(tells_of_losses),
 		cmocka_unit_test(a_datagram_cut_off_is_not_read),
 		cmocka_unit_test(tells_of_the_end_of_a_namespace),
+		cmocka_unit_test(rests_after_what_is_not_urgent),
+		cmocka_unit_test(is_roused_from_a_rest),
 		cmocka_unit_test(knows_a_listener_by_its_line),
 	};
 
