@@ -75,6 +75,7 @@ static __always_inline bool find_rule(
 		rule->start = config.start;
 		rule->step = config.step;
 		rule->stop = config.stop;
+		rule->backlog = config.backlog;
 		return true;
 	}
 	key.netns = bpf_get_netns_cookie(ctx);
@@ -117,7 +118,27 @@ static __always_inline bool is_below_gate(struct bpf_sock_ops *ctx, bool is_roun
 {
 	__u64 bytes = is_round_trip ? ctx->bytes_acked : ctx->bytes_received;
 
-	return bytes < (ctx->bpf_sock_ops_cb_flags & SPREAD ? SPREAD_GATE : config.gate);
+	return bytes < (ctx->bpf_sock_ops_cb_flags & SPREAD ? SPREAD_GATE
+			       : is_round_trip              ? config.sent_gate
+							    : config.gate);
+}
+
+/*
+ * What the application has queued and the kernel has not sent: not given to a subflow yet, or
+ * given to this one. Other CPUs may be at it.
+ */
+static __always_inline __u32 count_waiting(struct bpf_sock *sk, const struct mptcp_sock *msk)
+{
+	const struct tcp_sock *tp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
+	__s64 of_connection, of_subflow;
+
+	if (!tp)
+		return 0;
+	of_connection = msk->write_seq - msk->snd_nxt;
+	of_subflow = (__s32)(tp->write_seq - tp->snd_nxt);
+	if (of_connection < 0 || of_subflow < 0 || of_connection + of_subflow > 0xffffffff)
+		return 0;
+	return of_connection + of_subflow;
 }
 
 /* Past the gate. A function of its own: mice pay for the test that sends them away, no more. */
@@ -130,6 +151,8 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 	struct bpf_sock *sk;
 	struct record *r;
 	__u64 bytes, next, netns;
+	__u32 waiting = 0;
+	bool is_backlogged;
 
 	sk = ctx->sk;
 	if (!sk)
@@ -138,6 +161,12 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 	if (!msk)
 		return is_round_trip ? on_plain_progress(ctx) : 1;
 	if (msk->flags & config.fallback_mask)
+		return 1;
+	if (is_round_trip && config.least_backlog)
+		waiting = count_waiting(sk, msk);
+	is_backlogged = waiting && waiting >= config.least_backlog;
+	/* A mouse, which comes this far where it matters what waits. */
+	if (is_round_trip && !is_backlogged && !(flags & SPREAD) && ctx->bytes_acked < config.gate)
 		return 1;
 	e = bpf_sk_storage_get(&elephants, msk, NULL, 0);
 	if (!e) {
@@ -166,13 +195,16 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 		return 1;
 	}
 	bytes = is_round_trip ? bytes_sent(msk, e) : bytes_received(msk, e);
-	if (bytes < next || !find_rule(ctx, msk, &rule))
+	if ((bytes < next && !is_backlogged) || !find_rule(ctx, msk, &rule))
 		return 1;
 	/* It may have changed since; the next callback is the last. */
 	if (next >= rule.stop) {
 		e->next = NEVER;
 		return 1;
 	}
+	/* Only the first one counts as passed for what waits. */
+	if (bytes < next && (!rule.backlog || waiting < rule.backlog || next != rule.start))
+		return 1;
 
 	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r) { /* the next callback tries again */
@@ -184,8 +216,10 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 		bpf_ringbuf_discard(r, 0);
 		return 1;
 	}
-	fill_record(r, RECORD_THRESHOLD, bpf_get_netns_cookie(ctx), msk->token);
+	fill_record(r, bytes < next ? RECORD_BACKLOG : RECORD_THRESHOLD, bpf_get_netns_cookie(ctx),
+		msk->token);
 	r->bytes = bytes;
+	r->backlog = bytes < next ? waiting : 0;
 	r->threshold = next;
 	bpf_ringbuf_submit(r, 0);
 	return 1;

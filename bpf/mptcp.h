@@ -75,6 +75,8 @@ struct inet_connection_sock {
 };
 
 struct tcp_sock {
+	__u32 write_seq;
+	__u32 snd_nxt;
 	__u32 packets_out;
 	__u32 sacked_out;
 	__u32 rcv_tstamp; /* of the last acknowledgement, jiffies */
@@ -87,7 +89,7 @@ struct mptcp_pm_data {
 
 struct mptcp_sock {
 	__u64 bytes_sent, bytes_received; /* kernels from 6.5 */
-	__u64 snd_nxt, ack_seq;
+	__u64 write_seq, snd_nxt, ack_seq;
 	__u32 token;
 	unsigned long flags;
 	struct list_head conn_list;

@@ -27,6 +27,7 @@ enum record_kind {
 	RECORD_STRANGER = 6,  /* a namespace that is not served has its first MPTCP socket */
 	RECORD_BACKUP = 7,    /* a subflow is to be a backup, or no more */
 	RECORD_FLOW = 8,      /* a plain TCP flow has sent or received start: no token */
+	RECORD_BACKLOG = 9, /* so much waits to be sent that the first threshold counts as passed */
 };
 
 /* The values of TCP_MULTIPATH_INTENT. */
@@ -84,11 +85,16 @@ struct record {
 	__u32 token;
 	__u64 netns;   /* cookie of the network namespace */
 	__u64 time_ns; /* CLOCK_MONOTONIC */
-	/* RECORD_THRESHOLD: sent, or received, when it was noticed; RECORD_INTENT: expected */
+	/* RECORD_THRESHOLD, RECORD_BACKLOG: sent, or received, when it was noticed;
+	 * RECORD_INTENT: expected
+	 */
 	__u64 bytes;
-	__u64 threshold;                 /* RECORD_THRESHOLD: the one that was passed, bytes */
+	__u64 threshold; /* RECORD_THRESHOLD, RECORD_BACKLOG: the one that was passed, bytes */
 	__u32 generation, adds, removes; /* RECORD_INTENT: see struct intent */
-	__u32 msk_flags;                 /* the walk only: mptcp_sock.flags, for calibration */
+	union {
+		__u32 msk_flags; /* the walk only: mptcp_sock.flags, for calibration */
+		__u32 backlog;   /* RECORD_BACKLOG: bytes that wait */
+	};
 	/* RECORD_TIMEOUT, RECORD_BACKUP: the subflow. Addresses are in network byte order, IPv4 in
 	 * the first word.
 	 */
@@ -149,12 +155,16 @@ struct receipt {
 /* The thresholds of one connection, where there are rules; written by the daemon alone. */
 struct conn_rule {
 	__u64 start, step, stop; /* bytes */
+	__u64 backlog;           /* bytes that wait to be sent; 0 = they do not matter */
 };
 
 /* Set by the daemon before it loads the programs, and again on change. */
 struct hook_config {
 	__u64 start, step, stop; /* the elephant rule, bytes */
 	__u64 gate;              /* the least start of all rules, bytes */
+	__u64 sent_gate;         /* of what is sent: 0 where it matters what waits, or else gate */
+	__u64 backlog;           /* the elephant rule's; 0 = it does not matter what waits */
+	__u64 least_backlog;     /* of all rules, or 0 */
 	__u32 has_rules;         /* each connection has its own, in the map of rules */
 	__u32 detects;           /* 0 = bytes are not looked at */
 	__u32 max_subflows;      /* per connection, for applications */

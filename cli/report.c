@@ -162,6 +162,7 @@ static void put_reaction(FILE *out, struct answer_reader *reader, struct json_ob
 static void put_daemon(FILE *out, struct answer_reader *reader, struct json_object *root)
 {
 	struct json_object *daemon = answer_get(reader, root, "", "daemon", json_type_object);
+	uint64_t backlog;
 	struct json_object *elephant =
 		answer_get(reader, daemon, "daemon", "elephant", json_type_object);
 	struct json_object *uptime;
@@ -182,8 +183,15 @@ static void put_daemon(FILE *out, struct answer_reader *reader, struct json_obje
 	put_bytes(out, answer_get_number(reader, elephant, "daemon.elephant", "step"));
 	fputs(", none after ", out);
 	put_bytes(out, answer_get_number(reader, elephant, "daemon.elephant", "stop"));
-	fprintf(out, "; at most %" PRIu64 " subflows\n",
+	fprintf(out, "; at most %" PRIu64 " subflows",
 		answer_get_number(reader, elephant, "daemon.elephant", "max_subflows"));
+	backlog = answer_get_number(reader, elephant, "daemon.elephant", "backlog");
+	if (backlog) {
+		fputs("; the first one as soon as ", out);
+		put_bytes(out, backlog);
+		fputs(" wait to be sent", out);
+	}
+	putc('\n', out);
 	put_reaction(out, reader, daemon);
 	put_trouble(out, reader, daemon);
 }
@@ -269,14 +277,22 @@ static void put_thresholds(
 	for (size_t i = 0; i < n && !reader->has_failed; i++) {
 		struct json_object *item;
 		char item_path[PATH_SIZE];
+		uint64_t backlog;
 
 		snprintf(item_path, sizeof(item_path), "%.60s.thresholds[%zu]", path, i);
 		item = answer_get_item(reader, list, i, item_path);
+		backlog = answer_get_number(reader, item, item_path, "backlog");
 		fputs(i ? ", " : "    crossed    ", out);
 		put_bytes(out, answer_get_number(reader, item, item_path, "threshold"));
 		if (json_object_get_boolean(
 			    answer_get(reader, item, item_path, "foreseen", json_type_boolean))) {
 			fputs(" (foreseen", out);
+		} else if (backlog) {
+			fputs(" (at ", out);
+			put_bytes(out, answer_get_number(reader, item, item_path, "bytes"));
+			fputs(" with ", out);
+			put_bytes(out, backlog);
+			fputs(" waiting", out);
 		} else {
 			fputs(" (at ", out);
 			put_bytes(out, answer_get_number(reader, item, item_path, "bytes"));

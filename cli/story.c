@@ -165,23 +165,30 @@ static void tell_forecast(struct teller *teller)
 			fputs(intents[i].sentence, teller->out);
 }
 
-static void tell_thresholds(struct teller *teller)
+/* The last one, 0 = none. */
+static uint64_t tell_thresholds(struct teller *teller)
 {
 	struct json_object *list, *item;
 	size_t n = answer_get_list(
 		&teller->reader, teller->connection, teller->path, "thresholds", &list);
-	char path[PATH_SIZE + 32], threshold[BYTES_SIZE], noticed[BYTES_SIZE];
-	uint64_t subflows;
+	char path[PATH_SIZE + 32], threshold[BYTES_SIZE], noticed[BYTES_SIZE], waiting[BYTES_SIZE];
+	uint64_t subflows, backlog, last = 0;
 
 	for (size_t i = 0; i < n && !teller->reader.has_failed; i++) {
 		snprintf(path, sizeof(path), "%.60s.thresholds[%zu]", teller->path, i);
 		item = answer_get_item(&teller->reader, list, i, path);
 		subflows = answer_get_number(&teller->reader, item, path, "subflows");
-		bytes(answer_get_number(&teller->reader, item, path, "threshold"), threshold);
+		last = answer_get_number(&teller->reader, item, path, "threshold");
+		bytes(last, threshold);
 		bytes(answer_get_number(&teller->reader, item, path, "bytes"), noticed);
+		backlog = answer_get_number(&teller->reader, item, path, "backlog");
 		if (json_object_get_boolean(
 			    answer_get(&teller->reader, item, path, "foreseen", json_type_boolean)))
 			fprintf(teller->out, "It is to pass %s: ", threshold);
+		else if (backlog)
+			fprintf(teller->out,
+				"It had sent %s, and %s waited to be sent, which counts as %s: ",
+				noticed, bytes(backlog, waiting), threshold);
 		else
 			fprintf(teller->out, "It passed %s, noticed at %s: ", threshold, noticed);
 		if (subflows)
@@ -189,6 +196,7 @@ static void tell_thresholds(struct teller *teller)
 		else
 			fputs("one more subflow is under way.\n", teller->out);
 	}
+	return last;
 }
 
 static bool is_never(struct teller *teller, struct json_object *holder)
@@ -198,13 +206,13 @@ static bool is_never(struct teller *teller, struct json_object *holder)
 		       &teller->reader, holder, "daemon.rules", "never", json_type_boolean));
 }
 
-/* What the elephant rule will do with it. */
-static void tell_future(struct teller *teller, size_t subflows)
+/* What the elephant rule will do with it. @now: the last threshold that had its effect. */
+static void tell_future(struct teller *teller, size_t subflows, uint64_t now)
 {
 	struct json_object *holder = find_rule(teller);
 	uint64_t start = rule(teller, holder, "start"), step = rule(teller, holder, "step"),
 		 stop = rule(teller, holder, "stop"), most = rule(teller, holder, "max_subflows"),
-		 now = 0, next;
+		 next;
 	const char *name = text_of(teller, "rule", ""), *intent = text_of(teller, "intent", "");
 	char text[BYTES_SIZE];
 
@@ -222,7 +230,8 @@ static void tell_future(struct teller *teller, size_t subflows)
 		return;
 
 	if (!answer_is_null(teller->connection, "bytes_sent")) {
-		now = number_of(teller, "bytes_sent");
+		next = number_of(teller, "bytes_sent");
+		now = next > now ? next : now;
 		next = number_of(teller, "bytes_received");
 		now = next > now ? next : now;
 	}
@@ -275,20 +284,20 @@ static void tell_refusals(struct teller *teller)
 static void tell(struct teller *teller)
 {
 	bool is_served = !strcmp(text_of(teller, "state", ""), "served");
-	uint64_t wanted = number_of(teller, "wanted");
+	uint64_t wanted = number_of(teller, "wanted"), last;
 	size_t subflows;
 
 	tell_who(teller);
 	subflows = tell_subflows(teller);
 	tell_forecast(teller);
-	tell_thresholds(teller);
+	last = tell_thresholds(teller);
 	tell_refusals(teller);
 	if (wanted)
 		fprintf(teller->out, "%" PRIu64 " more are to be opened.\n", wanted);
 	if (!is_served)
 		fputs("The in-kernel path manager has it.\n", teller->out);
 	else if (!strcmp(text_of(teller, "role", ""), "client"))
-		tell_future(teller, subflows + wanted);
+		tell_future(teller, subflows + wanted, last);
 	fputs("The last decision: ", teller->out);
 	report_put_text(teller->out, text_of(teller, "decision", "none"), 0);
 	fputs(".\n", teller->out);

@@ -48,7 +48,7 @@ static void hear_record(void *owner, const struct event *event)
 	/* The walk shows sockets without a connection too. */
 	if (!event->key.token || !served_find(&daemon->served, event->key.netns))
 		return;
-	if (event->kind == EVENT_THRESHOLD)
+	if (event->kind == EVENT_THRESHOLD || event->kind == EVENT_BACKLOG)
 		log_debug("threshold token %08x threshold %" PRIu64 " bytes %" PRIu64
 			  " noticed %" PRIu64,
 			event->key.token, event->threshold, event->bytes, event->now_ns);

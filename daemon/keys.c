@@ -21,6 +21,7 @@
 
 #define SOCKET_BYTES_MAX 107 /* sun_path */
 #define TERABYTE         1000000000000ull
+#define BACKLOG_MAX      4000000000ull /* a record has 32 bits for it */
 
 #define COUNT(list) (sizeof(list) / sizeof(*(list)))
 
@@ -179,6 +180,7 @@ const struct config_key keys_all[] = {
 	KEY("elephant", "start", CONFIG_BYTES, start_bytes, 1, 1000 * TERABYTE, NULL, NULL),
 	KEY("elephant", "step", CONFIG_BYTES, step_bytes, 1, 1000 * TERABYTE, NULL, NULL),
 	KEY("elephant", "stop", CONFIG_BYTES, stop_bytes, 1, 1000 * TERABYTE, NULL, NULL),
+	KEY("elephant", "backlog", CONFIG_BYTES, backlog_bytes, 0, BACKLOG_MAX, NULL, NULL),
 	KEY("elephant", "max_subflows", CONFIG_NUMBER, elephant_subflows, 1, SUBFLOWS_HARD_MAX,
 		NULL, NULL),
 	KEY("elephant", "downloads", CONFIG_BOOL, downloads, 0, 0, NULL, NULL),
@@ -247,6 +249,7 @@ const struct config_key keys_rule[] = {
 	RULE_KEY("start", CONFIG_BYTES, start_bytes, 1, 1000 * TERABYTE, NULL, NULL),
 	RULE_KEY("step", CONFIG_BYTES, step_bytes, 1, 1000 * TERABYTE, NULL, NULL),
 	RULE_KEY("stop", CONFIG_BYTES, stop_bytes, 1, 1000 * TERABYTE, NULL, NULL),
+	RULE_KEY("backlog", CONFIG_BYTES, backlog_bytes, 1, BACKLOG_MAX, NULL, NULL),
 	RULE_KEY("max_subflows", CONFIG_NUMBER, max_subflows, 1, SUBFLOWS_HARD_MAX, NULL, NULL),
 	{NULL, NULL, CONFIG_NUMBER, 0, 0, 0, NULL, NULL},
 };

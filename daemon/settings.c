@@ -101,6 +101,8 @@ static struct rule make_rule(const struct settings *settings, const struct setti
 				from->start_bytes ? from->start_bytes : settings->start_bytes,
 			.step_bytes = from->step_bytes ? from->step_bytes : settings->step_bytes,
 			.stop_bytes = from->stop_bytes ? from->stop_bytes : settings->stop_bytes,
+			.backlog_bytes =
+				from->backlog_bytes ? from->backlog_bytes : settings->backlog_bytes,
 			.max_subflows = from->max_subflows ? from->max_subflows
 							   : settings->elephant_subflows,
 			.on_single_path = settings->single_path,
@@ -191,6 +193,17 @@ static int check_together(const struct settings *settings, const struct origin *
 		return refuse(origin, most, error, error_size,
 			"max_subflows = %u: allowed is [policy] ndiffports (%u) or more",
 			settings->max_subflows, settings->ndiffports);
+	for (uint32_t i = 0; i < settings->n_rules; i++) {
+		if (settings->rules[i].backlog_bytes && settings_source(settings) != SOURCE_BPF)
+			return refuse(origin, settings->rules[i].line, error, error_size,
+				"[rule %s]: only [detect] source = bpf sees a backlog",
+				settings->rules[i].name);
+	}
+	if (settings->backlog_bytes && settings_source(settings) != SOURCE_BPF)
+		return refuse(origin, LINE_OF(origin, backlog_bytes), error, error_size,
+			"backlog = %" PRIu64 ": only [detect] source = bpf sees what waits to be "
+			"sent; allowed is 0 with any other",
+			settings->backlog_bytes);
 	if (settings_source(settings) == SOURCE_CAPTURE && !*settings->interfaces)
 		return refuse(origin, LINE_OF(origin, source), error, error_size,
 			"source = capture: it needs [detect] interface, on which to listen");
@@ -339,6 +352,7 @@ struct elephant_rule settings_elephant(const struct settings *settings)
 		.start_bytes = settings->start_bytes,
 		.step_bytes = settings->step_bytes,
 		.stop_bytes = settings->stop_bytes,
+		.backlog_bytes = settings->backlog_bytes,
 		.max_subflows = settings->elephant_subflows,
 		.on_single_path = settings->single_path,
 	};

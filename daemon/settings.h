@@ -25,13 +25,14 @@ struct settings_rule {
 	char *netns;     /* a pattern of names */
 	/* what they get */
 	char *split; /* yes, never */
-	uint64_t start_bytes, step_bytes, stop_bytes;
+	uint64_t start_bytes, step_bytes, stop_bytes, backlog_bytes;
 	uint32_t max_subflows;
 };
 
 struct settings {
 	/* [elephant] */
 	uint64_t start_bytes, step_bytes, stop_bytes;
+	uint64_t backlog_bytes; /* 0 = what waits to be sent does not matter */
 	uint32_t elephant_subflows;
 	bool downloads;
 	bool single_path;

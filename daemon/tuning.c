@@ -21,10 +21,28 @@ static uint64_t find_gate(const struct settings *settings)
 	return gate;
 }
 
+/* 0: it matters for no connection what waits to be sent. */
+static uint64_t find_least_backlog(const struct settings *settings)
+{
+	uint64_t least = settings->backlog_bytes, one;
+
+	for (uint32_t i = 0; i < settings->n_rules; i++) {
+		one = settings->rules[i].backlog_bytes;
+		if (one && (!least || one < least))
+			least = one;
+	}
+	return least;
+}
+
 struct hook_config tuning_hook_config(const struct settings *settings)
 {
+	uint64_t gate = find_gate(settings), least_backlog = find_least_backlog(settings);
+
 	return (struct hook_config){
-		.gate = find_gate(settings),
+		.gate = gate,
+		.sent_gate = least_backlog ? 0 : gate,
+		.backlog = settings->backlog_bytes,
+		.least_backlog = least_backlog,
 		.has_rules = settings->n_rules,
 		.start = settings->start_bytes,
 		.step = settings->step_bytes,

@@ -36,6 +36,7 @@ static struct json_object *write_rule(const struct elephant_rule *rule)
 	put_number(object, "start", rule->start_bytes);
 	put_number(object, "step", rule->step_bytes);
 	put_number(object, "stop", rule->stop_bytes);
+	put_number(object, "backlog", rule->backlog_bytes);
 	put_number(object, "max_subflows", rule->max_subflows);
 	return object;
 }
@@ -81,6 +82,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "thresholds", plan->thresholds);
 	put_number(object, "elephants", plan->elephants);
 	put_number(object, "foreseen", plan->foreseen);
+	put_number(object, "backlogs", plan->backlogs);
 	put_number(object, "single_paths", plan->single_paths);
 	put_number(object, "requests", plan->requests);
 	put_number(object, "orders", plan->orders);
@@ -224,8 +226,10 @@ static struct json_object *write_thresholds(const struct conn *conn)
 		object = json_object_new_object();
 		put_number(object, "threshold", conn->passed[i].threshold);
 		put_number(object, "bytes", conn->passed[i].bytes);
-		json_object_object_add(
-			object, "foreseen", json_object_new_boolean(!conn->passed[i].bytes));
+		put_number(object, "backlog", conn->passed[i].backlog);
+		json_object_object_add(object, "foreseen",
+			json_object_new_boolean(
+				!conn->passed[i].bytes && !conn->passed[i].backlog));
 		put_number(object, "subflows", conn->passed[i].subflows);
 		json_object_array_add(array, object);
 	}

@@ -173,7 +173,7 @@ struct subflow *conn_find_opening(
 	return NULL;
 }
 
-int conn_add_passed(struct conn *conn, uint64_t threshold, uint64_t bytes)
+int conn_add_passed(struct conn *conn, uint64_t threshold, uint64_t bytes, uint64_t backlog)
 {
 	struct passed *passed =
 		reallocarray(conn->passed, conn->n_passed + 1, sizeof(*conn->passed));
@@ -181,7 +181,8 @@ int conn_add_passed(struct conn *conn, uint64_t threshold, uint64_t bytes)
 	if (!passed)
 		return -ENOMEM;
 	conn->passed = passed;
-	passed[conn->n_passed++] = (struct passed){.threshold = threshold, .bytes = bytes};
+	passed[conn->n_passed++] =
+		(struct passed){.threshold = threshold, .bytes = bytes, .backlog = backlog};
 	return 0;
 }
 

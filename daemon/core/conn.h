@@ -63,7 +63,8 @@ struct subflow {
 /* A threshold that led to a subflow. */
 struct passed {
 	uint64_t threshold;
-	uint64_t bytes;    /* when that was noticed; 0 = it was foreseen */
+	uint64_t bytes;   /* when that was noticed; 0 = it was foreseen */
+	uint64_t backlog; /* bytes that waited: it counted as passed for these; 0 = it was passed */
 	uint32_t subflows; /* in all, when it was established; 0 = not yet */
 };
 
@@ -169,7 +170,7 @@ struct subflow *conn_find_opening(
 	struct conn *conn, const struct endpoint *local, const struct endpoint *remote);
 
 /* Notes a threshold that leads to a subflow; -ENOMEM. */
-int conn_add_passed(struct conn *conn, uint64_t threshold, uint64_t bytes);
+int conn_add_passed(struct conn *conn, uint64_t threshold, uint64_t bytes, uint64_t backlog);
 
 /* The subflow of the oldest threshold that had none is up. */
 void conn_note_passed(struct conn *conn);

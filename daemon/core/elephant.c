@@ -4,6 +4,7 @@
 
 #include "core/opening.h"
 
+#include <stdio.h>
 #include <sys/param.h>
 
 #define MB 1000000.0
@@ -41,9 +42,11 @@ uint32_t elephant_foresee(const struct elephant_rule *rule, uint64_t bytes, uint
 
 void elephant_hear(struct plan *plan, struct conn *conn, const struct event *event)
 {
+	uint64_t bytes = MAX(event->bytes, event->backlog_bytes ? event->threshold : 0);
 	uint32_t subflows = conn_count_all(conn);
 	const struct elephant_rule *rule;
 	const char *why;
+	char where[64];
 
 	plan->counters.thresholds++;
 	if (conn->is_server || conn->is_foreign)
@@ -52,18 +55,22 @@ void elephant_hear(struct plan *plan, struct conn *conn, const struct event *eve
 		return;
 	rule = rules_of(plan, conn);
 	why = forecast_denial(conn, event->threshold);
-	if (why || !elephant_decide(rule, event->bytes, subflows, &why)) {
-		conn_say(conn, "no more at %.0f MB: %s (%u of %u)", event->threshold / MB, why,
-			subflows, rule->max_subflows);
+	snprintf(where, sizeof(where), "%.0f MB", event->threshold / MB);
+	if (event->backlog_bytes)
+		snprintf(where, sizeof(where), "%.2f MB, with %.2f MB waiting", event->bytes / MB,
+			event->backlog_bytes / MB);
+	if (why || !elephant_decide(rule, bytes, subflows, &why)) {
+		conn_say(conn, "no more at %s: %s (%u of %u)", where, why, subflows,
+			rule->max_subflows);
 		news_add_threshold(&plan->news, conn, event->threshold, event->bytes);
 		return;
 	}
-	if (conn_add_passed(conn, event->threshold, event->bytes))
+	if (conn_add_passed(conn, event->threshold, event->bytes, event->backlog_bytes))
 		return;
-	conn_say(conn, "%s at %.0f MB: %u of %u", why, event->threshold / MB, subflows + 1,
-		rule->max_subflows);
+	conn_say(conn, "%s at %s: %u of %u", why, where, subflows + 1, rule->max_subflows);
 	news_add_threshold(&plan->news, conn, event->threshold, event->bytes);
 	plan->counters.elephants++;
+	plan->counters.backlogs += event->backlog_bytes > 0;
 	conn->wanted_elephant++;
 	conn_renew_tries(conn);
 	opening_run(plan, conn, event->now_ns);

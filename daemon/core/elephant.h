@@ -11,11 +11,12 @@ struct event;
 struct plan;
 
 struct elephant_rule {
-	uint64_t start_bytes;  /* sent: one more subflow */
-	uint64_t step_bytes;   /* sent since: one more again */
-	uint64_t stop_bytes;   /* sent: no more, ever */
-	uint32_t max_subflows; /* in all, the first included */
-	bool on_single_path;   /* also where there is one path only, and nothing to win */
+	uint64_t start_bytes;   /* sent: one more subflow */
+	uint64_t step_bytes;    /* sent since: one more again */
+	uint64_t stop_bytes;    /* sent: no more, ever */
+	uint64_t backlog_bytes; /* that wait to be sent: as if start were passed; 0 = never */
+	uint32_t max_subflows;  /* in all, the first included */
+	bool on_single_path;    /* also where there is one path only, and nothing to win */
 };
 
 /*
@@ -33,7 +34,7 @@ uint32_t elephant_decide(
 uint32_t elephant_foresee(
 	const struct elephant_rule *rule, uint64_t bytes, uint64_t *ret_threshold);
 
-/* A threshold was passed. */
+/* A threshold was passed, or counts as passed for what waits to be sent. */
 void elephant_hear(struct plan *plan, struct conn *conn, const struct event *event);
 
 #endif

@@ -10,6 +10,8 @@ static enum event_kind kind_of(uint16_t kind)
 	switch (kind) {
 	case RECORD_THRESHOLD:
 		return EVENT_THRESHOLD;
+	case RECORD_BACKLOG:
+		return EVENT_BACKLOG;
 	case RECORD_INTENT:
 		return EVENT_INTENT;
 	case RECORD_FOREIGN:
@@ -67,6 +69,8 @@ int event_from_record(const void *bytes, size_t size, struct event *ret_event)
 		ret_event->expected_bytes = record.bytes;
 		ret_event->purpose = record.purpose;
 	}
+	if (kind == EVENT_BACKLOG)
+		ret_event->backlog_bytes = record.backlog;
 	if (kind == EVENT_BACKUP)
 		ret_event->is_backup = record.is_backup;
 	if (kind == EVENT_TIMEOUT || kind == EVENT_BACKUP) {

@@ -29,6 +29,8 @@ enum event_kind {
 	EVENT_WITHDRAWN,           /* by the peer: id */
 	/* from the hooks */
 	EVENT_THRESHOLD, /* bytes, threshold */
+	EVENT_BACKLOG,   /* bytes, threshold, backlog_bytes: so much waits that it counts as passed
+			  */
 	EVENT_INTENT,    /* generation, adds, removes, expected_bytes, purpose; wishes, if there
 			    are */
 	EVENT_FOREIGN,
@@ -65,7 +67,7 @@ struct event {
 	int error;         /* errno, positive; 0 = none */
 	int reset_reason;  /* RFC 8684 section 3.6; -1 = none given */
 	bool is_transient; /* and its T flag: the subflow may be tried again */
-	uint64_t bytes, threshold;
+	uint64_t bytes, threshold, backlog_bytes;
 	uint32_t uid;                       /* of the application */
 	uint64_t excluded;                  /* see struct conn */
 	uint32_t generation, adds, removes; /* see struct intent */

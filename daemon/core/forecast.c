@@ -79,7 +79,7 @@ void forecast_apply(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 	forecast->counted = MAX(forecast->counted, threshold);
 	for (uint32_t n = MAX(conn_count_all(conn), 1u); n < in_all; n++) {
 		threshold = rule->start_bytes + (n - 1) * rule->step_bytes;
-		if (conn_add_passed(conn, threshold, 0))
+		if (conn_add_passed(conn, threshold, 0, 0))
 			break;
 		conn->wanted_elephant++;
 		more++;

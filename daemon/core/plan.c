@@ -206,6 +206,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 			conn = conn_get(&plan->table, &event->key);
 		break;
 	case EVENT_THRESHOLD:
+	case EVENT_BACKLOG:
 	case EVENT_INTENT:
 	case EVENT_FOREIGN:
 	case EVENT_BOUND:
@@ -254,6 +255,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 		subflows_hear_closed(plan, conn, event);
 		break;
 	case EVENT_THRESHOLD:
+	case EVENT_BACKLOG:
 		elephant_hear(plan, conn, event);
 		break;
 	case EVENT_INTENT:

@@ -20,6 +20,7 @@
 struct plan_counters {
 	uint64_t thresholds;      /* passed by some connection */
 	uint64_t elephants;       /* thresholds that led to a subflow */
+	uint64_t backlogs;        /* the same: for what waited to be sent */
 	uint64_t foreseen;        /* of their subflows, those that were given beforehand */
 	uint64_t single_paths;    /* subflows that an elephant was denied: one path leads there */
 	uint64_t requests;        /* subflows that applications asked for */

@@ -97,7 +97,8 @@ void rules_apply(struct plan *plan, struct conn *conn)
 	conn->has_rule = true;
 	action->rule = (struct conn_rule){.start = elephant->start_bytes,
 		.step = elephant->step_bytes,
-		.stop = elephant->stop_bytes};
+		.stop = elephant->stop_bytes,
+		.backlog = elephant->backlog_bytes};
 }
 
 void rules_set(struct plan *plan, struct rule *list, uint32_t count)

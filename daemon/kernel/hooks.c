@@ -395,6 +395,9 @@ void hooks_set_config(struct hooks *hooks, const struct hook_config *config)
 	__atomic_store_n(&to->step, config->step, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->stop, config->stop, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->gate, config->gate, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->sent_gate, config->sent_gate, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->backlog, config->backlog, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->least_backlog, config->least_backlog, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->has_rules, config->has_rules, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->max_subflows, config->max_subflows, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->downloads, config->downloads, __ATOMIC_SEQ_CST);

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
-"""TCP_MULTIPATH_EXPECTED and TCP_MULTIPATH_INTENT: elephants that say so, and what is to be left."""
+"""TCP_MULTIPATH_EXPECTED and TCP_MULTIPATH_INTENT: elephants that say so, and what is to be left;
+and those that are found by what waits to be sent ([elephant] backlog)."""
 import errno
 import shutil
 import socket
@@ -261,3 +262,75 @@ def test_subflow_py(served):
     assert app("subflow.expected(s)") == 400 * MB
     app("subflow.set_intent(s, subflow.Intent.DEFAULT)")
     app("subflow.wait(s, 4, 10)")
+
+
+def waiting(connection):
+    """Of each threshold: itself, and whether it counted as passed for what waited to be sent."""
+    return [(t["threshold"] // MB, t["backlog"] > 0) for t in connection["thresholds"]]
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_a_backlog_is_an_early_first_threshold(pair, family):
+    """Once, and the other thresholds are where they were."""
+    daemon = pair.serve({"elephant": {**SMALL["elephant"], "backlog": "100kB"}, **NO_REPAIR})
+    pair.sink(address="::", family=socket.AF_INET6)
+    app = pair.app(pair.client).connect(getattr(pair.far, family))
+    app(f"send(s, {7 * MB})")
+    app.wait_subflows(2)
+    connection = pair.connection(daemon, app)
+    [step] = connection["thresholds"]
+    assert step["threshold"] == 10 * MB and 100000 <= step["backlog"] and 0 < step["bytes"] < 7 * MB
+    assert " waiting: 2 of 4" in connection["decision"]
+    text = explain(daemon, app)
+    assert " waited to be sent, which counts as 10 MB: one more subflow" in text
+    assert "The elephant rule gives it one more at 20 MB.\n" in text
+    app(f"send(s, {8 * MB})")
+    assert waiting(pair.connection(daemon, app)) == [(10, True)]
+    app(f"send(s, {10 * MB})")
+    app.wait_subflows(3)
+    assert waiting(pair.connection(daemon, app)) == [(10, True), (20, False)]
+    counters = daemon.status()["daemon"]["counters"]
+    assert counters["backlogs"] == 1 and counters["elephants"] == counters["thresholds"] == 2
+
+
+def test_mice_have_no_backlog(pair):
+    """What is sent as it comes does not wait; nor does anything count by default."""
+    daemon = pair.serve({"elephant": {**SMALL["elephant"], "backlog": "100kB"}, **NO_REPAIR})
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app("""
+import time
+for _ in range(100):
+    s.send(bytes(20000))
+    time.sleep(0.005)
+""")
+    assert daemon.status()["daemon"]["counters"]["thresholds"] == 0
+    subprocess.run([daemon.cli, "set", "elephant.backlog", "0"], env=daemon.environment, check=True,
+                   stdout=subprocess.DEVNULL)
+    app(f"send(s, {7 * MB})")
+    assert daemon.status()["daemon"]["counters"]["thresholds"] == 0
+
+
+def test_a_backlog_of_its_own_rule(pair):
+    daemon = pair.serve({**NO_REPAIR,
+                         "rule waiting": {"port": 7001, "backlog": "100kB"},
+                         "rule never": {"port": 7002, "backlog": "100kB", "split": "never"}})
+    apps = {}
+    for port in (7000, 7001, 7002):
+        pair.sink(port=port)
+        apps[port] = pair.app(pair.client).connect(pair.far.ip4, port)
+        apps[port](f"send(s, {20 * MB})")
+    apps[7001].wait_subflows(2)
+    assert waiting(pair.connection(daemon, apps[7001])) == [(100, True)]
+    assert joins(pair) == 1 and daemon.status()["daemon"]["counters"]["thresholds"] == 1
+
+
+def test_a_backlog_of_what_is_to_be_left(pair):
+    daemon = pair.serve({"elephant": {**SMALL["elephant"], "backlog": "100kB"}, **NO_REPAIR})
+    pair.sink()
+    app = pair.app(pair.client).open()
+    app.set(INTENT, INTERACTIVE)
+    app(f"s.connect(({pair.far.ip4!r}, {PORT})); send(s, {7 * MB})")
+    wait_until(lambda: daemon.status()["daemon"]["counters"]["thresholds"] == 1, "it is told")
+    assert "its application calls it interactive" in pair.connection(daemon, app)["decision"]
+    assert joins(pair) == 0

@@ -207,6 +207,41 @@ static void values_must_fit_together(void **state)
 	assert_int_equal(read_text("[elephant]\nstart = 300MB"), 0);
 }
 
+/* What waits to be sent is seen by the kernel's callbacks alone. */
+static void a_backlog_needs_the_hooks(void **state)
+{
+	static const struct refusal refusals[] = {
+		{"[elephant]\nbacklog = 1MB\n[detect]\nsource = diag",
+			":2: backlog = 1000000: only [detect] source = bpf sees"},
+		{"[detect]\nsource = diag\n[rule a]\nbacklog = 1MB",
+			"[rule a]: only [detect] source = bpf sees a backlog"},
+		{"[elephant]\nbacklog = 5GB", "allowed is a number of bytes from 0 to 4000000000"},
+		{"[rule a]\nbacklog = 0", "allowed is a number of bytes from 1 to 4000000000"},
+	};
+	struct rule *rules;
+	uint32_t count;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(refusals) / sizeof(*refusals); i++) {
+		end(NULL);
+		begin(NULL);
+		assert_refused(&refusals[i], 1);
+	}
+	end(NULL);
+	begin(NULL);
+	assert_int_equal(settings.backlog_bytes, 0);
+	assert_int_equal(read_text("[elephant]\nbacklog = 4MB\n"
+				   "[rule a]\nport = 1\n"
+				   "[rule b]\nbacklog = 1MB\n"),
+		0);
+	assert_int_equal(settings.backlog_bytes, 4000000);
+	assert_int_equal(settings_elephant(&settings).backlog_bytes, 4000000);
+	assert_int_equal(settings_rules(&settings, &rules, &count), 0);
+	assert_int_equal(rules[0].elephant.backlog_bytes, 4000000);
+	assert_int_equal(rules[1].elephant.backlog_bytes, 1000000);
+	free(rules);
+}
+
 static void one_value_is_set(void **state)
 {
 	struct settings copy;
@@ -387,6 +422,7 @@ int main(void)
 		TEST(every_key_is_read),
 		TEST(ranges_are_kept),
 		TEST(values_must_fit_together),
+		TEST(a_backlog_needs_the_hooks),
 		TEST(one_value_is_set),
 		TEST(a_value_that_is_wrong_changes_nothing),
 		TEST(some_values_stay_while_the_daemon_runs),

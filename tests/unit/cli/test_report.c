@@ -14,7 +14,8 @@
 
 static const char status[] =
 	"{\"daemon\": {\"version\": \"0.1.0\", \"pid\": 42, \"uptime_s\": 3725.5, \"config\": null,"
-	" \"cgroup\": \"/sys/fs/cgroup\", \"elephant\": {\"start\": 100000000, \"step\": 50000000,"
+	" \"cgroup\": \"/sys/fs/cgroup\", \"elephant\": {\"backlog\": 4000000, \"start\": "
+	"100000000, \"step\": 50000000,"
 	" \"stop\": 300000000, \"max_subflows\": 4},"
 	" \"counters\": {\"records\": 7, \"records_lost\": 3, \"create_failures\": 0},"
 	" \"create_us\": {\"count\": 4, \"buckets\": [{\"le\": 10, \"count\": 1},"
@@ -37,8 +38,9 @@ static const char status[] =
 	"\"bulk\", \"wanted\": 2,"
 	" \"expected\": 400000000, \"intent\": \"bulk\","
 	" \"thresholds\": [{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2, "
-	"\"foreseen\": false}, {\"threshold\": 150000000, \"bytes\": 0, \"subflows\": 3,"
-	" \"foreseen\": true}],"
+	"\"foreseen\": false, \"backlog\": 0}, {\"threshold\": 150000000, \"bytes\": 0, "
+	"\"subflows\": 3,"
+	" \"foreseen\": true, \"backlog\": 0}],"
 	" \"decision\": \"one more subflow at 100 MB: 2 of 4\"}]}";
 
 static struct json_object *parsed(const char *text)
@@ -68,7 +70,8 @@ static void test_whole(void **state)
 		   "  own  10.0.0.1:50000 -> 10.0.0.7:80  sent 100 MB, received 5 B\n"
 		   "  on the wire  10.0.0.3:1 -> 10.0.0.4:2  sent 1 B, received 200 MB\n");
 	says(text, "none (defaults)");
-	says(text, "one more subflow at 100 MB, then every 50 MB, none after 300 MB; at most 4");
+	says(text, "one more subflow at 100 MB, then every 50 MB, none after 300 MB; at most 4 "
+		   "subflows; the first one as soon as 4 MB wait to be sent\n");
 	says(text, "4 subflows asked for, half of them within 20 us\n");
 	says(text, "records_lost 3\n");
 	says(text, "we?b");

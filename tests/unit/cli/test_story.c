@@ -23,8 +23,10 @@ static const char status[] =
 	"\"elephant\"}],"
 	" \"refusals\": null, \"rule\": null, \"wanted\": 1, \"expected\": 0,"
 	" \"intent\": \"default\", \"thresholds\": ["
-	"{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2, \"foreseen\": false},"
-	" {\"threshold\": 150000000, \"bytes\": 150034121, \"subflows\": 0, \"foreseen\": false}],"
+	"{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2, \"foreseen\": false, "
+	"\"backlog\": 0},"
+	" {\"threshold\": 150000000, \"bytes\": 150034121, \"subflows\": 0, \"foreseen\": false, "
+	"\"backlog\": 0}],"
 	" \"decision\": \"one more subflow at 150 MB: 3 of 4\"}]}";
 
 static struct json_object *parsed(void)
@@ -94,6 +96,9 @@ static void test_what_the_rule_will_do(void **state)
 	json_object_object_add(connection, "bytes_received", json_object_new_int(250000000));
 	tells(root, "The elephant rule gives none from 300 MB on.\n");
 	json_object_object_add(connection, "bytes_received", json_object_new_int(7));
+	/* One that counted as passed for what waited. */
+	tells(root, "The elephant rule gives it one more at 200 MB.\n");
+	json_object_object_add(connection, "thresholds", json_object_new_array());
 	tells(root, "The elephant rule gives it one more at 100 MB.\n");
 	json_object_object_add(connection, "bytes_sent", NULL);
 	tells(root, "This kernel does not count");
@@ -113,7 +118,11 @@ static void test_what_was_announced(void **state)
 		json_object_array_get_idx(list, 0), "foreseen", json_object_new_boolean(true));
 	tells(root, "Its application announced 120 MB.\nIt is to pass 100 MB: one more subflow "
 		    "made 2.\n");
-	tells(root, "The elephant rule gives it one more at 150 MB.\n");
+	tells(root, "The elephant rule gives it one more at 200 MB.\n");
+	json_object_object_add(
+		json_object_array_get_idx(list, 1), "backlog", json_object_new_int(4000000));
+	tells(root, "It had sent 150.0 MB, and 4 MB waited to be sent, which counts as 150 MB: one "
+		    "more subflow is under way.\n");
 	put(connection, "intent", "bulk");
 	tells(root, "Its application calls it bulk: an elephant from its start.\n");
 	tells(root, "The elephant rule gives none from 300 MB on.\n");

@@ -182,7 +182,7 @@ static void passed_thresholds_stay_in_order(void **state)
 
 	(void)state;
 	for (uint64_t i = 0; i < 100; i++)
-		assert_int_equal(conn_add_passed(conn, i, 1000 + i), 0);
+		assert_int_equal(conn_add_passed(conn, i, 1000 + i, 0), 0);
 	assert_int_equal(conn->n_passed, 100);
 	for (uint64_t i = 0; i < 100; i++) {
 		assert_int_equal(conn->passed[i].threshold, i);

@@ -83,6 +83,15 @@ static void decodes_what_is_expected(void **state)
 	assert_int_equal(event.expected_bytes, 100000001);
 	assert_int_equal(event.purpose, PURPOSE_BULK);
 	assert_false(event.is_backup);
+	record.kind = RECORD_BACKLOG;
+	record.backlog = 4000000;
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
+	assert_int_equal(event.kind, EVENT_BACKLOG);
+	assert_int_equal(event.backlog_bytes, 4000000);
+	assert_int_equal(event.bytes, 100000001);
+	record.kind = RECORD_THRESHOLD;
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
+	assert_int_equal(event.backlog_bytes, 0);
 	record.kind = RECORD_BACKUP;
 	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
 	assert_int_equal(event.expected_bytes, 0);

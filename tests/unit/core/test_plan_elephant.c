@@ -232,6 +232,50 @@ static void play_paths(struct play *play, unsigned int spines)
 	map->learned_ns = play->now_ns;
 }
 
+static void hear_backlog(struct play *play, uint64_t mb)
+{
+	play_hear(play, (struct event){.kind = EVENT_BACKLOG,
+				.threshold = 100 * MB,
+				.bytes = 400000,
+				.backlog_bytes = mb * MB});
+}
+
+/* What waits to be sent counts as the first threshold; the others are as ever. */
+static void what_waits_is_an_early_first_threshold(void **state)
+{
+	struct play *play = *state;
+	struct conn *conn;
+
+	play_connect(play);
+	hear_backlog(play, 4);
+	assert_int_equal(play->creates, 1);
+	conn = play_conn(play);
+	assert_string_equal(conn->why, "one more subflow at 0.40 MB, with 4.00 MB waiting: 2 of 4");
+	assert_int_equal(conn->passed[0].threshold, 100 * MB);
+	assert_int_equal(conn->passed[0].bytes, 400000);
+	assert_int_equal(conn->passed[0].backlog, 4 * MB);
+	assert_int_equal(play->plan.counters.backlogs, 1);
+	assert_int_equal(play->plan.counters.elephants, 1);
+	play_joined(play, LOCAL_PORT + 1);
+	play_threshold(play, 150);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(conn->passed[1].backlog, 0);
+	assert_int_equal(play->plan.counters.backlogs, 1);
+}
+
+static void what_waits_is_bounded_as_thresholds_are(void **state)
+{
+	struct play *play = *state;
+
+	play_intent(play, 3, 0);
+	play_connect(play);
+	hear_backlog(play, 4);
+	assert_int_equal(play->creates, 3);
+	assert_string_equal(play_conn(play)->why,
+		"no more at 0.40 MB, with 4.00 MB waiting: it has max_subflows (4 of 4)");
+	assert_int_equal(play->plan.counters.backlogs, 0);
+}
+
 static void one_path_is_not_split(void **state)
 {
 	struct play *play = *state;
@@ -294,6 +338,8 @@ int main(void)
 		TEST(foreign_connections_are_left_alone),
 		TEST(foreign_ones_refuse_what_was_wanted_before),
 		TEST(peers_wish_is_respected),
+		TEST(what_waits_is_an_early_first_threshold),
+		TEST(what_waits_is_bounded_as_thresholds_are),
 		TEST(one_path_is_not_split),
 		TEST(one_path_is_split_by_order),
 		TEST(two_paths_are_split),

@@ -100,10 +100,11 @@ static void the_hooks_are_told_its_thresholds(void **state)
 {
 	struct play *play = *state;
 
-	give_rules(play);
+	give_rules(play)[1].elephant.backlog_bytes = MB;
 	play->excluded = 1;
 	play_created(play);
 	assert_int_equal(play->rules, 1);
+	assert_int_equal(play->rule.backlog, MB);
 	assert_int_equal(play->rule.start, 20 * MB);
 	assert_int_equal(play->rule.step, 5 * MB);
 	assert_int_equal(play->rule.stop, 100 * MB);
