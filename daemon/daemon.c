@@ -4,7 +4,6 @@
 
 #include "base/log.h"
 #include "base/service.h"
-#include "control/watchers.h"
 #include "ears.h"
 #include "kernel/calibration.h"
 #include "kernel/cgroup.h"
@@ -15,7 +14,6 @@
 #include "parts.h"
 #include "privilege.h"
 #include "tuning.h"
-#include "window.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -114,37 +112,6 @@ static int load_hooks(struct daemon *daemon)
 	}
 	hooks_set_fallback_mask(&daemon->hooks, mask);
 	return 0;
-}
-
-/* Who works with whom. */
-static void connect_parts(struct daemon *daemon)
-{
-	daemon->inquiry.plan = &daemon->plan;
-	daemon->inquiry.served = &daemon->served;
-	daemon->inquiry.hooks = &daemon->hooks;
-	daemon->inquiry.census = &daemon->detector.census;
-	daemon->hands.plan = &daemon->plan;
-	daemon->hands.served = &daemon->served;
-	daemon->hands.hooks = &daemon->hooks;
-	daemon->hands.scout = &daemon->scout;
-	daemon->hands.inquiry = &daemon->inquiry;
-	daemon->hands.server = &daemon->server;
-	daemon->hands.family = &daemon->family;
-	daemon->scout.loop = &daemon->loop;
-	daemon->scout.served = &daemon->served;
-	daemon->scout.paths = &daemon->plan.steer.paths;
-	daemon->detector.loop = &daemon->loop;
-	daemon->detector.served = &daemon->served;
-	daemon->detector.plan = &daemon->plan;
-	daemon->detector.hands = &daemon->hands;
-	daemon->detector.settings = &daemon->settings;
-	daemon->locals.hooks = &daemon->hooks;
-	daemon->served.monitor = &daemon->monitor;
-	daemon->served.guardian = &daemon->guardian;
-	daemon->server.owner = daemon;
-	daemon->server.answer = window_answer;
-	daemon->server.tell_lost = watchers_tell_lost;
-	ears_connect(daemon);
 }
 
 /* Ears first, hooks last: nothing is answered before everything that follows can be heard. */
@@ -320,19 +287,10 @@ int daemon_run(const char *config_path)
 
 	if (!daemon)
 		return EXIT_FAILURE;
+	parts_init(daemon);
 	daemon->config_path = config_path;
-	daemon->lock_fd = daemon->guardian.fd = daemon->hands.timer.fd = daemon->signals.fd = -1;
-	daemon->served.mounts.fd = daemon->served.claims_fd = daemon->server.source.fd =
-		daemon->monitor.rest.fd = -1;
 	daemon->guardian_end.ready = guardian_ended;
 	daemon->started_ns = loop_now_ns();
-	daemon->scout.timer.fd = daemon->detector.census.timer.fd =
-		daemon->detector.roster.timer.fd = daemon->detector.capture.timer.fd = -1;
-	TAILQ_INIT(&daemon->scout.sessions);
-	TAILQ_INIT(&daemon->served.list);
-	TAILQ_INIT(&daemon->server.clients);
-	conn_table_init(&daemon->plan.table, 0);
-	connect_parts(daemon);
 
 	err = prepare(daemon);
 	if (!err) {

@@ -48,4 +48,7 @@ struct daemon {
 	bool has_begun;
 };
 
+/* None of them has begun yet, and each knows whom it works with. */
+void parts_init(struct daemon *daemon);
+
 #endif

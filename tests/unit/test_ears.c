@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: MIT */
+/* What the kernel tells reaches the judgement, if it is of a namespace that is served. */
+#include "ears.h"
+
+#include "stage.h"
+
+static struct daemon *const whole = &stage.daemon;
+
+static void hear(int nsid, enum event_kind kind)
+{
+	struct event event = {.kind = kind,
+		.key = {.token = STAGE_TOKEN},
+		.local = stage_local(),
+		.remote = stage_remote()};
+
+	whole->monitor.heard(whole, nsid, &event);
+}
+
+static void record(uint64_t netns, uint32_t token, enum event_kind kind)
+{
+	struct event event = {
+		.kind = kind, .key = {.netns = netns, .token = token}, .adds = 1, .generation = 1};
+
+	whole->hooks.heard(whole, &event);
+}
+
+static void events_are_of_served_namespaces(void **state)
+{
+	(void)state;
+	hear(5, EVENT_CREATED);
+	assert_int_equal(conn_table_count(&whole->plan.table), 0);
+	stage.netns.state = SERVED_ALONE;
+	hear(MONITOR_HOME, EVENT_CREATED);
+	assert_int_equal(conn_table_count(&whole->plan.table), 0);
+	stage.netns.state = SERVED_YES;
+	hear(MONITOR_HOME, EVENT_CREATED);
+	assert_non_null(stage_conn());
+}
+
+static void requests_are_carried_out(void **state)
+{
+	(void)state;
+	stage_connect();
+	record(STAGE_COOKIE + 1, STAGE_TOKEN, EVENT_INTENT);
+	record(STAGE_COOKIE, 0, EVENT_INTENT); /* a socket without a connection */
+	assert_int_equal(stage.creates, 0);
+	assert_int_equal(conn_table_count(&whole->plan.table), 1);
+	record(STAGE_COOKIE, STAGE_TOKEN, EVENT_INTENT);
+	assert_int_equal(stage.creates, 1);
+}
+
+static void strangers_are_looked_for(void **state)
+{
+	(void)state;
+	record(STAGE_COOKIE + 1, 0, EVENT_STRANGER);
+	assert_int_equal(stage.looks, 1);
+	whole->monitor.begun(whole, MONITOR_HOME); /* it is known already */
+	assert_int_equal(stage.looks, 1);
+	whole->monitor.begun(whole, 5);
+	assert_int_equal(stage.looks, 2);
+}
+
+static void what_was_lost_is_listed_anew(void **state)
+{
+	(void)state;
+	stage_list(STAGE_TOKEN, 0);
+	stage.netns.state = SERVED_VANISHED;
+	whole->monitor.lost(whole);
+	assert_null(stage_conn());
+	stage.netns.state = SERVED_YES;
+	whole->monitor.lost(whole);
+	assert_non_null(stage_conn());
+	assert_int_equal(stage.claims, 1);
+}
+
+static void a_namespace_is_taken_up_and_dropped(void **state)
+{
+	(void)state;
+	stage_list(STAGE_TOKEN, 0);
+	assert_int_equal(whole->served.begun(whole, &stage.netns), 0);
+	assert_int_equal(stage.serves, 1);
+	whole->served.serving(whole, &stage.netns);
+	assert_non_null(stage_conn());
+	whole->served.ended(whole, &stage.netns);
+	assert_int_equal(stage.unserves, 1);
+	assert_null(stage_conn());
+}
+
+/* At the start it is done once for all; later for each namespace that comes. */
+static void earlier_requests_are_walked_for_when_all_is_heard(void **state)
+{
+	(void)state;
+	whole->hooks.has_earlier = true;
+	whole->served.serving(whole, &stage.netns);
+	assert_int_equal(stage.walks, 0);
+	whole->has_begun = true;
+	whole->served.serving(whole, &stage.netns);
+	assert_int_equal(stage.walks, 1);
+	whole->hooks.has_earlier = false;
+	ears_resume(whole);
+	assert_int_equal(stage.walks, 1);
+}
+
+/* Devices come and go by the hundred where containers do. */
+static void without_connections_no_addresses_are_read(void **state)
+{
+	struct addresses addresses = {.gone = {stage_local()}, .n_gone = 1};
+
+	(void)state;
+	whole->addresses.changed(whole, MONITOR_HOME, &addresses);
+	assert_int_equal(stage.enters, 0);
+	stage_connect();
+	whole->addresses.changed(whole, MONITOR_HOME, &addresses);
+	assert_int_equal(stage.enters, 1);
+	assert_int_equal(addresses.n_usable, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_begin, stage_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(events_are_of_served_namespaces),
+		TEST(requests_are_carried_out),
+		TEST(strangers_are_looked_for),
+		TEST(what_was_lost_is_listed_anew),
+		TEST(a_namespace_is_taken_up_and_dropped),
+		TEST(earlier_requests_are_walked_for_when_all_is_heard),
+		TEST(without_connections_no_addresses_are_read),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+/* What is made of what the kernel says of a namespace. */
+#include "stage.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+
+static struct inquiry *const inquiry = &stage.daemon.inquiry;
+
+static void what_is_listed_is_taken_up(void **state)
+{
+	(void)state;
+	stage_list(STAGE_TOKEN, 1000);
+	inquiry_search(inquiry, &stage.netns);
+	assert_non_null(stage_conn());
+	assert_true(stage_conn()->is_established);
+	assert_int_equal(stage_conn()->n_subflows, 1);
+	assert_int_equal(stage_conn()->uid, 1000);
+	assert_int_equal(stage.daemon.plan.counters.adopted, 1);
+}
+
+static void what_an_earlier_daemon_did_counts(void **state)
+{
+	(void)state;
+	stage_list(STAGE_TOKEN, 0);
+	stage.has_earlier_receipt = true;
+	stage.earlier.adds = 3;
+	inquiry_search(inquiry, &stage.netns);
+	assert_int_equal(stage_conn()->adds, 0);
+	plan_forget(&stage.daemon.plan, stage_conn());
+	stage.daemon.hooks.has_earlier = true;
+	inquiry_search(inquiry, &stage.netns);
+	assert_int_equal(stage_conn()->adds, 3);
+}
+
+static void what_is_not_listed_is_forgotten(void **state)
+{
+	(void)state;
+	stage_connect();
+	stage.dump_error = -EOPNOTSUPP;
+	inquiry_search(inquiry, &stage.netns);
+	assert_non_null(stage_conn());
+	stage.dump_error = 0;
+	stage.enter_error = -ENOENT;
+	inquiry_search(inquiry, &stage.netns);
+	assert_non_null(stage_conn());
+	stage.enter_error = 0;
+	inquiry_search(inquiry, &stage.netns);
+	assert_null(stage_conn());
+}
+
+static void an_owner_is_found(void **state)
+{
+	struct conn_key key = {.netns = STAGE_COOKIE, .token = STAGE_TOKEN};
+
+	(void)state;
+	stage_connect();
+	stage_list(STAGE_TOKEN, 1000);
+	stage.find_error = -ENOENT;
+	inquiry_find_owner(inquiry, &key);
+	assert_false(stage_conn()->has_uid);
+	stage.find_error = 0;
+	stage.netns.state = SERVED_VANISHED;
+	inquiry_find_owner(inquiry, &key);
+	assert_false(stage_conn()->has_uid);
+	stage.netns.state = SERVED_YES;
+	inquiry_find_owner(inquiry, &key);
+	assert_true(stage_conn()->has_uid);
+	assert_int_equal(stage_conn()->uid, 1000);
+}
+
+static void all_owners_are_found(void **state)
+{
+	(void)state;
+	stage_connect();
+	stage_list(STAGE_TOKEN, 1000);
+	inquiry_find_owners(inquiry);
+	assert_true(stage_conn()->has_uid);
+	assert_int_equal(stage_conn()->uid, 1000);
+}
+
+/* Any other says by itself where it is. */
+static void devices_are_looked_up_for_link_local_addresses(void **state)
+{
+	struct conn_key key = {.netns = STAGE_COOKIE, .token = STAGE_TOKEN};
+	struct endpoint local = {.family = AF_INET6, .port = 4000};
+
+	(void)state;
+	inet_pton(AF_INET6, "fe80::1", &local.v6);
+	stage_list(STAGE_TOKEN, 0);
+	stage.subflows[0].local = local;
+	stage.subflows[0].device = 3;
+	local.port = 0;
+	assert_int_equal(inquiry_find_device(inquiry, &key, &local), 3);
+	key.token++;
+	assert_int_equal(inquiry_find_device(inquiry, &key, &local), 0);
+	stage.enters = 0;
+	local = stage_local();
+	assert_int_equal(inquiry_find_device(inquiry, &key, &local), 0);
+	assert_int_equal(stage.enters, 0);
+}
+
+static void silence_is_of_a_served_namespace(void **state)
+{
+	struct endpoint local = stage_local(), remote = stage_remote();
+	bool is_silent = true;
+
+	(void)state;
+	assert_int_equal(
+		inquiry_is_silent(inquiry, STAGE_COOKIE, &local, &remote, 20, &is_silent), 0);
+	assert_false(is_silent);
+	is_silent = true;
+	assert_int_equal(
+		inquiry_is_silent(inquiry, STAGE_COOKIE + 1, &local, &remote, 20, &is_silent),
+		-ENONET);
+	stage.silence_error = -ENOENT;
+	assert_int_equal(
+		inquiry_is_silent(inquiry, STAGE_COOKIE, &local, &remote, 20, &is_silent), -ENOENT);
+	assert_true(is_silent);
+}
+
+static void addresses_are_of_a_served_namespace(void **state)
+{
+	struct addresses addresses = {};
+
+	(void)state;
+	assert_int_equal(inquiry_read_addresses(inquiry, STAGE_COOKIE + 1, &addresses), -ENONET);
+	assert_int_equal(addresses.n_usable, 0);
+	assert_int_equal(inquiry_read_addresses(inquiry, STAGE_COOKIE, &addresses), 0);
+	assert_int_equal(addresses.n_usable, 1);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_begin, stage_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(what_is_listed_is_taken_up),
+		TEST(what_an_earlier_daemon_did_counts),
+		TEST(what_is_not_listed_is_forgotten),
+		TEST(an_owner_is_found),
+		TEST(all_owners_are_found),
+		TEST(devices_are_looked_up_for_link_local_addresses),
+		TEST(silence_is_of_a_served_namespace),
+		TEST(addresses_are_of_a_served_namespace),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,138 @@
+/* SPDX-License-Identifier: MIT */
+/* What is set reaches everybody whom it concerns. */
+#include "tuning.h"
+
+#include "base/file.h"
+#include "stage.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static char said[TUNING_SAID_MAX];
+
+static int set(const char *key, const char *value)
+{
+	*said = '\0';
+	return tuning_set(&stage.daemon, key, value, said, sizeof(said));
+}
+
+static void the_hooks_are_told(void **state)
+{
+	struct hook_config config = tuning_hook_config(&stage.daemon.settings);
+
+	(void)state;
+	assert_int_equal(config.start, 100000000);
+	assert_int_equal(config.gate, 100000000);
+	assert_false(config.has_rules);
+	assert_true(config.detects);
+	assert_false(config.plain_tcp);
+	assert_int_equal(config.rto_min_us, 20000);
+	assert_int_equal(set("elephant.start", "1MB"), 0);
+	assert_string_equal(said, "set");
+	assert_int_equal(stage.configs, 1);
+	assert_int_equal(stage.config.start, 1000000);
+}
+
+static void what_the_census_finds_the_hooks_do_not_look_for(void **state)
+{
+	struct settings *settings = &stage.daemon.settings;
+
+	(void)state;
+	assert_int_equal(set("detect.plain_tcp", "yes"), 0);
+	assert_true(stage.config.plain_tcp);
+	free(settings->source); /* which stays while the daemon runs */
+	settings->source = strdup("diag");
+	assert_false(tuning_hook_config(settings).detects);
+	assert_false(tuning_hook_config(settings).plain_tcp);
+}
+
+static void the_parts_are_told(void **state)
+{
+	struct daemon *daemon = &stage.daemon;
+
+	(void)state;
+	assert_int_equal(tuning_begin(daemon), 0);
+	assert_int_equal(daemon->plan.steer.mode, STEER_PATHS);
+	assert_true(daemon->plan.does_repair);
+	assert_int_equal(daemon->hands.rto_min_ms, 20);
+	assert_int_equal(daemon->scout.probes_per_second, 1000);
+	assert_ptr_equal(daemon->served.wanted, daemon->settings.serve);
+	assert_int_equal(set("repair.rto_min_ms", "0"), 0);
+	assert_false(daemon->plan.does_repair);
+	assert_int_equal(set("limits.max_subflows", "5"), 0);
+	assert_int_equal(daemon->plan.max_subflows, 5);
+	assert_int_equal(set("detect.interval_ms", "100"), 0);
+	assert_int_equal(daemon->detector.census.care.most_ns, 100000000);
+	assert_int_equal(set("control.group", "4711"), 0);
+	assert_int_equal(daemon->server.group, 4711);
+	assert_ptr_equal(daemon->served.wanted, daemon->settings.serve);
+}
+
+static void what_is_wrong_changes_nothing(void **state)
+{
+	(void)state;
+	assert_int_equal(set("elephant.start", "0"), -EINVAL);
+	assert_non_null(strstr(said, "start = 0"));
+	assert_int_equal(stage.configs, 0);
+	assert_int_equal(stage.daemon.settings.start_bytes, 100000000);
+}
+
+static void what_stays_is_said(void **state)
+{
+	(void)state;
+	assert_int_equal(set("hooks.ring_size", "8192"), 0);
+	assert_string_equal(said, "set; as before until subflowd is restarted: [hooks] ring_size");
+	assert_int_equal(stage.daemon.settings.ring_bytes, 1 << 18);
+}
+
+static void other_namespaces_are_looked_for(void **state)
+{
+	(void)state;
+	assert_int_equal(set("elephant.start", "1MB"), 0);
+	assert_int_equal(stage.rescans, 0);
+	assert_int_equal(set("namespaces.serve", "all"), 0);
+	assert_int_equal(stage.rescans, 1);
+	assert_string_equal(stage.daemon.served.wanted, "all");
+	assert_non_null(strstr(said, "stay so until subflowd is restarted"));
+}
+
+/* Whose the connections are decides which rules are theirs. */
+static void rules_ask_for_owners(void **state)
+{
+	static const char text[] = "[rule one]\nuid = 1000\nstart = 1MB\n";
+	char path[FILE_PATH_MAX];
+	int fd = file_make(text, strlen(text), path);
+
+	(void)state;
+	stage_connect();
+	stage_list(STAGE_TOKEN, 1000);
+	assert_int_equal(
+		tuning_reload(&stage.daemon, said, sizeof(said)), -ENOENT); /* no --config */
+	stage.daemon.config_path = path;
+	assert_int_equal(tuning_reload(&stage.daemon, said, sizeof(said)), 0);
+	assert_non_null(strstr(said, path));
+	assert_int_equal(stage_conn()->uid, 1000);
+	assert_string_equal(rules_name(&stage.daemon.plan, stage_conn()), "one");
+	assert_true(stage.config.has_rules);
+	assert_int_equal(stage.config.gate, 1000000);
+	assert_int_equal(stage.config.start, 100000000);
+	file_remove(fd);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, stage_begin, stage_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		TEST(the_hooks_are_told),
+		TEST(what_the_census_finds_the_hooks_do_not_look_for),
+		TEST(the_parts_are_told),
+		TEST(what_is_wrong_changes_nothing),
+		TEST(what_stays_is_said),
+		TEST(other_namespaces_are_looked_for),
+		TEST(rules_ask_for_owners),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
