@@ -18,10 +18,10 @@
 static char *begin_watch(struct daemon *daemon, const struct peer *peer, bool *ret_stays)
 {
 	if (!peer->is_operator && !daemon->plan.wants_owners) {
-		/* From now on that of each new one is found out too. */
-		daemon->plan.wants_owners = true;
 		inquiry_find_owners(&daemon->inquiry);
 		hands_act(&daemon->hands);
+		/* From now on that of each new one is found out too. */
+		daemon->plan.wants_owners = true;
 	}
 	*ret_stays = daemon->plan.news.is_wanted = true;
 	return watchers_greet();

@@ -77,6 +77,7 @@ static void users_may_watch(void **state)
 	assert_answer(&user, "watch", "\"watching\"");
 	assert_true(stays);
 	assert_int_equal(stage_conn()->uid, 1000);
+	assert_true(stage.daemon.plan.wants_owners);
 }
 
 static void whoever_asks_is_answered(void **state)
