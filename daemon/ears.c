@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "control/watchers.h"
 #include "core/multihome.h"
-#include "kernel/netns.h"
 #include "parts.h"
 
 #include <inttypes.h>
@@ -178,8 +177,7 @@ static int read_local_routes(struct daemon *daemon, struct served_netns *netns)
 	if (err)
 		return err;
 	err = locals_read(&daemon->locals, netns->cookie);
-	if (*netns->path)
-		netns_leave();
+	served_leave(netns);
 	return err;
 }
 

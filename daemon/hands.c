@@ -38,8 +38,7 @@ static int open_hand(struct hands *hands, uint64_t cookie)
 	if (err)
 		return -ENONET;
 	err = genl_open(NETLINK_GENERIC, &hands->socket);
-	if (*netns->path)
-		netns_leave();
+	served_leave(netns);
 	if (err)
 		return err;
 	hands->netns = cookie;

@@ -6,7 +6,6 @@
 #include "base/loop.h"
 #include "core/adoption.h"
 #include "kernel/diag.h"
-#include "kernel/netns.h"
 
 #include <errno.h>
 #include <string.h>
@@ -35,8 +34,7 @@ uint32_t inquiry_find_device(
 	if (!endpoint_is_link_local(local) || !netns || served_enter(netns))
 		return 0;
 	diag_dump_subflows(find_device, &search);
-	if (*netns->path)
-		netns_leave();
+	served_leave(netns);
 	return search.device;
 }
 
@@ -49,8 +47,7 @@ int inquiry_is_silent(struct inquiry *inquiry, uint64_t cookie, const struct end
 	if (!netns || netns->state != SERVED_YES || served_enter(netns))
 		return -ENONET;
 	err = diag_is_silent(local, remote, least_ms, ret_is_silent);
-	if (*netns->path)
-		netns_leave();
+	served_leave(netns);
 	return err;
 }
 
@@ -64,8 +61,7 @@ int inquiry_read_addresses(struct inquiry *inquiry, uint64_t cookie, struct addr
 	if (err)
 		return err;
 	err = addresses_read(addresses);
-	if (*netns->path)
-		netns_leave();
+	served_leave(netns);
 	return err;
 }
 
@@ -120,8 +116,7 @@ void inquiry_search(struct inquiry *inquiry, struct served_netns *netns)
 	err = diag_dump(found, &search);
 	if (!err)
 		err = diag_dump_subflows(found_subflow, &search);
-	if (*netns->path)
-		netns_leave();
+	served_leave(netns);
 	if (err)
 		log_warning("connections that are open in %s already cannot be listed: %s",
 			netns->name, strerror(-err));
@@ -142,8 +137,8 @@ void inquiry_find_owner(struct inquiry *inquiry, const struct conn_key *key)
 		event.error = -diag_find(key->token, &conn);
 	event.uid = conn.uid;
 	event.excluded = scope_excluded(&inquiry->scope, netns ? netns->name : "", &conn);
-	if (is_inside && *netns->path)
-		netns_leave();
+	if (is_inside)
+		served_leave(netns);
 	plan_hear(inquiry->plan, &event);
 }
 
@@ -172,8 +167,7 @@ void inquiry_find_owners(struct inquiry *inquiry)
 		if (netns->state != SERVED_YES || served_enter(netns))
 			continue;
 		err = diag_dump(found_owner, &search);
-		if (*netns->path)
-			netns_leave();
+		served_leave(netns);
 		if (err)
 			log_warning(
 				"whose the connections in %s are cannot be found out: %s; rules "

@@ -4,7 +4,6 @@
 
 #include "base/loop.h"
 #include "kernel/diag.h"
-#include "kernel/netns.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -345,8 +344,7 @@ static struct json_object *write_netns(
 
 	if (!err) {
 		err = diag_dump(write_conn, &asking);
-		if (*netns->path)
-			netns_leave();
+		served_leave(netns);
 		if (err && !*why)
 			why = "its connections cannot be listed: the kernel module mptcp_diag is "
 			      "missing";

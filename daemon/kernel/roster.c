@@ -3,7 +3,6 @@
 #include "roster.h"
 
 #include "kernel/diag.h"
-#include "kernel/netns.h"
 
 #include <errno.h>
 #include <sys/epoll.h>
@@ -53,8 +52,7 @@ static void list(struct roster *roster, struct served_netns *netns, uint64_t now
 
 	if (!served_enter(netns)) {
 		diag_dump_flows(found, &listing);
-		if (*netns->path)
-			netns_leave();
+		served_leave(netns);
 	}
 	flows_expire(roster->flows, netns->cookie, now_ns);
 	if (roster->is_on_call && !flows_has(roster->flows, netns->cookie))

@@ -5,7 +5,6 @@
 #include "base/log.h"
 #include "core/survey.h"
 #include "kernel/genl.h"
-#include "kernel/netns.h"
 #include "kernel/probe.h"
 
 #include <errno.h>
@@ -313,8 +312,7 @@ static int open_session(
 	err = served_enter(served);
 	if (!err) {
 		err = open_inside(session, family);
-		if (*served->path)
-			netns_leave();
+		served_leave(served);
 	}
 	session->source.fd = session->probe.receive_fd;
 	session->source.ready = answers_ready;
@@ -436,8 +434,7 @@ int scout_read_ports(struct scout *scout, uint64_t netns, struct ports *ret_port
 	if (err)
 		return err;
 	err = probe_read_ports(ret_ports);
-	if (*served->path)
-		netns_leave();
+	served_leave(served);
 	return err;
 }
 

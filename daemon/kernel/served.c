@@ -205,8 +205,7 @@ static int begin(struct served *served, struct served_netns *netns)
 		err = switch_over(served, netns);
 	if (!err)
 		err = netns_read_sysctl("mptcp/enabled", enabled, sizeof(enabled));
-	if (*netns->path)
-		netns_leave();
+	served_leave(netns);
 	if (err)
 		return err;
 	if (!strcmp(enabled, "0"))
@@ -230,8 +229,7 @@ static void retreat(struct served *served, struct served_netns *netns)
 {
 	if (*netns->note.sysctl && netns_enter(netns->path, netns->cookie) == 0) {
 		netns_write_sysctl(netns->note.sysctl, netns->note.before);
-		if (*netns->path)
-			netns_leave();
+		served_leave(netns);
 	}
 	disown(served, netns);
 }
@@ -437,6 +435,12 @@ int served_enter(struct served_netns *netns)
 	if (!err)
 		snprintf(netns->path, sizeof(netns->path), "%s", path);
 	return err;
+}
+
+void served_leave(const struct served_netns *netns)
+{
+	if (*netns->path)
+		netns_leave();
 }
 
 static void mounts_changed(struct source *source, uint32_t events)

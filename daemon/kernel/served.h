@@ -83,6 +83,9 @@ void served_look(struct served *served);
  */
 int served_enter(struct served_netns *netns);
 
+/* Back home. */
+void served_leave(const struct served_netns *netns);
+
 struct served_netns *served_find(struct served *served, uint64_t cookie);
 struct served_netns *served_find_id(struct served *served, int nsid);
 
