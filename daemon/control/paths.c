@@ -3,30 +3,14 @@
 #include "paths.h"
 
 #include "base/loop.h"
+#include "control/put.h"
 
 #include <arpa/inet.h>
-#include <json-c/json.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define SECOND_NS    1000000000ull
 #define MAP_NAME_MAX 24 /* a pointer in hex */
-
-static void put_text(struct json_object *object, const char *key, const char *text)
-{
-	json_object_object_add(object, key, text ? json_object_new_string(text) : NULL);
-}
-
-static void put_number(struct json_object *object, const char *key, uint64_t number)
-{
-	json_object_object_add(object, key, json_object_new_uint64(number));
-}
-
-static void put_flag(struct json_object *object, const char *key, bool flag)
-{
-	json_object_object_add(object, key, json_object_new_boolean(flag));
-}
 
 /* null: never. */
 static void put_age(struct json_object *object, const char *key, uint64_t since_ns)
@@ -192,7 +176,6 @@ char *paths_write(const struct peer *peer, struct plan *plan, struct served *ser
 			   *by_map = peer->is_operator ? gather_subflows(plan) : NULL;
 	const struct served_netns *netns;
 	const struct path_map *map;
-	char *copy;
 
 	TAILQ_FOREACH (map, &plan->steer.paths.by_age, age) {
 		if (!by_map)
@@ -202,7 +185,5 @@ char *paths_write(const struct peer *peer, struct plan *plan, struct served *ser
 	}
 	json_object_put(by_map);
 	json_object_object_add(root, "paths", array);
-	copy = strdup(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PLAIN));
-	json_object_put(root);
-	return copy;
+	return put_whole(root);
 }

@@ -3,22 +3,10 @@
 #include "status.h"
 
 #include "base/loop.h"
+#include "control/put.h"
 #include "kernel/diag.h"
 
-#include <json-c/json.h>
-#include <stdlib.h>
-#include <string.h>
 #include <unistd.h>
-
-static void put_text(struct json_object *object, const char *key, const char *text)
-{
-	json_object_object_add(object, key, text ? json_object_new_string(text) : NULL);
-}
-
-static void put_number(struct json_object *object, const char *key, uint64_t number)
-{
-	json_object_object_add(object, key, json_object_new_uint64(number));
-}
 
 static void put_endpoint(
 	struct json_object *object, const char *key, const struct endpoint *endpoint)
@@ -47,8 +35,7 @@ static struct json_object *write_rules(const struct rules *rules)
 	for (uint32_t i = 0; i < rules->count; i++) {
 		object = write_rule(&rules->list[i].elephant);
 		put_text(object, "name", rules->list[i].name);
-		json_object_object_add(
-			object, "never", json_object_new_boolean(rules->list[i].is_never));
+		put_flag(object, "never", rules->list[i].is_never);
 		json_object_array_add(array, object);
 	}
 	return array;
@@ -59,7 +46,7 @@ static struct json_object *write_policy(const struct policy *policy)
 	struct json_object *object = json_object_new_object();
 
 	put_number(object, "ndiffports", policy->ndiffports);
-	json_object_object_add(object, "fullmesh", json_object_new_boolean(policy->fullmesh));
+	put_flag(object, "fullmesh", policy->fullmesh);
 	return object;
 }
 
@@ -196,8 +183,7 @@ static struct json_object *write_subflows(const struct conn *conn)
 		put_number(object, "id", subflow->id);
 		put_text(object, "state", states[subflow->state]);
 		put_text(object, "asked_by", conn_asker_text(subflow->asker));
-		json_object_object_add(
-			object, "backup", json_object_new_boolean(subflow->is_backup));
+		put_flag(object, "backup", subflow->is_backup);
 		json_object_object_add(object, "path", write_path(&subflow->path));
 		json_object_array_add(array, object);
 	}
@@ -226,9 +212,7 @@ static struct json_object *write_thresholds(const struct conn *conn)
 		put_number(object, "threshold", conn->passed[i].threshold);
 		put_number(object, "bytes", conn->passed[i].bytes);
 		put_number(object, "backlog", conn->passed[i].backlog);
-		json_object_object_add(object, "foreseen",
-			json_object_new_boolean(
-				!conn->passed[i].bytes && !conn->passed[i].backlog));
+		put_flag(object, "foreseen", !conn->passed[i].bytes && !conn->passed[i].backlog);
 		put_number(object, "subflows", conn->passed[i].subflows);
 		json_object_array_add(array, object);
 	}
@@ -399,15 +383,6 @@ static struct json_object *write_untreated(const struct status_view *view)
 	return array;
 }
 
-static char *take_text(struct json_object *object)
-{
-	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
-	char *copy = text ? strdup(text) : NULL;
-
-	json_object_put(object);
-	return copy;
-}
-
 char *status_write(const struct status_view *view)
 {
 	struct json_object *root = json_object_new_object(), *namespaces = json_object_new_array(),
@@ -421,7 +396,7 @@ char *status_write(const struct status_view *view)
 	json_object_object_add(root, "refusing", write_refusing(view));
 	json_object_object_add(root, "untreated", write_untreated(view));
 	json_object_object_add(root, "connections", connections);
-	return take_text(root);
+	return put_whole(root);
 }
 
 static char *write_one(const char *key, const char *message)
@@ -429,7 +404,7 @@ static char *write_one(const char *key, const char *message)
 	struct json_object *root = json_object_new_object();
 
 	put_text(root, key, message);
-	return take_text(root);
+	return put_whole(root);
 }
 
 char *status_write_error(const char *message)

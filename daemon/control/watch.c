@@ -2,7 +2,8 @@
 /* What those who watch are told, one line of JSON each. */
 #include "watch.h"
 
-#include <json-c/json.h>
+#include "control/put.h"
+
 #include <stdio.h>
 
 static const char *const names[] = {
@@ -20,16 +21,6 @@ static const char *const names[] = {
 	[NEWS_SUBFLOW_REPAIR] = "subflow_repair",
 	[NEWS_SUBFLOW_CLOSED] = "subflow_closed",
 };
-
-static void put_text(struct json_object *object, const char *key, const char *text)
-{
-	json_object_object_add(object, key, text ? json_object_new_string(text) : NULL);
-}
-
-static void put_number(struct json_object *object, const char *key, uint64_t number)
-{
-	json_object_object_add(object, key, json_object_new_uint64(number));
-}
 
 static struct json_object *begin(const char *event, uint64_t time_us)
 {
