@@ -260,11 +260,21 @@ static void it_waits_for_its_rule(void **state)
 	struct rule *rule = calloc(1, sizeof(*rule));
 	struct play *play = *state;
 
-	*rule = (struct rule){.name = "never", .is_never = true};
+	*rule = (struct rule){.name = "late",
+		.elephant = {.start_bytes = 300 * MB,
+			.step_bytes = 50 * MB,
+			.stop_bytes = 500 * MB,
+			.max_subflows = 3}};
 	rules_set(&play->plan, rule, 1);
 	announce(play, 400);
 	play_established(play);
-	assert_int_equal(play->creates, 0);
+	assert_int_equal(play->creates, 2);
+	assert_string_equal(play_conn(play)->why, "announced 400 MB: 2 more, 3 of 3");
+	play_closed(play);
+	rule->is_never = true;
+	announce(play, 400);
+	play_established(play);
+	assert_int_equal(play->creates, 2);
 }
 
 static void servers_and_others_open_nothing(void **state)
@@ -284,6 +294,8 @@ static void servers_and_others_open_nothing(void **state)
 	play_hear(play, (struct event){.kind = EVENT_FOREIGN});
 	announce(play, 400);
 	assert_int_equal(play->creates, 0);
+	assert_int_equal(play->plan.counters.foreseen, 0);
+	assert_non_null(strstr(play_conn(play)->why, "cannot be split"));
 }
 
 /* After a restart: as many in all as were announced, whatever an earlier daemon has opened. */
