@@ -4,6 +4,7 @@
 
 #include <arpa/inet.h>
 #include <dirent.h>
+#include <errno.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -95,6 +96,28 @@ in_port_t bind_loopback(int fd, int domain, in_port_t port)
 	assert_int_equal(bind(fd, sa, len), 0);
 	assert_int_equal(getsockname(fd, sa, &len), 0);
 	return ntohs(domain == AF_INET ? sin.sin_port : sin6.sin6_port);
+}
+
+int try_bind(int domain, in_port_t port, bool is_reuse)
+{
+	struct sockaddr_in6 sin6 = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(port),
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT,
+	};
+	struct sockaddr_in sin = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int fd = open_stream(domain, IPPROTO_TCP), r;
+
+	set_int(fd, SOL_SOCKET, SO_REUSEADDR, is_reuse);
+	r = domain == AF_INET ? bind(fd, (struct sockaddr *)&sin, sizeof(sin))
+			      : bind(fd, (struct sockaddr *)&sin6, sizeof(sin6));
+	r = r < 0 ? -errno : 0;
+	close(fd);
+	return r;
 }
 
 int other_protocol(int protocol)

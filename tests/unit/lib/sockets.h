@@ -40,6 +40,9 @@ bool has_option(int domain, int protocol, int level, int name);
 /* Binds to 127.0.0.1 or ::1 and returns the port, in host order. */
 in_port_t bind_loopback(int fd, int domain, in_port_t port);
 
+/* Whether somebody else may have that port of 127.0.0.1 or ::1: 0 or -errno. */
+int try_bind(int domain, in_port_t port, bool is_reuse);
+
 /* The other one of IPPROTO_TCP and IPPROTO_MPTCP. */
 int other_protocol(int protocol);
 
