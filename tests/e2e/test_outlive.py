@@ -25,7 +25,7 @@ class Kept:
         assert keeper.stdout.readline() == b"ready\n"
         self.enter = ["nsenter", f"--mount=/proc/{keeper.pid}/ns/mnt", "--"]
         self.root = Path(f"/proc/{keeper.pid}/root/sys/fs/bpf")
-        self.daemon = None
+        self.daemon = self.sink = None
 
     def start(self, **sections):
         nodes = [self.pair.client, self.pair.server]
@@ -33,6 +33,16 @@ class Kept:
             "namespaces": {"serve": " ".join(node.name for node in nodes)}, **sections})
         self.daemon.start(nodes, within=self)
         return self.daemon
+
+    def connect(self, adds=0):
+        """A daemon, a sink, and an application whose connection has got so many subflows more."""
+        self.start()
+        self.sink = self.pair.sink()
+        app = self.pair.app(self.pair.client).connect(self.pair.far.ip4)
+        if adds:
+            app.set(ADD, adds)
+            app.wait_subflows(1 + adds)
+        return app
 
     def popen(self, command, **options):
         return self.pair.popen([*self.enter, *command], **options)
@@ -49,6 +59,9 @@ class Kept:
         """What is kept: names without folders."""
         return sorted(path.name for path in self.root.glob("subflow/*/*"))
 
+    def joins(self):
+        return self.pair.client.netstat()["MPTcpExtMPJoinSynAckRx"]
+
     def is_clean(self):
         return not (self.root / "subflow").exists()
 
@@ -58,36 +71,24 @@ def kept(pair):
     return Kept(pair)
 
 
-def joins(pair):
-    return pair.client.netstat()["MPTcpExtMPJoinSynAckRx"]
-
-
 @HOW
 def test_what_was_carried_out_is_not_repeated(kept, how):
-    pair = kept.pair
-    kept.start()
-    pair.sink()
-    app = pair.app(pair.client).connect(pair.far.ip4)
-    app.set(ADD, 3)
-    app.wait_subflows(4)
+    app = kept.connect(3)
     app.set(REMOVE, 1)
     app.wait_subflows(3)
     daemon = kept.again(how)
     app.set(ADD, 1)
     app.wait_subflows(4)
-    assert joins(pair) == 4
+    assert kept.joins() == 4
     daemon = kept.again(how)
     app.set(REMOVE, 2)
     app.wait_subflows(2)
-    assert joins(pair) == 4 and daemon.status()["daemon"]["counters"]["creates"] == 0
+    assert kept.joins() == 4 and daemon.status()["daemon"]["counters"]["creates"] == 0
 
 
 @HOW
 def test_a_total_holds_on(kept, how):
-    pair = kept.pair
-    kept.start()
-    pair.sink()
-    app = pair.app(pair.client).connect(pair.far.ip4)
+    app = kept.connect()
     app.set(NDIFFPORTS, 4)
     app.wait_subflows(4)
     kept.again(how)
@@ -95,18 +96,16 @@ def test_a_total_holds_on(kept, how):
     app.set(NDIFFPORTS, 4)
     app.set(NDIFFPORTS, 2)
     app.wait_subflows(2)
-    assert joins(pair) == 3
+    assert kept.joins() == 3
 
 
 @HOW
 def test_a_connection_that_sends_no_more_is_one(kept, how):
     """The upload is done, the download goes on: it is listed, and keeps its receipt."""
     pair = kept.pair
-    daemon = kept.start()
-    sink = pair.sink()
-    app = pair.app(pair.client).connect(pair.far.ip4)
-    app.set(ADD, 3)
-    app.wait_subflows(4)
+    app = kept.connect(3)
+    daemon = kept.daemon
+    sink = kept.sink
     app("threading.Thread(target=drain, args=(s.dup(),), daemon=True).start()")
     wait_until(lambda: sink("len(accepted)"), "it is accepted")
     app("s.shutdown(socket.SHUT_WR)")
@@ -120,17 +119,13 @@ def test_a_connection_that_sends_no_more_is_one(kept, how):
     app.wait_subflows(3)
     sink("send(accepted[-1], 1000000)")
     wait_until(lambda: app("drained") == 2000000, "all has come")
-    assert len(app.subflows()) == 3 and joins(pair) == 3
+    assert len(app.subflows()) == 3 and kept.joins() == 3
 
 
 def test_what_was_not_carried_out_is(kept):
     """The daemon stands still when it is asked, and is killed then."""
-    pair = kept.pair
-    daemon = kept.start()
-    pair.sink()
-    app = pair.app(pair.client).connect(pair.far.ip4)
-    app.set(ADD, 1)
-    app.wait_subflows(2)
+    app = kept.connect(1)
+    daemon = kept.daemon
     daemon.process.send_signal(signal.SIGSTOP)
     app.set(ADD, 2)
     kept.again(signal.SIGKILL)
@@ -140,23 +135,18 @@ def test_what_was_not_carried_out_is(kept):
     app.set(REMOVE, 3)
     kept.again(signal.SIGKILL)
     app.wait_subflows(1)
-    assert joins(pair) == 3
+    assert kept.joins() == 3
 
 
 def test_what_is_asked_while_there_is_no_daemon_is_refused(kept):
-    pair = kept.pair
-    kept.start()
-    pair.sink()
-    app = pair.app(pair.client).connect(pair.far.ip4)
-    app.set(ADD, 1)
-    app.wait_subflows(2)
+    app = kept.connect(1)
     kept.end(signal.SIGKILL)
     with pytest.raises(OSError):
         app.set(ADD, 1)
     kept.start()
     app.set(ADD, 1)
     app.wait_subflows(3)
-    assert joins(pair) == 2
+    assert kept.joins() == 2
 
 
 @HOW
@@ -173,7 +163,7 @@ def test_a_restriction_holds_on(kept, how):
     app.set(ADD, packed("10.0.1.3"))
     app.wait_subflows(2)
     kept.again(how, **rule)
-    assert joins(pair) == 1
+    assert kept.joins() == 1
     app(f"send(s, {8000000})")
     subflows = app.wait_subflows(4)
     assert {local[0] for local, _ in subflows} == {"10.0.1.3"}
@@ -181,9 +171,8 @@ def test_a_restriction_holds_on(kept, how):
 
 def test_nothing_is_left_where_nothing_was_asked_for(kept):
     pair = kept.pair
-    kept.start()
-    sink = pair.sink()
-    app = pair.app(pair.client).connect(pair.far.ip4)
+    app = kept.connect()
+    sink = kept.sink
     assert len(kept.maps()) == 3
     kept.end(signal.SIGTERM)
     assert kept.is_clean()
@@ -205,12 +194,7 @@ def test_nothing_is_left_where_nothing_was_asked_for(kept):
 
 
 def test_what_another_version_has_kept_is_forgotten(kept):
-    pair = kept.pair
-    kept.start()
-    pair.sink()
-    app = pair.app(pair.client).connect(pair.far.ip4)
-    app.set(ADD, 1)
-    app.wait_subflows(2)
+    app = kept.connect(1)
     kept.end(signal.SIGKILL)
     names = kept.maps()
     [folder] = [path for path in (kept.root / "subflow").iterdir()]
@@ -225,27 +209,17 @@ def test_what_another_version_has_kept_is_forgotten(kept):
 
 def test_maps_that_do_not_fit_are_not_used(kept):
     """A limit of the configuration is a size of a map."""
-    pair = kept.pair
-    kept.start()
-    pair.sink()
-    app = pair.app(pair.client).connect(pair.far.ip4)
-    app.set(ADD, 1)
-    app.wait_subflows(2)
+    app = kept.connect(1)
     daemon = kept.again(signal.SIGKILL, limits={"max_connections": 1000})
     assert "do not fit" in daemon.log.read_text()
     app.set(ADD, 1)
     app.wait_subflows(3)
-    assert joins(pair) == 2
+    assert kept.joins() == 2
 
 
 def test_maps_that_cannot_be_had_are_not_removed(kept):
     """It may go another time: only what does not fit is of no use any more."""
-    pair = kept.pair
-    kept.start()
-    pair.sink()
-    app = pair.app(pair.client).connect(pair.far.ip4)
-    app.set(ADD, 1)
-    app.wait_subflows(2)
+    app = kept.connect(1)
     kept.end(signal.SIGKILL)
     names = kept.maps()
     [folder] = (kept.root / "subflow").iterdir()
