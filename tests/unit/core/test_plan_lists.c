@@ -58,6 +58,16 @@ static void join_from(struct play *play, uint8_t host, uint16_t port)
 				.id = play->create.id});
 }
 
+/* Connected, with @n more subflows from 10.0.0.2, on the ports from 41000 up. */
+static void connect_with(struct play *play, uint16_t n)
+{
+	play_connect(play);
+	wish(0, 2, 0, n);
+	tell(play);
+	for (uint16_t i = 0; i < n; i++)
+		join_from(play, 2, 41000 + i);
+}
+
 /* REMOVE 1. */
 static void remove_one(struct play *play)
 {
@@ -112,10 +122,7 @@ static void nothing_leaves_from_elsewhere(void **state)
 {
 	struct play *play = *state;
 
-	play_connect(play);
-	wish(0, 2, 0, 1);
-	tell(play);
-	join_from(play, 2, 41000);
+	connect_with(play, 1);
 	take_away(1, 1, 0);
 	tell(play);
 	assert_int_equal(play->destroys, 1);
@@ -147,11 +154,7 @@ static void remove_tells_the_peer_first(void **state)
 	struct event event = {
 		.kind = EVENT_INTENT, .key = play->key, .generation = 2, .has_wishes = true};
 
-	play_connect(play);
-	wish(0, 2, 0, 2);
-	tell(play);
-	join_from(play, 2, 41000);
-	join_from(play, 2, 41001);
+	connect_with(play, 2);
 	take_away(0, 2, 0);
 	event.wishes = wishes;
 	plan_hear(&play->plan, &event);
@@ -171,11 +174,7 @@ static void a_port_narrows_it_to_one(void **state)
 {
 	struct play *play = *state;
 
-	play_connect(play);
-	wish(0, 2, 0, 2);
-	tell(play);
-	join_from(play, 2, 41000);
-	join_from(play, 2, 41001);
+	connect_with(play, 2);
 	take_away(1, 2, 41000);
 	tell(play);
 	assert_int_equal(play->destroys, 1);
@@ -188,10 +187,7 @@ static void the_last_one_waits_for_another(void **state)
 {
 	struct play *play = *state;
 
-	play_connect(play);
-	wish(0, 2, 0, 1);
-	tell(play);
-	join_from(play, 2, 41000);
+	connect_with(play, 1);
 	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
 				.local = from(2, 41000),
 				.remote = play_remote(),
