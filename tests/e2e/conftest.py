@@ -2,7 +2,9 @@
 """Two hosts on one link, one subflowd for both, and applications that tests tell what to do."""
 import fcntl
 import os
+import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,6 +17,7 @@ from lab.lab import Lab  # noqa: E402
 from lab.netns import wait_until  # noqa: E402
 
 from app import App  # noqa: E402
+from namespace import Namespace  # noqa: E402
 
 BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
 
@@ -135,3 +138,24 @@ def add_sections(item, lab):
         except Exception as error:  # the report must not hide the failure
             sockets, counters = str(error), {}
         item.add_report_section("call", node.name, f"{sockets}\n{counters}")
+
+
+@pytest.fixture
+def control(tmp_path):
+    """Where a feigned daemon may listen."""
+    return tmp_path / "control"
+
+
+@pytest.fixture
+def namespace():
+    with Namespace() as namespace:
+        yield namespace
+
+
+@pytest.fixture
+def open_folder():
+    """A folder that every user may enter, which tmp_path is not."""
+    folder = tempfile.mkdtemp(prefix="sf-cli-")
+    os.chmod(folder, 0o755)
+    yield Path(folder)
+    shutil.rmtree(folder)
