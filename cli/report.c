@@ -62,6 +62,20 @@ static void put_counter(FILE *out, struct answer_reader *reader, struct json_obj
 		put_bytes(out, answer_get_number(reader, object, path, key));
 }
 
+static void put_value(FILE *out, struct answer_reader *reader, struct json_object *object,
+	const char *path, const char *key)
+{
+	report_put_text(out, answer_get_text(reader, object, path, key), 0);
+}
+
+static void put_ends(
+	FILE *out, struct answer_reader *reader, struct json_object *object, const char *path)
+{
+	put_value(out, reader, object, path, "local");
+	fputs(" -> ", out);
+	put_value(out, reader, object, path, "remote");
+}
+
 static void put_duration(FILE *out, double seconds)
 {
 	uint64_t s = seconds > 0 && seconds < 1e12 ? (uint64_t)seconds : 0;
@@ -168,7 +182,7 @@ static void put_daemon(FILE *out, struct answer_reader *reader, struct json_obje
 	struct json_object *uptime;
 
 	fputs("subflowd ", out);
-	report_put_text(out, answer_get_text(reader, daemon, "daemon", "version"), 0);
+	put_value(out, reader, daemon, "daemon", "version");
 	fprintf(out, ", pid %" PRIu64 ", up ", answer_get_number(reader, daemon, "daemon", "pid"));
 	uptime = answer_get(reader, daemon, "daemon", "uptime_s", json_type_double);
 	put_duration(out, uptime ? json_object_get_double(uptime) : 0);
@@ -257,12 +271,10 @@ static void put_subflows(
 		snprintf(item_path, sizeof(item_path), "%.60s.subflows[%zu]", path, i);
 		item = answer_get_item(reader, list, i, item_path);
 		fprintf(out, "    %s %zu  ", "subflow", i + 1);
-		report_put_text(out, answer_get_text(reader, item, item_path, "local"), 0);
-		fputs(" -> ", out);
-		report_put_text(out, answer_get_text(reader, item, item_path, "remote"), 0);
+		put_ends(out, reader, item, item_path);
 		fprintf(out, "  id %" PRIu64 "  ",
 			answer_get_number(reader, item, item_path, "id"));
-		report_put_text(out, answer_get_text(reader, item, item_path, "state"), 0);
+		put_value(out, reader, item, item_path, "state");
 		put_path(out, reader, item, item_path);
 		putc('\n', out);
 	}
@@ -323,6 +335,16 @@ static void put_forecast(
 	}
 }
 
+/* Where there is none, no line. */
+static void put_remark(FILE *out, const char *label, const char *text)
+{
+	if (!*text)
+		return;
+	fputs(label, out);
+	report_put_text(out, text, 0);
+	putc('\n', out);
+}
+
 static void put_connection(
 	FILE *out, struct answer_reader *reader, struct json_object *item, const char *path)
 {
@@ -332,15 +354,13 @@ static void put_connection(
 	const char *unplaced = answer_get_text_or(reader, item, path, "unplaced", "");
 
 	fprintf(out, "  %08" PRIx64 "  ", answer_get_number(reader, item, path, "token"));
-	report_put_text(out, answer_get_text(reader, item, path, "namespace"), 0);
+	put_value(out, reader, item, path, "namespace");
 	fputs("  ", out);
 	report_put_text(out, answer_get_text_or(reader, item, path, "role", "role unknown"), 0);
 	fputs("  ", out);
-	report_put_text(out, answer_get_text(reader, item, path, "local"), 0);
-	fputs(" -> ", out);
-	report_put_text(out, answer_get_text(reader, item, path, "remote"), 0);
+	put_ends(out, reader, item, path);
 	fputs("  ", out);
-	report_put_text(out, answer_get_text(reader, item, path, "state"), 0);
+	put_value(out, reader, item, path, "state");
 	fputs("\n    sent       ", out);
 	put_counter(out, reader, item, path, "bytes_sent");
 	fputs(", received ", out);
@@ -351,21 +371,9 @@ static void put_connection(
 		fprintf(out, "    wanted     %" PRIu64 " by the application\n", wanted);
 	put_forecast(out, reader, item, path);
 	put_thresholds(out, reader, item, path);
-	if (*unplaced) {
-		fputs("    ports      the kernel's choice: ", out);
-		report_put_text(out, unplaced, 0);
-		putc('\n', out);
-	}
-	if (*rule) {
-		fputs("    rule       ", out);
-		report_put_text(out, rule, 0);
-		putc('\n', out);
-	}
-	if (*decision) {
-		fputs("    decision   ", out);
-		report_put_text(out, decision, 0);
-		putc('\n', out);
-	}
+	put_remark(out, "    ports      the kernel's choice: ", unplaced);
+	put_remark(out, "    rule       ", rule);
+	put_remark(out, "    decision   ", decision);
 }
 
 static void put_refusing(FILE *out, struct answer_reader *reader, struct json_object *root)
@@ -385,12 +393,12 @@ static void put_refusing(FILE *out, struct answer_reader *reader, struct json_ob
 		fputs("  ", out);
 		report_put_text(out, answer_get_text_or(reader, item, path, "namespace", "?"), 0);
 		fputs("  ", out);
-		report_put_text(out, answer_get_text(reader, item, path, "remote"), 0);
+		put_value(out, reader, item, path, "remote");
 		fprintf(out, "  %" PRIu64 " in a row, the last ",
 			answer_get_number(reader, item, path, "in_a_row"));
 		put_duration(out, (double)answer_get_number(reader, item, path, "age_s"));
 		fputs(" ago: ", out);
-		report_put_text(out, answer_get_text(reader, item, path, "reason"), 0);
+		put_value(out, reader, item, path, "reason");
 		hold = answer_get_number(reader, item, path, "hold_s");
 		if (hold) {
 			fputs("; none is tried for another ", out);
@@ -420,9 +428,7 @@ static void put_untreated(FILE *out, struct answer_reader *reader, struct json_o
 		report_put_text(
 			out, answer_get_text_or(reader, item, path, "namespace", "on the wire"), 0);
 		fputs("  ", out);
-		report_put_text(out, answer_get_text(reader, item, path, "local"), 0);
-		fputs(" -> ", out);
-		report_put_text(out, answer_get_text(reader, item, path, "remote"), 0);
+		put_ends(out, reader, item, path);
 		fputs("  sent ", out);
 		put_bytes(out, answer_get_number(reader, item, path, "bytes_sent"));
 		fputs(", received ", out);
