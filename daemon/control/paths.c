@@ -21,19 +21,6 @@ static void put_age(struct json_object *object, const char *key, uint64_t since_
 		json_object_object_add(object, key, NULL);
 }
 
-static struct json_object *write_routers(const struct path *path)
-{
-	struct json_object *array = json_object_new_array();
-	char text[INET6_ADDRSTRLEN];
-
-	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
-		if (path->tiers[tier])
-			json_object_array_add(array, json_object_new_string(path_router_text(
-							     path->tiers[tier], tier, text)));
-	}
-	return array;
-}
-
 struct way {
 	struct path path;
 	struct json_object *ports;
@@ -45,7 +32,7 @@ static struct json_object *write_way(const struct path_map *map, const struct wa
 	struct json_object *object = json_object_new_object();
 	uint64_t now_ns = loop_now_ns();
 
-	json_object_object_add(object, "routers", write_routers(&way->path));
+	put_routers(object, "routers", &way->path);
 	put_number(object, "load", last->load);
 	put_number(object, "unsplit", last->light);
 	put_number(object, "shunned_s",
@@ -92,7 +79,7 @@ static struct json_object *write_subflow(const struct conn *conn, const struct s
 	put_number(object, "token", conn->key.token);
 	put_number(object, "port", subflow->local.port);
 	put_text(object, "asked_by", conn_asker_text(subflow->asker));
-	json_object_object_add(object, "routers", write_routers(&subflow->path));
+	put_routers(object, "routers", &subflow->path);
 	return object;
 }
 
@@ -131,7 +118,7 @@ static void put_ends(struct json_object *object, const struct path_map *map)
 
 	inet_ntop(local.family, &local.v6, text, sizeof(text));
 	put_text(object, "local", text);
-	put_text(object, "remote", endpoint_text(&remote, text));
+	put_endpoint(object, "remote", &remote);
 }
 
 static struct json_object *write_map(

@@ -19,6 +19,26 @@ void put_flag(struct json_object *object, const char *key, bool flag)
 	json_object_object_add(object, key, json_object_new_boolean(flag));
 }
 
+void put_endpoint(struct json_object *object, const char *key, const struct endpoint *endpoint)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	put_text(object, key, endpoint_text(endpoint, text));
+}
+
+void put_routers(struct json_object *object, const char *key, const struct path *path)
+{
+	struct json_object *array = json_object_new_array();
+	char text[INET6_ADDRSTRLEN];
+
+	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
+		if (path->tiers[tier])
+			json_object_array_add(array, json_object_new_string(path_router_text(
+							     path->tiers[tier], tier, text)));
+	}
+	json_object_object_add(object, key, array);
+}
+
 char *put_whole(struct json_object *object)
 {
 	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);

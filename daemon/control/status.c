@@ -8,14 +8,6 @@
 
 #include <unistd.h>
 
-static void put_endpoint(
-	struct json_object *object, const char *key, const struct endpoint *endpoint)
-{
-	char text[ENDPOINT_TEXT_MAX];
-
-	put_text(object, key, endpoint_text(endpoint, text));
-}
-
 static struct json_object *write_rule(const struct elephant_rule *rule)
 {
 	struct json_object *object = json_object_new_object();
@@ -153,19 +145,6 @@ static struct json_object *write_daemon(const struct status_view *view)
 	return object;
 }
 
-static struct json_object *write_path(const struct path *path)
-{
-	struct json_object *array = json_object_new_array();
-	char text[INET6_ADDRSTRLEN];
-
-	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
-		if (path->tiers[tier])
-			json_object_array_add(array, json_object_new_string(path_router_text(
-							     path->tiers[tier], tier, text)));
-	}
-	return array;
-}
-
 static struct json_object *write_subflows(const struct conn *conn)
 {
 	static const char *const states[] = {
@@ -184,7 +163,7 @@ static struct json_object *write_subflows(const struct conn *conn)
 		put_text(object, "state", states[subflow->state]);
 		put_text(object, "asked_by", conn_asker_text(subflow->asker));
 		put_flag(object, "backup", subflow->is_backup);
-		json_object_object_add(object, "path", write_path(&subflow->path));
+		put_routers(object, "path", &subflow->path);
 		json_object_array_add(array, object);
 	}
 	return array;

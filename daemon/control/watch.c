@@ -54,13 +54,12 @@ char *watch_write_begin(uint64_t time_us)
 char *watch_write_news(const struct news *news, const char *netns, uint64_t time_us)
 {
 	struct json_object *object = begin(names[news->kind], time_us);
-	char text[ENDPOINT_TEXT_MAX];
 
 	put_text(object, "namespace", netns);
 	put_number(object, "token", news->key.token);
 	put_text(object, "role", news->is_server ? "server" : "client");
-	put_text(object, "local", endpoint_text(&news->local, text));
-	put_text(object, "remote", endpoint_text(&news->remote, text));
+	put_endpoint(object, "local", &news->local);
+	put_endpoint(object, "remote", &news->remote);
 	put_number(object, "subflows", news->subflows);
 	if (news->kind == NEWS_THRESHOLD) {
 		put_number(object, "threshold", news->threshold);
