@@ -281,6 +281,44 @@ static void tell_refusals(struct teller *teller)
 		fputs(").\n", teller->out);
 }
 
+static double mbit(uint64_t bytes_per_s)
+{
+	return bytes_per_s * 8 / 1e6;
+}
+
+static const char *verdict_text(const char *verdict)
+{
+	if (!strcmp(verdict, "helps"))
+		return "it helps";
+	if (!strcmp(verdict, "in vain"))
+		return "it did not help, and was closed";
+	return "whether it helps is not known";
+}
+
+/* Whether more subflows help. */
+static void tell_judged(struct teller *teller)
+{
+	uint64_t hold = number_of(teller, "left_alone_s");
+	struct json_object *judged;
+	char path[PATH_SIZE + 32];
+
+	if (!answer_is_null(teller->connection, "judged")) {
+		snprintf(path, sizeof(path), "%.60s.judged", teller->path);
+		judged = answer_get(&teller->reader, teller->connection, teller->path, "judged",
+			json_type_object);
+		fprintf(teller->out,
+			"The last subflow that was judged: %.1f Mbit/s before, %.1f with it: %s.\n",
+			mbit(answer_get_number(&teller->reader, judged, path, "before")),
+			mbit(answer_get_number(&teller->reader, judged, path, "with")),
+			verdict_text(answer_get_text(&teller->reader, judged, path, "verdict")));
+	}
+	if (hold)
+		fprintf(teller->out,
+			"More did not help to where it goes: for another %" PRIu64
+			" s the elephant rule gives none there but on paths of their own.\n",
+			hold);
+}
+
 static void tell(struct teller *teller)
 {
 	bool is_served = !strcmp(text_of(teller, "state", ""), "served");
@@ -292,6 +330,7 @@ static void tell(struct teller *teller)
 	tell_forecast(teller);
 	last = tell_thresholds(teller);
 	tell_refusals(teller);
+	tell_judged(teller);
 	if (wanted)
 		fprintf(teller->out, "%" PRIu64 " more are to be opened.\n", wanted);
 	if (!is_served)

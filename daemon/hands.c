@@ -166,6 +166,16 @@ static void listen_again(struct hands *hands, struct action action)
 		answer(hands, &action, EVENT_LISTEN_DONE, is_silent ? 0 : -EAGAIN);
 }
 
+static void measure(struct hands *hands, struct action action)
+{
+	struct event event = {.kind = EVENT_MEASURED, .key = action.key, .serial = action.serial};
+
+	event.error = -inquiry_measure(
+		hands->inquiry, &action.key, &action.local, &action.remote, &event.sample);
+	event.now_ns = loop_now_ns();
+	plan_hear(hands->plan, &event);
+}
+
 static void survey(struct hands *hands, struct action action)
 {
 	struct ports ports;
@@ -226,6 +236,9 @@ static void carry_out(struct hands *hands, const struct action *action)
 	case ACTION_LISTEN:
 		listen_again(hands, *action);
 		break;
+	case ACTION_MEASURE:
+		measure(hands, *action);
+		break;
 	case ACTION_SURVEY:
 		survey(hands, *action);
 		break;
@@ -267,6 +280,7 @@ int hands_init(struct hands *hands, struct loop *loop)
 void hands_act(struct hands *hands)
 {
 	const struct action *action;
+	uint64_t next_ns;
 
 	while ((action = plan_next(hands->plan))) {
 		hands->acted_ns = loop_now_ns();
@@ -276,8 +290,9 @@ void hands_act(struct hands *hands)
 	hooks_set_full(
 		hands->hooks, conn_table_count(&hands->plan->table) >= hands->plan->table.limit);
 	watchers_tell_news(hands->server, hands->plan, hands->served);
-	if (!TAILQ_EMPTY(&hands->plan->table.retries))
-		arm_timer(hands, plan_tick(hands->plan, 0));
+	next_ns = plan_tick(hands->plan, 0);
+	if (next_ns)
+		arm_timer(hands, next_ns);
 }
 
 void hands_done(struct hands *hands)

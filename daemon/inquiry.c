@@ -51,6 +51,19 @@ int inquiry_is_silent(struct inquiry *inquiry, uint64_t cookie, const struct end
 	return err;
 }
 
+int inquiry_measure(struct inquiry *inquiry, const struct conn_key *key,
+	const struct endpoint *local, const struct endpoint *remote, struct rate_sample *ret_sample)
+{
+	struct served_netns *netns = served_find(inquiry->served, key->netns);
+	int err;
+
+	if (!netns || netns->state != SERVED_YES || served_enter(netns))
+		return -ENONET;
+	err = diag_measure(key->token, local, remote, ret_sample);
+	served_leave(netns);
+	return err;
+}
+
 int inquiry_read_addresses(struct inquiry *inquiry, uint64_t cookie, struct addresses *addresses)
 {
 	struct served_netns *netns = served_find(inquiry->served, cookie);

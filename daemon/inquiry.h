@@ -30,6 +30,11 @@ uint32_t inquiry_find_device(
 int inquiry_is_silent(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
 	const struct endpoint *remote, uint32_t least_ms, bool *ret_is_silent);
 
+/* As diag_measure(), the same. */
+int inquiry_measure(struct inquiry *inquiry, const struct conn_key *key,
+	const struct endpoint *local, const struct endpoint *remote,
+	struct rate_sample *ret_sample);
+
 int inquiry_read_addresses(struct inquiry *inquiry, uint64_t cookie, struct addresses *addresses);
 
 /* Takes up what the kernel lists and nobody has told of. */

@@ -50,6 +50,12 @@ struct settings {
 	/* [joins] */
 	uint32_t refusals;
 	uint32_t hold_s;
+	/* [benefit] */
+	uint32_t margin_percent; /* 0 = nothing is judged */
+	uint32_t time_rtts;
+	uint32_t time_min_ms;
+	uint32_t left_alone_s;
+	uint32_t tries;
 	/* [placement] */
 	char *placement; /* see settings_placement() */
 	char *probe_prefixes;

@@ -68,6 +68,12 @@ static void apply_settings(struct daemon *daemon)
 		(struct policy){.ndiffports = settings->ndiffports, .fullmesh = settings->fullmesh};
 	daemon->plan.refusals.rule = (struct refusals_rule){
 		.most = settings->refusals, .hold_ns = settings->hold_s * 1000000000ull};
+	daemon->plan.benefits.rule =
+		(struct benefit_rule){.margin_percent = settings->margin_percent,
+			.time_rtts = settings->time_rtts,
+			.time_min_ns = settings->time_min_ms * 1000000ull,
+			.tries = settings->tries};
+	daemon->plan.in_vain.rule.hold_ns = settings->left_alone_s * 1000000000ull;
 	daemon->plan.does_repair = settings->rto_min_ms;
 	daemon->hands.rto_min_ms = settings->rto_min_ms;
 	daemon->plan.max_subflows = settings->max_subflows;

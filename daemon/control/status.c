@@ -71,6 +71,12 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "established", plan->established);
 	put_number(object, "refused_by_peer", plan->refused_by_peer);
 	put_number(object, "withheld", plan->withheld);
+	put_number(object, "helped", view->plan->benefits.counters.helped);
+	put_number(object, "replaced", view->plan->benefits.counters.replaced);
+	put_number(object, "taken_back", view->plan->benefits.counters.taken_back);
+	put_number(object, "unjudged", view->plan->benefits.counters.unjudged);
+	put_number(object, "left_alone", view->plan->benefits.counters.left_alone);
+	put_number(object, "left_alone_displaced", view->plan->in_vain.displaced);
 	put_number(object, "destinations_displaced", view->plan->refusals.displaced);
 	put_number(object, "destroys", plan->destroyed);
 	put_number(object, "destroy_failures", plan->destroy_failures);
@@ -237,6 +243,35 @@ static struct json_object *write_refusals(const struct refusals_entry *entry)
 	return object;
 }
 
+/* What was measured of the last subflow that was judged. */
+static struct json_object *write_judged(const struct conn *conn)
+{
+	static const char *const verdicts[] = {
+		[RATE_UNKNOWN] = "not known",
+		[RATE_RISES] = "helps",
+		[RATE_STAYS] = "in vain",
+	};
+	const struct benefit *benefit = &conn->benefit;
+	struct json_object *object;
+
+	if (!benefit->has_verdict)
+		return NULL;
+	object = json_object_new_object();
+	put_text(object, "verdict", verdicts[benefit->verdict]);
+	put_number(object, "before", benefit->before.bytes_per_s);
+	put_number(object, "with", benefit->with.bytes_per_s);
+	return object;
+}
+
+static uint64_t find_left_alone_s(struct plan *plan, uint64_t netns, const struct endpoint *remote)
+{
+	uint64_t now_ns = loop_now_ns();
+	const struct refusals_entry *held =
+		refusals_find_held(&plan->in_vain, netns, remote, now_ns);
+
+	return held ? seconds_between(now_ns, held->until_ns) : 0;
+}
+
 static void write_conn(void *arg, const struct diag_conn *seen)
 {
 	struct asking *asking = arg;
@@ -274,6 +309,9 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 	json_object_object_add(object, "refusals",
 		write_refusals(refusals_find(
 			&asking->plan->refusals, key.netns, &seen->remote, loop_now_ns())));
+	json_object_object_add(object, "judged", conn ? write_judged(conn) : NULL);
+	put_number(
+		object, "left_alone_s", find_left_alone_s(asking->plan, key.netns, &seen->remote));
 	put_text(object, "rule", conn ? rules_name(asking->plan, conn) : NULL);
 	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
 	put_number(object, "expected", conn ? conn->forecast.expected_bytes : 0);

@@ -115,7 +115,7 @@ void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct e
 	 */
 	if (subflow && event->error && event->error != ESRCH) {
 		subflow->state = SUBFLOW_ESTABLISHED;
-		subflow->is_doomed = subflow->is_lost = false;
+		subflow->is_doomed = subflow->is_lost = subflow->is_in_vain = false;
 	}
 	opening_run(plan, conn, 0);
 }

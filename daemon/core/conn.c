@@ -201,6 +201,25 @@ void conn_note_passed(struct conn *conn)
 	}
 }
 
+bool conn_is_foreseen(const struct conn *conn)
+{
+	for (uint32_t i = 0; i < conn->n_passed; i++) {
+		if (!conn->passed[i].subflows)
+			return !conn->passed[i].bytes;
+	}
+	return false;
+}
+
+void conn_reopen_passed(struct conn *conn)
+{
+	for (uint32_t i = conn->n_passed; i-- > 0;) {
+		if (conn->passed[i].subflows) {
+			conn->passed[i].subflows = 0;
+			return;
+		}
+	}
+}
+
 void conn_drop_passed(struct conn *conn)
 {
 	if (conn->n_passed && !conn->passed[conn->n_passed - 1].subflows)

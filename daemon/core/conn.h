@@ -3,6 +3,7 @@
 #ifndef SUBFLOW_CONN_H
 #define SUBFLOW_CONN_H
 
+#include "core/benefit.h"
 #include "core/endpoint.h"
 #include "core/forecast.h"
 #include "core/ids.h"
@@ -54,6 +55,7 @@ struct subflow {
 	bool is_backup;          /* as the application asked */
 	bool is_sent;            /* the kernel has sent its SYN */
 	bool is_gone;            /* the kernel has closed it, and has not said so yet */
+	bool is_in_vain;         /* closed because it did not help */
 	uint32_t serial;         /* unique within the connection */
 	uint64_t established_ns; /* CLOCK_MONOTONIC */
 	struct path path;        /* as far as it is known */
@@ -106,6 +108,7 @@ struct conn {
 	/* Subflows still to be opened, by who asked. */
 	uint32_t wanted_application, wanted_operator, wanted_elephant, wanted_policy, wanted_repair;
 	struct repair_budget repairs;
+	struct benefit benefit;
 	/* Where the peer has reset a join for good: no more there of our own accord. */
 	struct endpoint barred;
 	uint32_t generation, adds, removes; /* of the application, heard so far */
@@ -174,6 +177,12 @@ int conn_add_passed(struct conn *conn, uint64_t threshold, uint64_t bytes, uint6
 
 /* The subflow of the oldest threshold that had none is up. */
 void conn_note_passed(struct conn *conn);
+
+/* Whether the oldest threshold that had no subflow yet was announced by the application. */
+bool conn_is_foreseen(const struct conn *conn);
+
+/* The subflow of the last threshold that has one is to be opened anew. */
+void conn_reopen_passed(struct conn *conn);
 
 /* The subflow of a threshold came to nothing. Those that came about are the older ones. */
 void conn_drop_passed(struct conn *conn);

@@ -4,6 +4,7 @@
 #define SUBFLOW_EVENT_H
 
 #include "core/endpoint.h"
+#include "core/rate.h"
 #include "record.h"
 
 #include <stdbool.h>
@@ -51,6 +52,7 @@ enum event_kind {
 	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, is_server, is_opening */
 	EVENT_CLAIM_DONE,    /* error; EINVAL: the in-kernel path manager owns it */
 	EVENT_LISTEN_DONE,   /* serial, error; EAGAIN: it was heard of meanwhile */
+	EVENT_MEASURED,      /* serial, of the question; sample, error */
 };
 
 struct event {
@@ -77,6 +79,7 @@ struct event {
 	bool has_wishes;
 	struct wishes wishes;
 	uint32_t serial;               /* of the subflow that the action was about */
+	struct rate_sample sample;     /* taken at now_ns */
 	const struct endpoint *locals; /* the usable addresses of the namespace; the caller's */
 	uint32_t n_locals;
 };
@@ -94,6 +97,8 @@ enum action_kind {
 	ACTION_SEARCH,   /* list the connections of the namespace: adoption_begin() to _end() */
 	ACTION_CLAIM,    /* is the connection ours to change? answered by EVENT_CLAIM_DONE */
 	ACTION_LISTEN,   /* is the subflow local, remote still silent? by EVENT_LISTEN_DONE */
+	ACTION_MEASURE,  /* what the connection has moved, and how its subflow local, remote does;
+			    answered by EVENT_MEASURED */
 	ACTION_SURVEY,   /* look at the paths from local (its first subflow's port) to remote */
 	ACTION_RECEIPT,  /* tell the hooks what was carried out */
 	ACTION_FORGET,   /* the connection is gone: drop its receipt and its rule */

@@ -159,6 +159,8 @@ static int choose_port(struct plan *plan, struct conn *conn, enum subflow_asker 
 	action->local = *local;
 	action->remote = *remote;
 	action->wants_more = answer == STEER_MORE;
+	if (asker == ASKER_ELEPHANT)
+		benefit_prepare(plan, conn);
 	return -EAGAIN;
 }
 
@@ -166,11 +168,12 @@ static int choose_port(struct plan *plan, struct conn *conn, enum subflow_asker 
  * More subflows on one path carry no more than one, take from its other flows what is theirs, and
  * cost CPU. Who asks for them gets them all the same.
  */
-static bool is_in_vain(struct plan *plan, struct conn *conn, enum subflow_asker asker,
+static int weigh(struct plan *plan, struct conn *conn, const struct path *path,
 	const struct endpoint *local, const struct endpoint *remote)
 {
-	return asker == ASKER_ELEPHANT && !plan->rule.on_single_path &&
-	       steer_has_single_path(&plan->steer, conn, local, remote);
+	if (steer_has_single_path(&plan->steer, conn, local, remote))
+		return plan->rule.on_single_path ? 0 : -ENETUNREACH;
+	return benefit_admit(plan, conn, path, remote);
 }
 
 /*
@@ -192,6 +195,7 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	struct subflow *subflow;
 	uint32_t ids = conn->ids.count;
 	uint8_t id;
+	bool is_judged;
 	int err = 0;
 
 	if (!has_room(plan, conn, asker == ASKER_LIST && slot < 0))
@@ -200,8 +204,11 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 		err = choose_port(plan, conn, asker, local, remote, cause_ns, &choice);
 	if (err)
 		return err;
-	if (is_in_vain(plan, conn, asker, local, remote))
-		return -ENETUNREACH;
+	if (asker == ASKER_ELEPHANT)
+		err = weigh(plan, conn, &choice.path, local, remote);
+	if (err < 0)
+		return err;
+	is_judged = err;
 	chosen.port = local->port ? local->port : choice.port;
 	err = ids_get(&conn->ids, &chosen, &id);
 	if (err == -ENOSPC && !local->port) {
@@ -226,6 +233,8 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	if (slot >= 0)
 		subflow->since = conn->listed->list[slot].since;
 	steer_take(&plan->steer, conn, subflow, &choice);
+	if (is_judged)
+		benefit_take(plan, conn, subflow);
 	action = asker == ASKER_APPLICATION || slot >= 0
 			 ? actions_begin(&plan->actions, ACTION_CREATE, conn, subflow)
 			 : actions_add_about(&plan->actions, ACTION_CREATE, conn, subflow);
@@ -316,6 +325,7 @@ void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 {
 	struct endpoint local, remote;
 	enum subflow_asker asker;
+	bool is_waiting = false;
 	int err;
 
 	if (!conn->is_established || conn->retry_ns)
@@ -346,13 +356,19 @@ void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			plan->counters.single_paths++;
 			conn_drop_passed(conn);
 			conn_say(conn, "not split: one path leads to its peer");
+		} else if (err == -EHOSTDOWN) {
+			conn_drop_passed(conn);
+		} else if (err == -EBUSY) {
+			conn_want_again(conn, asker);
+			is_waiting = true;
+			break;
 		} else if (err) {
 			conn_want_again(conn, asker);
 			return;
 		}
 	}
 	conn->patience_ns = 0;
-	conn->has_asked_more = false;
+	conn->has_asked_more &= is_waiting;
 	if (!conn->mesh)
 		return;
 	remote = endpoint_unmap(&conn->remote);

@@ -443,6 +443,24 @@ static uint32_t *load_of(struct router *router, bool is_light)
 	return is_light ? &router->light : &router->load;
 }
 
+bool path_is_set(const struct path *path)
+{
+	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
+		if (path->tiers[tier])
+			return true;
+	}
+	return false;
+}
+
+bool path_is_apart(const struct path *a, const struct path *b)
+{
+	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
+		if (a->tiers[tier] && b->tiers[tier] && a->tiers[tier] != b->tiers[tier])
+			return true;
+	}
+	return false;
+}
+
 void path_load(const struct path *path, bool is_light)
 {
 	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {

@@ -179,6 +179,10 @@ double path_missed(const struct path_map *map);
 const char *path_router_text(
 	const struct router *router, unsigned int tier, char text[INET6_ADDRSTRLEN]);
 
+/* Whether anything of the way is known; whether the two are known to be different ones. */
+bool path_is_set(const struct path *path);
+bool path_is_apart(const struct path *a, const struct path *b);
+
 /* A subflow takes the way, or leaves it. */
 void path_load(const struct path *path, bool is_light);
 void path_unload(struct path *path, bool is_light);

@@ -21,10 +21,13 @@
 int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_subflows,
 	uint32_t max_connections)
 {
-	*plan = (struct plan){
-		.rule = *rule, .policy = {.ndiffports = 1}, .max_subflows = max_subflows};
+	*plan = (struct plan){.rule = *rule,
+		.policy = {.ndiffports = 1},
+		.in_vain.rule.most = 1,
+		.max_subflows = max_subflows};
 	conn_table_init(&plan->table, max_connections);
 	steer_init(&plan->steer);
+	benefit_init(&plan->benefits);
 	return actions_init(&plan->actions);
 }
 
@@ -33,6 +36,7 @@ void plan_done(struct plan *plan)
 	conn_table_done(&plan->table);
 	steer_done(&plan->steer);
 	refusals_done(&plan->refusals);
+	refusals_done(&plan->in_vain);
 	actions_done(&plan->actions);
 	news_done(&plan->news);
 	rules_set(plan, NULL, 0);
@@ -185,6 +189,7 @@ void plan_forget(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
 
+	benefit_forget(plan, conn);
 	news_add(&plan->news, NEWS_CLOSED, conn);
 	TAILQ_FOREACH (subflow, &conn->subflows, entry)
 		steer_release(&plan->steer, conn, subflow, false);
@@ -303,6 +308,9 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_LISTEN_DONE:
 		repair_hear_listened(plan, conn, event);
 		break;
+	case EVENT_MEASURED:
+		benefit_hear_measured(plan, conn, event);
+		break;
 	case EVENT_PATHS:
 		hear_paths(plan, conn);
 		break;
@@ -338,7 +346,7 @@ static void search(struct plan *plan, struct conn *conn, uint64_t now_ns)
 uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 {
 	struct conn *conn, *after;
-	uint64_t next_ns = 0;
+	uint64_t next_ns = 0, due_ns;
 
 	plan->now_ns = MAX(plan->now_ns, now_ns);
 	for (conn = TAILQ_FIRST(&plan->table.retries); conn; conn = after) {
@@ -356,7 +364,9 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 			next_ns = conn->retry_ns;
 		}
 	}
-	return next_ns;
+	benefit_tick(plan, now_ns);
+	due_ns = benefit_next_ns(&plan->benefits);
+	return next_ns && (!due_ns || next_ns < due_ns) ? next_ns : due_ns;
 }
 
 void plan_forget_netns(struct plan *plan, uint64_t netns)
@@ -369,4 +379,5 @@ void plan_forget_netns(struct plan *plan, uint64_t netns)
 	}
 	steer_forget(&plan->steer, netns);
 	refusals_forget(&plan->refusals, netns);
+	refusals_forget(&plan->in_vain, netns);
 }

@@ -4,6 +4,7 @@
 #define SUBFLOW_PLAN_H
 
 #include "core/actions.h"
+#include "core/benefit.h"
 #include "core/conn.h"
 #include "core/elephant.h"
 #include "core/event.h"
@@ -51,9 +52,11 @@ struct plan {
 	bool does_repair;         /* the same */
 	struct steer steer;       /* plan_init() leaves ports to the kernel */
 	struct refusals refusals; /* plan_init() leaves no destination in peace */
-	uint32_t max_subflows;    /* of one connection, for applications */
-	uint64_t now_ns;          /* of the last event or tick */
-	bool wants_owners;        /* whose each new connection is, is to be found out */
+	struct benefits benefits;
+	struct refusals in_vain; /* destinations to which one more subflow did not help */
+	uint32_t max_subflows;   /* of one connection, for applications */
+	uint64_t now_ns;         /* of the last event or tick */
+	bool wants_owners;       /* whose each new connection is, is to be found out */
 	struct plan_counters counters;
 	struct actions actions; /* to be carried out */
 	struct action told;     /* what plan_next() returned, if that was a receipt */

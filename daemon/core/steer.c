@@ -76,13 +76,6 @@ static struct path_map *find_map(struct steer *steer, const struct conn *conn,
 	return path_map_find(&steer->paths, &key);
 }
 
-static bool has_path(const struct subflow *subflow)
-{
-	static const struct path none;
-
-	return memcmp(&subflow->path, &none, sizeof(none));
-}
-
 static bool is_between(const struct subflow *subflow, const struct path_map *map, uint64_t netns)
 {
 	struct path_key key = path_key_of(netns, &subflow->local, &subflow->remote);
@@ -153,7 +146,7 @@ static size_t collect_own(const struct conn *conn, struct path own[SUBFLOWS_HARD
 	size_t n = 0;
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		if (n < SUBFLOWS_HARD_MAX && has_path(subflow))
+		if (n < SUBFLOWS_HARD_MAX && path_is_set(&subflow->path))
 			own[n++] = subflow->path;
 	}
 	return n;
@@ -187,10 +180,9 @@ static void collect(const struct path_map *map, bool with_taken, uint64_t now_ns
 	}
 }
 
-static enum steer_answer go_blind(struct steer *steer, struct steer_choice *ret_choice)
+static enum steer_answer go_blind(struct steer_choice *ret_choice)
 {
-	steer->counters.blind++;
-	*ret_choice = (struct steer_choice){};
+	*ret_choice = (struct steer_choice){.is_blind = true};
 	return STEER_GO;
 }
 
@@ -236,7 +228,7 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 	if ((is_crowded || (!is_best && !map->is_thorough)) && !is_late && !conn->has_asked_more)
 		return ask(steer, conn, map, STEER_MORE);
 	if (!free.n)
-		return go_blind(steer, ret_choice);
+		return go_blind(ret_choice);
 	*ret_choice = (struct steer_choice){.port = free.ports[best],
 		.path = free.paths[best],
 		.is_shared = rank >= PLACEMENT_SAME};
@@ -275,7 +267,7 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 	}
 	if (!map || map->state == PATH_UNKNOWN) {
 		if (is_late)
-			return go_blind(steer, ret_choice);
+			return go_blind(ret_choice);
 		key = path_key_of(conn->key.netns, local, remote);
 		map = path_map_get(&steer->paths, &key);
 		if (map)
@@ -283,7 +275,7 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 		return ask(steer, conn, map, STEER_ASK);
 	}
 	if (map->state == PATH_SILENT)
-		return go_blind(steer, ret_choice);
+		return go_blind(ret_choice);
 	return choose_path(steer, conn, map, is_late, now_ns, ret_choice);
 }
 
@@ -309,9 +301,10 @@ void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
 	struct path_port *port = map ? path_port_find(map, choice->port) : NULL;
 
+	steer->counters.blind += choice->is_blind;
 	subflow->path = choice->path;
 	path_load(&subflow->path, false);
-	if (has_path(subflow)) {
+	if (path_is_set(&subflow->path)) {
 		steer->counters.shared += choice->is_shared;
 		steer->counters.placed += !choice->is_shared;
 	}

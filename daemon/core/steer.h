@@ -48,6 +48,7 @@ struct steer_choice {
 	uint16_t port; /* 0 = the kernel's choice */
 	struct path path;
 	bool is_shared; /* with other subflows of the connection */
+	bool is_blind;  /* nothing is known */
 };
 
 void steer_init(struct steer *steer);

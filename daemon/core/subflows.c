@@ -14,6 +14,7 @@
 
 void subflows_remove(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
+	benefit_hear_gone(plan, conn, subflow);
 	steer_release(&plan->steer, conn, subflow, false);
 	conn_remove_subflow(conn, subflow);
 }
@@ -52,6 +53,7 @@ void subflows_hear_established(struct plan *plan, struct conn *conn, const struc
 		closing_begin(plan, conn, subflow);
 	else
 		lists_hear_joined(plan, conn);
+	benefit_hear_established(plan, conn, subflow);
 }
 
 /* A reset for good (RFC 8684 section 3.6, T = 0) is of the path: between these addresses. */

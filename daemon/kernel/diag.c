@@ -25,7 +25,7 @@ struct info {
 };
 
 /* In struct tcp_info, which is of any length: include/uapi/linux/tcp.h. */
-enum { AT_BYTES_ACKED = 120, AT_BYTES_RECEIVED = 128 };
+enum { AT_RTT = 68, AT_BYTES_ACKED = 120, AT_BYTES_RECEIVED = 128, AT_BUSY_TIME = 168 };
 
 #define FLAG_FALLBACK  (1 << 0)
 #define OLD_INFO_BYTES (offsetof(struct info, token) + sizeof(uint32_t))
@@ -106,9 +106,11 @@ int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn)
 	conn.device = socket->id.idiag_if;
 	if (attrs.cgroup && mnl_attr_get_payload_len(attrs.cgroup) >= sizeof(conn.cgroup))
 		conn.cgroup = mnl_attr_get_u64(attrs.cgroup);
+	conn.bytes_queued = info.write_seq - info.snd_una;
 	conn.has_bytes = len >= sizeof(info);
 	if (conn.has_bytes) {
 		conn.bytes_sent = info.bytes_sent;
+		conn.bytes_acked = info.bytes_acked;
 		conn.bytes_received = info.bytes_received;
 	}
 	read_endpoint(
@@ -335,10 +337,10 @@ static int read_silence(const struct nlmsghdr *message, void *arg)
 	return MNL_CB_STOP;
 }
 
-int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, uint32_t least_ms,
-	bool *ret_is_silent)
+/* What is said of the one TCP socket between these ends; -ENOENT. */
+static int ask_about(
+	const struct endpoint *local, const struct endpoint *remote, mnl_cb_t read, void *arg)
 {
-	struct silence silence = {.least_ms = least_ms};
 	struct inet_diag_req_v2 *query;
 	char buffer[GENL_BUFFER_BYTES];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
@@ -358,8 +360,17 @@ int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, 
 	err = genl_open(NETLINK_SOCK_DIAG, &socket);
 	if (err)
 		return err;
-	err = genl_ask(socket, request, read_silence, &silence);
+	err = genl_ask(socket, request, read, arg);
 	mnl_socket_close(socket);
+	return err;
+}
+
+int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, uint32_t least_ms,
+	bool *ret_is_silent)
+{
+	struct silence silence = {.least_ms = least_ms};
+	int err = ask_about(local, remote, read_silence, &silence);
+
 	if (err)
 		return err;
 	if (!silence.is_known)
@@ -401,6 +412,77 @@ int diag_find(uint32_t token, struct diag_conn *ret_conn)
 		err = -ENOENT;
 	if (!err)
 		*ret_conn = conn;
+	return err;
+}
+
+int diag_decode_pace(const struct nlmsghdr *message, struct rate_sample *ret_sample)
+{
+	const struct inet_diag_msg *socket;
+	struct nests nests = {};
+	int err = read_tcp(message, &socket, &nests);
+
+	if (err)
+		return err;
+	if (!nests.info || mnl_attr_get_payload_len(nests.info) < AT_BUSY_TIME + sizeof(uint64_t))
+		return -EBADMSG;
+	memcpy(&ret_sample->srtt_us, (const char *)mnl_attr_get_payload(nests.info) + AT_RTT,
+		sizeof(ret_sample->srtt_us));
+	ret_sample->busy_us = read_bytes(nests.info, AT_BUSY_TIME);
+	return 0;
+}
+
+struct pace {
+	struct rate_sample sample;
+	int err;
+};
+
+static int read_pace(const struct nlmsghdr *message, void *arg)
+{
+	struct pace *pace = arg;
+
+	pace->err = diag_decode_pace(message, &pace->sample);
+	return MNL_CB_STOP;
+}
+
+/* Where the kernel does not count by connection. */
+struct sum {
+	uint32_t token;
+	struct rate_sample *sample;
+};
+
+static void add_subflow(void *arg, const struct diag_subflow *subflow)
+{
+	const struct sum *sum = arg;
+
+	if (subflow->token != sum->token)
+		return;
+	sum->sample->bytes_acked += subflow->bytes_acked;
+	sum->sample->bytes_received += subflow->bytes_received;
+}
+
+int diag_measure(uint32_t token, const struct endpoint *local, const struct endpoint *remote,
+	struct rate_sample *ret_sample)
+{
+	struct pace pace = {.err = -ENOENT};
+	struct diag_conn conn;
+	int err = ask_about(local, remote, read_pace, &pace);
+
+	if (!err)
+		err = pace.err;
+	if (!err)
+		err = diag_find(token, &conn);
+	if (err)
+		return err;
+	pace.sample.queued = conn.bytes_queued;
+	if (conn.has_bytes) {
+		pace.sample.bytes_acked = conn.bytes_acked;
+		pace.sample.bytes_received = conn.bytes_received;
+	} else {
+		err = diag_dump_subflows(
+			add_subflow, &(struct sum){.token = token, .sample = &pace.sample});
+	}
+	if (!err)
+		*ret_sample = pace.sample;
 	return err;
 }
 

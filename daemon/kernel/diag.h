@@ -4,6 +4,7 @@
 #define SUBFLOW_DIAG_H
 
 #include "core/endpoint.h"
+#include "core/rate.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -16,8 +17,9 @@ struct diag_conn {
 	uint32_t device;               /* that it is bound to; 0 = none */
 	uint64_t cgroup;               /* the id of cgroup2; 0 = not known */
 	struct endpoint local, remote; /* of the initial subflow */
+	uint64_t bytes_queued;         /* given by the application, and not acknowledged */
 	bool has_bytes;                /* kernels from 6.5 count them */
-	uint64_t bytes_sent, bytes_received;
+	uint64_t bytes_sent, bytes_acked, bytes_received;
 };
 
 struct diag_subflow {
@@ -55,6 +57,19 @@ int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn);
  */
 int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, uint32_t least_ms,
 	bool *ret_is_silent);
+
+/*
+ * Decodes the answer about one TCP socket: its busy_us and srtt_us. -EBADMSG: none such, or of a
+ * kernel that tells less.
+ */
+int diag_decode_pace(const struct nlmsghdr *message, struct rate_sample *ret_sample);
+
+/*
+ * What the connection @token of the namespace that the thread is in has moved, and how its subflow
+ * @local, @remote does; the time is left to the caller. -ENOENT: there is no such.
+ */
+int diag_measure(uint32_t token, const struct endpoint *local, const struct endpoint *remote,
+	struct rate_sample *ret_sample);
 
 /*
  * Calls @each for every established MPTCP connection of the namespace that the

@@ -34,9 +34,14 @@ class Pair(Lab):
             node.sysctl({"net.ipv4.tcp_congestion_control": "reno"})
 
     def serve(self, config=None, serve=None, within=None):
-        """A running daemon that serves these namespaces, by default both."""
+        """A running daemon that serves these namespaces, by default both.
+
+        One link is all that there is: no subflow helps, and [benefit] would take back what these
+        tests are about. It is off here unless a test sets it; test_benefit.py is about it.
+        """
         nodes = [self.client, self.server] if serve is None else serve
-        sections = {"namespaces": {"serve": " ".join(node.name for node in nodes) or "own"}}
+        sections = {"namespaces": {"serve": " ".join(node.name for node in nodes) or "own"},
+                    "benefit": {"margin_percent": 0}}
         for section, values in (config or {}).items():
             sections.setdefault(section, {}).update(values)
         daemon = Daemon(self, BUILD, sections)

@@ -10,7 +10,8 @@ static void check(void *arg, const struct diag_conn *conn)
 {
 	(void)arg;
 	FUZZ_CHECK(conn->token);
-	FUZZ_CHECK(conn->has_bytes || (!conn->bytes_sent && !conn->bytes_received));
+	FUZZ_CHECK(conn->has_bytes ||
+		   (!conn->bytes_sent && !conn->bytes_acked && !conn->bytes_received));
 	FUZZ_CHECK((conn->local.family == AF_INET || conn->local.family == AF_INET6) &&
 		   conn->local.family == conn->remote.family);
 }
@@ -19,10 +20,13 @@ static void decode(const struct nlmsghdr *message)
 {
 	struct diag_subflow subflow;
 	struct diag_flow flow;
+	struct rate_sample sample = {};
 	struct diag_conn conn;
 
 	/* It is the one or the other, or nothing of both. */
 	FUZZ_CHECK(diag_decode_subflow(message, &subflow) || diag_decode_flow(message, &flow));
+	if (diag_decode_pace(message, &sample))
+		FUZZ_CHECK(!sample.srtt_us && !sample.busy_us);
 	if (!diag_decode(message, &conn))
 		check(NULL, &conn);
 }

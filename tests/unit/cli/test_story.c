@@ -21,7 +21,8 @@ static const char status[] =
 	"{\"local\": \"a\", \"remote\": \"r\", \"state\": \"established\", \"asked_by\": null},"
 	" {\"local\": \"b\", \"remote\": \"r\", \"state\": \"opening\", \"asked_by\": "
 	"\"elephant\"}],"
-	" \"refusals\": null, \"rule\": null, \"wanted\": 1, \"expected\": 0,"
+	" \"refusals\": null, \"judged\": null, \"left_alone_s\": 0, \"rule\": null,"
+	" \"wanted\": 1, \"expected\": 0,"
 	" \"intent\": \"default\", \"thresholds\": ["
 	"{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2, \"foreseen\": false, "
 	"\"backlog\": 0},"
@@ -149,6 +150,25 @@ static void test_refusals(void **state)
 	json_object_put(root);
 }
 
+static void test_judged(void **state)
+{
+	struct json_object *root = parsed(), *connection = connection_of(root), *judged;
+
+	(void)state;
+	judged = json_tokener_parse(
+		"{\"verdict\": \"helps\", \"before\": 12500000, \"with\": 23750000}");
+	json_object_object_add(connection, "judged", judged);
+	tells(root, "The last subflow that was judged: 100.0 Mbit/s before, 190.0 with it: it "
+		    "helps.\n");
+	put(judged, "verdict", "in vain");
+	json_object_object_add(connection, "left_alone_s", json_object_new_int(57));
+	tells(root, "it did not help, and was closed.\nMore did not help to where it goes: for "
+		    "another 57 s the elephant rule gives none there but on paths of their own.\n");
+	put(judged, "verdict", "not known");
+	tells(root, "whether it helps is not known.\n");
+	json_object_put(root);
+}
+
 static void test_others(void **state)
 {
 	struct json_object *root = parsed(), *connection = connection_of(root);
@@ -168,8 +188,8 @@ static void test_others(void **state)
 static void test_wrong_types(void **state)
 {
 	static const char *const keys[] = {"namespace", "token", "role", "local", "bytes_sent",
-		"state", "subflows", "refusals", "rule", "wanted", "expected", "intent",
-		"thresholds", "decision"};
+		"state", "subflows", "refusals", "judged", "left_alone_s", "rule", "wanted",
+		"expected", "intent", "thresholds", "decision"};
 	char why[256], *text = NULL;
 	struct json_object *root;
 
@@ -214,6 +234,7 @@ int main(void)
 		cmocka_unit_test(test_what_the_rule_will_do),
 		cmocka_unit_test(test_what_was_announced),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_judged),
 		cmocka_unit_test(test_rule),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_wrong_types),

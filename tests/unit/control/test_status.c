@@ -248,6 +248,37 @@ static void tells_of_destinations_that_refuse_joins(void **state)
 	json_object_put(root);
 }
 
+static void tells_what_judged_subflows_brought(void **state)
+{
+	const struct conn_key key = {.netns = COOKIE, .token = 11};
+	const struct refusal none = {.reset_reason = -1};
+	struct endpoint remote = at("10.0.0.2", 80);
+	struct scene *scene = *state;
+	struct json_object *root;
+	struct conn *conn;
+
+	kernel.conns[kernel.n++] =
+		(struct diag_conn){.token = 11, .local = at("10.0.0.1", 40000), .remote = remote};
+	conn = conn_get(&scene->plan.table, &key);
+	assert_non_null(conn);
+	root = write_and_parse(scene);
+	assert_null(at_path(root, "connections.0.judged"));
+	assert_int_equal(number(root, "connections.0.left_alone_s"), 0);
+	json_object_put(root);
+	conn->benefit.has_verdict = true;
+	conn->benefit.verdict = RATE_STAYS;
+	conn->benefit.before.bytes_per_s = 12500000;
+	conn->benefit.with.bytes_per_s = 12600000;
+	scene->plan.in_vain.rule.hold_ns = 3600000000000ull;
+	refusals_note(&scene->plan.in_vain, COOKIE, &remote, &none, loop_now_ns());
+	root = write_and_parse(scene);
+	assert_string_equal(text(root, "connections.0.judged.verdict"), "in vain");
+	assert_int_equal(number(root, "connections.0.judged.before"), 12500000);
+	assert_int_equal(number(root, "connections.0.judged.with"), 12600000);
+	assert_in_range(number(root, "connections.0.left_alone_s"), 3590, 3600);
+	json_object_put(root);
+}
+
 static void tells_of_elephants_that_cannot_be_treated(void **state)
 {
 	struct scene *scene = *state;
@@ -395,6 +426,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tells_of_a_connection, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			tells_of_destinations_that_refuse_joins, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			tells_what_judged_subflows_brought, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			tells_of_elephants_that_cannot_be_treated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tells_of_a_stranger, set_up, tear_down),

@@ -121,6 +121,17 @@ void play_act(struct play *play)
 			play->listens++;
 			answer(play, &action, EVENT_LISTEN_DONE, play->listen_error);
 			break;
+		case ACTION_MEASURE:
+			play->measures++;
+			if (play->is_measure_lost)
+				break;
+			plan_hear(&play->plan, &(struct event){.kind = EVENT_MEASURED,
+						       .key = action.key,
+						       .now_ns = play->now_ns,
+						       .serial = action.serial,
+						       .sample = play->sample,
+						       .error = play->measure_error});
+			break;
 		case ACTION_SURVEY:
 			play->surveys++;
 			play->survey = action;

@@ -26,11 +26,14 @@ struct play {
 	uint32_t uid;
 	uint64_t excluded;
 	int owner_error;
+	struct rate_sample sample; /* the answer to come, but for the time */
+	int measure_error;
+	bool is_measure_lost;
 	struct conn_rule rule; /* the last one */
 	unsigned int rules;
 	/* What was asked for so far. */
 	unsigned int creates, destroys, listens, searches, claims, owners, receipts, forgets,
-		lookups, withdrawals, surveys, announcements, backups;
+		lookups, withdrawals, surveys, announcements, backups, measures;
 	struct action create, destroy, withdraw, survey, announce, backup; /* the last of each */
 	struct receipt receipt;
 };

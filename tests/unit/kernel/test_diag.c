@@ -16,9 +16,23 @@
 #define TOKEN 0xdeadbeef
 
 /* struct mptcp_info as 6.18 has it, by offset. */
-enum { AT_FLAGS = 8, AT_TOKEN = 12, AT_BYTES_SENT = 56, AT_BYTES_RECEIVED = 64, INFO_BYTES = 80 };
+enum {
+	AT_FLAGS = 8,
+	AT_TOKEN = 12,
+	AT_WRITE_SEQ = 16,
+	AT_SND_UNA = 24,
+	AT_BYTES_SENT = 56,
+	AT_BYTES_RECEIVED = 64,
+	AT_BYTES_ACKED = 72,
+	INFO_BYTES = 80,
+};
 /* struct tcp_info, the same. */
-enum { AT_TCP_BYTES_ACKED = 120, AT_TCP_BYTES_RECEIVED = 128 };
+enum {
+	AT_TCP_RTT = 68,
+	AT_TCP_BYTES_ACKED = 120,
+	AT_TCP_BYTES_RECEIVED = 128,
+	AT_TCP_BUSY_TIME = 168,
+};
 /* 6.1 ends here. */
 enum { OLD_INFO_BYTES = 48 };
 
@@ -51,8 +65,11 @@ static struct nlmsghdr *message(
 	socket->id.idiag_dst[0] = htonl(0x0a000002);
 	put_u32(info, AT_FLAGS, flags);
 	put_u32(info, AT_TOKEN, token);
+	put_u64(info, AT_WRITE_SEQ, 50);
+	put_u64(info, AT_SND_UNA, -100);
 	put_u64(info, AT_BYTES_SENT, 123456789012);
 	put_u64(info, AT_BYTES_RECEIVED, 345);
+	put_u64(info, AT_BYTES_ACKED, 123456780000);
 	if (info_bytes)
 		mnl_attr_put(header, INET_DIAG_INFO, info_bytes, info);
 	return header;
@@ -73,6 +90,7 @@ static void decodes_a_connection(void **state)
 	assert_true(conn.has_bytes);
 	assert_int_equal(conn.bytes_sent, 123456789012);
 	assert_int_equal(conn.bytes_received, 345);
+	assert_int_equal(conn.bytes_acked, 123456780000);
 }
 
 static void decodes_ipv6(void **state)
@@ -159,11 +177,13 @@ static void bad_messages_are_refused(void **state)
 static struct nlmsghdr *subflow_message(char *buffer, size_t info_bytes)
 {
 	struct nlmsghdr *header = message(buffer, AF_INET, 0, 0, 0);
-	unsigned char info[AT_TCP_BYTES_RECEIVED + 8] = {};
+	unsigned char info[AT_TCP_BUSY_TIME + 8] = {};
 	struct nlattr *ulp, *mptcp;
 
+	put_u32(info, AT_TCP_RTT, 1234);
 	put_u64(info, AT_TCP_BYTES_ACKED, 123456789012);
 	put_u64(info, AT_TCP_BYTES_RECEIVED, 345);
+	put_u64(info, AT_TCP_BUSY_TIME, 98765432109);
 	mnl_attr_put(header, INET_DIAG_INFO, info_bytes, info);
 	ulp = mnl_attr_nest_start(header, INET_DIAG_ULP_INFO);
 	mptcp = mnl_attr_nest_start(header, INET_ULP_INFO_MPTCP);
@@ -296,6 +316,59 @@ static void finds_one_by_its_token(void **state)
 	assert_int_equal(conn.uid, 1000);
 }
 
+/* First the subflow, then its connection; on an old kernel all its subflows. */
+static void measures_a_connection(void **state)
+{
+	const struct endpoint local = {.family = AF_INET,
+				      .port = 40000,
+				      .v4.s_addr = htonl(0x0a000001)},
+			      remote = {.family = AF_INET,
+				      .port = 80,
+				      .v4.s_addr = htonl(0x0a000002)};
+	struct rate_sample sample = {};
+
+	(void)state;
+	answers_reset();
+	put(subflow_message(buffers[0], AT_TCP_BUSY_TIME + 8));
+	put(message(buffers[1], AF_INET, TOKEN, 0, INFO_BYTES));
+	assert_int_equal(diag_measure(TOKEN, &local, &remote, &sample), 0);
+	assert_int_equal(sample.srtt_us, 1234);
+	assert_int_equal(sample.queued, 150);
+	assert_int_equal(sample.busy_us, 98765432109);
+	assert_int_equal(sample.bytes_acked, 123456780000);
+	assert_int_equal(sample.bytes_received, 345);
+
+	answers_reset();
+	put(subflow_message(buffers[0], AT_TCP_BUSY_TIME + 8));
+	put(message(buffers[1], AF_INET, TOKEN, 0, OLD_INFO_BYTES));
+	put(subflow_message(buffers[2], AT_TCP_BUSY_TIME + 8));
+	put(answers_done(buffers[3], 0));
+	put((struct nlmsghdr *)buffers[3]);
+	assert_int_equal(diag_measure(TOKEN, &local, &remote, &sample), 0);
+	assert_int_equal(sample.bytes_acked, 123456789012);
+	assert_int_equal(sample.bytes_received, 345);
+	assert_int_equal(sample.srtt_us, 1234);
+}
+
+static void what_cannot_be_measured_is_no_sample(void **state)
+{
+	const struct endpoint end = {.family = AF_INET};
+	struct rate_sample sample = {.srtt_us = 7};
+
+	(void)state;
+	answers_reset(); /* the subflow is gone */
+	put(answers_acknowledge(buffers[0], -ENOENT));
+	assert_int_equal(diag_measure(TOKEN, &end, &end, &sample), -ENOENT);
+	answers_reset(); /* an older kernel's */
+	put(subflow_message(buffers[0], AT_TCP_BUSY_TIME + 7));
+	assert_int_equal(diag_measure(TOKEN, &end, &end, &sample), -EBADMSG);
+	answers_reset(); /* fallen back */
+	put(subflow_message(buffers[0], AT_TCP_BUSY_TIME + 8));
+	put(message(buffers[1], AF_INET, TOKEN, 1, INFO_BYTES));
+	assert_int_equal(diag_measure(TOKEN, &end, &end, &sample), -ENOENT);
+	assert_int_equal(sample.srtt_us, 7);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -311,6 +384,8 @@ int main(void)
 		cmocka_unit_test(dumps_both_families),
 		cmocka_unit_test(a_kernel_without_diagnosis_says_so),
 		cmocka_unit_test(finds_one_by_its_token),
+		cmocka_unit_test(measures_a_connection),
+		cmocka_unit_test(what_cannot_be_measured_is_no_sample),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
