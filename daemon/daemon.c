@@ -149,6 +149,7 @@ static int begin(struct daemon *daemon)
 		log_error("%s", strerror(-err));
 		return err;
 	}
+	recorder_begin(&daemon->recorder, &daemon->plan);
 	err = monitor_init(&daemon->monitor, &daemon->loop, &daemon->family);
 	if (err) {
 		log_error("cannot listen for path-manager events: %s", strerror(-err));
@@ -202,6 +203,7 @@ static void end(struct daemon *daemon)
 		monitor_done(&daemon->monitor);
 		detector_done(&daemon->detector);
 		scout_done(&daemon->scout);
+		recorder_write(&daemon->recorder);
 		plan_done(&daemon->plan);
 		scope_set(&daemon->inquiry.scope, NULL, 0);
 		hooks_done(&daemon->hooks);
@@ -212,7 +214,7 @@ static void end(struct daemon *daemon)
 	loop_done(&daemon->loop);
 }
 
-static int prepare(struct daemon *daemon)
+static int prepare(struct daemon *daemon, const struct daemon_options *options)
 {
 	char error[ERROR_MAX];
 	int err;
@@ -228,6 +230,13 @@ static int prepare(struct daemon *daemon)
 			log_error("%s", error);
 			return err;
 		}
+	}
+	if (options->record_path)
+		err = recorder_open(&daemon->recorder, options->record_path, options->record_bytes,
+			error, sizeof(error));
+	if (err) {
+		log_error("%s", error);
+		return err;
 	}
 	err = privilege_drop(served_wants_unnamed(daemon->settings.serve));
 	if (err) {
@@ -280,7 +289,7 @@ int daemon_test(const char *config_path)
 	return err || fflush(stdout) ? EXIT_FAILURE : EXIT_SUCCESS;
 }
 
-int daemon_run(const char *config_path)
+int daemon_run(const struct daemon_options *options)
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
 	int err;
@@ -288,11 +297,11 @@ int daemon_run(const char *config_path)
 	if (!daemon)
 		return EXIT_FAILURE;
 	parts_init(daemon);
-	daemon->config_path = config_path;
+	daemon->config_path = options->config_path;
 	daemon->guardian_end.ready = guardian_ended;
 	daemon->started_ns = loop_now_ns();
 
-	err = prepare(daemon);
+	err = prepare(daemon, options);
 	if (!err) {
 		err = begin(daemon);
 		if (!err) {
@@ -316,6 +325,7 @@ int daemon_run(const char *config_path)
 	}
 	if (daemon->lock_fd >= 0)
 		close(daemon->lock_fd);
+	recorder_close(&daemon->recorder);
 	settings_done(&daemon->settings);
 	free(daemon);
 	return err ? EXIT_FAILURE : EXIT_SUCCESS;

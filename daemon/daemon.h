@@ -3,13 +3,19 @@
 #ifndef SUBFLOW_DAEMON_H
 #define SUBFLOW_DAEMON_H
 
-#include <stdbool.h>
+#include <stdint.h>
+
+struct daemon_options {
+	const char *config_path; /* NULL: the defaults */
+	const char *record_path; /* NULL: nothing is recorded */
+	uint64_t record_bytes;   /* at most */
+};
 
 /*
- * Runs until SIGTERM or SIGINT. @config_path NULL: the defaults. Says on stderr
- * what is wrong and what to do. Returns the exit status.
+ * Runs until SIGTERM or SIGINT. Says on stderr what is wrong and what to do. Returns the exit
+ * status.
  */
-int daemon_run(const char *config_path);
+int daemon_run(const struct daemon_options *options);
 
 /* Only reads the configuration, and says what is wrong with it. Returns the exit status. */
 int daemon_test(const char *config_path);

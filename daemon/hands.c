@@ -287,6 +287,7 @@ void hands_act(struct hands *hands)
 		carry_out(hands, action);
 	}
 	close_hand(hands);
+	recorder_write(hands->recorder);
 	hooks_set_full(
 		hands->hooks, conn_table_count(&hands->plan->table) >= hands->plan->table.limit);
 	watchers_tell_news(hands->server, hands->plan, hands->served);

@@ -12,6 +12,7 @@
 #include "kernel/pm.h"
 #include "kernel/scout.h"
 #include "kernel/served.h"
+#include "recorder.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -24,6 +25,7 @@ struct hands {
 	struct scout *scout;
 	struct inquiry *inquiry;
 	struct server *server; /* whose watchers are told */
+	struct recorder *recorder;
 	const struct genl_family *family;
 	uint32_t rto_min_ms; /* a subflow that is listened for is silent for so long */
 	bool is_ending;

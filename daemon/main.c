@@ -2,6 +2,7 @@
 /* The command line of subflowd. */
 #include "base/log.h"
 #include "daemon.h"
+#include "recorder.h"
 
 #include <getopt.h>
 #include <signal.h>
@@ -9,7 +10,7 @@
 #include <stdlib.h>
 
 static const char usage[] =
-	"Usage: subflowd [--config FILE] [--test | --verbose]\n"
+	"Usage: subflowd [--config FILE] [--test | [--verbose] [--record FILE]]\n"
 	"Gives MPTCP connections more subflows: elephants by rule, others on request.\n"
 	"Runs in the foreground and logs to stderr; SIGTERM ends it, SIGHUP has it read FILE\n"
 	"again.\n"
@@ -17,8 +18,23 @@ static const char usage[] =
 	"  -c, --config FILE  read FILE, as subflowd.conf(5) describes it\n"
 	"  -t, --test         only say whether FILE is right\n"
 	"  -v, --verbose      say more\n"
+	"  -R, --record FILE  write there what is heard and decided, for subflow-replay(1)\n"
+	"      --record-limit MB\n"
+	"                     of that file; default 64\n"
 	"  -V, --version      print the version\n"
 	"  -h, --help         print this\n";
+
+#define RECORD_LIMIT_MOST 1000000 /* MB */
+#define MB                1000000ull
+
+/* 0: it is no such number. */
+static uint64_t read_limit(const char *text)
+{
+	char *end;
+	unsigned long limit = strtoul(text, &end, 10);
+
+	return *text < '0' || *text > '9' || *end || limit > RECORD_LIMIT_MOST ? 0 : limit * MB;
+}
 
 int main(int argc, char **argv)
 {
@@ -26,18 +42,20 @@ int main(int argc, char **argv)
 		{"config", required_argument, NULL, 'c'},
 		{"test", no_argument, NULL, 't'},
 		{"verbose", no_argument, NULL, 'v'},
+		{"record", required_argument, NULL, 'R'},
+		{"record-limit", required_argument, NULL, 'L'},
 		{"version", no_argument, NULL, 'V'},
 		{"help", no_argument, NULL, 'h'},
 		{},
 	};
-	const char *config_path = NULL;
+	struct daemon_options chosen = {.record_bytes = RECORDER_MB_DEFAULT * MB};
 	bool is_verbose = false, is_test = false;
 	int option;
 
-	while ((option = getopt_long(argc, argv, "c:tvVh", options, NULL)) != -1) {
+	while ((option = getopt_long(argc, argv, "c:tvR:Vh", options, NULL)) != -1) {
 		switch (option) {
 		case 'c':
-			config_path = optarg;
+			chosen.config_path = optarg;
 			break;
 		case 't':
 			is_test = true;
@@ -45,6 +63,16 @@ int main(int argc, char **argv)
 		case 'v':
 			is_verbose = true;
 			break;
+		case 'R':
+			chosen.record_path = optarg;
+			break;
+		case 'L':
+			chosen.record_bytes = read_limit(optarg);
+			if (chosen.record_bytes)
+				break;
+			fprintf(stderr, "subflowd: --record-limit takes a number of MB, up to %d\n",
+				RECORD_LIMIT_MOST);
+			return 2;
 		case 'V':
 			puts("subflowd " SUBFLOW_VERSION);
 			return EXIT_SUCCESS;
@@ -63,5 +91,5 @@ int main(int argc, char **argv)
 	/* Whoever reads the log may end before us and our guardian. */
 	signal(SIGPIPE, SIG_IGN);
 	log_init(is_verbose);
-	return is_test ? daemon_test(config_path) : daemon_run(config_path);
+	return is_test ? daemon_test(chosen.config_path) : daemon_run(&chosen);
 }

@@ -18,6 +18,7 @@ static void introduce(struct daemon *daemon)
 	daemon->hands.scout = &daemon->scout;
 	daemon->hands.inquiry = &daemon->inquiry;
 	daemon->hands.server = &daemon->server;
+	daemon->hands.recorder = &daemon->recorder;
 	daemon->hands.family = &daemon->family;
 	daemon->scout.loop = &daemon->loop;
 	daemon->scout.served = &daemon->served;
@@ -42,6 +43,7 @@ void parts_init(struct daemon *daemon)
 		.signals.fd = -1,
 		.guardian.fd = -1,
 		.monitor.rest.fd = -1,
+		.recorder.fd = -1,
 		.served = {.mounts.fd = -1, .claims_fd = -1},
 		.hands.timer.fd = -1,
 		.scout.timer.fd = -1,

@@ -17,6 +17,7 @@
 #include "kernel/monitor.h"
 #include "kernel/scout.h"
 #include "kernel/served.h"
+#include "recorder.h"
 #include "settings.h"
 
 #include <limits.h>
@@ -39,6 +40,7 @@ struct daemon {
 	struct locals locals;
 	struct served served;
 	struct plan plan;
+	struct recorder recorder;
 	struct inquiry inquiry;
 	struct hands hands;
 	struct scout scout;

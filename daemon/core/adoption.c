@@ -12,6 +12,7 @@ void adoption_begin(struct plan *plan, uint64_t netns)
 	struct subflow *subflow;
 	struct conn *conn, *next;
 
+	tape_call(plan, LINE_LIST, (struct line_call){.netns = netns});
 	HASH_ITER (hh, plan->table.conns, conn, next) {
 		if (conn->key.netns != netns)
 			continue;
@@ -134,6 +135,7 @@ void adoption_end(struct plan *plan, uint64_t netns)
 {
 	struct conn *conn, *next;
 
+	tape_call(plan, LINE_LISTED, (struct line_call){.netns = netns});
 	HASH_ITER (hh, plan->table.conns, conn, next) {
 		if (conn->key.netns != netns)
 			continue;

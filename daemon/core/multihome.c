@@ -76,6 +76,10 @@ void multihome_hear(struct plan *plan, uint64_t netns, const struct multihome_ch
 {
 	struct conn *conn, *next;
 
+	tape_call(plan, LINE_ADDRESSES,
+		(struct line_call){.netns = netns,
+			.gone = {.list = change->gone, .count = change->n_gone},
+			.usable = {.list = change->usable, .count = change->n_usable}});
 	HASH_ITER (hh, plan->table.conns, conn, next) {
 		if (conn->key.netns != netns || conn->is_foreign)
 			continue;

@@ -8,11 +8,22 @@
 #include <errno.h>
 #include <sys/param.h>
 
+static void note(struct plan *plan, enum line_kind kind, const struct conn *conn, uint32_t n,
+	uint64_t now_ns)
+{
+	tape_call(plan, kind,
+		(struct line_call){.now_ns = now_ns,
+			.netns = conn->key.netns,
+			.token = conn->key.token,
+			.count = n});
+}
+
 int order_add(
 	struct plan *plan, struct conn *conn, uint32_t n, uint64_t now_ns, const char **ret_why)
 {
 	uint32_t in_all = conn_count_all(conn);
 
+	note(plan, LINE_ADD, conn, n, now_ns);
 	plan->now_ns = MAX(plan->now_ns, now_ns);
 	if (conn->is_server) {
 		*ret_why = "the other host opened it: only there can subflows be opened";
@@ -66,6 +77,7 @@ int order_remove(
 	uint32_t established = 0;
 	struct subflow *subflow;
 
+	note(plan, LINE_REMOVE, conn, n, now_ns);
 	plan->now_ns = MAX(plan->now_ns, now_ns);
 	if (conn->is_foreign) {
 		*ret_why = "the in-kernel path manager owns it";

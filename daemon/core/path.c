@@ -165,6 +165,7 @@ void path_map_renew(struct path_map *map)
 void path_map_silence(struct path_map *map, const char *why, uint64_t now_ns)
 {
 	map->state = PATH_SILENT;
+	map->is_changed = true;
 	map->learned_ns = now_ns;
 	snprintf(map->why, sizeof(map->why), "%s", why);
 }
@@ -279,6 +280,7 @@ int path_learn(struct path_table *table, struct path_map *map, uint16_t port, un
 	struct path_port *known = path_port_find(map, port);
 	uint8_t index;
 
+	map->is_changed = true;
 	if (!router)
 		return -ENOMEM;
 	index = index_router(map, router);

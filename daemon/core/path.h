@@ -77,6 +77,7 @@ struct path_map {
 	bool is_tangled;                   /* the router there does not tell those before it */
 	bool is_thorough;                  /* looked at until it was sure: path_flows_sure() */
 	bool is_partial;                   /* the routers answered too little for the rule */
+	bool is_changed;                   /* by a survey, since the tape has noted it */
 	uint8_t n_routers, n_ports;
 	struct router *routers[PATH_ROUTERS_MAX];
 	struct path_port ports[PATH_PORTS_MAX];

@@ -39,6 +39,7 @@ void plan_done(struct plan *plan)
 	refusals_done(&plan->in_vain);
 	actions_done(&plan->actions);
 	news_done(&plan->news);
+	plan->tape = NULL;
 	rules_set(plan, NULL, 0);
 }
 
@@ -66,7 +67,7 @@ static const struct action *announce(
 	return tell_hooks(plan, conn);
 }
 
-const struct action *plan_next(struct plan *plan)
+static const struct action *next_action(struct plan *plan)
 {
 	struct conn *conn = TAILQ_FIRST(&plan->table.owing);
 	const struct action *action;
@@ -87,6 +88,14 @@ const struct action *plan_next(struct plan *plan)
 		return tell_hooks(plan, conn);
 	}
 	return actions_next(&plan->actions);
+}
+
+const struct action *plan_next(struct plan *plan)
+{
+	const struct action *action = next_action(plan);
+
+	tape_act(plan, action);
+	return action;
 }
 
 static void hear_created(struct plan *plan, struct conn *conn, const struct event *event)
@@ -202,6 +211,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 {
 	struct conn *conn = conn_find(&plan->table, &event->key);
 
+	tape_hear(plan, event);
 	plan->now_ns = MAX(plan->now_ns, event->now_ns);
 	switch (event->kind) {
 	case EVENT_CREATED:
@@ -348,6 +358,8 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 	struct conn *conn, *after;
 	uint64_t next_ns = 0, due_ns;
 
+	if (now_ns)
+		tape_call(plan, LINE_TICK, (struct line_call){.now_ns = now_ns});
 	plan->now_ns = MAX(plan->now_ns, now_ns);
 	for (conn = TAILQ_FIRST(&plan->table.retries); conn; conn = after) {
 		after = TAILQ_NEXT(conn, retry);
@@ -373,6 +385,7 @@ void plan_forget_netns(struct plan *plan, uint64_t netns)
 {
 	struct conn *conn, *next;
 
+	tape_call(plan, LINE_END, (struct line_call){.netns = netns});
 	HASH_ITER (hh, plan->table.conns, conn, next) {
 		if (conn->key.netns == netns)
 			plan_forget(plan, conn);

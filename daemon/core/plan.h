@@ -13,6 +13,7 @@
 #include "core/refusals.h"
 #include "core/rules.h"
 #include "core/steer.h"
+#include "core/tape.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -62,6 +63,7 @@ struct plan {
 	struct action told;     /* what plan_next() returned, if that was a receipt */
 	bool is_announced;      /* the next action was told of */
 	struct news_queue news; /* to be told */
+	struct tape *tape;      /* NULL: nobody records */
 };
 
 int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_subflows,
@@ -74,7 +76,8 @@ void plan_hear(struct plan *plan, const struct event *event);
 /* The next action, or NULL when none is left. Valid until the next plan_hear(). */
 const struct action *plan_next(struct plan *plan);
 
-/* Tries again what is due; returns when to call next (CLOCK_MONOTONIC), 0 = no need. */
+/* Tries again what is due; returns when to call next (CLOCK_MONOTONIC), 0 = no need. @now_ns 0:
+ * only says so. */
 uint64_t plan_tick(struct plan *plan, uint64_t now_ns);
 
 /* A connection is gone. */

@@ -107,6 +107,7 @@ void rules_set(struct plan *plan, struct rule *list, uint32_t count)
 
 	free(plan->rules.list);
 	plan->rules = (struct rules){.list = list, .count = count};
+	tape_rules(plan);
 	HASH_ITER (hh, plan->table.conns, conn, next)
 		conn->rule = 0;
 }

@@ -44,6 +44,7 @@ int steer_set_ports(struct steer *steer, uint64_t netns, const struct ports *por
 		HASH_ADD(hh, steer->ports, netns, sizeof(netns), known);
 	}
 	known->ports = *ports;
+	known->is_changed = true;
 	return 0;
 }
 

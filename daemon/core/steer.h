@@ -27,6 +27,7 @@ struct steer_counters {
 struct steer_ports {
 	uint64_t netns;
 	UT_hash_handle hh;
+	bool is_changed; /* since the tape has noted them */
 	struct ports ports;
 };
 

@@ -96,6 +96,7 @@ static void finish(struct survey *survey, uint64_t now_ns)
 			path_port_drop(map, &map->ports[i]);
 	}
 	map->state = PATH_KNOWN;
+	map->is_changed = true;
 	map->is_thorough |= survey->is_thorough;
 	if (survey->phase != SURVEY_CONFIRM)
 		map->learned_ns = now_ns;
@@ -119,6 +120,7 @@ static void begin_anew(struct survey *survey)
 
 	path_map_renew(survey->map);
 	survey->map->state = PATH_ASKING;
+	survey->map->is_changed = true;
 	survey->prefix->hops = survey->prefix->depth = survey->prefix->paths = 0;
 	survey->prefix->is_verified = false;
 	survey->prefix->rtt_ns = rtt_ns;
@@ -158,6 +160,7 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 		survey->map->depth = survey->prefix->depth;
 	}
 	survey->map->state = PATH_ASKING;
+	survey->map->is_changed = true;
 	return 0;
 }
 
@@ -304,6 +307,7 @@ static void end_hops(struct survey *survey, uint64_t now_ns)
 	survey->has_walked = true;
 	survey->prefix->hops = map->hops = hops;
 	map->depth = choose_depth(survey);
+	map->is_changed = true;
 	survey->prefix->depth = map->depth;
 	survey->prefix->learned_ns = now_ns;
 	if (!map->depth) {
@@ -599,7 +603,7 @@ static void lose(struct survey *survey, const struct survey_slot *slot, uint64_t
 		port = path_port_find(survey->map, slot->probe.port);
 		if (port)
 			port->is_sought = false;
-		survey->has_news = true;
+		survey->map->is_changed = survey->has_news = true;
 		break;
 	case PURPOSE_FILL:
 		survey->has_news = true;

@@ -2,7 +2,10 @@
 /* One connection played against the plan. */
 #include "play.h"
 
+#include "core/replay.h"
+
 #include <stdlib.h>
+#include <string.h>
 
 static const struct elephant_rule paper = {
 	.start_bytes = 100 * MB,
@@ -20,16 +23,45 @@ int play_begin(void **state)
 	play->key = (struct conn_key){.netns = 1, .token = 7};
 	play->now_ns = 1000000000;
 	*state = play;
-	return plan_init(&play->plan, &paper, 8, 3);
+	if (plan_init(&play->plan, &paper, 8, 3))
+		return -1;
+	tape_begin(&play->tape, &play->plan, "a test");
+	return 0;
+}
+
+/* -1: another plan that hears the same does not decide the same. */
+static int play_again(struct tape *tape)
+{
+	char *rest = tape->text.bytes, *words;
+	struct replay replay = {};
+	int err = 0;
+
+	while (!err && *rest) {
+		words = strsep(&rest, "\n");
+		err = replay_line(&replay, words);
+	}
+	if (!err)
+		err = replay_end(&replay);
+	if (err)
+		print_error("%s\n", replay.error);
+	replay_done(&replay);
+	return err ? -1 : 0;
 }
 
 int play_end(void **state)
 {
 	struct play *play = *state;
+	int err = play->plan.tape ? play_again(&play->tape) : 0;
 
 	plan_done(&play->plan);
+	tape_done(&play->tape);
 	free(play);
-	return 0;
+	return err;
+}
+
+void play_meddle(struct play *play)
+{
+	play->plan.tape = NULL;
 }
 
 struct endpoint play_local(uint16_t port)

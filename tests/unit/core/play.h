@@ -15,6 +15,7 @@
 
 struct play {
 	struct plan plan;
+	struct tape tape; /* of all that it hears: what is decided is decided again in a replay */
 	struct conn_key key;
 	uint64_t now_ns;
 	int create_error, destroy_error, listen_error,
@@ -41,6 +42,9 @@ struct play {
 /* cmocka fixtures: a plan with the paper's rule, 8 subflows for applications, 3 connections. */
 int play_begin(void **state);
 int play_end(void **state);
+
+/* The test changes what the plan knows without its hearing of it: it cannot be replayed. */
+void play_meddle(struct play *play);
 
 struct endpoint play_local(uint16_t port);
 struct endpoint play_remote(void);

@@ -102,6 +102,7 @@ static void counters_wrap_around(void **state)
 	struct conn *conn;
 
 	play_connect(play);
+	play_meddle(play);
 	conn = play_conn(play);
 	conn->adds = conn->removes = UINT32_MAX - 1;
 	conn->receipt = (struct receipt){.adds = UINT32_MAX - 1, .removes = UINT32_MAX - 1};

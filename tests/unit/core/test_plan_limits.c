@@ -127,7 +127,7 @@ static void a_heap_of_actions_is_kept(void **state)
 	uint32_t serial = 0;
 
 	play_connect(play);
-	play->plan.max_subflows = 200;
+	play->plan.max_subflows = SUBFLOWS_HARD_MAX;
 	plan_hear(&play->plan, &event);
 	while ((action = plan_next(&play->plan))) {
 		if (action->kind == ACTION_RECEIPT)
