@@ -12,9 +12,10 @@ from lab.netns import LabError, wait_until
 class Daemon:
     """One subflowd. Its files are in the lab's directory, its hooks at the lab's cgroup only."""
 
-    def __init__(self, lab, build, config=None, name="subflowd", verbose=True):
-        """config: {section: {key: value}}, over what a lab sets by itself. One name a daemon."""
-        self.verbose = verbose
+    def __init__(self, lab, build, config=None, name="subflowd", verbose=True, record=None):
+        """config: {section: {key: value}}, over what a lab sets by itself. One name a daemon. record:
+        the file that subflow-replay plays."""
+        self.options = ["--verbose"] * verbose + (["--record", record] if record else [])
         self.lab = lab
         self.cli = build / "cli" / "subflow"
         self.binary = build / "daemon" / "subflowd"
@@ -38,7 +39,7 @@ class Daemon:
         are served."""
         with self.log.open("ab") as log:
             command = [self.binary, "--config", self._config]
-            self.process = (within or self.lab).popen(command + ["--verbose"] * self.verbose,
+            self.process = (within or self.lab).popen(command + self.options,
                                           stdout=log, stderr=log)
         names = {"own" if node is within else node.name for node in serve}
 

@@ -51,16 +51,42 @@ def test_what_is_loaded_must_be_there(tmp_path):
     assert (status, error) == (1, f"subflow-lab: --with {tmp_path}/nothing.py: there is no such file\n")
 
 
-def test_a_rule_of_ones_own_in_the_core(tmp_path):
-    """The page's rule in the place of ours, driven by the page's program."""
-    names = []
-    for number, block in enumerate(blocks("c")):
-        names.append(tmp_path / f"block{number}.c")
-        names[-1].write_text(block)
-    core = [path for path in (ROOT / "daemon" / "core").glob("*.c") if path.name != "elephant.c"]
-    flags = ["-std=gnu17", "-D_GNU_SOURCE", "-Wall", "-Wextra", "-Werror", f"-I{ROOT}/daemon",
-             f"-I{ROOT}/bpf", f"-I{ROOT}/include"]
-    subprocess.run(["gcc", *flags, *names, *core, "-lnettle", "-o", tmp_path / "policy"], check=True)
-    output = subprocess.run([tmp_path / "policy"], capture_output=True, text=True, check=True).stdout
+@pytest.fixture
+def build_core(tmp_path):
+    """Builds a program of the core, with the page's rule in the place of ours, and these sources."""
+    def build(*sources):
+        own = next(block for block in blocks("c") if "elephant_decide(" in block)
+        function = re.compile(r"^uint32_t elephant_decide\(.*?^}$", re.M | re.S)
+        elephant = tmp_path / "elephant.c"
+        text = (ROOT / "daemon" / "core" / "elephant.c").read_text()
+        assert len(function.findall(text)) == 1
+        elephant.write_text(function.sub(lambda _: function.search(own).group(), text))
+        core = [path for path in (ROOT / "daemon" / "core").glob("*.c") if path.name != "elephant.c"]
+        flags = ["-std=gnu17", "-D_GNU_SOURCE", '-DSUBFLOW_VERSION="a test"', "-Wall", "-Wextra",
+                 "-Werror", f"-I{ROOT}/daemon", f"-I{ROOT}/daemon/core", f"-I{ROOT}/bpf"]
+        subprocess.run(["gcc", *flags, elephant, *sources, *core, "-lnettle", "-o", tmp_path / "program"],
+                       check=True)
+        return tmp_path / "program"
+    return build
+
+
+def test_a_rule_of_ones_own_in_the_core(build_core, tmp_path):
+    """Driven by the page's program."""
+    driver = tmp_path / "driver.c"
+    driver.write_text(next(block for block in blocks("c") if "int main(void)" in block))
+    output = subprocess.run([build_core(driver)], capture_output=True, text=True, check=True).stdout
     assert output == ("one more from address id 0\n"
                       "no more at 0 MB: it is a pair, or none (2 of 4)\n")
+
+
+def test_what_it_would_have_done(build_core):
+    """On a recording of an elephant that got three more subflows by our rule: by that one, one."""
+    program = build_core(ROOT / "daemon" / "player.c")
+    recording = ROOT / "tests" / "unit" / "core" / "recordings" / "elephant"
+    done = subprocess.run([program, "--all", "--quiet", recording], capture_output=True, text=True)
+    assert done.returncode == 1
+    lines = [line for line in done.stdout.splitlines() if " CREATE " in line]
+    assert [line[0] for line in lines] == ["-", "-"]
+    done = subprocess.run([program, recording], capture_output=True, text=True)
+    assert done.returncode == 1 and "now is decided: nothing" in done.stderr
+    assert "it is a pair, or none" in done.stdout
