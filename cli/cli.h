@@ -3,6 +3,7 @@
 #ifndef CLI_H
 #define CLI_H
 
+#include <stdbool.h>
 #include <stdio.h>
 
 struct verb {
@@ -11,6 +12,7 @@ struct verb {
 	const char *help; /* usage line first */
 	int (*run)(int argc, char **argv);
 	int usage_status; /* exit status for wrong usage */
+	bool has_graph;   /* takes --dot */
 };
 
 extern const struct verb status_verb;

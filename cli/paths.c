@@ -2,6 +2,7 @@
 /* subflow paths: which ways there are to a destination, and who takes them. */
 #include "cli.h"
 #include "control.h"
+#include "graph.h"
 #include "question.h"
 #include "ways.h"
 
@@ -10,6 +11,7 @@
 static int show(struct json_object *root, const struct question *question)
 {
 	char why[512] = "out of memory", *text;
+	int err;
 
 	if (question->is_json) {
 		puts(json_object_to_json_string_ext(root, JSON_C_TO_STRING_PRETTY |
@@ -17,7 +19,9 @@ static int show(struct json_object *root, const struct question *question)
 								  JSON_C_TO_STRING_NOSLASHESCAPE));
 		return cli_finish(&paths_verb, 0);
 	}
-	if (ways_write(root, &text, why, sizeof(why)))
+	err = question->is_graph ? graph_write(root, &text, why, sizeof(why))
+				 : ways_write(root, &text, why, sizeof(why));
+	if (err)
 		return question_fail(&paths_verb, why);
 	fputs(text, stdout);
 	free(text);
@@ -48,6 +52,10 @@ static int paths_main(int argc, char **argv)
 
 	if (status != QUESTION_OK)
 		return status;
+	if (question.is_json && question.is_graph) {
+		fputs("subflow paths: --json or --dot, not both\n", stderr);
+		return cli_misused(&paths_verb);
+	}
 	if (question.n_words > 1) {
 		fputs("subflow paths: one destination or connection at most\n", stderr);
 		return cli_misused(&paths_verb);
@@ -67,8 +75,8 @@ static int paths_main(int argc, char **argv)
 const struct verb paths_verb = {
 	.name = "paths",
 	.summary = "which paths there are to a destination, and who takes them",
-	.help = "Usage: subflow paths [ADDRESS[:PORT] | CONN] [--json] [--socket PATH]\n"
-		"                     [--timeout SECONDS]\n\n"
+	.help = "Usage: subflow paths [ADDRESS[:PORT] | CONN] [--json | --dot]\n"
+		"                     [--socket PATH] [--timeout SECONDS]\n\n"
 		"Shows what subflowd knows of the paths to a destination: the routers of each, "
 		"how\n"
 		"many subflows of this host take it and which, how many ports are known that lead\n"
@@ -77,10 +85,12 @@ const struct verb paths_verb = {
 		"connection. It only shows: nothing is sent into the network. For root and the\n"
 		"group of [control] group.\n\n"
 		"  --json             the daemon's answer itself, as JSON\n"
+		"  --dot              a graph for Graphviz: subflow paths --dot | dot -Tsvg\n"
 		"  --socket PATH      the daemon's control socket (SUBFLOW_SOCKET; else\n"
 		"                     " CONTROL_SOCKET_DEFAULT ")\n"
 		"  --timeout SECONDS  how long to wait for the daemon (5)\n\n"
 		"Exit status: 0; 1 no answer or nothing known; 2 wrong usage.\n",
 	.run = paths_main,
 	.usage_status = 2,
+	.has_graph = true,
 };

@@ -65,6 +65,7 @@ int question_parse_words(
 	const struct verb *verb, int argc, char **argv, struct question *ret_question)
 {
 	static const struct option long_options[] = {
+		{"dot", no_argument, NULL, 'd'}, /* first: for few verbs */
 		{"json", no_argument, NULL, 'j'},
 		{"socket", required_argument, NULL, 's'},
 		{"timeout", required_argument, NULL, 't'},
@@ -74,8 +75,11 @@ int question_parse_words(
 	struct question question = {.timeout_ms = CONTROL_TIMEOUT_MS};
 	int c;
 
-	while ((c = getopt_long(argc, argv, "hj", long_options, NULL)) != -1) {
+	while ((c = getopt_long(argc, argv, "hj", long_options + !verb->has_graph, NULL)) != -1) {
 		switch (c) {
+		case 'd':
+			question.is_graph = true;
+			break;
 		case 'j':
 			question.is_json = true;
 			break;

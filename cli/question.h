@@ -13,6 +13,7 @@ struct question {
 	const char *connection; /* as it was named; NULL = all */
 	struct answer_filter filter;
 	bool is_json;
+	bool is_graph; /* of a verb that has_graph */
 	int timeout_ms;
 	/* All words that are no options. */
 	char **words;

@@ -4,6 +4,7 @@ import collections
 import concurrent.futures
 import json
 import random
+import re
 import signal
 import socket
 import struct
@@ -196,6 +197,14 @@ def test_the_paths_to_a_destination_are_shown():
         assert f": {scene.source.ip4} to {scene.target.ip4}:{PORT}: 4 paths" in text
         assert text.count(f"of {app.connid():08x}") == 4
         assert "no paths are known" in paths(scene, "10.99.0.1")[2]
+        status, graph, _ = paths(scene, scene.target.ip4, "--dot")
+        assert status == 0 and graph.startswith("digraph paths {") and graph.endswith("}\n")
+        edges = re.findall(r'"0 (\S+)" -> "0 remote" \[label="path \d: load 1\\n(\d+) ports?: [\d .]+'
+                           rf'\\nport (\d+) of {app.connid():08x}"', graph)
+        assert [(way["routers"][-1], str(len(way["ports"]))) for way in shown["ways"]] == [
+            (router, count) for router, count, _ in edges]
+        assert {int(port) for _, _, port in edges} == {local[1] for local, _ in app.subflows()}
+        assert paths(scene, "--dot", "--json")[0] == 2
         assert scene.counters()["probes"] == before, "nothing is sent to show them"
 
 
