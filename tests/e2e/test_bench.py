@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: MIT
+"""Benchmarks on a small scale: that they run and what they leave for machines, not what comes out."""
+import json
+import subprocess
+
+import pytest
+from conftest import BUILD, ROOT
+
+ATTEMPTS = 3
+
+
+def measured(tmp_path, name, *words):
+    """What bench/`name` writes. A machine that is too busy for its gates is given more attempts."""
+    file = tmp_path / "figures.json"
+    for _ in range(ATTEMPTS):
+        done = subprocess.run([ROOT / "bench" / name, "--quick", "--rounds", "1", "--busy", "--json", file,
+                               *words], capture_output=True, text=True, timeout=240,
+                              env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SUBFLOW_BUILD": str(BUILD)})
+        if done.returncode == 0 or "no round passed its gates" not in done.stderr:
+            break
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith("1 of 1 rounds; ")
+    return json.loads(file.read_text())
+
+
+def check(data, name, keys):
+    assert data["bench"] == name and data["quick"] is True and isinstance(data["busy"], bool)
+    assert data["commit"] and data["kernel"] and data["cpus"] > 0 and data["seconds"] > 0
+    assert [line["key"] for line in data["figures"]] == keys
+    for line in data["figures"]:
+        assert len(line["values"]) == 1 and line["median"] == line["worst"] == line["values"][0]
+        assert isinstance(line["median"], (int, float)) and isinstance(line["met"], bool)
+        assert line["what"] in (ROOT / "bench" / "rows.py").read_text()
+
+
+def test_idle(tmp_path):
+    data = measured(tmp_path, "idle", "--scale", ".01")
+    check(data, "idle", ["10k"])
+    (measured_round,) = data["rounds"]
+    assert list(measured_round) == ["1k", "10k"]
+    for figures in measured_round.values():
+        assert set(figures) == {"cpu_percent", "calls_s", "resident_kb", "status_s", "poll_percent"}
+        assert figures["resident_kb"] > 1000 and 0 <= figures["cpu_percent"] <= 100
+        assert figures["poll_percent"] > 0 and figures["status_s"] > 0
+
+
+def test_detect(tmp_path):
+    data = measured(tmp_path, "detect")
+    check(data, "detect", ["late", "precision", "recall"])
+    (measured_round,) = data["rounds"]
+    assert set(measured_round) == {"late", "cost", "websearch", "data-mining"}
+    assert set(measured_round["late"]) == {"late", "late_median", "polled"}
+    assert set(measured_round["cost"]) == {"bpf", "diag", "capture"}
+    assert min(measured_round["cost"].values()) > 0
+    for name in ("websearch", "data-mining"):
+        mix = measured_round[name]
+        assert 0 < mix["elephants"] <= mix["flows"] and 0 <= mix["rightly"] <= mix["told"]
+    assert all(0 <= line["median"] <= 1 for line in data["figures"][1:])
+
+
+def test_react(tmp_path):
+    data = measured(tmp_path, "react")
+    check(data, "react", ["p50", "p99"])
+    (measured_round,) = data["rounds"]
+    took = measured_round["subflow"]["took"]
+    assert len(took) >= 12 and measured_round["subflow"]["placed"] >= 12
+    for times in took:
+        assert 0 < times["syn_us"] and 0 < times["rtt_us"]
+        assert times["syn_us"] + times["rtt_us"] <= times["us"], "the data follow the answer to the SYN"
+
+
+@pytest.mark.parametrize("name", ["idle", "detect", "react"])
+def test_help_says_what_is_measured(name):
+    done = subprocess.run([ROOT / "bench" / name, "--help"], capture_output=True, text=True)
+    assert done.returncode == 0 and "--quick" in done.stdout and "--json" in done.stdout
