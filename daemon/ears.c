@@ -141,6 +141,22 @@ static void hear_paths(void *owner, const struct conn_key *key)
 	hands_act(&daemon->hands);
 }
 
+/* As it is known, or else as the kernel says. */
+static bool find_user(void *owner, const struct conn_key *key, uint32_t *ret_uid)
+{
+	struct daemon *daemon = owner;
+	const struct conn *conn = conn_find(&daemon->plan.table, key);
+
+	if (conn && !conn->has_uid) {
+		inquiry_find_owner(&daemon->inquiry, key);
+		conn = conn_find(&daemon->plan.table, key);
+	}
+	if (!conn || !conn->has_uid)
+		return false;
+	*ret_uid = conn->uid;
+	return true;
+}
+
 static void hear_loss(void *owner)
 {
 	struct daemon *daemon = owner;
@@ -233,6 +249,7 @@ void ears_connect(struct daemon *daemon)
 	daemon->hooks.heard = hear_record;
 	daemon->scout.owner = daemon;
 	daemon->scout.heard = hear_paths;
+	daemon->scout.find_user = find_user;
 	daemon->monitor.owner = daemon;
 	daemon->monitor.heard = hear_event;
 	daemon->monitor.may_rest = may_rest;

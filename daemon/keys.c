@@ -208,6 +208,8 @@ const struct config_key keys_all[] = {
 		check_prefixes),
 	KEY("placement", "probes_per_second", CONFIG_NUMBER, probes_per_second, 1, 100000, NULL,
 		NULL),
+	KEY("placement", "probes_per_second_of_user", CONFIG_NUMBER, probes_per_second_of_user, 1,
+		100000, NULL, NULL),
 	KEY("limits", "applications", CONFIG_BOOL, applications, 0, 0, NULL, NULL),
 	KEY("limits", "max_subflows", CONFIG_NUMBER, max_subflows, 1, SUBFLOWS_HARD_MAX, NULL,
 		NULL),

@@ -60,6 +60,7 @@ struct settings {
 	char *placement; /* see settings_placement() */
 	char *probe_prefixes;
 	uint32_t probes_per_second;
+	uint32_t probes_per_second_of_user; /* root has no limit of its own */
 	/* [limits] */
 	bool applications; /* may ask for subflows */
 	uint32_t max_subflows;

@@ -79,6 +79,7 @@ static void apply_settings(struct daemon *daemon)
 	daemon->plan.max_subflows = settings->max_subflows;
 	daemon->plan.steer.mode = settings_placement(settings);
 	daemon->scout.probes_per_second = settings->probes_per_second;
+	daemon->scout.quota.per_second = settings->probes_per_second_of_user;
 	prefixes_read(settings->probe_prefixes, &daemon->scout.prefixes);
 	detector_tune(&daemon->detector);
 	daemon->server.group = settings_group(settings);

@@ -91,6 +91,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "placed_blind", view->plan->steer.counters.blind);
 	put_number(object, "surveys", view->plan->steer.counters.surveys);
 	put_number(object, "surveys_refused", view->scout->refused);
+	put_number(object, "probes_deferred", view->scout->deferred);
 	put_number(object, "probes", view->scout->probes);
 	put_number(object, "probe_answers", view->scout->answers);
 	put_number(object, "probe_strangers", view->scout->strangers);

@@ -49,6 +49,8 @@ struct survey {
 	struct path_map *map;
 	struct path_prefix *prefix;
 	struct endpoint local, remote; /* @local without a port */
+	uint32_t payer;                /* for the owner: the user whose quota it spends */
+	unsigned int n_identified;     /* of the askers: the owner has found out whose they are */
 	struct ports ports;
 	bool has_uplinks; /* the host itself has several ways out */
 	uint64_t random;

@@ -17,9 +17,12 @@
 #include <unistd.h>
 
 #define SURVEYS_MAX 256
-#define BURST       64 /* probes at once, of all surveys */
-#define SECOND_NS   1000000000ull
-#define READS_MAX   64 /* of one wake-up: the loop has other sources too */
+/* From so many on, what one user has under way is bounded: there is room for others. */
+#define SURVEYS_FREE    128
+#define SURVEYS_OF_USER 64
+#define BURST           64 /* probes at once, of all surveys */
+#define SECOND_NS       1000000000ull
+#define READS_MAX       64 /* of one wake-up: the loop has other sources too */
 
 struct scout_session {
 	TAILQ_ENTRY(scout_session) entry;
@@ -151,18 +154,45 @@ static void arm(struct scout *scout, uint64_t deadline_ns)
 	timerfd_settime(scout->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
-/* False when there was more to send than the rate allows. */
-static bool send_due(struct scout_session *session, struct survey *survey, uint64_t now_ns)
+static uint32_t find_user(const struct scout *scout, const struct conn_key *asker)
 {
+	uint32_t uid;
+
+	return scout->find_user(scout->owner, asker, &uid) ? uid : QUOTA_NOBODY;
+}
+
+/*
+ * Whose a connection is takes a question to the kernel: it is put when those who pay so far have
+ * nothing left, of each connection that waits.
+ */
+static bool has_quota(struct scout *scout, struct survey *survey, uint64_t now_ns)
+{
+	while (!quota_has(&scout->quota, survey->payer, now_ns)) {
+		if (survey->n_identified >= survey->n_askers)
+			return false;
+		survey->payer = find_user(scout, &survey->askers[survey->n_identified++]);
+	}
+	return true;
+}
+
+/* For how long there is more to send than may be; 0: there is not. */
+static uint64_t send_due(struct scout_session *session, struct survey *survey, uint64_t now_ns)
+{
+	struct scout *scout = session->scout;
 	struct survey_probe probe;
 
-	while (has_token(session->scout, now_ns)) {
+	while (has_token(scout, now_ns)) {
+		if (!has_quota(scout, survey, now_ns)) {
+			scout->counters.deferred += survey_deadline(survey) <= now_ns;
+			return quota_price_ns(&scout->quota);
+		}
 		if (!survey_next(survey, now_ns, &probe))
-			return true;
-		session->scout->tokens_ns -= price_ns(session->scout);
+			return 0;
+		scout->tokens_ns -= price_ns(scout);
+		quota_spend(&scout->quota, survey->payer);
 		send_probe(session, survey, &probe, now_ns);
 	}
-	return false;
+	return price_ns(scout);
 }
 
 /* What is told may begin further surveys. */
@@ -237,10 +267,9 @@ static void read_answers(struct scout_session *session)
 
 static void go_on(struct scout *scout)
 {
-	uint64_t now_ns, next_ns;
+	uint64_t now_ns, next_ns, wait_ns, least_ns = 0;
 	struct scout_session *session;
 	struct survey *survey;
-	bool is_paced = false;
 
 	/* Who has slept over a deadline may have the answer already: it counts, not the clock. */
 	TAILQ_FOREACH (session, &scout->sessions, entry)
@@ -249,13 +278,15 @@ static void go_on(struct scout *scout)
 	TAILQ_FOREACH (session, &scout->sessions, entry) {
 		TAILQ_FOREACH (survey, &session->surveys, entry) {
 			survey_tick(survey, now_ns);
-			is_paced |= !send_due(session, survey, now_ns);
+			wait_ns = send_due(session, survey, now_ns);
+			if (wait_ns && (!least_ns || wait_ns < least_ns))
+				least_ns = wait_ns;
 		}
 	}
 	tell_all(scout);
 	next_ns = find_deadline(scout);
-	if (is_paced && next_ns && next_ns < now_ns + price_ns(scout))
-		next_ns = now_ns + price_ns(scout);
+	if (next_ns && next_ns < now_ns + least_ns)
+		next_ns = now_ns + least_ns;
 	arm(scout, next_ns);
 }
 
@@ -354,15 +385,42 @@ static const char *find_objection(struct scout *scout, struct scout_session *ses
 	return NULL;
 }
 
+static unsigned int count_surveys(const struct scout *scout, uint32_t uid)
+{
+	const struct scout_session *session;
+	const struct survey *survey;
+	unsigned int count = 0;
+
+	TAILQ_FOREACH (session, &scout->sessions, entry) {
+		TAILQ_FOREACH (survey, &session->surveys, entry)
+			count += survey->payer == uid;
+	}
+	return count;
+}
+
+/* -EBUSY: there are too many already, of all or of the connection's user. */
+static int admit(const struct scout *scout, const struct conn_key *asker, uint32_t *ret_payer)
+{
+	bool is_free = scout->n_surveys < SURVEYS_FREE;
+	uint32_t payer = is_free ? QUOTA_NOBODY : find_user(scout, asker);
+
+	if (scout->n_surveys == SURVEYS_MAX ||
+		(!is_free && payer && count_surveys(scout, payer) >= SURVEYS_OF_USER))
+		return -EBUSY;
+	*ret_payer = payer;
+	return 0;
+}
+
 static int begin_survey(struct scout *scout, struct scout_session *session,
-	const struct endpoint *local, const struct endpoint *remote, bool has_uplinks,
-	struct survey **ret_survey)
+	const struct conn_key *asker, const struct endpoint *local, const struct endpoint *remote,
+	bool has_uplinks, struct survey **ret_survey)
 {
 	struct survey *survey;
-	int err;
+	uint32_t payer;
+	int err = admit(scout, asker, &payer);
 
-	if (scout->n_surveys == SURVEYS_MAX)
-		return -EBUSY;
+	if (err)
+		return err;
 	survey = calloc(1, sizeof(*survey));
 	if (!survey)
 		return -ENOMEM;
@@ -372,6 +430,7 @@ static int begin_survey(struct scout *scout, struct scout_session *session,
 		free(survey);
 		return err;
 	}
+	survey->payer = payer;
 	scout->n_surveys++;
 	TAILQ_INSERT_TAIL(&session->surveys, survey, entry);
 	*ret_survey = survey;
@@ -414,7 +473,8 @@ bool scout_survey(struct scout *scout, const struct action *action)
 			silence(scout, &key, objection);
 			return true;
 		}
-		err = begin_survey(scout, session, &local, &remote, has_uplinks, &survey);
+		err = begin_survey(
+			scout, session, &action->key, &local, &remote, has_uplinks, &survey);
 	}
 	if (!err)
 		err = survey_ask(survey, &action->key, action->wants_more);
@@ -474,6 +534,7 @@ void scout_done(struct scout *scout)
 
 	while ((session = TAILQ_FIRST(&scout->sessions)))
 		close_session(session);
+	quota_done(&scout->quota);
 	if (scout->timer.fd >= 0)
 		close(scout->timer.fd);
 	scout->timer.fd = -1;

@@ -8,6 +8,7 @@
 #include "core/path.h"
 #include "core/ports.h"
 #include "core/prefixes.h"
+#include "core/quota.h"
 #include "kernel/served.h"
 
 #include <stdint.h>
@@ -18,6 +19,7 @@ struct scout_counters {
 	uint64_t answers;   /* of these, answered by a router */
 	uint64_t strangers; /* ICMP messages that answer no probe of ours */
 	uint64_t refused;   /* surveys, and askers, that found too many */
+	uint64_t deferred;  /* times that probes waited, because their user had sent so many */
 };
 
 struct scout {
@@ -26,6 +28,7 @@ struct scout {
 	struct path_table *paths;
 	struct prefixes prefixes; /* what may be probed */
 	uint32_t probes_per_second;
+	struct quota quota; /* of each user */
 	struct source timer;
 	TAILQ_HEAD(, scout_session) sessions; /* one a namespace and family */
 	uint32_t n_surveys;
@@ -36,11 +39,13 @@ struct scout {
 	void *owner;
 	/* The connection may find more in the path table now. */
 	void (*heard)(void *owner, const struct conn_key *key);
+	/* Whose connection it is; false: that is not known. Asked for where it counts. */
+	bool (*find_user)(void *owner, const struct conn_key *key, uint32_t *ret_uid);
 };
 
 /*
- * @loop, @served, @paths, @prefixes, @probes_per_second, @owner and @heard are set by
- * the caller. *@ret_random is a number for others to draw from, not 0.
+ * @loop, @served, @paths, @prefixes, @probes_per_second, @quota.per_second, @owner, @heard and
+ * @find_user are set by the caller. *@ret_random is a number for others to draw from, not 0.
  */
 int scout_init(struct scout *scout, uint64_t *ret_random);
 void scout_done(struct scout *scout);

@@ -10,6 +10,7 @@ import socket
 import struct
 import subprocess
 import threading
+import time
 
 import pytest
 from conftest import BUILD
@@ -284,3 +285,30 @@ def test_a_daemon_that_hardly_runs_chooses_as_well():
                 is_over.set()
         assert len(set(taken)) == min(4, 2 + len({taken[0], taken[2]}))
         assert scene.counters()["placed_blind"] == 0
+
+
+def test_one_user_makes_no_scanner_of_the_host_and_takes_nothing_from_others():
+    rate, ports = 20, range(PORT + 1, PORT + 13)
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab, {"placement": {"probes_per_second_of_user": rate, "probes_per_second": 5000}})
+        sink = App(scene.target)
+        for port in ports:
+            sink.sink(port)
+        greedy, other, root = App(scene.source), App(scene.source, uid=1), App(scene.source, uid=0)
+        greedy("kept = []")
+        began_s = time.monotonic()
+        for port in ports:
+            greedy.connect(scene.target.ip4, port)
+            greedy.set(ADD, 1)
+            greedy("kept.append(s)")
+        wait_until(lambda: scene.counters()["probes_deferred"] > 0, "probes that wait")
+        # Until somebody has asked whose they are, what is there for the unknown; then its own.
+        sent, elapsed_s = scene.counters()["probes"], time.monotonic() - began_s
+        assert sent <= 2 * rate * (1 + elapsed_s), elapsed_s
+        other.connect(scene.target.ip4, PORT)
+        other.set(ADD, 1)
+        other.wait_subflows(2)
+        root.connect(scene.target.ip4, PORT)
+        assert len(set(scene.spread(root, 4))) == 4
+        sent, elapsed_s = scene.counters()["probes"], time.monotonic() - began_s
+        assert sent <= 3 * rate * (1 + elapsed_s) + 100, "three users, and what root has used"

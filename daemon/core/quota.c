@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: how many probes the connections of one user may cost. */
+#include "quota.h"
+
+#include <stdlib.h>
+#include <sys/param.h>
+
+#define SECOND_NS 1000000000ull
+
+uint64_t quota_price_ns(const struct quota *quota)
+{
+	return SECOND_NS / MAX(quota->per_second, 1u);
+}
+
+static uint64_t most_ns(const struct quota *quota)
+{
+	return MAX(SECOND_NS, QUOTA_BURST_MIN * quota_price_ns(quota));
+}
+
+void quota_done(struct quota *quota)
+{
+	struct quota_user *user, *next;
+
+	HASH_ITER (hh, quota->users, user, next) {
+		HASH_DEL(quota->users, user);
+		free(user);
+	}
+}
+
+static void fill(const struct quota *quota, struct quota_user *user, uint64_t now_ns)
+{
+	uint64_t since_ns = now_ns > user->filled_ns ? now_ns - user->filled_ns : 0;
+
+	user->saved_ns = MIN(user->saved_ns + since_ns, most_ns(quota));
+	user->filled_ns = MAX(user->filled_ns, now_ns);
+}
+
+/* Who has everything left may be forgotten. */
+static void sweep(struct quota *quota, uint64_t now_ns)
+{
+	struct quota_user *user, *next;
+
+	HASH_ITER (hh, quota->users, user, next) {
+		fill(quota, user, now_ns);
+		if (user->saved_ns < most_ns(quota))
+			continue;
+		HASH_DEL(quota->users, user);
+		free(user);
+	}
+}
+
+static struct quota_user *find(struct quota *quota, uint32_t uid)
+{
+	struct quota_user *user;
+
+	HASH_FIND(hh, quota->users, &uid, sizeof(uid), user);
+	return user;
+}
+
+/* NULL: no room. */
+static struct quota_user *get(struct quota *quota, uint32_t uid, uint64_t now_ns)
+{
+	struct quota_user *user = find(quota, uid);
+
+	if (user)
+		return user;
+	if (HASH_COUNT(quota->users) >= QUOTA_USERS_MAX)
+		sweep(quota, now_ns);
+	if (HASH_COUNT(quota->users) < QUOTA_USERS_MAX)
+		user = calloc(1, sizeof(*user));
+	if (!user)
+		return NULL;
+	*user = (struct quota_user){.uid = uid, .saved_ns = most_ns(quota), .filled_ns = now_ns};
+	HASH_ADD(hh, quota->users, uid, sizeof(user->uid), user);
+	return user;
+}
+
+bool quota_has(struct quota *quota, uint32_t uid, uint64_t now_ns)
+{
+	struct quota_user *user = uid ? get(quota, uid, now_ns) : NULL;
+
+	if (!user)
+		return !uid;
+	fill(quota, user, now_ns);
+	return user->saved_ns >= quota_price_ns(quota);
+}
+
+void quota_spend(struct quota *quota, uint32_t uid)
+{
+	struct quota_user *user = find(quota, uid);
+
+	if (user)
+		user->saved_ns -= MIN(user->saved_ns, quota_price_ns(quota));
+}

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: MIT */
+/* What a user's connections may cost. */
+#include "core/quota.h"
+
+#include "../unit.h"
+
+#define SECOND_NS 1000000000ull
+
+static unsigned int spend_all(struct quota *quota, uint32_t uid, uint64_t now_ns)
+{
+	unsigned int count = 0;
+
+	for (; count < 10000 && quota_has(quota, uid, now_ns); count++)
+		quota_spend(quota, uid);
+	return count;
+}
+
+static void a_second_is_saved_and_no_more(void **state)
+{
+	struct quota quota = {.per_second = 500};
+
+	(void)state;
+	assert_int_equal(spend_all(&quota, 1000, SECOND_NS), 500);
+	assert_int_equal(spend_all(&quota, 1000, SECOND_NS), 0);
+	assert_int_equal(spend_all(&quota, 1000, SECOND_NS + SECOND_NS / 10), 50);
+	assert_int_equal(spend_all(&quota, 1000, 100 * SECOND_NS), 500);
+	/* A clock that was read earlier gives nothing, and takes nothing. */
+	assert_int_equal(spend_all(&quota, 1000, 99 * SECOND_NS), 0);
+	assert_int_equal(spend_all(&quota, 1000, 100 * SECOND_NS), 0);
+	quota_done(&quota);
+}
+
+static void few_a_second_are_saved_longer(void **state)
+{
+	struct quota quota = {.per_second = 1};
+
+	(void)state;
+	assert_int_equal(spend_all(&quota, 1000, SECOND_NS), QUOTA_BURST_MIN);
+	assert_int_equal(spend_all(&quota, 1000, 2 * SECOND_NS), 1);
+	quota_done(&quota);
+}
+
+static void one_user_takes_nothing_from_another(void **state)
+{
+	struct quota quota = {.per_second = 100};
+
+	(void)state;
+	assert_int_equal(spend_all(&quota, 1000, SECOND_NS), 100);
+	assert_int_equal(spend_all(&quota, 1001, SECOND_NS), 100);
+	assert_int_equal(spend_all(&quota, QUOTA_NOBODY, SECOND_NS), 100);
+	assert_int_equal(spend_all(&quota, 0, SECOND_NS), 10000);
+	quota_done(&quota);
+}
+
+/* Those who have all of it left make room; without room nobody gets any, but root. */
+static void the_table_is_bounded(void **state)
+{
+	struct quota quota = {.per_second = 100};
+
+	(void)state;
+	for (uint32_t uid = 1; uid <= QUOTA_USERS_MAX; uid++)
+		assert_int_equal(spend_all(&quota, uid, SECOND_NS), 100);
+	assert_false(quota_has(&quota, 1000, SECOND_NS));
+	assert_true(quota_has(&quota, 0, SECOND_NS));
+	assert_true(quota_has(&quota, 1000, 2 * SECOND_NS));
+	assert_int_equal(HASH_COUNT(quota.users), 1);
+	quota_done(&quota);
+	assert_null(quota.users);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_second_is_saved_and_no_more),
+		cmocka_unit_test(few_a_second_are_saved_longer),
+		cmocka_unit_test(one_user_takes_nothing_from_another),
+		cmocka_unit_test(the_table_is_bounded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
