@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* One line of a recording. */
+/*
+ * One line of a recording. Whatever a decision depends on has its field here, or a replay decides
+ * otherwise: of events, of actions, of the settings (with tape.c and feed.c).
+ */
 #include "line.h"
 
 #include "core/shapes.h"

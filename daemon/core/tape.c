@@ -7,6 +7,16 @@
 #include <stdio.h>
 #include <string.h>
 
+/* Whether what is in @scratch is not what was noted last; then it is, from now on. */
+static bool is_news(struct tape *tape, struct text *noted)
+{
+	if (!strcmp(text_of(&tape->scratch), text_of(noted)))
+		return false;
+	text_clear(noted);
+	text_add(noted, "%s", text_of(&tape->scratch));
+	return true;
+}
+
 static void note_settings(struct tape *tape, const struct plan *plan)
 {
 	struct line_settings settings = {.elephant = plan->rule,
@@ -21,13 +31,27 @@ static void note_settings(struct tape *tape, const struct plan *plan)
 
 	text_clear(&tape->scratch);
 	line_write(&tape->scratch, LINE_SETTINGS, &settings);
-	if (!strcmp(text_of(&tape->scratch), text_of(&tape->settings)))
+	if (!is_news(tape, &tape->settings))
 		return;
-	text_clear(&tape->settings);
-	text_add(&tape->settings, "%s", text_of(&tape->scratch));
 	/* It moves with each port that is drawn, here as in a replay. */
 	settings.random = plan->steer.random;
 	line_write(&tape->text, LINE_SETTINGS, &settings);
+}
+
+static void note_rules(struct tape *tape, const struct plan *plan)
+{
+	struct line_call call = {.count = plan->rules.count};
+	struct line_rule line;
+
+	text_clear(&tape->scratch);
+	line_write(&tape->scratch, LINE_RULES, &call);
+	for (uint32_t i = 0; i < plan->rules.count; i++) {
+		line.rule = plan->rules.list[i];
+		snprintf(line.name, sizeof(line.name), "%s", line.rule.name);
+		line_write(&tape->scratch, LINE_RULE, &line);
+	}
+	if (is_news(tape, &tape->rules))
+		text_add(&tape->text, "%s", text_of(&tape->scratch));
 }
 
 static void note_ports(struct tape *tape, struct steer_ports *known)
@@ -75,6 +99,7 @@ static struct tape *prepare(struct plan *plan)
 		return NULL;
 	tape->is_resting = false;
 	note_settings(tape, plan);
+	note_rules(tape, plan);
 	HASH_ITER (hh, plan->steer.ports, ports, next_ports) {
 		if (ports->is_changed)
 			note_ports(tape, ports);
@@ -91,8 +116,7 @@ void tape_begin(struct tape *tape, struct plan *plan, const char *program)
 	plan->tape = tape;
 	line_write_header(&tape->text, program);
 	note_settings(tape, plan);
-	if (plan->rules.count)
-		tape_rules(plan);
+	note_rules(tape, plan);
 	tape->is_resting = true;
 }
 
@@ -100,6 +124,7 @@ void tape_done(struct tape *tape)
 {
 	text_done(&tape->text);
 	text_done(&tape->settings);
+	text_done(&tape->rules);
 	text_done(&tape->scratch);
 }
 
@@ -121,18 +146,9 @@ void tape_call(struct plan *plan, enum line_kind kind, struct line_call call)
 
 void tape_rules(struct plan *plan)
 {
-	struct line_call call = {.count = plan->rules.count};
-	struct tape *tape = prepare(plan);
-	struct line_rule line;
-
-	if (!tape)
-		return;
-	line_write(&tape->text, LINE_RULES, &call);
-	for (uint32_t i = 0; i < plan->rules.count; i++) {
-		line.rule = plan->rules.list[i];
-		snprintf(line.name, sizeof(line.name), "%s", line.rule.name);
-		line_write(&tape->text, LINE_RULE, &line);
-	}
+	if (plan->tape)
+		text_clear(&plan->tape->rules);
+	prepare(plan);
 }
 
 void tape_act(struct plan *plan, const struct action *action)

@@ -15,8 +15,8 @@
 struct plan;
 
 struct tape {
-	struct text text;     /* to be taken; is_cut: the recording is broken */
-	struct text settings; /* as last noted */
+	struct text text;            /* to be taken; is_cut: the recording is broken */
+	struct text settings, rules; /* as last noted */
 	struct text scratch;
 	bool is_resting; /* nothing was told since the plan wanted nothing more */
 };
@@ -28,7 +28,7 @@ void tape_done(struct tape *tape);
 /* For the plan's own functions; without a tape they do nothing. */
 void tape_hear(struct plan *plan, const struct event *event);
 void tape_call(struct plan *plan, enum line_kind kind, struct line_call call);
-void tape_rules(struct plan *plan);
+void tape_rules(struct plan *plan); /* set anew, be they the same */
 
 /* NULL: it wants nothing more. */
 void tape_act(struct plan *plan, const struct action *action);
