@@ -49,6 +49,8 @@ static int take_settings(struct feed *feed, const struct line_settings *settings
 	plan->max_subflows = settings->max_subflows;
 	plan->table.limit = settings->max_connections;
 	plan->refusals.rule = settings->refusals;
+	plan->in_vain.rule = settings->in_vain;
+	plan->benefits.rule = settings->benefit;
 	plan->steer.mode = settings->placement;
 	plan->steer.random = settings->random;
 	return 0;

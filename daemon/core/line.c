@@ -54,6 +54,12 @@ static const struct field settings_list[] = {
 	FIELD("max_connections", field_u32, struct line_settings, max_connections),
 	FIELD("refusals", field_u32, struct line_settings, refusals.most),
 	FIELD("hold", field_u64, struct line_settings, refusals.hold_ns),
+	FIELD("in_vain", field_u32, struct line_settings, in_vain.most),
+	FIELD("left_alone", field_u64, struct line_settings, in_vain.hold_ns),
+	FIELD("margin", field_u32, struct line_settings, benefit.margin_percent),
+	FIELD("time_rtts", field_u32, struct line_settings, benefit.time_rtts),
+	FIELD("time_min", field_u64, struct line_settings, benefit.time_min_ns),
+	FIELD("tries", field_u32, struct line_settings, benefit.tries),
 	FIELD("placement", shape_placement, struct line_settings, placement),
 	FIELD("random", field_u64, struct line_settings, random),
 	FIELD("owners", field_bool, struct line_settings, wants_owners),
@@ -124,6 +130,12 @@ static const struct field event_list[] = {
 	FIELD("restricted", field_u32, struct event, wishes.is_restricted),
 	FIELD("wishes", shape_wishes, struct event, wishes.list),
 	FIELD("serial", field_u32, struct event, serial),
+	FIELD("sampled", field_u64, struct event, sample.now_ns),
+	FIELD("acked", field_u64, struct event, sample.bytes_acked),
+	FIELD("received", field_u64, struct event, sample.bytes_received),
+	FIELD("queued", field_u64, struct event, sample.queued),
+	FIELD("busy_us", field_u64, struct event, sample.busy_us),
+	FIELD("srtt_us", field_u32, struct event, sample.srtt_us),
 	FIELD("locals", field_ends, struct event, locals),
 	FIELD("has_receipt", field_bool, struct event, has_receipt),
 	RECEIPT_FIELDS(struct event),
@@ -224,6 +236,8 @@ const char *line_event_name(enum event_kind kind)
 		return "TIMEOUT";
 	case EVENT_PATHS:
 		return "PATHS";
+	case EVENT_MEASURED:
+		return "MEASURED";
 	case EVENT_CREATE_DONE:
 		return "CREATE_DONE";
 	case EVENT_DESTROY_DONE:
@@ -261,6 +275,8 @@ const char *line_action_name(enum action_kind kind)
 		return "LOCALS";
 	case ACTION_RULE:
 		return "RULE";
+	case ACTION_MEASURE:
+		return "MEASURE";
 	case ACTION_OWNER:
 		return "OWNER";
 	case ACTION_SEARCH:

@@ -3,6 +3,7 @@
 #ifndef SUBFLOW_LINE_H
 #define SUBFLOW_LINE_H
 
+#include "core/benefit.h"
 #include "core/event.h"
 #include "core/fields.h"
 #include "core/path.h"
@@ -44,7 +45,8 @@ struct line_settings {
 	uint32_t ndiffports;
 	bool fullmesh, does_repair, wants_owners;
 	uint32_t max_subflows, max_connections;
-	struct refusals_rule refusals;
+	struct refusals_rule refusals, in_vain;
+	struct benefit_rule benefit;
 	uint32_t placement; /* enum steer_mode */
 	uint64_t random;
 };

@@ -226,7 +226,10 @@ static void succeed(struct replay *replay, const struct action *action)
 		event.kind = EVENT_CLAIM_DONE;
 	else if (action->kind == ACTION_LISTEN)
 		event.kind = EVENT_LISTEN_DONE;
-	else
+	else if (action->kind == ACTION_MEASURE) {
+		event.kind = EVENT_MEASURED;
+		event.error = ENODATA; /* nobody has measured */
+	} else
 		return;
 	plan_hear(&replay->feed.plan, &event);
 }

@@ -27,6 +27,8 @@ static void note_settings(struct tape *tape, const struct plan *plan)
 		.max_subflows = plan->max_subflows,
 		.max_connections = plan->table.limit,
 		.refusals = plan->refusals.rule,
+		.in_vain = plan->in_vain.rule,
+		.benefit = plan->benefits.rule,
 		.placement = plan->steer.mode};
 
 	text_clear(&tape->scratch);

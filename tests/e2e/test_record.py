@@ -59,10 +59,10 @@ def test_an_elephant_is_decided_again_in_every_way_of_placing_it(mode):
     assert played.returncode == 0, played.stdout + played.stderr
     assert played.stdout.endswith(" decisions, 0 differences\n")
     creates = re.findall(r"^  +[\d.]+ CREATE .* local=([\d.]+):(\d+) .*\((.*)\)$", played.stdout, re.M)
-    assert len(creates) == 3
-    assert "one more subflow at 4 MB: 2 of 4" in played.stdout
+    # One that did not help may have been replaced.
+    assert len(creates) >= 3
     if mode != "kernel":
-        assert {int(port) for _, port, _ in creates} < ports
+        assert len(ports - {int(port) for _, port, _ in creates}) == 1, "all but the first"
 
 
 def test_requests_rules_and_orders_are_decided_again(pair):
