@@ -42,7 +42,7 @@ def run(pair, text=None, wrap=(), timeout=20):
     ("[elephant]\n\nmax_subflows = 65\n", [":3:", "max_subflows", "1 to 64"]),
     ("[elephant]\nstart = 10MB\nstop = 5MB\n", [":3:", "stop", "start (10000000) or more"]),
     ("[elephants]\nstart = 1\n", [":2:", "[elephants]", "[elephant]"]),
-    ("[elephant]\nbegin = 1\n", [":2:", "begin", "start step stop max_subflows"]),
+    ("[elephant]\nbegin = 1\n", [":2:", "begin", "start step stop backlog max_subflows"]),
     ("[namespaces]\ntake_over = maybe\n", [":2:", "take_over", "yes or no"]),
     ("[namespaces]\nserve =\n", [":2:", "serve", "own, all, or names"]),
     ("[elephant]\nstart = 1GB\n", [":2:", "start", "up to stop (300000000)"]),
@@ -85,7 +85,8 @@ def test_the_shipped_config_is_valid_and_holds_the_defaults(pair):
     log = open(daemon.log, "ab")
     pair.client.popen([SUBFLOWD, "--config", path], stdout=log, stderr=log)
     rule = wait_until(daemon.status, "subflowd answers")["daemon"]["elephant"]
-    assert rule == {"start": 100000000, "step": 50000000, "stop": 300000000, "max_subflows": 4}
+    assert rule == {"start": 100000000, "step": 50000000, "stop": 300000000, "max_subflows": 4,
+                    "backlog": 0}
 
 
 WITHOUT = {
