@@ -29,6 +29,9 @@
  */
 #define SPREAD_GATE (64 * 1024)
 
+/* Of a mouse's callbacks one in 2^6 is looked at. */
+#define DRAW_BITS 6
+
 /* The callbacks that are asked for until the rule's last threshold. */
 #define PROGRESS (BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG)
 
@@ -113,14 +116,44 @@ static __always_inline int on_plain_progress(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
+/*
+ * Whether a mouse is looked at all the same: whoever has asked for its connection's other subflows,
+ * nothing tells the first one of them. One callback in 64, drawn by the bytes: that is soon enough
+ * for its retransmission timeout, and mice do not feel it.
+ */
+static __always_inline bool is_drawn(__u64 bytes)
+{
+	return (__u32)bytes * 0x9e3779b1u >> (32 - DRAW_BITS) == 0;
+}
+
 /* @is_round_trip: else a packet was received. */
 static __always_inline bool is_below_gate(struct bpf_sock_ops *ctx, bool is_round_trip)
 {
 	__u64 bytes = is_round_trip ? ctx->bytes_acked : ctx->bytes_received;
 
-	return bytes < (ctx->bpf_sock_ops_cb_flags & SPREAD ? SPREAD_GATE
-			       : is_round_trip              ? config.sent_gate
-							    : config.gate);
+	if (ctx->bpf_sock_ops_cb_flags & SPREAD)
+		return bytes < SPREAD_GATE;
+	if (!is_round_trip)
+		return bytes < config.gate;
+	return bytes < config.sent_gate && !is_drawn(bytes);
+}
+
+/* The first subflow of several learns of the others. */
+static __always_inline __u32 note_siblings(
+	struct bpf_sock_ops *ctx, struct mptcp_sock *msk, __u32 flags)
+{
+	__u64 netns;
+
+	if (!has_siblings(msk))
+		return flags;
+	netns = bpf_get_netns_cookie(ctx);
+	/* Somebody else's program may have asked for the callback. */
+	if (!bpf_map_lookup_elem(&served, &netns))
+		return flags;
+	flags |= SPREAD;
+	bpf_sock_ops_cb_flags_set(ctx, flags);
+	hasten(ctx);
+	return flags;
 }
 
 /*
@@ -162,10 +195,12 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 		return is_round_trip ? on_plain_progress(ctx) : 1;
 	if (msk->flags & config.fallback_mask)
 		return 1;
+	if (is_round_trip && !(flags & SPREAD))
+		flags = note_siblings(ctx, msk, flags);
 	if (is_round_trip && config.least_backlog)
 		waiting = count_waiting(sk, msk);
 	is_backlogged = waiting && waiting >= config.least_backlog;
-	/* A mouse, which comes this far where it matters what waits. */
+	/* A mouse, which comes this far where it is drawn, or where it matters what waits. */
 	if (is_round_trip && !is_backlogged && !(flags & SPREAD) && ctx->bytes_acked < config.gate)
 		return 1;
 	e = bpf_sk_storage_get(&elephants, msk, NULL, 0);
@@ -183,11 +218,6 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 		e = bpf_sk_storage_get(&elephants, msk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
 		if (!e)
 			return 1;
-	}
-	if (is_round_trip && !(flags & SPREAD) && has_siblings(msk)) {
-		flags |= SPREAD;
-		bpf_sock_ops_cb_flags_set(ctx, flags);
-		hasten(ctx);
 	}
 	next = e->next;
 	if (next == NEVER) {

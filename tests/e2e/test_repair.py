@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """A path that swallows what it is given: its subflow is closed and replaced, the transfer goes on."""
 import collections
+import re
 import time
 
 import pytest
@@ -106,6 +107,29 @@ def test_subflows_that_are_reset_are_replaced_even_all_of_them(pair):
     wait_until(is_whole, "three others")
     assert repairs(daemon) == 3
     app("send(s, 1000000)")
+
+
+def timeouts(node):
+    """The retransmission timeout of each connection to the port, ms."""
+    shown = node.run(["ss", "-tinH", "dport", "=", f":{PORT}"])
+    return [float(rto) for rto in re.findall(r"\brto:([0-9.]+)", shown)]
+
+
+def test_the_first_subflow_of_several_notices_as_soon_as_the_others(pair):
+    pair.serve({"elephant": {"start": "100GB", "stop": "200GB"}})
+    pair.sink(port=PORT)
+    app = pair.app(pair.client).connect(pair.far.ip4, PORT)
+    app("send(s, 1000000)")
+    assert timeouts(pair.client)[0] > 200  # the kernel's least
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+
+    def are_short():
+        app("send(s, 1000000)")
+        found = timeouts(pair.client)
+        return len(found) == 2 and max(found) < 200
+
+    wait_until(are_short, "both have the timeout that is configured")
 
 
 def test_an_outage_of_everything_is_not_for_us_to_mend(fabric):
