@@ -50,7 +50,7 @@ FIGURES = [
            "byte counter in tc .974, tcpdump .924", "1"),
     Figure(9, "tax", "requests-tcp", "the same of TCP", .995, "-", "1"),
     Figure(9, "tax", "connects", "connects / s of mice, hooks attached / not", .99,
-           "byte counter in tc .952, tcpdump .945", "1"),
+           "byte counter in tc .952, tcpdump .945", "what the kernel takes to tell of them"),
     Figure(9, "tax", "connects-tcp", "the same of TCP", .99, "-", "1"),
     less(9, "tax", "mouse", "one run of the detection hook, a mouse", 40, "228", "0", unit="ns"),
     less(9, "tax", "mouse-net", "the same, beyond a program beside it that does nothing", 10, "-", "0",
