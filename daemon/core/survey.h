@@ -102,4 +102,11 @@ void survey_refuse(struct survey *survey, const char *why, uint64_t now_ns);
 /* When survey_tick() or survey_next() has something to do next. */
 uint64_t survey_deadline(const struct survey *survey);
 
+/* For its parts, core/walk and core/sample. */
+void survey_begin(struct survey *survey, enum survey_phase phase);
+void survey_finish(struct survey *survey, uint64_t now_ns);
+
+/* What was learned is not true any more, or never was. */
+void survey_begin_anew(struct survey *survey);
+
 #endif

@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: flows are sampled until a further way would have been seen. */
+#include "sample.h"
+
+#include "core/volley.h"
+
+#include <sys/param.h>
+
+#define FLOWS_FIRST 8
+
+void sample_subflows(struct survey *survey)
+{
+	const struct path_map *map = survey->map;
+
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		if (volley_count(survey, -1) == SURVEY_WINDOW)
+			return;
+		if (path_is_sought(map, &map->ports[i]) && !volley_has(survey, map->ports[i].port))
+			volley_add(survey, PURPOSE_OWN, map->ports[i].port, map->depth);
+	}
+}
+
+uint16_t sample_draw_port(struct survey *survey)
+{
+	uint16_t port;
+
+	for (unsigned int i = 0; i < 4 * PATH_PORTS_MAX; i++) {
+		port = ports_draw(&survey->ports, ports_random(&survey->random) >> 16);
+		if (port && !path_port_find(survey->map, port) && !volley_has(survey, port))
+			return port;
+	}
+	return 0;
+}
+
+unsigned int sample_count_needed(const struct survey *survey)
+{
+	const struct path_map *map = survey->map;
+	unsigned int needed = FLOWS_FIRST, seen, paths = 0;
+
+	for (unsigned int tier = 0; tier <= map->depth; tier++) {
+		paths = path_count(map, tier, &seen);
+		needed = MAX(needed,
+			survey->is_thorough ? path_flows_sure(paths) : path_flows_enough(paths));
+	}
+	if (!survey->is_thorough && survey->prefix->is_verified && paths >= survey->prefix->paths)
+		needed = MIN(needed, 2 * paths);
+	return MIN(MAX(needed, survey->least_flows), PATH_PORTS_MAX);
+}
+
+void sample_flows(struct survey *survey)
+{
+	unsigned int seen, needed = sample_count_needed(survey), under_way;
+	uint16_t port;
+
+	path_count(survey->map, survey->map->depth, &seen);
+	under_way = volley_count(survey, PURPOSE_FLOW) + volley_count(survey, PURPOSE_OWN);
+	for (; seen + under_way < needed && volley_count(survey, -1) < SURVEY_WINDOW; under_way++) {
+		port = sample_draw_port(survey);
+		if (!port)
+			return;
+		volley_add(survey, PURPOSE_FLOW, port, survey->map->depth);
+	}
+}
+
+/* Routers nearer than the deciding one: asked for the first two ports that meet there. */
+static void queue_fill(struct survey *survey, const struct path_port *port)
+{
+	const struct path_map *map = survey->map;
+	unsigned int alike = 0;
+
+	for (unsigned int i = 0; i < map->n_ports; i++)
+		alike += map->ports[i].tiers[map->depth] == port->tiers[map->depth];
+	if (alike > 2 && !map->is_tangled)
+		return;
+	for (unsigned int tier = 2; tier < map->depth; tier++) {
+		if (!port->tiers[tier])
+			volley_add(survey, PURPOSE_FILL, port->port, tier);
+	}
+}
+
+void sample_again(struct survey *survey)
+{
+	struct path_map *map = survey->map;
+	const struct path_port *port;
+
+	for (; survey->n_same && map->n_ports; survey->n_same--) {
+		port = &map->ports[ports_random(&survey->random) % map->n_ports];
+		if (!path_is_known(map, port))
+			continue;
+		volley_add(survey, PURPOSE_SAME, port->port, map->depth);
+	}
+	survey->n_same = 0;
+}
+
+void sample_spread_first(struct survey *survey, struct path_port *port)
+{
+	const struct path_map *map = survey->map;
+
+	for (unsigned int i = 0; !port->tiers[1] && i < map->n_ports; i++)
+		port->tiers[1] = map->ports[i].tiers[1];
+}
+
+void sample_hear_again(struct survey *survey, const struct survey_probe *probe,
+	const struct in6_addr *address, uint64_t now_ns)
+{
+	struct path_map *map = survey->map;
+	const struct path_port *port = path_port_find(map, probe->port);
+	const struct router *router;
+
+	if (!port || !path_is_known(map, port))
+		return;
+	router = map->routers[port->tiers[map->depth] - 1];
+	if (IN6_ARE_ADDR_EQUAL(&router->key.address, address))
+		return;
+	if (survey->phase == SURVEY_CONFIRM)
+		survey_begin_anew(survey);
+	else
+		survey_refuse(survey, "ports do not decide the way there", now_ns);
+}
+
+void sample_hear(
+	struct survey *survey, const struct survey_slot *slot, const struct in6_addr *address)
+{
+	const struct survey_probe *probe = &slot->probe;
+	struct path_map *map = survey->map;
+	struct path_port *port;
+
+	if (path_learn(survey->table, map, probe->port, probe->ttl, address))
+		return;
+	port = path_port_find(map, probe->port);
+	if (!survey->has_uplinks)
+		sample_spread_first(survey, port);
+	survey->has_news = true;
+	if (probe->ttl == map->depth)
+		queue_fill(survey, port);
+}

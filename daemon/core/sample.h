@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: flows are sampled until a further way would have been seen. */
+#ifndef SUBFLOW_SAMPLE_H
+#define SUBFLOW_SAMPLE_H
+
+#include "core/survey.h"
+
+#include <stdint.h>
+
+/* The subflows that are there already: their ways count too. */
+void sample_subflows(struct survey *survey);
+
+/* A port that nobody has, and that was not asked for yet; 0: there is none. */
+uint16_t sample_draw_port(struct survey *survey);
+
+/* How many flows must have been seen before nothing more is expected. */
+unsigned int sample_count_needed(const struct survey *survey);
+
+/* As many as are missing to that. */
+void sample_flows(struct survey *survey);
+
+/* Some of those that are known: whether they still take the same way. */
+void sample_again(struct survey *survey);
+
+/* One device leads to one first router. */
+void sample_spread_first(struct survey *survey, struct path_port *port);
+
+void sample_hear_again(struct survey *survey, const struct survey_probe *probe,
+	const struct in6_addr *address, uint64_t now_ns);
+void sample_hear(
+	struct survey *survey, const struct survey_slot *slot, const struct in6_addr *address);
+
+#endif

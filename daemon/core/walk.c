@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: how far it is, hop by hop, and where the ways part. */
+#include "walk.h"
+
+#include "core/sample.h"
+#include "core/volley.h"
+
+#include <sys/param.h>
+
+#define TTL_MAX 8
+
+/* The deciding tier, near the middle of the way, where the first flow had an answer. */
+static uint8_t choose_depth(const struct survey *survey)
+{
+	const struct path_port *first = path_port_find(survey->map, survey->hop_port);
+	uint8_t middle = MIN(survey->prefix->hops / 2 + 1, PATH_TIERS_MAX - 1);
+
+	if (!first)
+		return 0;
+	if (first->tiers[middle])
+		return middle;
+	if (middle + 1 < PATH_TIERS_MAX && middle < survey->prefix->hops &&
+		first->tiers[middle + 1])
+		return middle + 1;
+	return first->tiers[middle - 1] ? middle - 1 : 0;
+}
+
+static void end_hops(struct survey *survey, uint64_t now_ns)
+{
+	struct path_map *map = survey->map;
+	uint8_t hops = survey->heard_ttl;
+
+	if (!hops) {
+		survey_refuse(survey, "no router on the way answers", now_ns);
+		return;
+	}
+	survey->has_walked = true;
+	survey->prefix->hops = map->hops = hops;
+	map->depth = choose_depth(survey);
+	map->is_changed = true;
+	survey->prefix->depth = map->depth;
+	survey->prefix->learned_ns = now_ns;
+	if (!map->depth) {
+		survey_refuse(survey, "the routers in the middle do not answer", now_ns);
+		return;
+	}
+	survey_begin(survey, SURVEY_FLOWS);
+	if (hops > 1 || survey->has_uplinks)
+		return;
+	for (unsigned int i = 0; i < map->n_ports; i++)
+		sample_spread_first(survey, &map->ports[i]);
+	survey_finish(survey, now_ns);
+}
+
+/* On a flow that is there already: no new one appears to anything on the way. */
+static uint16_t draw_first_port(struct survey *survey)
+{
+	for (unsigned int i = 0; i < survey->map->n_ports; i++) {
+		if (survey->map->ports[i].is_sought)
+			return survey->map->ports[i].port;
+	}
+	return sample_draw_port(survey);
+}
+
+static void ask_hop(struct survey *survey, uint8_t ttl)
+{
+	if (ttl > TTL_MAX || volley_find_hop(survey, ttl))
+		return;
+	survey->asked_ttl = ttl;
+	volley_add(survey, PURPOSE_HOP, survey->hop_port, ttl);
+}
+
+void walk_advance(struct survey *survey, uint64_t now_ns)
+{
+	if (!survey->asked_ttl) {
+		survey->hop_port = draw_first_port(survey);
+		ask_hop(survey, 1);
+	}
+	if (!survey->hop_port)
+		survey_refuse(survey, "no port is free to probe from", now_ns);
+	else if (!volley_count(survey, PURPOSE_HOP))
+		end_hops(survey, now_ns);
+}
+
+/* Whether the flow has met the router at another hop. */
+static bool is_passed(const struct survey *survey, const struct survey_probe *probe,
+	const struct in6_addr *address)
+{
+	const struct path_map *map = survey->map;
+	const struct path_port *port = path_port_find(survey->map, probe->port);
+	uint8_t index;
+
+	for (unsigned int tier = 1; port && tier < PATH_TIERS_MAX; tier++) {
+		index = port->tiers[tier];
+		if (index && tier != probe->ttl &&
+			IN6_ARE_ADDR_EQUAL(&map->routers[index - 1]->key.address, address))
+			return true;
+	}
+	return false;
+}
+
+void walk_hear(struct survey *survey, const struct survey_probe *probe,
+	const struct in6_addr *address, uint64_t now_ns)
+{
+	if (is_passed(survey, probe, address)) {
+		survey_refuse(survey, "the way there runs in a circle", now_ns);
+		return;
+	}
+	if (probe->ttl < PATH_TIERS_MAX)
+		path_learn(survey->table, survey->map, probe->port, probe->ttl, address);
+	survey->has_news = true;
+	if (probe->ttl <= survey->heard_ttl)
+		return;
+	survey->heard_ttl = probe->ttl;
+	ask_hop(survey, probe->ttl + 1);
+}
+
+void walk_doubt(struct survey *survey, const struct survey_probe *probe)
+{
+	if (probe->ttl == survey->heard_ttl + 1 && probe->ttl == survey->asked_ttl &&
+		probe->ttl < TTL_MAX)
+		ask_hop(survey, probe->ttl + 1);
+}
