@@ -74,7 +74,8 @@ void walk_advance(struct survey *survey, uint64_t now_ns)
 {
 	if (!survey->asked_ttl) {
 		survey->hop_port = draw_first_port(survey);
-		ask_hop(survey, 1);
+		if (survey->hop_port)
+			ask_hop(survey, 1);
 	}
 	if (!survey->hop_port)
 		survey_refuse(survey, "no port is free to probe from", now_ns);

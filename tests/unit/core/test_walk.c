@@ -76,7 +76,7 @@ static void without_a_free_port_there_is_no_walk(void **state)
 	play->survey.ports.reserved[0].first = play->survey.ports.low;
 	play->survey.ports.reserved[0].last = play->survey.ports.high;
 	play->survey.ports.n_reserved = 1;
-	survey_next(&play->survey, play->now_ns, &probe);
+	assert_false(survey_next(&play->survey, play->now_ns, &probe));
 	assert_int_equal(play->survey.phase, SURVEY_DONE);
 	assert_string_equal(play->survey.map->why, "no port is free to probe from");
 }
