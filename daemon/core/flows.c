@@ -84,15 +84,6 @@ bool flows_has(const struct flows *flows, uint64_t netns)
 	return false;
 }
 
-void flows_drop(struct flows *flows, const struct flows_key *key)
-{
-	struct flows_key plain = key_of(key);
-	struct flow *flow = find(flows, &plain);
-
-	if (flow)
-		drop(flows, flow);
-}
-
 void flows_expire(struct flows *flows, uint64_t netns, uint64_t since_ns)
 {
 	struct flow *flow, *next;

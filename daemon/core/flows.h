@@ -41,9 +41,6 @@ void flows_note(struct flows *flows, const struct flow *seen);
 /* Whether there is one of this namespace. */
 bool flows_has(const struct flows *flows, uint64_t netns);
 
-/* The flow is over. */
-void flows_drop(struct flows *flows, const struct flows_key *key);
-
 /* Drops those of @netns that were not noted since @since_ns; UINT64_MAX: all. */
 void flows_expire(struct flows *flows, uint64_t netns, uint64_t since_ns);
 

@@ -181,7 +181,7 @@ static struct path_key cut(const struct path_key *key)
 	return prefix;
 }
 
-struct path_prefix *path_prefix_find(struct path_table *table, const struct path_key *key)
+static struct path_prefix *find_prefix(struct path_table *table, const struct path_key *key)
 {
 	struct path_key prefix_key = cut(key);
 	struct path_prefix *prefix;
@@ -192,7 +192,7 @@ struct path_prefix *path_prefix_find(struct path_table *table, const struct path
 
 struct path_prefix *path_prefix_get(struct path_table *table, const struct path_key *key)
 {
-	struct path_prefix *prefix = path_prefix_find(table, key);
+	struct path_prefix *prefix = find_prefix(table, key);
 
 	if (prefix)
 		return prefix;

@@ -129,7 +129,6 @@ void path_map_reset(struct path_map *map);
 void path_map_renew(struct path_map *map);
 void path_map_silence(struct path_map *map, const char *why, uint64_t now_ns);
 
-struct path_prefix *path_prefix_find(struct path_table *table, const struct path_key *key);
 struct path_prefix *path_prefix_get(struct path_table *table, const struct path_key *key);
 
 /* Notes that a flow from @port passes @address at @tier. -ENOSPC, -ENOMEM. */

@@ -7,7 +7,8 @@
 
 #include <errno.h>
 
-bool repair_allow(struct repair_budget *budget, uint64_t now_ns)
+/* Takes one repair from the budget; false when there is none left. */
+static bool allow(struct repair_budget *budget, uint64_t now_ns)
 {
 	if (!budget->spent || now_ns - budget->since_ns >= REPAIR_WINDOW_NS)
 		*budget = (struct repair_budget){.since_ns = now_ns};
@@ -20,7 +21,7 @@ bool repair_allow(struct repair_budget *budget, uint64_t now_ns)
 /* Whether a subflow that died may be replaced; counts it. */
 static bool may_repair(struct plan *plan, struct conn *conn, uint64_t now_ns)
 {
-	if (!repair_allow(&conn->repairs, now_ns)) {
+	if (!allow(&conn->repairs, now_ns)) {
 		plan->counters.repairs_denied++;
 		conn_say(conn,
 			"a subflow died, and is left to the kernel: %d were replaced in %llu s",

@@ -21,9 +21,6 @@ struct repair_budget {
 	uint32_t spent;    /* in it */
 };
 
-/* Takes one repair from the budget; false when there is none left. */
-bool repair_allow(struct repair_budget *budget, uint64_t now_ns);
-
 /* A subflow is silent while its siblings progress: it is listened for once more. */
 void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct event *event);
 

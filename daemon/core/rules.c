@@ -27,7 +27,8 @@ static bool is_match(const struct rule *rule, const struct conn *conn)
 	return !rule->port || rule->port == conn->remote.port;
 }
 
-int rules_find(const struct rules *rules, const struct conn *conn)
+/* -1: none matches. */
+static int find_match(const struct rules *rules, const struct conn *conn)
 {
 	for (uint32_t i = 0; i < rules->count; i++) {
 		if (!(conn->excluded >> i & 1) && is_match(&rules->list[i], conn))
@@ -85,7 +86,7 @@ void rules_apply(struct plan *plan, struct conn *conn)
 	const struct elephant_rule *elephant;
 	struct action *action;
 
-	conn->rule = rules_find(&plan->rules, conn) + 1;
+	conn->rule = find_match(&plan->rules, conn) + 1;
 	if (!plan->rules.count || conn->is_server)
 		return;
 	elephant = rules_of(plan, conn);

@@ -34,9 +34,6 @@ struct rules {
 	uint32_t count;
 };
 
-/* -1: none matches. */
-int rules_find(const struct rules *rules, const struct conn *conn);
-
 /* What holds for the connection; of one that is never to be split, without a threshold. */
 const struct elephant_rule *rules_of(const struct plan *plan, const struct conn *conn);
 
