@@ -267,18 +267,27 @@ static int read_flow(const struct nlmsghdr *message, void *arg)
 	return MNL_CB_OK;
 }
 
-static int dump_family(struct mnl_socket *socket, uint8_t family, struct dump *dump)
+static struct inet_diag_req_v2 *begin_query(
+	struct nlmsghdr *request, uint16_t flags, uint8_t family)
 {
 	struct inet_diag_req_v2 *query;
-	char buffer[GENL_BUFFER_BYTES];
-	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 
 	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
+	request->nlmsg_flags = NLM_F_REQUEST | flags;
 	query = mnl_nlmsg_put_extra_header(request, sizeof(*query));
 	query->sdiag_family = family;
-	query->sdiag_protocol = IPPROTO_TCP; /* eight bits are too few: the attribute below says */
+	query->sdiag_protocol = IPPROTO_TCP; /* eight bits are too few: an attribute says MPTCP */
 	query->idiag_ext = 1 << (INET_DIAG_INFO - 1);
+	query->idiag_states = ~0u;
+	return query;
+}
+
+static int dump_family(struct mnl_socket *socket, uint8_t family, struct dump *dump)
+{
+	char buffer[GENL_BUFFER_BYTES];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct inet_diag_req_v2 *query = begin_query(request, NLM_F_DUMP, family);
+
 	query->idiag_states = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;
 	if (dump->each) /* one that sends no more receives on */
 		query->idiag_states |= 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2;
@@ -302,6 +311,18 @@ static int dump_all(struct dump *dump)
 	err = dump_family(socket, AF_INET, dump);
 	if (!err)
 		err = dump_family(socket, AF_INET6, dump);
+	mnl_socket_close(socket);
+	return err;
+}
+
+static int ask_once(struct nlmsghdr *request, mnl_cb_t read, void *arg)
+{
+	struct mnl_socket *socket;
+	int err = genl_open(NETLINK_SOCK_DIAG, &socket);
+
+	if (err)
+		return err;
+	err = genl_ask(socket, request, read, arg);
 	mnl_socket_close(socket);
 	return err;
 }
@@ -341,28 +362,14 @@ static int read_silence(const struct nlmsghdr *message, void *arg)
 static int ask_about(
 	const struct endpoint *local, const struct endpoint *remote, mnl_cb_t read, void *arg)
 {
-	struct inet_diag_req_v2 *query;
 	char buffer[GENL_BUFFER_BYTES];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct mnl_socket *socket;
-	int err;
+	struct inet_diag_req_v2 *query = begin_query(request, 0, local->family);
 
-	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	request->nlmsg_flags = NLM_F_REQUEST;
-	query = mnl_nlmsg_put_extra_header(request, sizeof(*query));
-	query->sdiag_family = local->family;
-	query->sdiag_protocol = IPPROTO_TCP;
-	query->idiag_ext = 1 << (INET_DIAG_INFO - 1);
-	query->idiag_states = ~0u;
 	query->id.idiag_cookie[0] = query->id.idiag_cookie[1] = INET_DIAG_NOCOOKIE;
 	write_endpoint(query->id.idiag_src, &query->id.idiag_sport, local);
 	write_endpoint(query->id.idiag_dst, &query->id.idiag_dport, remote);
-	err = genl_open(NETLINK_SOCK_DIAG, &socket);
-	if (err)
-		return err;
-	err = genl_ask(socket, request, read, arg);
-	mnl_socket_close(socket);
-	return err;
+	return ask_once(request, read, arg);
 }
 
 int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, uint32_t least_ms,
@@ -387,27 +394,16 @@ static int read_one(const struct nlmsghdr *message, void *arg)
 
 int diag_find(uint32_t token, struct diag_conn *ret_conn)
 {
-	struct diag_conn conn = {};
-	struct inet_diag_req_v2 *query;
 	char buffer[GENL_BUFFER_BYTES];
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
-	struct mnl_socket *socket;
+	/* Of either family: the token alone is looked at. */
+	struct inet_diag_req_v2 *query = begin_query(request, 0, AF_INET);
+	struct diag_conn conn = {};
 	int err;
 
-	request->nlmsg_type = SOCK_DIAG_BY_FAMILY;
-	request->nlmsg_flags = NLM_F_REQUEST;
-	query = mnl_nlmsg_put_extra_header(request, sizeof(*query));
-	query->sdiag_family = AF_INET; /* of either: the token alone is looked at */
-	query->sdiag_protocol = IPPROTO_TCP;
-	query->idiag_ext = 1 << (INET_DIAG_INFO - 1);
-	query->idiag_states = ~0u;
 	query->id.idiag_cookie[0] = token; /* mptcp_diag_dump_one() */
 	mnl_attr_put_u32(request, INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
-	err = genl_open(NETLINK_SOCK_DIAG, &socket);
-	if (err)
-		return err;
-	err = genl_ask(socket, request, read_one, &conn);
-	mnl_socket_close(socket);
+	err = ask_once(request, read_one, &conn);
 	if (!err && conn.token != token)
 		err = -ENOENT;
 	if (!err)
