@@ -32,6 +32,10 @@ class System:
         """How many subflows this flow gets beyond the first."""
         return 0 if flow.is_plain else self.more
 
+    def least_joins(self, topology, flow):
+        """How many of these have to come about for a run to count."""
+        return self.joins(topology, flow)
+
     def config(self, rule):
         """Sections of subflowd's configuration; None: it does not run."""
         return None
@@ -82,6 +86,13 @@ class Elephant(System):
         hosts = topology.hosts
         is_worth_it = topology.paths(hosts[flow.source], hosts[flow.target]) > 1
         return super().joins(topology, flow) if is_worth_it else 0
+
+    def least_joins(self, topology, flow):
+        """Those on paths of their own. One that has to share a path may be taken back, and then no
+        other is opened for a while."""
+        hosts = topology.hosts
+        apart = topology.paths(hosts[flow.source], hosts[flow.target]) - 1
+        return min(self.joins(topology, flow), apart)
 
     def config(self, rule):
         elephant = {"start": rule.start, "step": rule.step, "stop": rule.stop,

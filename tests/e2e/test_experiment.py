@@ -40,15 +40,17 @@ def test_rates_are_what_the_receivers_got(small):
     assert len(result["series"]) >= 4
 
 
-@pytest.mark.parametrize("name, joins", [("mptcp", 0), ("random4", 6), ("subflow", 6)])
-def test_systems_have_the_subflows_that_they_promise(small, name, joins):
+@pytest.mark.parametrize("name, least, most", [("mptcp", 0, 0), ("random4", 6, 6), ("subflow", 2, 6)])
+def test_systems_have_the_subflows_that_they_promise(small, name, least, most):
+    """There are two paths: what has to share one may be taken back, and is then denied."""
     result = run(small, name, workloads.stride(4, 2)[:2])
     assert without_cpu(result["discarded"]) == []
     repairs = result["counters"].get("repairs", 0)
-    assert joins <= result["mptcp"].get("MPJoinSynAckRx", 0) <= joins + repairs
+    replaced = result["counters"].get("replaced", 0)
+    assert least <= result["mptcp"].get("MPJoinSynAckRx", 0) <= most + repairs + replaced
     assert not repairs or name == "subflow", "a baseline has no repair"
     if name == "subflow":
-        assert result["counters"]["elephants"] == 6
+        assert 6 <= result["counters"]["elephants"] <= 8, "of four thresholds each"
 
 
 @pytest.mark.parametrize("name", ["subflow", "random4"])
@@ -76,13 +78,15 @@ def test_a_run_with_other_subflows_than_intended_is_thrown_away(small, monkeypat
     assert "0 joins and not 1" in result["discarded"]
 
 
-@pytest.mark.parametrize("joins, repairs, why", [
-    (6, 0, ""), (7, 1, ""), (6, 1, ""), (7, 0, "7 joins and not 6"), (5, 1, "5 joins and not 6 to 7"),
-    (8, 1, "8 joins and not 6 to 7")])
-def test_repairs_are_no_joins_too_many(small, joins, repairs, why):
-    result = {"mptcp": {"MPJoinSynAckRx": joins}, "counters": {"repairs": repairs}, "cpu_idle": 1,
-              "until_end": True, "failed": []}
-    missed = experiment.missed_gates(result, systems.SYSTEMS["subflow"],
+@pytest.mark.parametrize("name, joins, repairs, replaced, why", [
+    ("subflow", 6, 0, 0, ""), ("subflow", 7, 1, 0, ""), ("subflow", 6, 1, 0, ""),
+    ("subflow", 7, 0, 1, ""), ("subflow", 2, 0, 0, ""),
+    ("subflow", 7, 0, 0, "7 joins and not 2 to 6"), ("subflow", 1, 1, 0, "1 joins and not 2 to 7"),
+    ("subflow", 9, 1, 1, "9 joins and not 2 to 8"), ("random4", 5, 0, 0, "5 joins and not 6")])
+def test_repairs_are_no_joins_too_many(small, name, joins, repairs, replaced, why):
+    result = {"mptcp": {"MPJoinSynAckRx": joins}, "cpu_idle": 1, "until_end": True, "failed": [],
+              "counters": {"repairs": repairs, "replaced": replaced}}
+    missed = experiment.missed_gates(result, systems.SYSTEMS[name],
                                      workloads.stride(4, 2)[:2], False, small)
     assert missed == ([why] if why else [])
 
