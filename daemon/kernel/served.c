@@ -513,13 +513,22 @@ struct served_netns *served_find_id(struct served *served, int nsid)
 	return NULL;
 }
 
+/* The id of one that has ended may be another's already when that is told. */
+static bool is_there(struct served_netns *netns)
+{
+	if (!netns->cookie || served_enter(netns))
+		return false;
+	served_leave(netns);
+	return true;
+}
+
 void served_end(struct served *served, int nsid)
 {
 	struct served_netns *netns = served_find_id(served, nsid);
 	char name[SERVED_NAME_MAX];
 	bool is_unnamed;
 
-	if (!netns)
+	if (!netns || is_there(netns))
 		return;
 	is_unnamed = netns->is_unnamed;
 	log_info("network namespace %s has ended", netns->name);

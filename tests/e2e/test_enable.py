@@ -539,5 +539,7 @@ def test_exports_nothing_else():
     assert exported(LIBRARY) == {
         "subflow_enable", "subflow_enabled", "subflow_add", "subflow_add_addrs", "subflow_remove",
         "subflow_remove_addrs", "subflow_set_ndiffports", "subflow_get_ndiffports",
-        "subflow_set_backup", "subflow_list", "subflow_connid", "subflow_wait"}
+        "subflow_set_backup", "subflow_set_expected", "subflow_get_expected",
+        "subflow_set_intent", "subflow_get_intent", "subflow_list", "subflow_connid",
+        "subflow_wait"}
     assert exported(PRELOAD) == {"socket", "setsockopt"}

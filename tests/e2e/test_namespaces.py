@@ -355,3 +355,29 @@ def test_a_socket_passed_to_another_namespace_keeps_working(pair):
     other.set(ADD, 1)
     app.wait_subflows(2)
     assert other.connid() == app.connid()
+
+
+def test_a_namespace_with_the_id_of_one_that_has_ended(pair):
+    """The kernel gives the id again before the daemon has heard of the end."""
+    names, stranger = Names(pair), pair.prefix + "stranger"
+    daemon = names.start("served")
+
+    def ids():
+        listed = pair.client.run(["ip", "netns", "list-id"])
+        return [line.split()[1] for line in listed.splitlines()]
+
+    others = ids()
+    pair.run(["ip", "netns", "add", stranger])
+    pair.client.run(["ip", "netns", "set", stranger, "auto"])
+    before = ids()
+    assert len(before) == len(others) + 1
+    daemon.process.send_signal(signal.SIGSTOP)
+    names.add("served")
+    pair.run(["ip", "netns", "delete", stranger])
+    wait_until(lambda: ids() == others, "the stranger has ended")
+    daemon.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: "served" in namespaces(daemon), "served")
+    assert ids() == before
+    daemon.stop()
+    assert "has ended" not in daemon.log.read_text()
+    assert names.pm_type("served") == KERNEL_PM
