@@ -128,6 +128,13 @@ static bool is_whole(const struct line_map *line)
 	return is_whole;
 }
 
+static int take_ports(struct feed *feed, const struct line_ports *line)
+{
+	if (!line->ports.low || line->ports.low > line->ports.high)
+		return complain(feed, "there is no port from low to high");
+	return steer_set_ports(&feed->plan.steer, line->netns, &line->ports);
+}
+
 static int take_map(struct feed *feed, const struct line_map *line)
 {
 	struct path_key key = path_key_of(line->netns, &line->local, &line->remote);
@@ -185,7 +192,7 @@ int feed_line(struct feed *feed, const struct line *line)
 			return complain(feed, "this rule is one too many");
 		return take_rule(feed, &line->rule);
 	case LINE_PORTS:
-		return steer_set_ports(&plan->steer, line->ports.netns, &line->ports.ports);
+		return take_ports(feed, &line->ports);
 	case LINE_MAP:
 		return take_map(feed, &line->map);
 	case LINE_HEAR:

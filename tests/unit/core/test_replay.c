@@ -177,6 +177,8 @@ static void what_is_wrong_is_said(void **state)
 		{BEGIN "map depth=5\n", "line 3: there is no such router, or hop"},
 		{BEGIN "map ports=1/1/0/0/0/0\n", "line 3: there is no such router, or hop"},
 		{BEGIN "map routers=10.0.0.1:0\n", "line 3: there is no such router, or hop"},
+		{BEGIN "ports netns=1 low=1\n", "line 3: there is no port from low to high"},
+		{BEGIN "ports netns=1 high=9\n", "line 3: there is no port from low to high"},
 	};
 
 	(void)state;
