@@ -205,7 +205,7 @@ bool conn_is_foreseen(const struct conn *conn)
 {
 	for (uint32_t i = 0; i < conn->n_passed; i++) {
 		if (!conn->passed[i].subflows)
-			return !conn->passed[i].bytes;
+			return !conn->passed[i].bytes && !conn->passed[i].backlog;
 	}
 	return false;
 }

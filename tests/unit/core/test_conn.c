@@ -191,6 +191,20 @@ static void passed_thresholds_stay_in_order(void **state)
 	}
 }
 
+/* What waits to be sent is no announcement, also before a byte was sent. */
+static void a_backlog_is_not_foreseen(void **state)
+{
+	struct conn *conn = get(1, 7);
+
+	(void)state;
+	assert_false(conn_is_foreseen(conn));
+	assert_int_equal(conn_add_passed(conn, 100, 0, 4000000), 0);
+	assert_false(conn_is_foreseen(conn));
+	conn->passed[0].subflows = 2;
+	assert_int_equal(conn_add_passed(conn, 150, 0, 0), 0);
+	assert_true(conn_is_foreseen(conn));
+}
+
 static void long_words_are_cut(void **state)
 {
 	struct conn *conn = get(1, 1);
@@ -218,6 +232,7 @@ int main(void)
 		TEST(opening_ones_are_found_without_their_port),
 		TEST(counts_what_stays),
 		TEST(passed_thresholds_stay_in_order),
+		TEST(a_backlog_is_not_foreseen),
 		TEST(long_words_are_cut),
 	};
 
