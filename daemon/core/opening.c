@@ -178,12 +178,16 @@ static int weigh(struct plan *plan, struct conn *conn, const struct path *path,
 
 /*
  * Beside those that are on their way out; when one is gone it is tried again. An alternative must
- * be there before the others may go.
+ * be there before the others may go, and what replaces a dead one does not wait for its end.
  */
-static bool has_room(const struct plan *plan, const struct conn *conn, bool is_alternative)
+static bool has_room(
+	const struct plan *plan, const struct conn *conn, enum subflow_asker asker, int slot)
 {
+	bool is_in_place = asker == ASKER_REPAIR || (asker == ASKER_LIST && slot < 0);
+	uint32_t most = MAX(plan->max_subflows, rules_of(plan, conn)->max_subflows);
+
 	return conn->n_subflows < SUBFLOWS_HARD_MAX &&
-	       (is_alternative || conn_count_there(conn) < plan->max_subflows);
+	       (is_in_place || conn_count_there(conn) < most);
 }
 
 static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker asker, int slot,
@@ -198,7 +202,7 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	bool is_judged;
 	int err = 0;
 
-	if (!has_room(plan, conn, asker == ASKER_LIST && slot < 0))
+	if (!has_room(plan, conn, asker, slot))
 		return -EDQUOT;
 	if (!local->port)
 		err = choose_port(plan, conn, asker, local, remote, cause_ns, &choice);

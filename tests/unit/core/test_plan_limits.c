@@ -163,6 +163,38 @@ static void no_more_are_opened_than_the_kernel_should_hold(void **state)
 	play_assert_receipt(play, open + 10, 10);
 }
 
+/* And the other way round: what applications may ask for is no limit of the rule's. */
+static void elephants_have_a_limit_of_their_own(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.max_subflows = 1;
+	play_connect(play);
+	play_intent(play, 1, 0);
+	assert_int_equal(play->creates, 0);
+	for (uint64_t mb = 100; mb <= 200; mb += 50)
+		play_threshold(play, mb);
+	assert_int_equal(play->creates, 3);
+	play_assert_subflows(play, 1, 3, 0);
+}
+
+/* Nothing is wanted for good that REMOVE would take back in place of what is there. */
+static void what_the_rule_wants_has_room(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.max_subflows = 2;
+	play->plan.rule.max_subflows = 4;
+	play_connect(play);
+	for (uint64_t mb = 100; mb <= 200; mb += 50)
+		play_threshold(play, mb);
+	for (uint16_t i = 1; i <= 3; i++)
+		play_joined(play, LOCAL_PORT + i);
+	play_intent(play, 0, 3);
+	assert_int_equal(play->destroys, 3);
+	play_assert_subflows(play, 1, 0, 0);
+}
+
 /* Of several commands each is told of before the next is given: what one did is never in doubt. */
 static void each_is_told_before_the_next(void **state)
 {
@@ -246,6 +278,8 @@ int main(void)
 		TEST(namespaces_are_apart),
 		TEST(a_heap_of_actions_is_kept),
 		TEST(no_more_are_opened_than_the_kernel_should_hold),
+		TEST(elephants_have_a_limit_of_their_own),
+		TEST(what_the_rule_wants_has_room),
 		TEST(each_is_told_before_the_next),
 		TEST(what_is_under_way_is_told_before),
 		TEST(nothing_is_no_event),

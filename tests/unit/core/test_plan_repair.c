@@ -36,6 +36,33 @@ static void a_silent_subflow_is_replaced(void **state)
 	assert_int_equal(play->plan.counters.repairs, 1);
 }
 
+/* It does not wait until the kernel has closed the other one. */
+static void a_replacement_needs_no_room(void **state)
+{
+	struct event timeout = {.kind = EVENT_TIMEOUT,
+		.local = play_local(LOCAL_PORT + 1),
+		.remote = play_remote()};
+	unsigned int destroys = 0, creates = 0;
+	struct play *play = *state;
+	const struct action *action;
+
+	play->plan.max_subflows = play->plan.rule.max_subflows = 2;
+	play_two(play);
+	timeout.key = play->key;
+	plan_hear(&play->plan, &timeout);
+	while ((action = plan_next(&play->plan))) {
+		destroys += action->kind == ACTION_DESTROY;
+		creates += action->kind == ACTION_CREATE;
+		if (action->kind == ACTION_LISTEN)
+			plan_hear(&play->plan, &(struct event){.kind = EVENT_LISTEN_DONE,
+						       .key = play->key,
+						       .serial = action->serial});
+	}
+	assert_int_equal(destroys, 1);
+	assert_int_equal(creates, 1);
+	play_assert_subflows(play, 1, 1, 0);
+}
+
 static void the_first_one_too(void **state)
 {
 	struct play *play = *state;
@@ -257,6 +284,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_silent_subflow_is_replaced),
+		TEST(a_replacement_needs_no_room),
 		TEST(the_first_one_too),
 		TEST(the_last_one_is_left_alone),
 		TEST(once_is_enough),
