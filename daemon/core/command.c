@@ -114,6 +114,7 @@ void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct e
 	 * it is gone already: that event must not be taken for an opening one's.
 	 */
 	if (subflow && event->error && event->error != ESRCH) {
+		repair_hear_kept(conn, subflow);
 		subflow->state = SUBFLOW_ESTABLISHED;
 		subflow->is_doomed = subflow->is_lost = subflow->is_in_vain = false;
 	}

@@ -56,6 +56,7 @@ struct subflow {
 	bool is_sent;            /* the kernel has sent its SYN */
 	bool is_gone;            /* the kernel has closed it, and has not said so yet */
 	bool is_in_vain;         /* closed because it did not help */
+	bool is_silent;          /* replaced for that, be it that the kernel would not close it */
 	uint32_t serial;         /* unique within the connection */
 	uint64_t established_ns; /* CLOCK_MONOTONIC */
 	struct path path;        /* as far as it is known */

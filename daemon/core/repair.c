@@ -44,7 +44,7 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 		return;
 	conn_say(conn, "the path of %s is silent: replaced", endpoint_text(&subflow->local, text));
 	news_add_subflow(&plan->news, NEWS_SUBFLOW_REPAIR, conn, subflow, conn->why);
-	subflow->is_lost = true;
+	subflow->is_lost = subflow->is_silent = true;
 	steer_shun(&plan->steer, conn, subflow, now_ns);
 	closing_begin(plan, conn, subflow);
 	if (conn->is_server)
@@ -57,7 +57,7 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 static bool is_replaceable(const struct conn *conn, const struct subflow *subflow)
 {
 	return subflow && subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
-	       conn_count_live(conn) > 1;
+	       !subflow->is_silent && conn_count_live(conn) > 1;
 }
 
 void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct event *event)
@@ -78,6 +78,12 @@ void repair_hear_listened(struct plan *plan, struct conn *conn, const struct eve
 		plan->counters.false_alarms++;
 	else
 		replace(plan, conn, subflow, event->now_ns);
+}
+
+void repair_hear_kept(struct conn *conn, const struct subflow *subflow)
+{
+	if (subflow->is_silent && conn->wanted_repair)
+		conn->wanted_repair--;
 }
 
 void repair_hear_closed(

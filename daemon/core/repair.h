@@ -31,6 +31,9 @@ void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct even
 void repair_hear_closed(
 	struct plan *plan, struct conn *conn, struct subflow *subflow, const struct event *event);
 
+/* The kernel would not close @subflow: what was to replace it, and is not opened yet, is not. */
+void repair_hear_kept(struct conn *conn, const struct subflow *subflow);
+
 /*
  * Where the host stood still for a while, the timer fires before what came in meanwhile is read.
  * By now it has been: one that still is silent is closed, and another opened in its place.

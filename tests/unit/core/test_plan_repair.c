@@ -129,6 +129,36 @@ static void a_refused_destroy_leaves_it_as_it_was(void **state)
 	play_assert_receipt(play, 1, 2);
 }
 
+/* Or else each of its timeouts would bring one more. */
+static void what_cannot_be_closed_is_replaced_once(void **state)
+{
+	struct play *play = *state;
+
+	play_two(play);
+	play->destroy_error = EPERM;
+	for (int i = 0; i < 3; i++)
+		fall_silent(play, LOCAL_PORT + 1);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->creates, 2);
+	play_assert_subflows(play, 2, 1, 0);
+}
+
+/* It stays, and so nothing is missing. */
+static void what_cannot_be_closed_takes_back_its_replacement(void **state)
+{
+	struct play *play = *state;
+
+	play_two(play);
+	play->create_error = ENOTCONN;
+	play_intent(play, 2, 0); /* it is tried again later, and all others with it */
+	play->destroy_error = EPERM;
+	fall_silent(play, LOCAL_PORT + 1);
+	assert_int_equal(play->destroys, 1);
+	play->create_error = 0;
+	assert_true(play_wait(play));
+	play_assert_subflows(play, 2, 1, 0);
+}
+
 static void flapping_links_are_left_to_the_kernel(void **state)
 {
 	struct play *play = *state;
@@ -290,6 +320,8 @@ int main(void)
 		TEST(once_is_enough),
 		TEST(one_that_is_heard_of_meanwhile_stays),
 		TEST(a_refused_destroy_leaves_it_as_it_was),
+		TEST(what_cannot_be_closed_is_replaced_once),
+		TEST(what_cannot_be_closed_takes_back_its_replacement),
 		TEST(flapping_links_are_left_to_the_kernel),
 		TEST(a_server_closes_and_leaves_the_rest_to_its_client),
 		TEST(a_replacement_waits_for_no_survey),
