@@ -4,6 +4,9 @@
 
 #include "parts.h"
 
+#include "base/loop.h"
+#include "core/opening.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
@@ -141,6 +144,8 @@ static int change_settings(
 	config = tuning_hook_config(&daemon->settings);
 	hooks_set_config(&daemon->hooks, &config);
 	detector_renew(&daemon->detector);
+	opening_run_all(&daemon->plan, loop_now_ns());
+	hands_act(&daemon->hands);
 	if (is_served_otherwise)
 		served_rescan(&daemon->served);
 	snprintf(ret_said, size, "%s%s%s",

@@ -4,6 +4,7 @@
 
 #include "core/adoption.h"
 #include "core/multihome.h"
+#include "core/opening.h"
 #include "core/order.h"
 
 #include <errno.h>
@@ -220,6 +221,9 @@ int feed_line(struct feed *feed, const struct line *line)
 		break;
 	case LINE_END:
 		plan_forget_netns(plan, call->netns);
+		break;
+	case LINE_LIMITS:
+		opening_run_all(plan, call->now_ns);
 		break;
 	case LINE_FULL:
 		feed->is_full = true;

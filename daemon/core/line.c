@@ -192,6 +192,7 @@ static const struct {
 	[LINE_ADD] = {"add", &call_fields},
 	[LINE_REMOVE] = {"remove", &call_fields},
 	[LINE_END] = {"end", &call_fields},
+	[LINE_LIMITS] = {"limits", &call_fields},
 	[LINE_DO] = {"do", &action_fields},
 	[LINE_REST] = {"rest", &call_fields},
 	[LINE_FULL] = {"full", &call_fields},

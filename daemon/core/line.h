@@ -33,6 +33,7 @@ enum line_kind {
 	LINE_ADD,       /* call.now_ns, .netns, .token, .count: of the operator */
 	LINE_REMOVE,    /* the same */
 	LINE_END,       /* call.netns: the namespace is gone */
+	LINE_LIMITS,    /* call.now_ns: they have changed */
 	/* what it wants done */
 	LINE_DO,   /* action */
 	LINE_REST, /* nothing more */

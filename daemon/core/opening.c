@@ -383,3 +383,13 @@ void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			mesh_with(plan, conn, &conn->remotes.list[i].endpoint);
 	}
 }
+
+void opening_run_all(struct plan *plan, uint64_t now_ns)
+{
+	struct conn *conn, *next;
+
+	tape_call(plan, LINE_LIMITS, (struct line_call){.now_ns = now_ns});
+	plan->now_ns = MAX(plan->now_ns, now_ns);
+	HASH_ITER (hh, plan->table.conns, conn, next)
+		opening_run(plan, conn, 0);
+}

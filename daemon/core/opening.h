@@ -14,6 +14,9 @@
  */
 void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns);
 
+/* The limits have changed: there may be room for what is still wanted. */
+void opening_run_all(struct plan *plan, uint64_t now_ns);
+
 /*
  * Opens a subflow from an address that the application has listed and that was not tried for
  * this yet, in place of the last one; false: there is none left.

@@ -3,6 +3,7 @@
 #include "tuning.h"
 
 #include "base/file.h"
+#include "core/opening.h"
 #include "stage.h"
 
 #include <errno.h>
@@ -69,6 +70,23 @@ static void the_parts_are_told(void **state)
 	assert_ptr_equal(daemon->served.wanted, daemon->settings.serve);
 }
 
+/* Nothing else may happen to the connection for long. */
+static void what_was_without_room_is_opened(void **state)
+{
+	(void)state;
+	assert_int_equal(set("elephant.max_subflows", "1"), 0);
+	assert_int_equal(set("limits.max_subflows", "1"), 0);
+	stage_connect();
+	stage_conn()->wanted_operator = 2;
+	opening_run(&stage.daemon.plan, stage_conn(), 0);
+	hands_act(&stage.daemon.hands);
+	assert_int_equal(stage.creates, 0);
+	assert_int_equal(set("limits.max_subflows", "2"), 0);
+	assert_int_equal(stage.creates, 1);
+	assert_int_equal(set("elephant.max_subflows", "3"), 0);
+	assert_int_equal(stage.creates, 2);
+}
+
 static void what_is_wrong_changes_nothing(void **state)
 {
 	(void)state;
@@ -128,6 +146,7 @@ int main(void)
 		TEST(the_hooks_are_told),
 		TEST(what_the_census_finds_the_hooks_do_not_look_for),
 		TEST(the_parts_are_told),
+		TEST(what_was_without_room_is_opened),
 		TEST(what_is_wrong_changes_nothing),
 		TEST(what_stays_is_said),
 		TEST(other_namespaces_are_looked_for),

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The plan over many connections: the table's limit, ends, and what comes after them. */
+#include "core/opening.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -195,6 +197,28 @@ static void what_the_rule_wants_has_room(void **state)
 	play_assert_subflows(play, 1, 0, 0);
 }
 
+/* As when the limit was lowered meanwhile. */
+static void a_limit_that_is_raised_lets_in_what_waits(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = ENOTCONN;
+	play_intent(play, 3, 0);
+	play->create_error = 0;
+	play->plan.max_subflows = play->plan.rule.max_subflows = 2;
+	assert_true(play_wait(play));
+	play_assert_subflows(play, 1, 1, 2);
+	play->plan.max_subflows = 3;
+	opening_run_all(&play->plan, play->now_ns);
+	play_act(play);
+	play_assert_subflows(play, 1, 2, 1);
+	play->plan.rule.max_subflows = 4;
+	opening_run_all(&play->plan, play->now_ns);
+	play_act(play);
+	play_assert_subflows(play, 1, 3, 0);
+}
+
 /* Of several commands each is told of before the next is given: what one did is never in doubt. */
 static void each_is_told_before_the_next(void **state)
 {
@@ -280,6 +304,7 @@ int main(void)
 		TEST(no_more_are_opened_than_the_kernel_should_hold),
 		TEST(elephants_have_a_limit_of_their_own),
 		TEST(what_the_rule_wants_has_room),
+		TEST(a_limit_that_is_raised_lets_in_what_waits),
 		TEST(each_is_told_before_the_next),
 		TEST(what_is_under_way_is_told_before),
 		TEST(nothing_is_no_event),
