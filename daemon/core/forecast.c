@@ -33,12 +33,19 @@ static const char *reason_to_leave(const struct forecast *forecast)
 						: "its application calls it interactive";
 }
 
+/* Thresholds have their effect when they are passed. */
+static void uncount(struct forecast *forecast)
+{
+	forecast->counted = 0;
+	forecast->foreseen = 0;
+}
+
 /* What the rule has wanted and was not opened yet; what it counted beforehand counts again. */
 static void leave(struct plan *plan, struct conn *conn)
 {
 	for (; conn->wanted_elephant; conn->wanted_elephant--)
 		conn_drop_passed(conn);
-	conn->forecast.counted = 0;
+	uncount(&conn->forecast);
 	conn_say(conn, "not split by the elephant rule: %s", reason_to_leave(&conn->forecast));
 	news_add(&plan->news, NEWS_REQUEST, conn);
 }
@@ -58,12 +65,16 @@ static void say(struct conn *conn, uint32_t more, const struct elephant_rule *ru
 			rule->max_subflows);
 }
 
+static uint64_t announced(const struct forecast *forecast)
+{
+	return forecast->purpose == PURPOSE_BULK ? UINT64_MAX : forecast->expected_bytes;
+}
+
 void forecast_apply(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 {
 	struct forecast *forecast = &conn->forecast;
 	const struct elephant_rule *rule = rules_of(plan, conn);
-	uint64_t bytes = forecast->purpose == PURPOSE_BULK ? UINT64_MAX : forecast->expected_bytes;
-	uint64_t threshold;
+	uint64_t bytes = announced(forecast), threshold;
 	uint32_t in_all, more = 0;
 
 	if (!conn->is_established || conn->awaits_owner || conn->is_server || conn->is_foreign ||
@@ -73,10 +84,13 @@ void forecast_apply(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 		leave(plan, conn);
 		return;
 	}
-	if (!bytes)
+	if (!bytes) {
+		uncount(forecast);
 		return;
+	}
 	in_all = elephant_foresee(rule, bytes, &threshold);
 	forecast->counted = MAX(forecast->counted, threshold);
+	forecast->foreseen = MAX(forecast->foreseen, in_all);
 	for (uint32_t n = MAX(conn_count_all(conn), 1u); n < in_all; n++) {
 		threshold = rule->start_bytes + (n - 1) * rule->step_bytes;
 		if (conn_add_passed(conn, threshold, 0, 0))
@@ -94,11 +108,26 @@ void forecast_apply(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 	opening_run(plan, conn, cause_ns);
 }
 
+void forecast_renew(struct plan *plan, struct conn *conn)
+{
+	struct forecast *forecast = &conn->forecast;
+	uint64_t threshold;
+
+	if (!is_to_be_left(forecast) && elephant_foresee(rules_of(plan, conn), announced(forecast),
+						&threshold) > forecast->foreseen)
+		forecast_apply(plan, conn, 0);
+}
+
+/* What was foreseen and did not come about is not withheld. */
 const char *forecast_denial(const struct conn *conn, uint64_t threshold)
 {
-	if (is_to_be_left(&conn->forecast))
-		return reason_to_leave(&conn->forecast);
-	return threshold <= conn->forecast.counted ? "it was announced" : NULL;
+	const struct forecast *forecast = &conn->forecast;
+
+	if (is_to_be_left(forecast))
+		return reason_to_leave(forecast);
+	return threshold <= forecast->counted && conn_count_all(conn) >= forecast->foreseen
+		       ? "it was announced"
+		       : NULL;
 }
 
 const char *forecast_purpose_text(enum purpose purpose)

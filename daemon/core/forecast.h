@@ -15,7 +15,8 @@ struct event;
 struct forecast {
 	uint64_t expected_bytes; /* in all; 0 = it was not said */
 	enum purpose purpose;
-	uint64_t counted; /* the thresholds up to this one have had their effect beforehand */
+	uint64_t counted;  /* the thresholds up to this one have had their effect beforehand */
+	uint32_t foreseen; /* how many subflows in all that was to give */
 };
 
 /* What was said last; true: that is news. */
@@ -26,6 +27,9 @@ bool forecast_hear(struct conn *conn, const struct event *event);
  * before it is established and its rule is known. To be called when one of these is news.
  */
 void forecast_apply(struct plan *plan, struct conn *conn, uint64_t cause_ns);
+
+/* The rule may be another one now. What it gave before is not given again. */
+void forecast_renew(struct plan *plan, struct conn *conn);
 
 /* Why a threshold that was passed has no effect; NULL = it has. A constant text. */
 const char *forecast_denial(const struct conn *conn, uint64_t threshold);

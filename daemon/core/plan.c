@@ -191,7 +191,10 @@ static void hear_owner(struct plan *plan, struct conn *conn, const struct event 
 	rules_apply(plan, conn);
 	if (was_awaited && conn->is_established)
 		policy_start(plan, conn);
-	forecast_apply(plan, conn, 0);
+	if (was_awaited)
+		forecast_apply(plan, conn, 0);
+	else
+		forecast_renew(plan, conn);
 }
 
 void plan_forget(struct plan *plan, struct conn *conn)

@@ -156,9 +156,11 @@ static void bulk_is_an_elephant_from_its_start(void **state)
 	assert_int_equal(play->creates, 3);
 	assert_string_equal(play_conn(play)->why, "announced as bulk: 3 more, 4 of 4");
 	join(play, 3);
+	play_threshold(play, 200);
+	assert_int_equal(play->creates, 3);
 	play_left(play, LOCAL_PORT + 3);
 	play_threshold(play, 250);
-	assert_int_equal(play->creates, 3);
+	assert_int_equal(play->creates, 4);
 }
 
 /* As the threshold says that binds first. */
@@ -340,6 +342,67 @@ static void a_peer_that_refuses_is_left(void **state)
 	assert_int_equal(play_conn(play)->n_passed, 0);
 }
 
+/* It was announced, but what that was to give never came. */
+static void what_did_not_come_about_is_not_withheld(void **state)
+{
+	struct play *play = *state;
+
+	announce(play, 200);
+	play->create_error = EINVAL;
+	play_connect(play);
+	play_assert_subflows(play, 1, 0, 0);
+	play->create_error = 0;
+	play->creates = 0;
+	for (uint64_t mb = 100; mb <= 200; mb += 50)
+		play_threshold(play, mb);
+	assert_int_equal(play->creates, 3);
+}
+
+static void nor_what_is_not_announced_any_more(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	announce(play, 120);
+	join(play, 1);
+	announce(play, 0);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 2);
+}
+
+static void ask_for_owner(struct play *play)
+{
+	play_hear(play, (struct event){.kind = EVENT_OWNER, .uid = 1000});
+}
+
+/* Whoever finds out whose it is, as for one who watches: it has got what was announced. */
+static void what_was_taken_away_since_stays_away(void **state)
+{
+	struct rule *rule;
+	struct play *play = *state;
+
+	play_connect(play);
+	mean(play, PURPOSE_BULK);
+	join(play, 3);
+	play_hear(play, (struct event){.kind = EVENT_INTENT,
+				.generation = play_conn(play)->generation + 1,
+				.removes = 2,
+				.purpose = PURPOSE_BULK});
+	assert_int_equal(play->destroys, 2);
+	ask_for_owner(play);
+	assert_int_equal(play->creates, 3);
+	/* A rule that gives as much changes nothing, one that gives more does. */
+	for (uint32_t most = 4; most <= 5; most++) {
+		rule = calloc(1, sizeof(*rule));
+		*rule = (struct rule){.elephant = play->plan.rule};
+		rule->elephant.max_subflows = most;
+		strcpy(rule->name, "other");
+		rules_set(&play->plan, rule, 1);
+		ask_for_owner(play);
+		assert_int_equal(play->creates, most == 4 ? 3 : 6);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
 
 int main(void)
@@ -361,6 +424,9 @@ int main(void)
 		TEST(servers_and_others_open_nothing),
 		TEST(taken_up_it_gets_what_is_missing),
 		TEST(a_peer_that_refuses_is_left),
+		TEST(what_did_not_come_about_is_not_withheld),
+		TEST(nor_what_is_not_announced_any_more),
+		TEST(what_was_taken_away_since_stays_away),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
