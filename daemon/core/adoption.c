@@ -141,7 +141,9 @@ void adoption_end(struct plan *plan, uint64_t netns)
 			continue;
 		if (conn->is_listed) {
 			drop_unlisted(plan, conn);
-			if (!conn->is_created && !TAILQ_EMPTY(&conn->subflows))
+			if (conn->is_created)
+				opening_run(plan, conn, 0);
+			else if (!TAILQ_EMPTY(&conn->subflows))
 				take_up(plan, conn);
 		} else if (conn->is_established) {
 			plan_forget(plan, conn);

@@ -273,6 +273,26 @@ static void the_last_command_counts_if_the_socket_shows_it(void **state)
 	}
 }
 
+/* Its end was not heard. */
+static void one_that_is_gone_leaves_room(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = ENOTCONN;
+	play_intent(play, 3, 0);
+	play->create_error = 0;
+	play->plan.max_subflows = play->plan.rule.max_subflows = 2;
+	assert_true(play_wait(play));
+	play_joined(play, LOCAL_PORT + 1);
+	play_assert_subflows(play, 2, 0, 2);
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	end(play);
+	play_assert_subflows(play, 1, 1, 1);
+}
+
 static void other_namespaces_are_not_touched(void **state)
 {
 	struct play *play = *state;
@@ -311,6 +331,7 @@ int main(void)
 		TEST(one_that_came_up_unheard_is_established),
 		TEST(an_earlier_daemons_work_is_not_repeated),
 		TEST(the_last_command_counts_if_the_socket_shows_it),
+		TEST(one_that_is_gone_leaves_room),
 		TEST(other_namespaces_are_not_touched),
 		TEST(one_that_is_not_established_yet_stays),
 	};
