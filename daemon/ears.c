@@ -149,6 +149,7 @@ static bool find_user(void *owner, const struct conn_key *key, uint32_t *ret_uid
 
 	if (conn && !conn->has_uid) {
 		inquiry_find_owner(&daemon->inquiry, key);
+		hands_act_soon(&daemon->hands);
 		conn = conn_find(&daemon->plan.table, key);
 	}
 	if (!conn || !conn->has_uid)

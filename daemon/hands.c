@@ -296,6 +296,11 @@ void hands_act(struct hands *hands)
 		arm_timer(hands, next_ns);
 }
 
+void hands_act_soon(struct hands *hands)
+{
+	arm_timer(hands, 1);
+}
+
 void hands_done(struct hands *hands)
 {
 	if (hands->timer.fd >= 0)

@@ -44,6 +44,9 @@ int hands_init(struct hands *hands, struct loop *loop);
 /* Everything that the plan wants now. */
 void hands_act(struct hands *hands);
 
+/* The same, from the loop: for who is called in the midst of something, maybe by the hands. */
+void hands_act_soon(struct hands *hands);
+
 void hands_done(struct hands *hands);
 
 #endif

@@ -4,6 +4,9 @@
 
 #include "stage.h"
 
+#include <stdlib.h>
+#include <sys/epoll.h>
+
 static struct daemon *const whole = &stage.daemon;
 
 static void hear(int nsid, enum event_kind kind)
@@ -115,6 +118,25 @@ static void without_connections_no_addresses_are_read(void **state)
 	assert_int_equal(addresses.n_usable, 1);
 }
 
+/* The scout asks for it in the midst of a survey: what follows is done after that. */
+static void what_an_owner_brings_is_done(void **state)
+{
+	struct rule *rule = calloc(1, sizeof(*rule));
+	uint32_t uid;
+
+	(void)state;
+	assert_int_equal(hands_init(&whole->hands, &whole->loop), 0);
+	stage_connect();
+	*rule = (struct rule){.name = "bulk", .elephant = whole->plan.rule};
+	rule->elephant.max_subflows = 3;
+	rules_set(&whole->plan, rule, 1);
+	stage_conn()->forecast.purpose = PURPOSE_BULK;
+	assert_true(whole->scout.find_user(whole, &stage_conn()->key, &uid));
+	assert_int_equal(stage.creates, 0);
+	whole->hands.timer.ready(&whole->hands.timer, EPOLLIN);
+	assert_int_equal(stage.creates, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, stage_begin, stage_end)
 
 int main(void)
@@ -127,6 +149,7 @@ int main(void)
 		TEST(a_namespace_is_taken_up_and_dropped),
 		TEST(earlier_requests_are_walked_for_when_all_is_heard),
 		TEST(without_connections_no_addresses_are_read),
+		TEST(what_an_owner_brings_is_done),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
