@@ -57,19 +57,21 @@ static struct quota_user *find(struct quota *quota, uint32_t uid)
 	return user;
 }
 
-/* NULL: no room. */
+/* Those that find no place share one, with those that nobody knows. */
 static struct quota_user *get(struct quota *quota, uint32_t uid, uint64_t now_ns)
 {
 	struct quota_user *user = find(quota, uid);
 
 	if (user)
 		return user;
+	if (uid == QUOTA_NOBODY)
+		return &quota->nobody;
 	if (HASH_COUNT(quota->users) >= QUOTA_USERS_MAX)
 		sweep(quota, now_ns);
 	if (HASH_COUNT(quota->users) < QUOTA_USERS_MAX)
 		user = calloc(1, sizeof(*user));
 	if (!user)
-		return NULL;
+		return &quota->nobody;
 	*user = (struct quota_user){.uid = uid, .saved_ns = most_ns(quota), .filled_ns = now_ns};
 	HASH_ADD(hh, quota->users, uid, sizeof(user->uid), user);
 	return user;
@@ -77,10 +79,11 @@ static struct quota_user *get(struct quota *quota, uint32_t uid, uint64_t now_ns
 
 bool quota_has(struct quota *quota, uint32_t uid, uint64_t now_ns)
 {
-	struct quota_user *user = uid ? get(quota, uid, now_ns) : NULL;
+	struct quota_user *user;
 
-	if (!user)
-		return !uid;
+	if (!uid)
+		return true;
+	user = get(quota, uid, now_ns);
 	fill(quota, user, now_ns);
 	return user->saved_ns >= quota_price_ns(quota);
 }
@@ -89,6 +92,33 @@ void quota_spend(struct quota *quota, uint32_t uid)
 {
 	struct quota_user *user = find(quota, uid);
 
-	if (user)
+	if (!user)
+		user = &quota->nobody;
+	if (uid)
 		user->saved_ns -= MIN(user->saved_ns, quota_price_ns(quota));
+}
+
+void quota_add_payer(struct quota_payers *payers, uint32_t uid)
+{
+	for (unsigned int i = 0; i < payers->count; i++) {
+		if (payers->uids[i] == uid)
+			return;
+	}
+	if (payers->count < QUOTA_PAYERS_MAX)
+		payers->uids[payers->count++] = uid;
+}
+
+bool quota_find_payer(struct quota *quota, struct quota_payers *payers, uint64_t now_ns)
+{
+	for (unsigned int i = 0; i < payers->count; i++) {
+		if (quota_has(quota, quota_payer(payers), now_ns))
+			return true;
+		payers->turn = (payers->turn + 1) % payers->count;
+	}
+	return false;
+}
+
+uint32_t quota_payer(const struct quota_payers *payers)
+{
+	return payers->uids[payers->turn];
 }

@@ -10,7 +10,9 @@
 #define QUOTA_USERS_MAX 256
 #define QUOTA_BURST_MIN 16 /* at once, however few a second */
 
-/* Whose connections nobody knows: one user more. */
+#define QUOTA_PAYERS_MAX 64
+
+/* Whose connections nobody knows: one user more. Those that find no place are of it too. */
 #define QUOTA_NOBODY UINT32_MAX
 
 struct quota_user {
@@ -22,6 +24,13 @@ struct quota_user {
 struct quota {
 	uint32_t per_second; /* what was not spent is saved, for a second or QUOTA_BURST_MIN */
 	struct quota_user *users;
+	struct quota_user nobody; /* outside the table: there when that is full */
+};
+
+/* The users for whom the same thing is done: whoever has something left pays. */
+struct quota_payers {
+	uint32_t uids[QUOTA_PAYERS_MAX];
+	unsigned int count, turn;
 };
 
 void quota_done(struct quota *quota);
@@ -31,6 +40,15 @@ bool quota_has(struct quota *quota, uint32_t uid, uint64_t now_ns);
 
 /* One is spent; quota_has() was true. */
 void quota_spend(struct quota *quota, uint32_t uid);
+
+/* Each is in it once; who finds no place does not pay. */
+void quota_add_payer(struct quota_payers *payers, uint32_t uid);
+
+/* Goes round them, from the one that paid last, until one has something left; false: nobody has. */
+bool quota_find_payer(struct quota *quota, struct quota_payers *payers, uint64_t now_ns);
+
+/* Whose turn it is; there is one. */
+uint32_t quota_payer(const struct quota_payers *payers);
 
 /* What one costs. */
 uint64_t quota_price_ns(const struct quota *quota);

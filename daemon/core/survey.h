@@ -6,6 +6,7 @@
 #include "core/endpoint.h"
 #include "core/path.h"
 #include "core/ports.h"
+#include "core/quota.h"
 #include "record.h"
 
 #include <stdbool.h>
@@ -49,7 +50,7 @@ struct survey {
 	struct path_map *map;
 	struct path_prefix *prefix;
 	struct endpoint local, remote; /* @local without a port */
-	uint32_t payer;                /* for the owner: the user whose quota it spends */
+	struct quota_payers payers;    /* for the owner: the users whose quotas it spends */
 	unsigned int n_identified;     /* of the askers: the owner has found out whose they are */
 	struct ports ports;
 	bool has_uplinks; /* the host itself has several ways out */

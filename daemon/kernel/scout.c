@@ -167,10 +167,11 @@ static uint32_t find_user(const struct scout *scout, const struct conn_key *aske
  */
 static bool has_quota(struct scout *scout, struct survey *survey, uint64_t now_ns)
 {
-	while (!quota_has(&scout->quota, survey->payer, now_ns)) {
+	while (!quota_find_payer(&scout->quota, &survey->payers, now_ns)) {
 		if (survey->n_identified >= survey->n_askers)
 			return false;
-		survey->payer = find_user(scout, &survey->askers[survey->n_identified++]);
+		quota_add_payer(
+			&survey->payers, find_user(scout, &survey->askers[survey->n_identified++]));
 	}
 	return true;
 }
@@ -189,7 +190,7 @@ static uint64_t send_due(struct scout_session *session, struct survey *survey, u
 		if (!survey_next(survey, now_ns, &probe))
 			return 0;
 		scout->tokens_ns -= price_ns(scout);
-		quota_spend(&scout->quota, survey->payer);
+		quota_spend(&scout->quota, quota_payer(&survey->payers));
 		send_probe(session, survey, &probe, now_ns);
 	}
 	return price_ns(scout);
@@ -393,7 +394,7 @@ static unsigned int count_surveys(const struct scout *scout, uint32_t uid)
 
 	TAILQ_FOREACH (session, &scout->sessions, entry) {
 		TAILQ_FOREACH (survey, &session->surveys, entry)
-			count += survey->payer == uid;
+			count += quota_payer(&survey->payers) == uid;
 	}
 	return count;
 }
@@ -430,7 +431,7 @@ static int begin_survey(struct scout *scout, struct scout_session *session,
 		free(survey);
 		return err;
 	}
-	survey->payer = payer;
+	quota_add_payer(&survey->payers, payer);
 	scout->n_surveys++;
 	TAILQ_INSERT_TAIL(&session->surveys, survey, entry);
 	*ret_survey = survey;
@@ -478,6 +479,9 @@ bool scout_survey(struct scout *scout, const struct action *action)
 	}
 	if (!err)
 		err = survey_ask(survey, &action->key, action->wants_more);
+	/* Who finds no place among those who wait has the survey go on nevertheless. */
+	if (err == -ENOSPC)
+		quota_add_payer(&survey->payers, find_user(scout, &action->key));
 	if (err)
 		scout->counters.refused++;
 	return false;

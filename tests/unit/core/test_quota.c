@@ -52,7 +52,7 @@ static void one_user_takes_nothing_from_another(void **state)
 	quota_done(&quota);
 }
 
-/* Those who have all of it left make room; without room nobody gets any, but root. */
+/* Those who have all of it left make room; those who find none share what nobody's are given. */
 static void the_table_is_bounded(void **state)
 {
 	struct quota quota = {.per_second = 100};
@@ -60,12 +60,58 @@ static void the_table_is_bounded(void **state)
 	(void)state;
 	for (uint32_t uid = 1; uid <= QUOTA_USERS_MAX; uid++)
 		assert_int_equal(spend_all(&quota, uid, SECOND_NS), 100);
-	assert_false(quota_has(&quota, 1000, SECOND_NS));
+	assert_int_equal(spend_all(&quota, 1000, SECOND_NS), 100);
+	assert_int_equal(spend_all(&quota, 1001, SECOND_NS), 0);
+	assert_int_equal(spend_all(&quota, QUOTA_NOBODY, SECOND_NS), 0);
+	assert_int_equal(HASH_COUNT(quota.users), QUOTA_USERS_MAX);
 	assert_true(quota_has(&quota, 0, SECOND_NS));
 	assert_true(quota_has(&quota, 1000, 2 * SECOND_NS));
 	assert_int_equal(HASH_COUNT(quota.users), 1);
 	quota_done(&quota);
 	assert_null(quota.users);
+}
+
+/* One a second each is enough to keep all places; the others have something nevertheless. */
+static void places_that_are_held_leave_something(void **state)
+{
+	struct quota quota = {.per_second = 100};
+	uint64_t now_ns = SECOND_NS;
+
+	(void)state;
+	for (int second = 0; second < 3; second++, now_ns += SECOND_NS) {
+		for (uint32_t uid = 1; uid <= QUOTA_USERS_MAX; uid++) {
+			assert_true(quota_has(&quota, uid, now_ns + SECOND_NS - uid));
+			quota_spend(&quota, uid);
+		}
+		assert_int_equal(spend_all(&quota, 1000, now_ns + SECOND_NS - 1), 100);
+	}
+	quota_done(&quota);
+}
+
+/* Who had nothing left when it was their turn pays when they have. */
+static void any_payer_with_something_left_pays(void **state)
+{
+	struct quota quota = {.per_second = 100};
+	struct quota_payers payers = {};
+
+	(void)state;
+	assert_false(quota_find_payer(&quota, &payers, SECOND_NS));
+	quota_add_payer(&payers, 1000);
+	quota_add_payer(&payers, 1001);
+	quota_add_payer(&payers, 1000);
+	assert_int_equal(payers.count, 2);
+	spend_all(&quota, 1000, SECOND_NS);
+	assert_true(quota_find_payer(&quota, &payers, SECOND_NS));
+	assert_int_equal(quota_payer(&payers), 1001);
+	spend_all(&quota, 1001, SECOND_NS);
+	assert_false(quota_find_payer(&quota, &payers, SECOND_NS));
+	spend_all(&quota, 1001, 2 * SECOND_NS);
+	assert_true(quota_find_payer(&quota, &payers, 2 * SECOND_NS));
+	assert_int_equal(quota_payer(&payers), 1000);
+	for (uint32_t uid = 1; uid <= QUOTA_PAYERS_MAX; uid++)
+		quota_add_payer(&payers, uid);
+	assert_int_equal(payers.count, QUOTA_PAYERS_MAX);
+	quota_done(&quota);
 }
 
 int main(void)
@@ -75,6 +121,8 @@ int main(void)
 		cmocka_unit_test(few_a_second_are_saved_longer),
 		cmocka_unit_test(one_user_takes_nothing_from_another),
 		cmocka_unit_test(the_table_is_bounded),
+		cmocka_unit_test(places_that_are_held_leave_something),
+		cmocka_unit_test(any_payer_with_something_left_pays),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
