@@ -164,6 +164,7 @@ bool survey_next(struct survey *survey, uint64_t now_ns, struct survey_probe *re
 {
 	struct survey_slot *slot;
 
+	survey->held_until_ns = 0;
 	if (survey->phase == SURVEY_DONE || now_ns < survey->next_send_ns)
 		return false;
 	advance(survey, now_ns);
@@ -290,6 +291,15 @@ static void lose(struct survey *survey, const struct survey_slot *slot, uint64_t
 	}
 }
 
+/* Nothing is known of the routers: they were not asked, or not in time. */
+static void end_unknown(struct survey *survey)
+{
+	path_map_renew(survey->map);
+	survey->map->is_changed = true;
+	survey->phase = SURVEY_DONE;
+	survey->has_news = true;
+}
+
 static void give_up(struct survey *survey, uint64_t now_ns)
 {
 	unsigned int seen = 0;
@@ -299,6 +309,8 @@ static void give_up(struct survey *survey, uint64_t now_ns)
 	if (seen) {
 		survey->map->is_partial = survey->phase == SURVEY_FLOWS;
 		survey_finish(survey, now_ns);
+	} else if (survey->is_held && survey->failures < FAILURES_MAX) {
+		end_unknown(survey);
 	} else if (!survey->has_walked && survey->phase == SURVEY_FLOWS) {
 		/* What is known of the prefix does not hold here. */
 		survey->deadline_ns = now_ns + LIFE_NS;
@@ -346,7 +358,7 @@ void survey_tick(struct survey *survey, uint64_t now_ns)
 		advance(survey, now_ns);
 }
 
-uint64_t survey_deadline(const struct survey *survey)
+static uint64_t find_due(const struct survey *survey)
 {
 	uint64_t next_ns = survey->deadline_ns;
 	const struct survey_slot *slot;
@@ -363,4 +375,18 @@ uint64_t survey_deadline(const struct survey *survey)
 			next_ns = MIN(next_ns, survey->next_send_ns);
 	}
 	return next_ns;
+}
+
+uint64_t survey_deadline(const struct survey *survey)
+{
+	return MAX(find_due(survey), survey->held_until_ns);
+}
+
+bool survey_hold(struct survey *survey, uint64_t now_ns, uint64_t until_ns)
+{
+	bool is_due = survey->phase != SURVEY_DONE && find_due(survey) <= now_ns;
+
+	survey->held_until_ns = until_ns;
+	survey->is_held |= is_due;
+	return is_due;
 }

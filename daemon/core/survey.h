@@ -58,6 +58,8 @@ struct survey {
 	enum survey_phase phase;
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC: ends with what is known by then */
 	uint64_t pause_ns, next_send_ns;
+	uint64_t held_until_ns; /* the owner may not send before */
+	bool is_held;           /* that has kept back a probe that was due */
 	struct survey_slot slots[SURVEY_WINDOW];
 	struct survey_slot late[SURVEY_LATE_MAX]; /* hops given up: their answers may still come */
 	unsigned int n_late;
@@ -89,6 +91,9 @@ int survey_ask(struct survey *survey, const struct conn_key *key, bool wants_mor
 
 /* The next probe to send now; false when there is none, or none yet. */
 bool survey_next(struct survey *survey, uint64_t now_ns, struct survey_probe *ret_probe);
+
+/* No probe may be sent before @until_ns. True: one is due now. */
+bool survey_hold(struct survey *survey, uint64_t now_ns, uint64_t until_ns);
 
 /* An answer of router @address. -ENOENT: to none of our probes. */
 int survey_hear(struct survey *survey, uint16_t port, uint32_t cookie,

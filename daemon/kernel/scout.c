@@ -176,24 +176,25 @@ static bool has_quota(struct scout *scout, struct survey *survey, uint64_t now_n
 	return true;
 }
 
-/* For how long there is more to send than may be; 0: there is not. */
-static uint64_t send_due(struct scout_session *session, struct survey *survey, uint64_t now_ns)
+/* Each survey waits for itself: one whose users have nothing left delays no other. */
+static void send_due(struct scout_session *session, struct survey *survey, uint64_t now_ns)
 {
 	struct scout *scout = session->scout;
 	struct survey_probe probe;
 
 	while (has_token(scout, now_ns)) {
 		if (!has_quota(scout, survey, now_ns)) {
-			scout->counters.deferred += survey_deadline(survey) <= now_ns;
-			return quota_price_ns(&scout->quota);
+			scout->counters.deferred +=
+				survey_hold(survey, now_ns, now_ns + quota_price_ns(&scout->quota));
+			return;
 		}
 		if (!survey_next(survey, now_ns, &probe))
-			return 0;
+			return;
 		scout->tokens_ns -= price_ns(scout);
 		quota_spend(&scout->quota, quota_payer(&survey->payers));
 		send_probe(session, survey, &probe, now_ns);
 	}
-	return price_ns(scout);
+	survey_hold(survey, now_ns, now_ns + price_ns(scout));
 }
 
 /* What is told may begin further surveys. */
@@ -268,9 +269,9 @@ static void read_answers(struct scout_session *session)
 
 static void go_on(struct scout *scout)
 {
-	uint64_t now_ns, next_ns, wait_ns, least_ns = 0;
 	struct scout_session *session;
 	struct survey *survey;
+	uint64_t now_ns;
 
 	/* Who has slept over a deadline may have the answer already: it counts, not the clock. */
 	TAILQ_FOREACH (session, &scout->sessions, entry)
@@ -279,16 +280,11 @@ static void go_on(struct scout *scout)
 	TAILQ_FOREACH (session, &scout->sessions, entry) {
 		TAILQ_FOREACH (survey, &session->surveys, entry) {
 			survey_tick(survey, now_ns);
-			wait_ns = send_due(session, survey, now_ns);
-			if (wait_ns && (!least_ns || wait_ns < least_ns))
-				least_ns = wait_ns;
+			send_due(session, survey, now_ns);
 		}
 	}
 	tell_all(scout);
-	next_ns = find_deadline(scout);
-	if (next_ns && next_ns < now_ns + least_ns)
-		next_ns = now_ns + least_ns;
-	arm(scout, next_ns);
+	arm(scout, find_deadline(scout));
 }
 
 static void answers_ready(struct source *source, uint32_t events)

@@ -419,6 +419,80 @@ static void a_farther_host_of_the_prefix_is_walked_to(void **state)
 	assert_in_range(missed, 0, FABRICS / 50);
 }
 
+/* As long as it lives its owner may send nothing. */
+static void hold(struct play *play)
+{
+	unsigned int holds = 0;
+
+	for (; play->survey.phase != SURVEY_DONE && holds < 100000; holds++) {
+		survey_hold(&play->survey, play->now_ns, play->now_ns + MS);
+		play->now_ns = survey_deadline(&play->survey);
+		survey_tick(&play->survey, play->now_ns);
+	}
+	assert_int_equal(play->survey.phase, SURVEY_DONE);
+	assert_true(play->survey.has_news);
+}
+
+/* Others may ask at once. */
+static void one_that_may_not_send_says_nothing_of_the_routers(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	struct play play = {.fabric = fabric, .now_ns = SECOND_NS, .random = 3};
+	struct survey_probe probe;
+
+	(void)state;
+	path_table_init(&play.table);
+	begin_survey(&play, 0xc0a80101);
+	hold(&play);
+	assert_int_equal(play.survey.map->state, PATH_UNKNOWN);
+	assert_string_equal(play.survey.map->why, "");
+	/* The same when it could send a few. */
+	begin_survey(&play, 0xc0a80101);
+	assert_true(survey_next(&play.survey, play.now_ns, &probe));
+	answer(&play, &probe);
+	play.now_ns = play.flights[0].due_ns;
+	hear_due(&play);
+	hold(&play);
+	assert_int_equal(play.survey.map->state, PATH_UNKNOWN);
+	begin_survey(&play, 0xc0a80101);
+	run(&play);
+	assert_int_equal(play.survey.map->state, PATH_KNOWN);
+	/* What is known of the prefix stays, and so does a map. */
+	begin_survey(&play, 0xc0a80101);
+	play.survey.n_same = 1;
+	hold(&play);
+	assert_int_equal(play.survey.map->state, PATH_KNOWN);
+	begin_survey(&play, 0xc0a80102);
+	hold(&play);
+	assert_int_equal(play.survey.map->state, PATH_UNKNOWN);
+	assert_int_equal(play.survey.prefix->hops, 3);
+	path_table_done(&play.table);
+}
+
+/* One wakes up when it may send, not before, and when something is due, not later. */
+static void each_waits_for_itself(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	struct play play = {.fabric = fabric, .now_ns = SECOND_NS, .random = 3};
+	struct survey_probe probe;
+	uint64_t due_ns;
+
+	(void)state;
+	path_table_init(&play.table);
+	begin_survey(&play, 0xc0a80101);
+	assert_true(survey_hold(&play.survey, play.now_ns, play.now_ns + 50 * MS));
+	assert_int_equal(survey_deadline(&play.survey), play.now_ns + 50 * MS);
+	play.now_ns += 50 * MS;
+	assert_true(survey_next(&play.survey, play.now_ns, &probe));
+	while (survey_next(&play.survey, play.now_ns, &probe))
+		;
+	due_ns = survey_deadline(&play.survey);
+	assert_in_range(due_ns, play.now_ns + MS, play.now_ns + SECOND_NS);
+	assert_false(survey_hold(&play.survey, play.now_ns, play.now_ns + MS / 2));
+	assert_int_equal(survey_deadline(&play.survey), due_ns);
+	path_table_done(&play.table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -435,6 +509,8 @@ int main(void)
 		cmocka_unit_test(the_ways_of_subflows_are_found),
 		cmocka_unit_test(a_change_of_routes_begins_it_anew),
 		cmocka_unit_test(a_farther_host_of_the_prefix_is_walked_to),
+		cmocka_unit_test(one_that_may_not_send_says_nothing_of_the_routers),
+		cmocka_unit_test(each_waits_for_itself),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
