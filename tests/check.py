@@ -26,11 +26,12 @@ BUILDS = [
 ]
 OF_MESON = {"unit", "fuzz"}
 # A fuzzer takes its time whatever it has of the processors.
-FUZZERS_AT_ONCE = 4
+FUZZERS_AT_ONCE = 8
 E2E = ROOT / "tests" / "e2e"
 DEMO = [E2E / "test_demo.py"]
 # They emulate fabrics of the lab, which is not sanitized, and need the machine for themselves.
-FABRICS = [E2E / f"test_{name}.py" for name in ("experiment", "extending", "fabric", "lab")]
+FABRICS = [E2E / f"test_{name}.py"
+           for name in ("benefit", "experiment", "extending", "fabric", "lab")]
 FILES = {"source": [ROOT / "tests" / "source"], "lab": [ROOT / "tests" / "lab", *FABRICS],
          "demo": DEMO, "e2e": [E2E, *(f"--ignore={file}" for file in [*DEMO, *FABRICS])]}
 # Most of their time they wait: two fit on a processor.

@@ -264,13 +264,17 @@ static struct json_object *write_judged(const struct conn *conn)
 	return object;
 }
 
-static uint64_t find_left_alone_s(struct plan *plan, uint64_t netns, const struct endpoint *remote)
+/* @conn may be NULL. */
+static uint64_t find_left_alone_s(
+	struct plan *plan, const struct conn *conn, uint64_t netns, const struct endpoint *remote)
 {
-	uint64_t now_ns = loop_now_ns();
+	uint64_t now_ns = loop_now_ns(), until_ns = conn ? conn->benefit.until_ns : 0;
 	const struct refusals_entry *held =
 		refusals_find_held(&plan->in_vain, netns, remote, now_ns);
 
-	return held ? seconds_between(now_ns, held->until_ns) : 0;
+	if (held)
+		until_ns = held->until_ns;
+	return until_ns > now_ns ? seconds_between(now_ns, until_ns) : 0;
 }
 
 static void write_conn(void *arg, const struct diag_conn *seen)
@@ -311,8 +315,8 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 		write_refusals(refusals_find(
 			&asking->plan->refusals, key.netns, &seen->remote, loop_now_ns())));
 	json_object_object_add(object, "judged", conn ? write_judged(conn) : NULL);
-	put_number(
-		object, "left_alone_s", find_left_alone_s(asking->plan, key.netns, &seen->remote));
+	put_number(object, "left_alone_s",
+		find_left_alone_s(asking->plan, conn, key.netns, &seen->remote));
 	put_text(object, "rule", conn ? rules_name(asking->plan, conn) : NULL);
 	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
 	put_number(object, "expected", conn ? conn->forecast.expected_bytes : 0);

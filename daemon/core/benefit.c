@@ -119,18 +119,18 @@ static bool is_apart(const struct conn *conn, const struct path *path, uint32_t 
 	return true;
 }
 
-/* More did not help to where it goes, not long ago. */
+/* More did not help to where it goes, or this connection, not long ago. */
 static bool is_left_alone(struct plan *plan, struct conn *conn, const struct endpoint *remote)
 {
 	const struct refusals_entry *held =
 		refusals_find_held(&plan->in_vain, conn->key.netns, remote, plan->now_ns);
+	uint64_t until_ns = held ? held->until_ns : conn->benefit.until_ns;
 	char text[ENDPOINT_TEXT_MAX];
 
-	if (!held)
+	if (until_ns <= plan->now_ns)
 		return false;
 	conn_say(conn, "no subflow: one more to %s did not help; none is tried for another %llu s",
-		endpoint_text(remote, text),
-		(held->until_ns - plan->now_ns + SECOND_NS - 1) / SECOND_NS);
+		endpoint_text(remote, text), (until_ns - plan->now_ns + SECOND_NS - 1) / SECOND_NS);
 	return true;
 }
 
@@ -258,12 +258,17 @@ static void replace(struct plan *plan, struct conn *conn)
 	conn_renew_tries(conn);
 }
 
+/* Its application, or the reader of a download, may be slow: that says nothing of the way. */
 static void take_back(struct plan *plan, struct conn *conn, const struct subflow *subflow)
 {
 	const struct refusal none = {.reset_reason = -1};
 
 	plan->benefits.counters.taken_back++;
-	refusals_note(&plan->in_vain, conn->key.netns, &subflow->remote, &none, plan->now_ns);
+	if (!conn->benefit.with.is_supplied)
+		conn->benefit.until_ns = plan->now_ns + plan->in_vain.rule.hold_ns;
+	else
+		refusals_note(
+			&plan->in_vain, conn->key.netns, &subflow->remote, &none, plan->now_ns);
 	idle(plan, conn);
 }
 
@@ -285,6 +290,20 @@ static void close_in_vain(struct plan *plan, struct conn *conn, struct subflow *
 		take_back(plan, conn, subflow);
 }
 
+/* Others come and go, or nothing else would be left. */
+static bool is_unsettled(const struct conn *conn, const struct subflow *judged)
+{
+	const struct subflow *other;
+
+	if (conn->benefit.is_disturbed || !conn_has_established(conn, judged))
+		return true;
+	TAILQ_FOREACH (other, &conn->subflows, entry) {
+		if ((other->state == SUBFLOW_CLOSING || other->is_doomed) && !other->is_in_vain)
+			return true;
+	}
+	return false;
+}
+
 /* @last: the third sample; NULL: it could not be had. */
 static void conclude(struct plan *plan, struct conn *conn, const struct rate_sample *last)
 {
@@ -299,7 +318,7 @@ static void conclude(struct plan *plan, struct conn *conn, const struct rate_sam
 	benefit->with = last ? rate_between(&benefit->joined, last) : (struct rate){};
 	benefit->verdict = rate_compare(
 		&benefit->before, &benefit->with, plan->benefits.rule.margin_percent, &why);
-	if (benefit->is_disturbed)
+	if (is_unsettled(conn, subflow))
 		why = "others came or went meanwhile";
 	else if (is_apart(conn, &subflow->path, subflow->serial))
 		why = "its path is its own, as is known by now";

@@ -51,6 +51,7 @@ struct benefit {
 	uint32_t serial;   /* of the subflow that is judged; 0 = not opened yet */
 	uint32_t replaced; /* so often during this trial */
 	bool is_disturbed; /* others of its subflows came or went */
+	uint64_t until_ns; /* CLOCK_MONOTONIC: it alone gets no more before; 0 = it may */
 };
 
 struct benefit_counters {

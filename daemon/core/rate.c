@@ -6,20 +6,30 @@
 
 #define LEAST      100000 /* bytes: who moves less in the time is idle */
 #define QUEUED     65536  /* bytes that wait beyond those under way: there is enough to send */
+#define WAITING    16384  /* the same, where something always is under way */
 #define BUSY_TIMES 4 / 3  /* idle for a quarter of the time: there may be too little */
 
-/*
- * What its sender has under way is up to a round trip's worth. A subflow may be idle all the same,
- * where the connection waits for what is sent again.
- */
+/* What its sender has under way is up to a round trip's worth. */
+static double under_way(
+	const struct rate_sample *from, const struct rate_sample *to, const struct rate *rate)
+{
+	return rate->bytes_per_s * 1e-6 * MAX(from->srtt_us, to->srtt_us);
+}
+
+/* A subflow may be idle all the same, where the connection waits for what is sent again. */
 static bool has_enough(
 	const struct rate_sample *from, const struct rate_sample *to, const struct rate *rate)
 {
-	double under_way = rate->bytes_per_s * 1e-6 * MAX(from->srtt_us, to->srtt_us);
-
 	if ((to->busy_us - from->busy_us) * 1000 * BUSY_TIMES >= to->now_ns - from->now_ns)
 		return true;
-	return MIN(from->queued, to->queued) > QUEUED + 1.5 * under_way;
+	return MIN(from->queued, to->queued) > QUEUED + 1.5 * under_way(from, to, rate);
+}
+
+/* Something is always under way of one that sends little but often, too: nothing waits there. */
+static bool has_more(
+	const struct rate_sample *from, const struct rate_sample *to, const struct rate *rate)
+{
+	return MIN(from->queued, to->queued) > WAITING + 1.25 * under_way(from, to, rate);
 }
 
 struct rate rate_between(const struct rate_sample *from, const struct rate_sample *to)
@@ -38,6 +48,7 @@ struct rate rate_between(const struct rate_sample *from, const struct rate_sampl
 	rate.bytes = acked + received;
 	rate.bytes_per_s = rate.bytes * 1e9 / time_ns;
 	rate.is_busy = rate.is_received || has_enough(from, to, &rate);
+	rate.is_supplied = !rate.is_received && rate.is_busy && has_more(from, to, &rate);
 	return rate;
 }
 

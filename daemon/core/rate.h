@@ -20,7 +20,8 @@ struct rate {
 	uint64_t bytes_per_s;
 	uint64_t bytes;
 	bool is_known, is_received;
-	bool is_busy; /* its sender always had something to send, as far as this end can tell */
+	bool is_busy;     /* its sender always had something to send, as far as this end can tell */
+	bool is_supplied; /* and more than was sent: no slow application was the limit */
 };
 
 enum rate_verdict {

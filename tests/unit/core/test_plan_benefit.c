@@ -28,6 +28,7 @@ static int begin(void **state)
 		.time_min_ns = WINDOW_MS * MS,
 		.tries = TRIES};
 	play->plan.in_vain.rule.hold_ns = HOLD_MS * MS;
+	play->sample.queued = 1 << 20;
 	return 0;
 }
 
@@ -240,6 +241,7 @@ static void a_slow_application_proves_nothing(void **state)
 
 	play_second(play);
 	play->sample.busy_us -= WINDOW_MS * 1000 / 2;
+	play->sample.queued = 0;
 	pass(play, WINDOW_MS, 100);
 	assert_int_equal(play->destroys, 0);
 	assert_int_equal(counters(play)->unjudged, 1);
@@ -354,6 +356,64 @@ static void others_that_come_meanwhile_disturb(void **state)
 	pass(play, WINDOW_MS, 100);
 	assert_int_equal(counters(play)->unjudged, 1);
 	assert_int_equal(play->destroys, 0);
+}
+
+/* One that is silent is being closed, and the kernel has not said so yet. */
+static void so_do_others_that_are_about_to_go(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_joined(play, LOCAL_PORT + 9);
+	play_threshold(play, 100);
+	pass(play, WINDOW_MS, 100);
+	play_joined(play, LOCAL_PORT + 1);
+	play_hear(play, (struct event){.kind = EVENT_TIMEOUT,
+				.local = play_local(LOCAL_PORT + 9),
+				.remote = play_remote()});
+	assert_int_equal(play->destroys, 1);
+	pass(play, WINDOW_MS, 100);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(counters(play)->unjudged, 1);
+}
+
+/* As pass(), of a download. */
+static void receive(struct play *play, uint64_t ms, uint64_t mbit)
+{
+	play->sample.bytes_received += ms * mbit * 125;
+	pass(play, ms, 0);
+}
+
+/* Its reader may be slow: that of another one is not. */
+static void a_download_speaks_for_itself_alone(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_threshold(play, 100);
+	receive(play, WINDOW_MS, 100);
+	for (uint16_t i = 0; i <= TRIES; i++) {
+		play_joined(play, LOCAL_PORT + 1 + i);
+		if (i)
+			receive(play, WINDOW_MS, 100);
+		receive(play, WINDOW_MS, 100);
+		play_left(play, LOCAL_PORT + 1 + i);
+	}
+	assert_int_equal(counters(play)->taken_back, 1);
+	play_threshold(play, 150);
+	assert_int_equal(play->creates, 1 + TRIES);
+	assert_int_equal(counters(play)->left_alone, 1);
+	play->key.token = 8;
+	play_connect(play);
+	play_threshold(play, 100);
+	receive(play, WINDOW_MS, 100);
+	assert_int_equal(play->creates, 2 + TRIES);
+	play->key.token = 7;
+	receive(play, HOLD_MS, 100);
+	play_threshold(play, 200);
+	receive(play, WINDOW_MS, 100);
+	assert_int_equal(play->creates, 3 + TRIES);
 }
 
 static void one_that_comes_before_makes_it_begin_anew(void **state)
@@ -627,6 +687,8 @@ int main(void)
 		TEST(one_at_a_time),
 		TEST(what_waits_is_dropped_with_the_one_taken_back),
 		TEST(others_that_come_meanwhile_disturb),
+		TEST(so_do_others_that_are_about_to_go),
+		TEST(a_download_speaks_for_itself_alone),
 		TEST(one_that_comes_before_makes_it_begin_anew),
 		TEST(one_that_goes_is_judged_no_more),
 		TEST(a_port_in_use_is_not_measured_twice),

@@ -122,12 +122,35 @@ static void who_has_enough_waiting_is_busy(void **state)
 	assert_false(rate_between(&from, &to).is_busy);
 }
 
+/* It sends little and often: something is always under way, and nothing waits. */
+static void who_sends_now_and_then_is_busy_and_not_supplied(void **state)
+{
+	struct rate_sample from = start, to;
+
+	(void)state;
+	from.queued = 16384 + 62500; /* a round trip of 50000, and a quarter */
+	from.srtt_us = 10000;
+	to = later(from, 200, 1000000, 0, 200);
+	assert_true(rate_between(&from, &to).is_busy);
+	assert_false(rate_between(&from, &to).is_supplied);
+	from.queued = ++to.queued;
+	assert_true(rate_between(&from, &to).is_supplied);
+	from.queued = 0;
+	assert_false(rate_between(&from, &to).is_supplied);
+	/* Of what it receives nobody here can tell. */
+	from = to;
+	to = later(from, 200, 0, 1000000, 200);
+	assert_true(rate_between(&from, &to).is_busy);
+	assert_false(rate_between(&from, &to).is_supplied);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_rate_is_of_bytes_and_time),
 		cmocka_unit_test(what_is_missing_or_runs_backwards_is_no_rate),
 		cmocka_unit_test(who_has_enough_waiting_is_busy),
+		cmocka_unit_test(who_sends_now_and_then_is_busy_and_not_supplied),
 		cmocka_unit_test(the_margin_decides),
 		cmocka_unit_test(without_evidence_there_is_no_verdict),
 	};
