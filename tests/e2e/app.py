@@ -2,11 +2,12 @@
 """An unprivileged application with nothing but `socket` and `struct`, told what to do by a test."""
 import ast
 import json
+import select
 import socket
 import struct
 import subprocess
 
-from lab.netns import wait_until
+from lab.netns import PATIENCE, LabError, wait_until
 
 MPTCP = 262
 TCP = socket.IPPROTO_TCP
@@ -63,6 +64,10 @@ for line in sys.stdin:
 """
 
 
+# No call of a test takes so long.
+ANSWER_S = 60
+
+
 class App:
     """A process of its own in a namespace; the socket that most tests are about is its `s`."""
 
@@ -77,6 +82,9 @@ class App:
         """Evaluates or executes in the application; an OSError there is one here."""
         self.process.stdin.write(json.dumps(code) + "\n")
         self.process.stdin.flush()
+        if not select.select([self.process.stdout], [], [], ANSWER_S * PATIENCE)[0]:
+            self.process.kill()
+            raise LabError(f"the application hangs in {code.strip().splitlines()[0]}")
         error, answer = json.loads(self.process.stdout.readline())
         if error < 0:
             raise AssertionError(answer)
