@@ -39,7 +39,7 @@ SMALL = {"start": "5MB", "step": "5MB", "stop": "14MB"}
 def test_by_user_port_and_prefix(pair):
     daemon = serve(pair, {
         "user": {"uid": SOMEBODY, **SMALL},
-        "port": {"port": 7001, "start": "8MB", "step": "2MB", "stop": "11MB"},
+        "port": {"port": 7001, "start": "8MB", "step": "6MB", "stop": "19MB"},
         "six": {"remote": f"{pair.far.ip6}/128", "start": "7MB", "step": "1GB"},
         "elsewhere": {"remote": "198.51.100.0/24", "start": "1MB"},
         "near": {"local": f"{pair.near.ip4}/32", "start": "3MB", "max_subflows": 2}})
@@ -49,7 +49,7 @@ def test_by_user_port_and_prefix(pair):
     app = send(pair, 30, 3, uid=SOMEBODY)
     assert thresholds(pair, daemon, app) == ("user", [5, 10])
     app = send(pair, 30, 3, port=7001)
-    assert thresholds(pair, daemon, app) == ("port", [8, 10])
+    assert thresholds(pair, daemon, app) == ("port", [8, 14])
     app = send(pair, 30, 2, address=pair.far.ip6, port=7002)
     assert thresholds(pair, daemon, app) == ("six", [7])
     app = send(pair, 30, 2)

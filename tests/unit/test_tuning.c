@@ -74,6 +74,7 @@ static void the_parts_are_told(void **state)
 static void what_was_without_room_is_opened(void **state)
 {
 	(void)state;
+	assert_int_equal(set("placement.mode", "kernel"), 0); /* nobody is to be asked for paths */
 	assert_int_equal(set("elephant.max_subflows", "1"), 0);
 	assert_int_equal(set("limits.max_subflows", "1"), 0);
 	stage_connect();
