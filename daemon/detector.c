@@ -9,6 +9,11 @@
 #include <errno.h>
 #include <sys/random.h>
 
+/* Of the time goes into looking for whose the flows on the wire are: one part in so many. */
+#define REST_TIMES 10
+
+#define STRANGERS_TOLD 10 /* in a second */
+
 static void hear_threshold(void *owner, const struct event *event)
 {
 	struct detector *detector = owner;
@@ -16,26 +21,50 @@ static void hear_threshold(void *owner, const struct event *event)
 	plan_hear(detector->plan, event);
 }
 
-static void hear_packet(void *owner, const struct packet *packet)
+/* Whoever can put packets on the wire can invent some: the log is not theirs to fill. */
+static void tell_of_stranger(struct detector *detector, const struct wire_flow *flow)
 {
 	char from[ENDPOINT_TEXT_MAX], to[ENDPOINT_TEXT_MAX];
-	struct detector *detector = owner;
-	uint64_t now_ns = loop_now_ns();
-	struct wire_flow *flow = wire_hear(&detector->wire, packet, now_ns);
 
-	if (!flow)
-		return;
-	if (sighting_hear(
-		    detector->plan, &detector->wire, flow, detector->settings->downloads, now_ns))
+	if (detector->strangers++ < STRANGERS_TOLD)
 		log_info("an elephant that cannot be treated passes by: %s and %s",
 			endpoint_text(&flow->ends[0], from), endpoint_text(&flow->ends[1], to));
+	else if (detector->strangers == STRANGERS_TOLD + 1)
+		log_info("more elephants pass by: `subflow status` shows them");
+}
+
+static void judge(struct detector *detector, struct wire_flow *flow, uint64_t now_ns)
+{
+	struct sighting sighting = sighting_hear(detector->plan, &detector->wire, flow);
+
+	if (sighting.kind == SIGHTING_STRANGER)
+		tell_of_stranger(detector, flow);
+	if (sighting.kind != SIGHTING_OURS)
+		return;
+	census_look(&detector->census, sighting.conn, now_ns);
+	sighting_looked(detector->plan, &sighting, detector->settings->downloads);
 	hands_act(detector->hands);
+}
+
+static void hear_packet(void *owner, const struct packet *packet)
+{
+	struct detector *detector = owner;
+	uint64_t now_ns = loop_now_ns(), cpu_ns;
+	struct wire_flow *flow = wire_hear(&detector->wire, packet, now_ns);
+
+	/* The next packet of a flow that waits tells of it again. */
+	if (!flow || now_ns < detector->rest_ns)
+		return;
+	cpu_ns = loop_cpu_ns();
+	judge(detector, flow, now_ns);
+	detector->rest_ns = now_ns + REST_TIMES * (loop_cpu_ns() - cpu_ns);
 }
 
 static void look_at_wire(void *owner)
 {
 	struct detector *detector = owner;
 
+	detector->strangers = 0;
 	sighting_tick(detector->plan, &detector->wire, &detector->flows, loop_now_ns());
 }
 
@@ -56,16 +85,21 @@ static int begin_roster(struct detector *detector, bool is_on_call)
 	return roster_init(&detector->roster);
 }
 
-static int begin_diag(struct detector *detector)
+static void prepare_census(struct detector *detector)
 {
-	int err;
-
 	detector->census.loop = detector->loop;
 	detector->census.served = detector->served;
 	detector->census.plan = detector->plan;
 	detector->census.owner = detector;
 	detector->census.heard = hear_threshold;
 	detector->census.looked = act;
+}
+
+static int begin_diag(struct detector *detector)
+{
+	int err;
+
+	prepare_census(detector);
 	err = census_init(&detector->census);
 	return err ? err : begin_roster(detector, false);
 }
@@ -75,6 +109,7 @@ static int begin_capture(struct detector *detector)
 	uint64_t seed;
 	int err;
 
+	prepare_census(detector);
 	if (getrandom(&seed, sizeof(seed), 0) < 0)
 		return -errno;
 	err = wire_init(

@@ -24,6 +24,8 @@ struct detector {
 	struct roster roster;
 	struct capture capture;
 	struct wire wire;   /* what the capture sees */
+	uint64_t rest_ns;   /* CLOCK_MONOTONIC; until then no flow on it is looked into */
+	uint32_t strangers; /* elephants of others that it showed in this second */
 	struct flows flows; /* elephants that cannot be treated */
 };
 

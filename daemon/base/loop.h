@@ -39,4 +39,7 @@ void loop_stop(struct loop *loop);
 /* CLOCK_MONOTONIC, the clock of bpf_ktime_get_ns(). */
 uint64_t loop_now_ns(void);
 
+/* What the thread has used of the CPU: what something costs, however busy the machine is. */
+uint64_t loop_cpu_ns(void);
+
 #endif

@@ -14,8 +14,7 @@ static bool is_client(const struct conn *conn)
 
 /*
  * The token alone says which: behind address translation the wire has other addresses. Where both
- * ends are ours, the client's. Forged packets gain an attacker a subflow for a connection whose
- * keys were seen, within the limits of the rule.
+ * ends are ours, the client's.
  */
 static struct conn *find_by_token(
 	const struct plan *plan, const struct wire_flow *flow, int *ret_end)
@@ -69,16 +68,6 @@ static struct conn *find_by_addresses(
 	return found;
 }
 
-static void tell(struct plan *plan, struct conn *conn, uint64_t bytes, uint64_t now_ns)
-{
-	struct event event = {.kind = EVENT_THRESHOLD, .key = conn->key, .now_ns = now_ns};
-
-	progress_note(&conn->progress, bytes, now_ns);
-	event.bytes = conn->progress.bytes;
-	while ((event.threshold = progress_pass(&conn->progress, rules_of(plan, conn))))
-		plan_hear(plan, &event);
-}
-
 static bool is_elephant(const struct plan *plan, const struct wire_flow *flow)
 {
 	return MAX(flow->bytes[0], flow->bytes[1]) >= plan->rule.start_bytes;
@@ -101,35 +90,55 @@ static bool hear_stranger(const struct plan *plan, struct wire_flow *flow)
 	return !is_known;
 }
 
-bool sighting_hear(struct plan *plan, struct wire *wire, struct wire_flow *flow, bool downloads,
-	uint64_t now_ns)
+struct sighting sighting_hear(struct plan *plan, struct wire *wire, struct wire_flow *flow)
 {
+	struct sighting sighting = {.flow = flow};
 	struct conn *conn = NULL;
-	int end = 0;
 
 	if (flow->is_multipath)
-		conn = find_by_token(plan, flow, &end);
+		conn = find_by_token(plan, flow, &sighting.end);
 	if (!conn && flow->is_multipath && !flow->is_gone) {
-		conn = find_by_addresses(plan, flow, &end);
+		conn = find_by_addresses(plan, flow, &sighting.end);
 		if (conn) {
-			flow = wire_tie(wire, flow, end, conn->key.token);
+			flow = wire_tie(wire, flow, sighting.end, conn->key.token);
 			/* The ends of another leader may be the other way round. */
-			if (flow->tokens[!end] == conn->key.token)
-				end = !end;
+			if (flow->tokens[!sighting.end] == conn->key.token)
+				sighting.end = !sighting.end;
 		}
 	}
+	sighting.flow = flow;
+	sighting.conn = conn;
 	flow->is_ours = conn;
-	if (!conn)
-		return hear_stranger(plan, flow);
+	if (!conn) {
+		if (hear_stranger(plan, flow))
+			sighting.kind = SIGHTING_STRANGER;
+		return sighting;
+	}
 	flow->alarm_bytes[0] = flow->alarm_bytes[1] = UINT64_MAX;
-	if (!is_client(conn))
-		return false;
-	tell(plan, conn, downloads ? MAX(flow->bytes[0], flow->bytes[1]) : flow->bytes[end],
-		now_ns);
-	flow->alarm_bytes[end] = progress_next(&conn->progress, rules_of(plan, conn));
-	if (downloads)
-		flow->alarm_bytes[!end] = flow->alarm_bytes[end];
-	return false;
+	if (is_client(conn))
+		sighting.kind = SIGHTING_OURS;
+	return sighting;
+}
+
+/* What the wire has too much of puts off the next look. */
+static uint64_t next_alarm(
+	const struct plan *plan, const struct conn *conn, const struct wire_flow *flow, int end)
+{
+	uint64_t next = progress_next(&conn->progress, rules_of(plan, conn));
+
+	if (next == UINT64_MAX)
+		return UINT64_MAX;
+	return MAX(next, flow->bytes[end] + next - MIN(next, conn->progress.bytes));
+}
+
+void sighting_looked(const struct plan *plan, const struct sighting *sighting, bool downloads)
+{
+	struct wire_flow *flow = sighting->flow;
+
+	for (int end = 0; end < 2; end++) {
+		if (downloads || end == sighting->end)
+			flow->alarm_bytes[end] = next_alarm(plan, sighting->conn, flow, end);
+	}
 }
 
 void sighting_tick(struct plan *plan, struct wire *wire, struct flows *flows, uint64_t now_ns)

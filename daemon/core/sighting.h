@@ -10,13 +10,30 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+enum sighting_kind {
+	SIGHTING_NOTHING,
+	SIGHTING_STRANGER, /* an elephant that is none of the plan's, the first time */
+	SIGHTING_OURS,     /* @conn seems to have passed a threshold: the kernel is to be asked */
+};
+
+struct sighting {
+	enum sighting_kind kind;
+	struct conn *conn;
+	struct wire_flow *flow;
+	int end; /* of the flow: the client's */
+};
+
 /*
- * To be called with what wire_hear() tells; sets the next alarm. A connection of the plan's hears
- * of the thresholds that it has passed. @downloads: what its client receives counts. Returns true
- * if it is none of the plan's, the first time.
+ * To be called with what wire_hear() tells; sets the next alarm, but of SIGHTING_OURS. Anybody can
+ * put packets on a wire, so they say when to look, and the kernel's counters what is to be seen.
  */
-bool sighting_hear(struct plan *plan, struct wire *wire, struct wire_flow *flow, bool downloads,
-	uint64_t now_ns);
+struct sighting sighting_hear(struct plan *plan, struct wire *wire, struct wire_flow *flow);
+
+/*
+ * The kernel was asked, and the connection's progress says what is known by now: sets the next
+ * alarm. @downloads: what its client receives counts.
+ */
+void sighting_looked(const struct plan *plan, const struct sighting *sighting, bool downloads);
 
 /* The rules are there, or have changed: each flow is looked at anew. */
 void sighting_renew(const struct plan *plan, struct wire *wire);

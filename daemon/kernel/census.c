@@ -146,8 +146,8 @@ static void complain(struct census *census, int err)
 	if (!err || err == -ENONET || census->has_complained)
 		return;
 	census->has_complained = true;
-	log_warning("[detect] source = diag: this kernel does not list its MPTCP connections: %s; "
-		    "without the kernel module mptcp_diag no elephant is found",
+	log_warning("[detect] source: this kernel does not list its MPTCP connections: %s; without "
+		    "the kernel module mptcp_diag no elephant is found",
 		strerror(-err));
 }
 
@@ -172,7 +172,7 @@ static void look_at_all(struct census *census, uint64_t netns, uint64_t now_ns)
 	}
 }
 
-static void look_at(struct census *census, struct conn *conn, uint64_t now_ns)
+void census_look(struct census *census, struct conn *conn, uint64_t now_ns)
 {
 	struct diag_conn seen;
 	bool is_away = false;
@@ -209,7 +209,7 @@ static void look(struct census *census, uint64_t now_ns)
 	for (size_t i = 0; i < n_due; i++) {
 		/* A namespace's list may have told of it meanwhile. */
 		if (is_due(census, due[i], now_ns))
-			look_at(census, due[i], now_ns);
+			census_look(census, due[i], now_ns);
 	}
 }
 

@@ -34,6 +34,9 @@ struct census {
 int census_init(struct census *census);
 void census_done(struct census *census);
 
+/* Something says that this connection may have passed a threshold. Needs no census_init(). */
+void census_look(struct census *census, struct conn *conn, uint64_t now_ns);
+
 /* There are connections that the plan did not have before. Without any nothing is done. */
 void census_expect(struct census *census);
 

@@ -17,6 +17,8 @@ struct scene {
 	struct wire wire;
 	struct flows flows;
 	uint32_t sequence;
+	uint64_t counted; /* by the kernel; 0: what is on the wire */
+	int looks;        /* how often it was asked */
 };
 
 static struct scene scene;
@@ -64,9 +66,30 @@ static void shake_hands(void)
 	wire_hear(&scene.wire, &packet, SECOND);
 }
 
+/* The kernel is asked, and what it says is heard, as by kernel/census. */
+static void look(const struct sighting *sighting, bool downloads)
+{
+	struct plan *plan = &scene.play->plan;
+	struct progress *progress = &sighting->conn->progress;
+	const struct wire_flow *flow = sighting->flow;
+	struct event event = {
+		.kind = EVENT_THRESHOLD, .key = sighting->conn->key, .now_ns = SECOND};
+	uint64_t bytes = flow->bytes[sighting->end];
+
+	if (downloads && flow->bytes[!sighting->end] > bytes)
+		bytes = flow->bytes[!sighting->end];
+	progress_note(progress, scene.counted ? scene.counted : bytes, SECOND);
+	event.bytes = progress->bytes;
+	while ((event.threshold = progress_pass(progress, &plan->rule)))
+		plan_hear(plan, &event);
+	sighting_looked(plan, sighting, downloads);
+	scene.looks++;
+}
+
 /* How often it was news that an elephant is none of ours. */
 static int transfer(uint32_t mb, bool is_back, bool is_multipath, bool downloads)
 {
+	struct sighting sighting;
 	struct wire_flow *flow;
 	int news = 0;
 
@@ -82,9 +105,12 @@ static int transfer(uint32_t mb, bool is_back, bool is_multipath, bool downloads
 		}
 		scene.sequence += MB;
 		flow = wire_hear(&scene.wire, &packet, SECOND);
-		if (flow)
-			news += sighting_hear(
-				&scene.play->plan, &scene.wire, flow, downloads, SECOND);
+		if (flow) {
+			sighting = sighting_hear(&scene.play->plan, &scene.wire, flow);
+			news += sighting.kind == SIGHTING_STRANGER;
+			if (sighting.kind == SIGHTING_OURS)
+				look(&sighting, downloads);
+		}
 		play_act(scene.play);
 	}
 	return news;
@@ -149,6 +175,32 @@ static void a_connection_that_comes_late_is_found_all_the_same(void **state)
 	assert_null(scene.flows.list);
 }
 
+/* Anybody may put packets of a connection on the wire: only what the kernel has counted is so. */
+static void forged_packets_make_no_elephant(void **state)
+{
+	(void)state;
+	shake_hands();
+	play_connect(scene.play);
+	scene.counted = 10 * MB;
+	assert_int_equal(transfer(1000, false, true, true), 0);
+	assert_int_equal(thresholds(), 0);
+	assert_int_equal(scene.play->creates, 0);
+	/* For so much that is false the kernel is asked as often as for so much that is true. */
+	assert_in_range(scene.looks, 1, 11);
+	/* What it really sends is not lost sight of. */
+	scene.counted = 110 * MB;
+	assert_int_equal(transfer(100, false, true, true), 0);
+	assert_int_equal(thresholds(), 1);
+}
+
+static void the_kernel_is_not_asked_of_strangers(void **state)
+{
+	(void)state;
+	shake_hands();
+	assert_int_equal(transfer(400, false, true, true), 1);
+	assert_int_equal(scene.looks, 0);
+}
+
 static void what_is_not_ours_is_shown_while_it_lasts(void **state)
 {
 	(void)state;
@@ -190,6 +242,8 @@ int main(void)
 			a_connection_that_comes_late_is_found_all_the_same, begin, end),
 		cmocka_unit_test_setup_teardown(
 			rules_that_change_count_for_what_is_there, begin, end),
+		cmocka_unit_test_setup_teardown(forged_packets_make_no_elephant, begin, end),
+		cmocka_unit_test_setup_teardown(the_kernel_is_not_asked_of_strangers, begin, end),
 		cmocka_unit_test_setup_teardown(
 			what_is_not_ours_is_shown_while_it_lasts, begin, end),
 	};

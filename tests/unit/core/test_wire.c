@@ -296,6 +296,36 @@ static void flows_can_be_tied_later(void **state)
 	assert_int_equal(flow->bytes[at], 200);
 }
 
+/* SHA-256 of this key begins with 32 zeros; 0 stands for an end whose token is not known. */
+static void a_token_of_zero_is_none(void **state)
+{
+	static const uint8_t key[8] = {0x5e, 0xc4, 0x94, 0x06, 0x00, 0x01, 0x00, 0x00};
+	struct packet packet = capable(1), over = packet_of(1, 101, 0);
+	struct wire *wire = *state;
+
+	assert_int_equal(token_of_key(key), 0);
+	over.is_over = true;
+	for (int round = 0; round < 3; round++) {
+		for (uint16_t port = 1; port <= 4; port++) {
+			packet = capable(port);
+			memcpy(packet.sender_key, key, 8);
+			if (port % 2)
+				memcpy(packet.receiver_key, key, 8);
+			hear(wire, packet);
+			hear(wire, packet); /* seen on two interfaces */
+		}
+		assert_int_equal(wire->count, 4);
+		hear(wire, join(9)); /* the chains have an end */
+		assert_int_equal(wire->count, 5);
+		over.source.port = 1;
+		hear(wire, over);
+		wire_expire(wire, UINT64_MAX);
+		assert_int_equal(wire->count, 0);
+	}
+	for (uint32_t i = 0; i <= wire->mask; i++)
+		assert_int_equal(wire->tokens[i], UINT32_MAX);
+}
+
 /* Flows come, join and go in every order: nothing is lost, nothing is left. */
 static void a_storm_leaves_nothing(void **state)
 {
@@ -354,6 +384,7 @@ int main(void)
 			a_port_that_is_used_again_is_another_flow, begin, end),
 		cmocka_unit_test_setup_teardown(the_table_is_bounded, begin, end),
 		cmocka_unit_test_setup_teardown(flows_can_be_tied_later, begin, end),
+		cmocka_unit_test_setup_teardown(a_token_of_zero_is_none, begin, end),
 		cmocka_unit_test_setup_teardown(a_storm_leaves_nothing, begin, end),
 	};
 
