@@ -2,6 +2,7 @@
 /* One event of those that the daemon tells who watches, presented to people. */
 #include "event.h"
 
+#include "page.h"
 #include "report.h"
 
 #include <errno.h>
@@ -119,22 +120,12 @@ bool event_is_meant(struct json_object *event, const struct answer_filter *filte
 int event_write(struct json_object *event, char **ret_text, char *ret_why, size_t why_size)
 {
 	struct teller teller = {.reader = {.why = ret_why, .why_size = why_size}, .event = event};
-	char *text = NULL;
-	size_t len;
+	struct page page;
 
-	teller.out = open_memstream(&text, &len);
-	if (!teller.out) {
-		snprintf(ret_why, why_size, "out of memory");
+	if (page_open(&page, &teller.reader))
 		return -ENOMEM;
-	}
+	teller.out = page.out;
 	put_time(&teller);
 	put_rest(&teller);
-	if (fclose(teller.out))
-		answer_reject(&teller.reader, "out of memory");
-	if (teller.reader.has_failed) {
-		free(text);
-		return -EBADMSG;
-	}
-	*ret_text = text;
-	return 0;
+	return page_close(&page, &teller.reader, ret_text);
 }

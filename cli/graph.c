@@ -2,6 +2,8 @@
 /* The daemon's path maps as a graph in the language of Graphviz. */
 #include "graph.h"
 
+#include "page.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -216,21 +218,11 @@ static void put_maps(struct drawer *drawer, struct json_object *root)
 int graph_write(struct json_object *root, char **ret_text, char *ret_why, size_t why_size)
 {
 	struct drawer drawer = {.reader = {.why = ret_why, .why_size = why_size}};
-	char *text = NULL;
-	size_t size;
+	struct page page;
 
-	drawer.out = open_memstream(&text, &size);
-	if (!drawer.out)
+	if (page_open(&page, &drawer.reader))
 		return -ENOMEM;
+	drawer.out = page.out;
 	put_maps(&drawer, root);
-	if (fclose(drawer.out)) {
-		free(text);
-		return -ENOMEM;
-	}
-	if (drawer.reader.has_failed) {
-		free(text);
-		return -EBADMSG;
-	}
-	*ret_text = text;
-	return 0;
+	return page_close(&page, &drawer.reader, ret_text);
 }

@@ -3,11 +3,11 @@
 #include "report.h"
 
 #include "answer.h"
+#include "page.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 enum { PATH_SIZE = 96 };
@@ -457,15 +457,12 @@ int report_write(struct json_object *root, bool connections_only, char **ret_tex
 	size_t why_size)
 {
 	struct answer_reader reader = {.why = ret_why, .why_size = why_size};
-	char *text = NULL;
-	size_t len;
+	struct page page;
 	FILE *out;
 
-	out = open_memstream(&text, &len);
-	if (!out) {
-		snprintf(ret_why, why_size, "out of memory");
+	if (page_open(&page, &reader))
 		return -ENOMEM;
-	}
+	out = page.out;
 	if (!connections_only) {
 		put_daemon(out, &reader, root);
 		put_namespaces(out, &reader, root);
@@ -474,12 +471,5 @@ int report_write(struct json_object *root, bool connections_only, char **ret_tex
 		put_untreated(out, &reader, root);
 	}
 	put_connections(out, &reader, root);
-	if (fclose(out))
-		answer_reject(&reader, "out of memory");
-	if (reader.has_failed) {
-		free(text);
-		return -EBADMSG;
-	}
-	*ret_text = text;
-	return 0;
+	return page_close(&page, &reader, ret_text);
 }

@@ -3,12 +3,12 @@
 #include "story.h"
 
 #include "answer.h"
+#include "page.h"
 #include "report.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PATH_SIZE  96
@@ -346,14 +346,12 @@ int story_write(struct json_object *root, char **ret_text, char *ret_why, size_t
 {
 	struct teller teller = {.reader = {.why = ret_why, .why_size = why_size}};
 	struct json_object *list;
-	char *text = NULL;
-	size_t n, len;
+	struct page page;
+	size_t n;
 
-	teller.out = open_memstream(&text, &len);
-	if (!teller.out) {
-		snprintf(ret_why, why_size, "out of memory");
+	if (page_open(&page, &teller.reader))
 		return -ENOMEM;
-	}
+	teller.out = page.out;
 	teller.daemon = answer_get(&teller.reader, root, "", "daemon", json_type_object);
 	teller.elephant =
 		answer_get(&teller.reader, teller.daemon, "daemon", "elephant", json_type_object);
@@ -365,12 +363,5 @@ int story_write(struct json_object *root, char **ret_text, char *ret_why, size_t
 			putc('\n', teller.out);
 		tell(&teller);
 	}
-	if (fclose(teller.out))
-		answer_reject(&teller.reader, "out of memory");
-	if (teller.reader.has_failed) {
-		free(text);
-		return -EBADMSG;
-	}
-	*ret_text = text;
-	return 0;
+	return page_close(&page, &teller.reader, ret_text);
 }

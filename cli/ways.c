@@ -2,13 +2,13 @@
 /* The daemon's path maps, chosen and drawn for people. */
 #include "ways.h"
 
+#include "page.h"
 #include "report.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PATH_SIZE 96
@@ -245,12 +245,12 @@ int ways_write(struct json_object *root, char **ret_text, char *ret_why, size_t 
 {
 	struct drawer drawer = {.reader = {.why = ret_why, .why_size = why_size}};
 	struct json_object *list;
-	char *text = NULL;
-	size_t size, n;
+	struct page page;
+	size_t n;
 
-	drawer.out = open_memstream(&text, &size);
-	if (!drawer.out)
+	if (page_open(&page, &drawer.reader))
 		return -ENOMEM;
+	drawer.out = page.out;
 	n = answer_get_list(&drawer.reader, root, "", "paths", &list);
 	for (size_t i = 0; i < n && !drawer.reader.has_failed; i++) {
 		snprintf(drawer.path, sizeof(drawer.path), "paths[%zu]", i);
@@ -258,14 +258,5 @@ int ways_write(struct json_object *root, char **ret_text, char *ret_why, size_t 
 		if (drawer.map)
 			put_map(&drawer);
 	}
-	if (fclose(drawer.out)) {
-		free(text);
-		return -ENOMEM;
-	}
-	if (drawer.reader.has_failed) {
-		free(text);
-		return -EBADMSG;
-	}
-	*ret_text = text;
-	return 0;
+	return page_close(&page, &drawer.reader, ret_text);
 }
