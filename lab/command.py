@@ -2,13 +2,12 @@
 """subflow-lab: fabrics in namespaces, experiments over them, the report of their results."""
 import argparse
 import os
-import random
 import runpy
 import signal
 import sys
 from pathlib import Path
 
-from lab import draw, experiment, fabric, failures, keeper, results, systems, workloads
+from lab import campaign, draw, fabric, failures, keeper, results, systems, workloads
 from lab.lab import require_root
 from lab.netns import LabError
 
@@ -86,94 +85,19 @@ def draw_topology(options):
         sys.stdout.write(text)
 
 
-def settings_of(options, rule):
-    """What a result depends on, as it is kept with it."""
-    return {"fabric": about(options), "gso": options.gso, "control": options.control,
-            "rule": str(rule), "load": options.load, "seconds": options.seconds,
-            "size": options.size, "family": options.family, "fail": options.fail or [],
-            "machine": {"cpus": os.cpu_count()}}
-
-
-SHAPE = ("topology", "k", "spines", "leaves", "hosts", "rate", "asymmetry")
-
-
-def compact(result, topology):
-    """The result with its series of all links made one of the routers at the top of the paths."""
-    top, series = draw.tiers(topology)[-1], result["series"]
-    kept = [series[0]]
-    for sample in series[1:]:
-        if sample["s"] - kept[-1]["s"] > experiment.LINKS_EVERY_S / 2:
-            kept.append(sample)
-    pairs = list(zip(kept, kept[1:]))
-    inward = {name: [link for link in series[0]["links"] if link.endswith(">" + name)]
-              for name in top}
-    return {**result, "series": {
-        "s": [late["s"] for _, late in pairs],
-        "paths": {name: [round(sum(late["links"][link] - early["links"][link] for link in links)
-                               * 8e-6 / (late["s"] - early["s"]), 2)
-                         for early, late in pairs] for name, links in inward.items()}}}
-
-
-def show(result):
-    if result["discarded"]:
-        return f"thrown away: {result['discarded']}"
-    if "completions" in result:
-        times = sorted(c["s"] for c in result["completions"])
-        return (f"{len(times)} flows, median {times[len(times) // 2] * 1e3:.1f} ms,"
-                f" p99 {times[int(.99 * len(times))] * 1e3:.0f} ms")
-    return (f"mean {result['mean_mbps']:.1f} Mbit/s a flow, worst {min(result['flows_mbps']):.1f},"
-            f" fairness {result['jain']:.2f}")
-
-
 def run(options):
     check_machine(options)
-    workload, topology = workloads.WORKLOADS[options.workload], topology_of(options)
-    rule = systems.PAPER if options.paper_rule else systems.SCALED
-    steps = tuple(failures.parse(text, topology) for text in options.fail or ())
-    scenario = experiment.Scenario(window_s=options.seconds, rule=rule, family=options.family,
-                                   steps=steps, tells_paths=True)
-    chosen = options.system or list(systems.SYSTEMS)
-    store, counted, why = results.Store(options.results), 0, ""
-    for seed in range(1, options.seeds + 1):
-        identity = {"workload": workload.name, "seed": seed,
-                    "settings": settings_of(options, rule)}
-        left = [name for name in chosen if not store.has(system=name, **identity)]
-        counted += len(chosen) - len(left)
-        for name in [name for name in chosen if name not in left]:
-            print(f"seed {seed} {name}: kept from before", flush=True)
-        if not left:
-            continue
-        with make_fabric(options, seed) as lab:
-            flows = workload.make(len(topology.hosts), random.Random(seed), options)
-            for name in left:
-                result = experiment.measure(lab, options.build, systems.SYSTEMS[name], flows,
-                                            scenario, workload.has_sizes, workload.program)
-                if options.busy and experiment.missed_cpu_only(result):
-                    result |= {"busy": result["discarded"], "discarded": ""}
-                store.add({"system": name, **identity, **compact(result, topology),
-                           "shape": {key: getattr(options, key) for key in SHAPE}})
-                print(f"seed {seed} {name}: {show(result)}", flush=True)
-                why = result["discarded"] or why
-                counted += not result["discarded"]
-                if steps:
-                    for a, b in [tuple(link) for link in lab.lost]:
-                        lab.lose(a, b, on=False)
-                    for step in steps:
-                        if step.what == "drop":
-                            lab.black_hole(*step.where, on=False)
-                    lab.reroute()
-    if not counted:
-        raise LabError(f"no run counts ({why}): stop what else runs here, or take a lower --rate")
-    print(f"{counted} of {options.seeds * len(chosen)} runs count; they are in {options.results}")
+    campaign.Campaign(options, topology_of(options), about(options),
+                      lambda seed: make_fabric(options, seed)).run()
 
 
 def report(options):
     from lab import report as writer  # late: matplotlib takes long to load
     found = results.read(options.results)
-    if not results.valid(found):
+    if not results.runs(found):
         raise LabError(f"{options.results} has no results: subflow-lab run stride8")
     writer.write(found, options.output, options.bench)
-    print(f"{len(results.valid(found))} runs: {options.output}")
+    print(f"{len(results.runs(found))} runs: {options.output}")
 
 
 def model(options):
@@ -224,7 +148,7 @@ def parser():
     root = Path(__file__).resolve().parents[1]
     build = Path(os.environ.get("SUBFLOW_BUILD", root / "build")).resolve()
     top = argparse.ArgumentParser(prog="subflow-lab", description=__doc__)
-    top.add_argument("--with", action="append", type=Path, metavar="FILE",
+    top.add_argument("--with", action="append", type=Path, metavar="FILE", dest="files",
                      help="Python that adds topologies, workloads, systems: docs/extending.md")
     verbs = top.add_subparsers(dest="verb", required=True, metavar="VERB")
 
@@ -251,15 +175,16 @@ def parser():
     verb.add_argument("--seconds", type=float, default=5.0,
                       help="measured, or over which a mix arrives (%(default)s)")
     verb.add_argument("--load", type=float, default=.6, help="of a mix (%(default)s)")
+    verb.add_argument("--step", type=positive, default=8, help="i of stride(i) (%(default)s)")
     verb.add_argument("--size", type=float, default=20, metavar="MB",
                       help="of a transfer, or a program's (%(default)s)")
     verb.add_argument("--family", choices=("ip4", "ip6"), default="ip4")
     verb.add_argument("--paper-rule", action=argparse.BooleanOptionalAction, default=False,
                       help=f"elephants as in the paper ({systems.PAPER}), not {systems.SCALED}")
-    verb.add_argument("--busy", action="store_true", help="keep runs that missed only the gate of"
-                      " the CPU; the report says so")
+    verb.add_argument("--busy", action="store_true", help="keep runs that missed no gates but those"
+                      " of the CPU and the ceiling; the report says so")
     verb.add_argument("--fail", action="append", metavar="SECONDS:WHAT[:NODE[:NODE]]",
-                      help="what breaks: drop, cut, die, notice, mend, revive")
+                      help="what breaks or works again: " + ", ".join(failures.LABELS))
     verb.set_defaults(do=run, parser=verb)
     verb.add_argument("--build", type=Path, default=build, help=argparse.SUPPRESS)
     verb.add_argument("--results", type=Path, default=build / "lab" / "results.jsonl")
@@ -298,13 +223,18 @@ def main():
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         options = parse()
+    except LabError as error:
+        print(f"subflow-lab: {error}", file=sys.stderr)
+        return 1
+    try:
         options.do(options)
     except LabError as error:
         print(f"subflow-lab: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
-        print("subflow-lab: interrupted; what was measured is kept, the same command goes on",
-              file=sys.stderr)
+        kept = ("what was measured is kept, the same command goes on" if options.verb == "run"
+                else "nothing is left of it")
+        print(f"subflow-lab: interrupted; {kept}", file=sys.stderr)
         return 128 + signal.SIGINT
     return 0
 

@@ -4,7 +4,8 @@ import statistics
 import time
 from dataclasses import dataclass
 
-from lab import systems
+from lab import gates, systems
+from lab.gates import IDLE_MIN, missed_cpu_only  # noqa: F401: the benchmarks find them here
 from lab.measure import cpu_ticks, live_of
 from lab.netns import LabError
 from lab.programs import Transfers
@@ -12,10 +13,6 @@ from lab.traffic import LEAD_S, Traffic
 
 SAMPLE_MS = 100
 LINKS_EVERY_S = 0.25
-IDLE_MIN = 0.15
-# Of the connections of a mix. Where the queues drop the third ACK of a handshake and the first data,
-# MPTCP itself goes on as TCP (MPCapableFallbackACK): about 1 % of short flows on a full fabric.
-FALLBACKS_OF_MIX = 0.03
 # Up to so many flows, what subflowd decides about each is kept. To ask about more would be a load.
 FOLLOWED_MAX = 8
 # After the last flow of a mix should have begun, for those that are still on their way.
@@ -52,11 +49,6 @@ def link_bytes(lab):
 def mptcp_changes(before, after):
     return {name.removeprefix("MPTcpExt"): after[name] - before.get(name, 0) for name in after
             if name.startswith("MPTcpExt") and after[name] != before.get(name, 0)}
-
-
-def fallbacks(changes):
-    """Connections that went on as TCP. Each end may count one, under names of its own."""
-    return max((value for name, value in changes.items() if "Fallback" in name), default=0)
 
 
 class Watch:
@@ -161,38 +153,6 @@ def jain(rates):
     return sum(rates) ** 2 / (len(rates) * squares) if squares else 0.0
 
 
-def missed_gates(result, system, flows, has_sizes, lab):
-    """Why this run does not count; [] when it does."""
-    missed, changes = [], result["mptcp"]
-    joins = changes.get("MPJoinSynAckRx", 0)
-    least = sum(system.least_joins(lab.topology, flow) for flow in flows)
-    if result["cpu_idle"] < IDLE_MIN:
-        missed.append(f"only {result['cpu_idle']:.0%} of the CPU was idle")
-    # A subflow that fell silent, as on a busy machine, or did not help, and was replaced is one more
-    # join.
-    most = sum(system.joins(lab.topology, flow) for flow in flows) \
-        + result["counters"].get("repairs", 0) + result["counters"].get("replaced", 0)
-    if not has_sizes and result["until_end"] and not least <= joins <= most:
-        missed.append(f"{joins} joins and not {least}" + (f" to {most}" if most > least else ""))
-    if changes.get("MPJoinRejected"):
-        missed.append(f"{changes['MPJoinRejected']} joins were rejected")
-    if fallbacks(changes) > (FALLBACKS_OF_MIX * len(flows) if has_sizes else 0):
-        missed.append(f"{fallbacks(changes)} connections fell back to TCP")
-    if result["failed"]:
-        missed.append(f"{len(result['failed'])} flows failed ({result['failed'][0]['error']})")
-    wrong = [label for label in lab.topology.hosts
-             if lab.nodes[label].control() != lab.congestion_control]
-    if wrong:
-        missed.append(f"the congestion control of {wrong[0]} is not {lab.congestion_control}")
-    return missed
-
-
-def missed_cpu_only(result):
-    """Whether all that is wrong with a run is that others used the machine as well."""
-    return (result["cpu_idle"] < IDLE_MIN and bool(result["discarded"])
-            and "; " not in result["discarded"])
-
-
 def carrier(lab, build, system, scenario, has_sizes, program):
     """What carries the flows."""
     if program:
@@ -227,7 +187,6 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
     after = counters(lab)
     span_s = last["s"] - first["s"]
     result = {
-        "until_end": all(flow.bytes == 0 for flow in flows),
         "seconds": round(span_s, 3),
         "cpu_idle": round((last["idle"] - first["idle"])
                           / max(1, last["ticks"] - first["ticks"]), 3),
@@ -260,7 +219,7 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
         result["gap_ms"] = [round(max((r["gap_ns"] for r in records
                                        if r.get("flow") == i and "gap_ns" in r), default=0) / 1e6, 1)
                             for i in range(len(flows))]
-    result["discarded"] = "; ".join(missed_gates(result, system, flows, has_sizes, lab))
+    result["discarded"] = "; ".join(gates.missed(result, system, flows, scenario, lab, program))
     return result
 
 

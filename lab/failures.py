@@ -6,7 +6,8 @@
     2:die:spine1            every link of spine1 is lost
     3:notice                the routers route around what is lost, as their protocol would
     5:mend:leaf0:spine1, 5:revive:spine1
-                            it works again; the routes stay as they are until `notice`
+                            it works again, what was dropped as well; the routes stay as they are
+                            until `notice`
 """
 from dataclasses import dataclass
 
@@ -32,6 +33,16 @@ class Step:
             (router,) = self.where
             for neighbour in lab.topology.neighbours(router):
                 lab.lose(router, neighbour, on=self.what == "die")
+
+
+def undo(steps, lab):
+    """Everything works again, whatever of these steps has happened."""
+    for step in steps:
+        if step.what == "drop":
+            lab.black_hole(*step.where, on=False)
+    for a, b in [tuple(link) for link in lab.lost]:
+        lab.lose(a, b, on=False)
+    lab.reroute()
 
 
 def parse(text, topology):

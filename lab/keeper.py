@@ -9,13 +9,15 @@ import subprocess
 import sys
 from pathlib import Path
 
-from lab.lab import require_root
+from lab.lab import places, require_root
 from lab.netns import LabError, wait_until
 
 DIRECTORY = Path(os.environ.get("SUBFLOW_LAB_DIRECTORY", "/run/subflow-lab"))
-NOTE = DIRECTORY / "state.json"
+NOTE, LOCK = DIRECTORY / "state.json", DIRECTORY / "lock"
+PREFIX = r"sf\d+-\d+-"
 # A fabric of k = 8 has 208 namespaces.
-UP_S, DOWN_S = 180, 60
+DOWN_S = 60
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def note():
@@ -39,15 +41,25 @@ def up(make, about):
     DIRECTORY.mkdir(parents=True, exist_ok=True)
     read_end, write_end = os.pipe()
     sys.stdout.flush()
-    if os.fork() == 0:
+    # Until it has a session of its own, Ctrl-C would hit the keeper as well.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    if (keeper := os.fork()) == 0:
         os.close(read_end)
         _keep(make, about, write_end)
     os.close(write_end)
-    with os.fdopen(read_end) as pipe:
-        error = pipe.read()
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        with os.fdopen(read_end) as pipe:
+            error = pipe.read()
+    except BaseException:
+        os.kill(keeper, signal.SIGTERM)
+        os.waitpid(keeper, 0)
+        raise
     if error:
         raise LabError(error)
-    return note()
+    if not (found := note()):
+        raise LabError("it was taken down while it was made")
+    return found
 
 
 def _keep(make, about, pipe):
@@ -59,24 +71,29 @@ def _keep(make, about, pipe):
         null = os.open(os.devnull, os.O_RDWR)
         for fd in range(3):
             os.dup2(null, fd)
-        lock = os.open(DIRECTORY / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        lock = os.open(LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        for number in SIGNALS:
             signal.signal(number, lambda *_: sys.exit(0))
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            with make() as lab:
+        except BlockingIOError:
+            raise LabError("another subflow-lab up is at work: wait for it") from None
+        try:
+            lab = make()
+            _write(lab, about)  # what there is so far is all that `down` needs
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+            with lab:
                 _write(lab, about)
                 os.close(pipe)
                 pipe = None
                 while True:
                     signal.pause()
-        except BlockingIOError:
-            raise LabError("another subflow-lab up is at work: wait for it") from None
+        finally:
+            NOTE.unlink(missing_ok=True)
     except LabError as error:
         if pipe is not None:
             os.write(pipe, str(error).encode())
     except SystemExit:
-        NOTE.unlink(missing_ok=True)
         status = 0
     finally:
         os._exit(status)
@@ -84,10 +101,10 @@ def _keep(make, about, pipe):
 
 def _write(lab, about):
     text = json.dumps({
-        "about": about, "pid": os.getpid(), "prefix": lab.prefix, "cgroup": str(lab.cgroup),
-        "directory": str(lab.directory),
+        "about": about, "pid": os.getpid(), "prefix": lab.prefix,
+        **dict(zip(("cgroup", "directory"), map(str, places(lab.prefix)))),
         "hosts": {label: {"ip4": lab.nodes[label].ip4, "ip6": lab.nodes[label].ip6}
-                  for label in lab.topology.hosts},
+                  for label in lab.topology.hosts if label in lab.nodes},
         "nodes": list(lab.nodes)}, indent=1)
     new = NOTE.with_suffix(".new")
     new.write_text(text + "\n")
@@ -95,28 +112,66 @@ def _write(lab, about):
 
 
 def down():
-    """Removes the lab that is up, also when its keeper was killed; returns what it was."""
+    """Removes the lab that is up, also when its keeper was killed, and what other labs have left
+    that were killed with their reapers; returns what it was."""
     require_root()
+    # One that is about to be made has no note yet.
+    wait_until(lambda: note() or not _is_locked(), "the lab is begun")
     found = note()
-    if not found:
+    left = orphans()
+    if not found and not left:
         raise LabError("no lab is up")
-    if not re.fullmatch(r"sf\d+-\d+-", found["prefix"]):
-        raise LabError(f"{NOTE} is damaged: remove it, and see `ip netns list`")
-    if _is_keeper(found["pid"]):
-        os.kill(found["pid"], signal.SIGTERM)
-        wait_until(lambda: not _is_keeper(found["pid"]), "the lab's keeper ends", DOWN_S)
-    # Its reaper has seen to it, unless that was killed as well; then this one finds the rest.
-    subprocess.run([sys.executable, Path(__file__).with_name("reaper.py"), found["prefix"],
-                    found["cgroup"], found["directory"]], stdin=subprocess.DEVNULL, check=True)
-    wait_until(lambda: not traces(found["prefix"]), "the lab's namespaces go", DOWN_S)
-    NOTE.unlink(missing_ok=True)
-    return found["about"]
+    if found:
+        if not re.fullmatch(PREFIX, found["prefix"]):
+            raise LabError(f"{NOTE} is damaged: remove it, and see `ip netns list`")
+        if _is_keeper(found["pid"]):
+            os.kill(found["pid"], signal.SIGTERM)
+            wait_until(lambda: not _is_keeper(found["pid"]), "the lab's keeper ends", DOWN_S)
+        # Its reaper has seen to it, unless that was killed as well; then this one finds the rest.
+        _reap(found["prefix"], found["cgroup"], found["directory"])
+        NOTE.unlink(missing_ok=True)
+    for prefix in left:
+        _reap(prefix, *places(prefix))
+    return found["about"] if found else f"what {len(left)} killed labs left"
+
+
+def _reap(prefix, cgroup, directory):
+    subprocess.run([sys.executable, Path(__file__).with_name("reaper.py"), prefix, cgroup, directory],
+                   stdin=subprocess.DEVNULL, check=True)
+    wait_until(lambda: not traces(prefix), "the lab's namespaces go", DOWN_S)
+
+
+def _is_locked():
+    try:
+        with LOCK.open() as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def orphans():
+    """Prefixes of labs whose owner is dead, and nobody takes them down."""
+    names = os.listdir("/run/netns") if os.path.isdir("/run/netns") else []
+    found = {match.group() for match in (re.match(PREFIX, name) for name in names) if match}
+    reaped = set()
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().decode(errors="replace").split("\0")
+        except OSError:  # it has ended
+            continue
+        if any(word.endswith("/reaper.py") for word in words):
+            reaped.update(words)
+    return [prefix for prefix in sorted(found - reaped)
+            if not os.path.exists(f"/proc/{prefix[2:].split('-')[0]}")]
 
 
 def _is_keeper(pid):
     """A pid may have been given to another since: ours holds the lock's file open."""
     try:
-        return any(os.readlink(entry) == str(DIRECTORY / "lock")
+        return any(os.readlink(entry) == str(LOCK)
                    for entry in Path(f"/proc/{pid}/fd").iterdir())
     except OSError:
         return False
@@ -128,6 +183,8 @@ def shell(host, command):
     found = note()
     if not found:
         raise LabError("no lab is up: subflow-lab up fat-tree")
+    if not found["nodes"]:
+        raise LabError("the lab is being made: wait for its `up`")
     if host not in found["nodes"]:
         raise LabError(f"no {host}: there are {', '.join(found['nodes'])}")
     path = f"/run/netns/{found['prefix']}{host}"

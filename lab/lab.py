@@ -14,6 +14,8 @@ from lab.netns import LabError, Namespace
 _serial = itertools.count()
 # On shaped links: a larger packet would not fit a queue, and be lost time and again.
 GSO_MAX_SIZE = 16384
+# One instruction of classic BPF: return TC_ACT_SHOT.
+DROP = "1,6 0 0 2"
 
 
 def require_root():
@@ -28,6 +30,12 @@ def cgroup2_root():
         if kind == "cgroup2":
             return Path(where)
     raise LabError("no cgroup2 is mounted: mount -t cgroup2 none /sys/fs/cgroup")
+
+
+def places(prefix):
+    """The cgroup and the directory of a lab."""
+    name = prefix.rstrip("-")
+    return cgroup2_root() / name, Path(tempfile.gettempdir(), name)
 
 
 @dataclass(frozen=True)
@@ -47,6 +55,7 @@ class Lab:
         self.prefix = f"sf{os.getpid()}-{next(_serial)}-"
         self.nodes = {}
         self.links = []
+        self._holes = set()  # (at, to)
         self.directory = None
         self.cgroup = None
         self._reaper = None
@@ -54,8 +63,7 @@ class Lab:
 
     def __enter__(self):
         require_root()
-        self.cgroup = cgroup2_root() / self.prefix.rstrip("-")
-        self.directory = Path(tempfile.gettempdir(), self.prefix.rstrip("-"))
+        self.cgroup, self.directory = places(self.prefix)
         reaper = Path(__file__).with_name("reaper.py")
         self._reaper = subprocess.Popen(
             [sys.executable, reaper, self.prefix, self.cgroup, self.directory], cwd="/",
@@ -155,14 +163,19 @@ class Lab:
                     if (near.node.label, far.node.label) == (at, to))
 
     def black_hole(self, at, to, on=True):
-        """What the node `at` sends to its neighbour `to` is lost, and nobody is told."""
-        end = self.end(at, to)
+        """What the node `at` sends to its neighbour `to` is lost, and nobody is told.
+
+        A program at the far end drops it: what is lost in a queue, the sender's kernel is told of.
+        """
+        if on == ((at, to) in self._holes):
+            return
+        end = self.end(to, at)
         if on:
-            end.node.tc(f"qdisc replace dev {end.device} root bfifo limit 1")
+            end.node.tc(f"qdisc add dev {end.device} clsact",
+                        f"filter add dev {end.device} ingress bpf bytecode \"{DROP}\" direct-action")
         else:
-            end.node.tc(f"qdisc delete dev {end.device} root")
-            if end.rate_mbit:
-                shape(end)
+            end.node.tc(f"qdisc delete dev {end.device} clsact")
+        (self._holes.add if on else self._holes.discard)((at, to))
 
 
 def link_addresses(number, end):

@@ -25,10 +25,17 @@ def write(path, size):
 
 
 class Program:
-    """What the others share. `is_download`: the server sends, and the client receives."""
+    """What the others share. `is_download`: the server sends, and the client receives. `has_control`:
+    beside the connection that carries the data there is another one."""
     name = about = ""
     port = 0
-    is_download = False
+    is_download = has_control = False
+    version_command = ()
+
+    def version(self):
+        """The first line of what it says of itself."""
+        told = subprocess.run(self.version_command, capture_output=True, text=True)
+        return (told.stdout or told.stderr).partition("\n")[0].strip()
 
     def prepare(self, directory, size):
         """Makes what is sent, in an empty directory of both ends' disk."""
@@ -47,6 +54,8 @@ class Iperf3(Program):
     name = "iperf3"
     about = "iperf3"
     port = 5201
+    has_control = True
+    version_command = ("iperf3", "--version")
 
     def server(self, directory, label):
         return ["iperf3", "-s", "-p", self.port]
@@ -60,6 +69,7 @@ class Rsync(Program):
     name = "rsync"
     about = "rsync of a tree to an rsync daemon"
     port = 8730
+    version_command = ("rsync", "--version")
 
     def prepare(self, directory, size):
         tree, rest = directory / "tree", size
@@ -85,6 +95,11 @@ class Rsync(Program):
 class Curl(Program):
     """nginx serves files, and takes them by PUT."""
     port = 8080
+    version_command = ("curl", "--version")
+
+    def version(self):
+        nginx = subprocess.run(["nginx", "-v"], capture_output=True, text=True).stderr
+        return f"{super().version()}; {nginx.strip()}"
 
     def prepare(self, directory, size):
         write(directory / "file", size)

@@ -288,7 +288,7 @@ def theory(found):
 
 def write(found, output, bench=None):
     """Writes the page of these results; at least one of them counts."""
-    good = results.valid(found)
+    good = results.runs(found)
     thrown = [r for r in found if r["discarded"]]
     first = good[-1]
     parts = [
@@ -303,7 +303,8 @@ def write(found, output, bench=None):
     if busy := [r for r in good if r.get("busy")]:
         parts.append(f'<p class="short">{len(busy)} of these runs had less than 15 % of the CPU idle'
                      " (--busy): their figures do not count.</p>")
-    for _, runs in by([{**r, "group": json.dumps(r["settings"], sort_keys=True)} for r in good],
+    for _, runs in by([{**r, "group": json.dumps([r["settings"], *map(r.get, results.VERSIONS)],
+                                             sort_keys=True)} for r in good],
                       "group").items():
         parts.append(section(runs[0]["settings"]["fabric"], runs))
     if rows := bench_rows(bench):

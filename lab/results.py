@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: MIT
 """Results as JSON lines, one a run: kept as soon as they are there, and not measured twice."""
+import hashlib
 import json
 import platform
 import subprocess
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-# What makes two runs the same, beside the settings.
-IDENTITY = ("workload", "system", "seed", "settings")
+# What was measured with: runs that differ in any of these are not compared, nor counted together.
+VERSIONS = ("commit", "kernel", "python", "iproute2")
+IDENTITY = ("workload", "system", "seed", "settings", *VERSIONS)
 
 
 def commit():
-    """The commit that is measured, with + when the tree differs from it; None outside git."""
-    def git(*words):
-        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True).stdout
-    name = git("rev-parse", "--short=12", "HEAD").strip()
-    return (name + ("+" if git("status", "--porcelain") else "")) or None
+    """The commit that is measured; None outside git. Where the tree differs from it, + and a hash of
+    the difference: two such trees are not the same."""
+    def git(*words, **options):
+        return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, **options).stdout
+    name = git("rev-parse", "--short=12", "HEAD").decode().strip()
+    if not name or not git("status", "--porcelain"):
+        return name or None
+    new = git("ls-files", "--others", "--exclude-standard")
+    change = git("diff", "HEAD") + new + git("hash-object", "--stdin-paths", input=new)
+    return f"{name}+{hashlib.sha256(change).hexdigest()[:8]}"
 
 
 def versions():
@@ -30,34 +37,50 @@ def read(path):
     found = []
     for line in path.read_text().splitlines() if path.exists() else []:
         try:
-            found.append(json.loads(line))
+            result = json.loads(line)
         except ValueError:
             continue
+        if isinstance(result, dict) and "discarded" in result:
+            found.append(result)
     return found
+
+
+CEILING = "ceiling"  # the workload by that name is what others are measured by
 
 
 def valid(results):
     return [result for result in results if not result["discarded"]]
 
 
+def runs(results):
+    """Those that count, and are no ceilings."""
+    return [result for result in valid(results) if result["workload"] != CEILING]
+
+
 class Store:
-    """A file of results that grows."""
+    """A file of results that grows. What is in it of another commit, kernel or version stays there
+    and is not taken for ours."""
 
     def __init__(self, path):
         self.path = path
-        self._known = {self._name(result) for result in valid(read(path))}
-        self._versions = versions()
+        self.versions = versions()
+        self._known = {self._name(result): result for result in valid(read(path))}
 
     @staticmethod
     def _name(result):
-        return json.dumps([result[key] for key in IDENTITY], sort_keys=True)
+        return json.dumps([result.get(key) for key in IDENTITY], sort_keys=True)
 
-    def has(self, **identity):
-        """Whether such a run is there and passed its gates."""
-        return self._name(identity) in self._known
+    def strangers(self):
+        """How many results are of another commit, kernel or version."""
+        return sum(any(result.get(key) != self.versions[key] for key in VERSIONS)
+                   for result in self._known.values())
+
+    def find(self, **identity):
+        """Such a run that passed its gates, or None."""
+        return self._known.get(self._name({**self.versions, **identity}))
 
     def add(self, result):
-        result = {**self._versions, **result}
+        result = {**self.versions, **result}
         self.path.parent.mkdir(parents=True, exist_ok=True)
         text = self.path.read_bytes() if self.path.exists() else b""
         with self.path.open("a") as file:
@@ -65,4 +88,4 @@ class Store:
             file.write(("\n" if text and not text.endswith(b"\n") else "")
                        + json.dumps(result) + "\n")
         if not result["discarded"]:
-            self._known.add(self._name(result))
+            self._known[self._name(result)] = result

@@ -15,6 +15,11 @@ class Rule:
     def __str__(self):
         return "/".join(f"{size / 1e6:g}" for size in (self.start, self.step, self.stop)) + " MB"
 
+    def passed(self, size):
+        """How many thresholds a flow of this many bytes passes; 0 bytes: it has no end."""
+        size = min(size or self.stop, self.stop)
+        return 0 if size < self.start else 1 + (size - self.start) // self.step
+
 
 PAPER = Rule(100_000_000, 50_000_000, 300_000_000)
 # A hundredth: at the lab's 50 Mbit/s, 100 MB would be sixteen seconds.
@@ -28,13 +33,13 @@ class System:
     protocol = "tcp"
     more = 0
 
-    def joins(self, topology, flow):
-        """How many subflows this flow gets beyond the first."""
+    def joins(self, topology, flow, rule):
+        """How many subflows this flow gets beyond the first, at most."""
         return 0 if flow.is_plain else self.more
 
-    def least_joins(self, topology, flow):
-        """How many of these have to come about for a run to count."""
-        return self.joins(topology, flow)
+    def least_joins(self, topology, flow, rule):
+        """How many of these have to come about for a run to count, if the flow lasts."""
+        return self.joins(topology, flow, rule)
 
     def config(self, rule):
         """Sections of subflowd's configuration; None: it does not run."""
@@ -73,7 +78,7 @@ class Random(System):
 
 
 class Elephant(System):
-    """Subflow's rule: elephants only, as they grow."""
+    """Subflow's rule: elephants only, as they grow. `sections`: more of subflowd.conf."""
     protocol = "mptcp"
     more = 3
 
@@ -82,17 +87,17 @@ class Elephant(System):
         self.about = about
         self.sections = sections
 
-    def joins(self, topology, flow):
+    def joins(self, topology, flow, rule):
         hosts = topology.hosts
         is_worth_it = topology.paths(hosts[flow.source], hosts[flow.target]) > 1
-        return super().joins(topology, flow) if is_worth_it else 0
+        return min(super().joins(topology, flow, rule), rule.passed(flow.bytes)) if is_worth_it else 0
 
-    def least_joins(self, topology, flow):
+    def least_joins(self, topology, flow, rule):
         """Those on paths of their own. One that has to share a path may be taken back, and then no
         other is opened for a while."""
         hosts = topology.hosts
         apart = topology.paths(hosts[flow.source], hosts[flow.target]) - 1
-        return min(self.joins(topology, flow), apart)
+        return min(self.joins(topology, flow, rule), apart)
 
     def config(self, rule):
         elephant = {"start": rule.start, "step": rule.step, "stop": rule.stop,
@@ -100,7 +105,24 @@ class Elephant(System):
         return {"elephant": elephant, **{k: dict(v) for k, v in self.sections.items()}}
 
 
+class Unplaced(Elephant):
+    """The same rule where nobody looks for paths: what choosing them is worth. A path is then never
+    known, so that each subflow would have to prove itself; here all of them stay."""
+
+    def __init__(self, name, about, mode):
+        super().__init__(name, about, placement={"mode": mode}, benefit={"margin_percent": 0})
+
+    def joins(self, topology, flow, rule):
+        """Also where there is one path only: nobody looked."""
+        return 0 if flow.is_plain else min(self.more, rule.passed(flow.bytes))
+
+    def least_joins(self, topology, flow, rule):
+        return self.joins(topology, flow, rule)
+
+
 SYSTEMS = {system.name: system for system in (
     System(), Mptcp(), Random(4), Random(8),
-    Elephant("subflow", "Subflow: elephants get up to 4 subflows"),
+    Unplaced("rule-kernel", "the elephant rule, the kernel's ports", "kernel"),
+    Unplaced("rule-random", "the elephant rule, ports by lot", "random"),
+    Elephant("subflow", "Subflow: the elephant rule, up to 4 subflows on paths of their own"),
 )}

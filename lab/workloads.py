@@ -144,6 +144,8 @@ WORKLOADS = {w.name: w for w in (
              lambda hosts, rng, options: stride(hosts, 4)),
     Workload("stride8", "host x sends to x + 8: all flows cross the core, k = 4",
              lambda hosts, rng, options: stride(hosts, 8)),
+    Workload("stride", "host x sends to x + --step",
+             lambda hosts, rng, options: stride(hosts, options.step)),
     Workload("permutation", "a random permutation without fixed points",
              lambda hosts, rng, options: permutation(hosts, rng)),
     Workload("staggered", "own edge .2, own pod .3, beyond .5",

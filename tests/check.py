@@ -31,7 +31,8 @@ E2E = ROOT / "tests" / "e2e"
 DEMO = [E2E / "test_demo.py"]
 # They emulate fabrics of the lab, which is not sanitized, and need the machine for themselves.
 FABRICS = [E2E / f"test_{name}.py"
-           for name in ("benefit", "experiment", "extending", "fabric", "lab")]
+           for name in ("benefit", "experiment", "extending", "fabric", "lab", "lab_host",
+                        "lab_report")]
 FILES = {"source": [ROOT / "tests" / "source"], "lab": [ROOT / "tests" / "lab", *FABRICS],
          "demo": DEMO, "e2e": [E2E, *(f"--ignore={file}" for file in [*DEMO, *FABRICS])]}
 # Most of their time they wait: two fit on a processor.

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 from conftest import BUILD
-from lab import experiment, fabric, systems, workloads
+from lab import experiment, fabric, gates, systems, workloads
 from lab.netns import wait_until
 from lab.traffic import Traffic
 
@@ -84,15 +84,14 @@ def test_a_run_with_other_subflows_than_intended_is_thrown_away(small, monkeypat
     ("subflow", 7, 0, 0, "7 joins and not 2 to 6"), ("subflow", 1, 1, 0, "1 joins and not 2 to 7"),
     ("subflow", 9, 1, 1, "9 joins and not 2 to 8"), ("random4", 5, 0, 0, "5 joins and not 6")])
 def test_repairs_are_no_joins_too_many(small, name, joins, repairs, replaced, why):
-    result = {"mptcp": {"MPJoinSynAckRx": joins}, "cpu_idle": 1, "until_end": True, "failed": [],
+    result = {"mptcp": {"MPJoinSynAckRx": joins}, "cpu_idle": 1, "failed": [],
               "counters": {"repairs": repairs, "replaced": replaced}}
-    missed = experiment.missed_gates(result, systems.SYSTEMS[name],
-                                     workloads.stride(4, 2)[:2], False, small)
+    missed = gates.missed(result, systems.SYSTEMS[name], workloads.stride(4, 2)[:2], SHORT, small)
     assert missed == ([why] if why else [])
 
 
 def test_a_busy_machine_is_said_to_be(small, monkeypatch):
-    monkeypatch.setattr(experiment, "IDLE_MIN", 1.1)
+    monkeypatch.setattr(gates, "IDLE_MIN", 1.1)
     assert "of the CPU was idle" in run(small, "tcp", [workloads.Flow(0, 2)])["discarded"]
 
 

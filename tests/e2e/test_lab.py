@@ -2,45 +2,16 @@
 """subflow-lab: a fabric that stays, experiments that can be interrupted, things that break."""
 import json
 import os
+import re
 import signal
 import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
 from conftest import BUILD, ROOT
+from labs import Command, namespaces, reapers
 from lab import experiment, fabric, failures, programs, systems, workloads
 from lab.netns import LabError, wait_until
-
-SMALL = ["--topology", "leaf-spine", "--spines", 2, "--leaves", 2, "--hosts", 1, "--rate", 20]
-
-
-class Command:
-    """subflow-lab with a note and results of its own."""
-
-    def __init__(self, directory):
-        self.results = directory / "results.jsonl"
-        self.environment = {**os.environ, "SUBFLOW_LAB_DIRECTORY": str(directory / "run"),
-                            "SUBFLOW_BUILD": str(BUILD)}
-        self.note = directory / "run" / "state.json"
-
-    def start(self, *words):
-        return subprocess.Popen([ROOT / "lab" / "subflow-lab", *map(str, words)],
-                                env=self.environment, stdout=subprocess.PIPE,
-                                stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-    def __call__(self, *words):
-        """(exit status, output, error)."""
-        process = self.start(*words)
-        output, error = process.communicate(timeout=120)
-        return process.returncode, output, error
-
-    def run(self, *words):
-        return "run", *words, *SMALL, "--results", self.results
-
-    def kept(self):
-        text = self.results.read_text() if self.results.exists() else ""
-        return [json.loads(line) for line in text.splitlines()]
-
 
 @pytest.fixture
 def command(tmp_path):
@@ -48,10 +19,6 @@ def command(tmp_path):
     yield command
     if command.note.exists():
         assert command("down")[0] == 0
-
-
-def namespaces(prefix):
-    return [name for name in os.listdir("/run/netns") if name.startswith(prefix)]
 
 
 def test_up_shell_down(command):
@@ -74,14 +41,8 @@ def test_up_shell_down(command):
 def test_down_cleans_up_after_everything_was_killed(command):
     assert command("up", "leaf-spine", "--spines", 1, "--leaves", 1, "--hosts", 2)[0] == 0
     note = json.loads(command.note.read_text())
-    for proc in os.listdir("/proc"):
-        if proc.isdigit() and proc != str(os.getpid()):
-            try:
-                line = open(f"/proc/{proc}/cmdline").read()
-            except OSError:
-                continue
-            if "reaper.py" in line and note["prefix"] in line:
-                os.kill(int(proc), signal.SIGKILL)
+    for pid in reapers(note["prefix"]):
+        os.kill(pid, signal.SIGKILL)
     os.kill(note["pid"], signal.SIGKILL)
     assert namespaces(note["prefix"])
     assert command("down")[0] == 0
@@ -127,26 +88,50 @@ def test_the_model_needs_nothing(command):
     assert "assumed:" in output
 
 
-def test_an_interrupted_run_keeps_what_it_has_and_goes_on(command):
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_an_interrupted_run_keeps_what_it_has_and_goes_on(command, number):
     words = command.run("stride1", "--system", "tcp", "--system", "mptcp", "--seeds", 2,
-                        "--seconds", 1)
+                        "--seconds", 1, "--busy")
     process = command.start(*words)
-    first = process.stdout.readline()
-    os.killpg(process.pid, signal.SIGINT)
+    lines = iter(process.stdout.readline, "")
+    assert any(line.startswith("seed 1 tcp: mean") for line in lines)
+    os.killpg(process.pid, number)
     _, error = process.communicate(timeout=60)
-    assert process.returncode == 130 and "the same command goes on" in error
-    assert len(command.kept()) == 1 and first.startswith("seed 1 tcp")
-    # Whether the machine was idle enough is not the question here.
-    line = {**command.kept()[0], "discarded": ""}
-    command.results.write_text(json.dumps(line) + '\n{"workload": "str')
-    _, output, error = command(*words)
-    assert "seed 1 tcp: kept from before" in output, error
+    if number == signal.SIGINT:
+        assert process.returncode == 130 and "the same command goes on" in error
+    wait_until(lambda: not namespaces(f"sf{process.pid}-"), "its namespaces are gone", 20)
+    kept = command.results.read_text()
+    assert [r["system"] for r in command.kept()] == ["tcp", "tcp"], "the ceiling, and one run"
+    # Neither what was torn nor what was measured with another tree or kernel is taken for ours.
+    others = [json.dumps({**command.kept()[1], "system": "mptcp", key: "another"})
+              for key in ("kernel", "commit")]
+    command.results.write_text(kept + "\n".join(others) + '\n{"workload": "str')
+    status, output, error = command(*words)
+    assert status == 0, error
+    assert "has 2 results of another commit, kernel or version" in output
+    assert [line for line in output.splitlines() if "kept from before" in line] == \
+        ["seed 1 tcp: kept from before"]
     lines = command.results.read_text().splitlines()
-    assert len(lines) == 1 + 1 + 3, "the whole one, the torn one, and three new ones"
-    for line in lines[2:]:
-        result = json.loads(line)
-        assert result["kernel"] and result["commit"] and result["settings"]["rule"]
+    # A ceiling that a busy machine missed is measured again.
+    new = [r for r in map(json.loads, lines[5:]) if r["workload"] != "ceiling"]
+    # The second fabric begins with the other system.
+    assert [(r["system"], r["seed"]) for r in new] == [("mptcp", 1), ("mptcp", 2), ("tcp", 2)]
+    for result in new:
+        assert all(result[key] for key in ("kernel", "commit", "python", "iproute2", "ceiling_mbps"))
+        assert result["settings"]["rule"]
         assert {"mptcp", "links_mbps", "cpu_idle", "retransmits", "seed"} <= set(result)
+
+
+def test_a_ceiling_that_is_too_low_throws_all_away(command, tmp_path):
+    slow = tmp_path / "slow.py"
+    slow.write_text("from lab import gates\ngates.CEILING_MIN = 1.1\n")
+    words = command.run("stride1", "--system", "tcp", "--seeds", 1, "--seconds", 1)
+    status, output, error = command("--with", slow, *words)
+    assert status == 1 and error.count("\n") == 1 and "lower --rate" in error, (output, error)
+    (line,) = output.splitlines()
+    assert line.startswith("seed 1: thrown away: the ceiling, ") and line.endswith("and not 1.1")
+    (result,) = command.kept()
+    assert result["workload"] == "ceiling" and result["discarded"] and .5 < result["share"] < 1
 
 
 def test_asymmetry_is_real(command):
@@ -163,36 +148,88 @@ def breakable():
         yield lab
 
 
-def carried(lab, *steps):
-    """{spine: bytes that leaf0 gave it late in a run of one TCP flow}, and its longest silence."""
-    steps = tuple(failures.parse(step, lab.topology) for step in steps)
-    scenario = experiment.Scenario(settle_s=1.0, window_s=3.0, steps=steps)
-    result = experiment.measure(lab, BUILD, systems.SYSTEMS["tcp"], [workloads.Flow(0, 1)], scenario)
-    late, last = result["series"][-4]["links"], result["series"][-1]["links"]
-    return ({spine: last[f"leaf0>{spine}"] - late[f"leaf0>{spine}"] for spine in ("spine0", "spine1")},
-            result["gap_ms"][0], result["mean_mbps"])
+SPINES = ("spine0", "spine1")
 
 
-def test_a_spine_dies_is_noticed_and_comes_back(breakable):
-    """The flow stalls where it hits its path, and goes on over the other one."""
-    both = ["1:die:spine0", "1.5:notice"], ["1:die:spine1", "1.5:notice"]
-    for spine, steps in zip(("spine0", "spine1"), both):
-        used, _, _ = carried(breakable, *steps)
-        other = {"spine0": "spine1", "spine1": "spine0"}[spine]
-        assert used[other] > 200000 and used[spine] < 10000
-        for a, b in [tuple(link) for link in breakable.lost]:
-            breakable.lose(a, b, on=False)
-        breakable.reroute()
+class Run:
+    """Some TCP flows from one leaf to the other, while things break."""
+
+    def __init__(self, lab, *steps, flows=12, seconds=6.0):
+        steps = tuple(failures.parse(step, lab.topology) for step in steps)
+        scenario = experiment.Scenario(settle_s=1.0, window_s=seconds - 1, steps=steps)
+        try:
+            self.result = experiment.measure(lab, BUILD, systems.SYSTEMS["tcp"],
+                                             [workloads.Flow(0, 1)] * flows, scenario)
+        finally:
+            failures.undo(steps, lab)
+
+    def passed(self, first_s, last_s):
+        """(bytes that each spine gave the receivers' leaf) between two times."""
+        early = next(s for s in self.result["series"] if s["s"] >= first_s)
+        late = next(s for s in self.result["series"] if s["s"] >= last_s or s is self.result["series"][-1])
+        return tuple(late["links"][f"{spine}>leaf1"] - early["links"][f"{spine}>leaf1"]
+                     for spine in SPINES)
+
+
+MUCH, LITTLE = 100000, 10000
+
+
+def test_all_is_well_without_steps(breakable):
+    assert min(Run(breakable, seconds=2).passed(1, 2)) > MUCH, "both spines carry"
+
+
+@pytest.mark.parametrize("spine", [0, 1])
+def test_a_spine_dies_is_noticed_and_comes_back(breakable, spine):
+    """The flows go on over the other one, and return when the routers hear that it lives."""
+    run = Run(breakable, f"1:die:spine{spine}", "1.5:notice", f"3:revive:spine{spine}", "4.5:notice")
+    before, dead, alive, noticed = (run.passed(*times) for times in ((.3, .9), (2, 3), (3.2, 4.4), (5, 6)))
+    assert min(before) > MUCH
+    assert dead[spine] < LITTLE and dead[1 - spine] > MUCH
+    assert alive[spine] < LITTLE and alive[1 - spine] > MUCH, "nobody told the routers yet"
+    assert min(noticed) > MUCH
     assert breakable.lost == set()
-    used, gap_ms, rate_mbit = carried(breakable)
-    assert sum(used.values()) > 200000 and rate_mbit > 10
 
 
-def test_a_silent_drop_in_one_direction_stalls_the_flow(breakable):
-    used, gap_ms, _ = carried(breakable, "1.5:drop:leaf0:spine0", "1.5:drop:leaf0:spine1")
-    for spine in ("spine0", "spine1"):
-        breakable.black_hole("leaf0", spine, on=False)
-    assert sum(used.values()) == 0 and gap_ms > 1000
+@pytest.mark.parametrize("steps", [["1:drop:leaf0:spine0"], ["1:cut:leaf0:spine0"], ["1:drop:leaf0:spine0"] * 2],
+                         ids=["drop", "cut", "drop-drop"])
+def test_what_is_lost_silently_stalls_until_it_is_mended(breakable, steps):
+    run = Run(breakable, *steps, "2:mend:leaf0:spine0", seconds=7)
+    before, lost, mended = run.passed(.3, .9), run.passed(1.2, 2), run.passed(5, 7)
+    assert min(before) > MUCH and lost[0] < LITTLE and lost[1] > MUCH
+    assert min(mended) > MUCH, "the flows there have waited for their timers"
+    assert max(run.result["gap_ms"]) > 900
+
+
+ANSWER = """
+import socket, sys
+try:
+    socket.create_connection((sys.argv[1], 9), float(sys.argv[2]))
+except ConnectionRefusedError:
+    print("refused")
+except TimeoutError:
+    print("silence")
+"""
+
+
+def test_a_drop_has_one_direction_and_the_sender_is_not_told(breakable):
+    """A full queue would be no loss on the way: the sender's kernel hears of it."""
+    ends = breakable.host(0), breakable.host(1)
+
+    def answer(source, target, patience_s):
+        return source.run(["/usr/bin/python3", "-c", ANSWER, target.ip4, patience_s]).strip()
+
+    breakable.black_hole("host0", "leaf0")
+    assert answer(*ends, 1) == "silence"
+    assert not re.search(r"dropped [1-9]", ends[0].run(["tc", "-s", "qdisc", "show", "dev", "leaf0"]))
+    before = ends[0].snmp()["TcpInSegs"]
+    assert answer(*ends[::-1], 1) == "silence" and ends[0].snmp()["TcpInSegs"] > before
+    breakable.black_hole("host0", "leaf0", on=False)
+    assert answer(*ends, 20) == answer(*ends[::-1], 20) == "refused"
+
+
+def test_all_paths_dropped_stall_everything(breakable):
+    run = Run(breakable, "1:drop:leaf0:spine0", "1:drop:leaf0:spine1", flows=1, seconds=3)
+    assert sum(run.passed(1.5, 3)) == 0 and run.result["gap_ms"][0] > 1000
 
 
 def test_steps_are_checked(breakable):
@@ -258,8 +295,9 @@ def test_the_papers_experiment_keeps_what_was_decided(command):
     """The real one takes minutes; this is a hundredth of it."""
     words = "run", "paper", "--no-paper-rule", "--system", "subflow", "--size", 8, "--rate", 20
     status, output, error = command(*words, "--spines", 2, "--busy", "--results", command.results)
-    (result,) = command.kept()
+    top, result = command.kept()
     assert status == 0 and result["discarded"] == "", (output, error, result["discarded"])
+    assert top["workload"] == "ceiling" and result["ceiling_mbps"] == top["mean_mbps"]
     assert result["settings"]["rule"] == "1/0.5/3 MB" and result["settings"]["size"] == 8
     assert result["shape"]["topology"] == "leaf-spine" and result["shape"]["leaves"] == 2
     assert [c["bytes"] for c in result["completions"]] == [8000000]

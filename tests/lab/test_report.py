@@ -133,20 +133,58 @@ def test_what_was_thrown_away_or_measured_on_a_busy_machine_is_said(tmp_path):
     assert "3 joins were &lt;rejected&gt;" in text and "1 of these runs had less than 15 %" in text
 
 
+IDENTITY = {"workload": "w", "system": "s", "seed": 1, "settings": {"rate": 50}}
+
+
 def test_a_store_keeps_and_knows_what_it_has(tmp_path):
     store = results.Store(tmp_path / "deep" / "r.jsonl")
-    identity = {"workload": "w", "system": "s", "seed": 1, "settings": {"rate": 50}}
-    assert not store.has(**identity)
-    store.add({**identity, "discarded": "busy"})
-    assert not store.has(**identity), "what was thrown away is measured again"
-    store.add({**identity, "discarded": ""})
+    assert not store.find(**IDENTITY)
+    store.add({**IDENTITY, "discarded": "busy"})
+    assert not store.find(**IDENTITY), "what was thrown away is measured again"
+    store.add({**IDENTITY, "discarded": "", "mean_mbps": 7})
     again = results.Store(store.path)
-    assert again.has(**identity) and not again.has(**{**identity, "seed": 2})
+    assert again.find(**IDENTITY)["mean_mbps"] == 7 and not again.find(**{**IDENTITY, "seed": 2})
+    assert not again.find(**{**IDENTITY, "settings": {"rate": 51}})
     with store.path.open("a") as file:
         file.write('{"cut off by a cra')
-    again.add({**identity, "seed": 2, "discarded": ""})
+    again.add({**IDENTITY, "seed": 2, "discarded": ""})
+    with store.path.open("a") as file:
+        file.write("7\n")
     assert [r["seed"] for r in results.read(store.path)] == [1, 1, 2]
-    assert results.read(store.path)[0]["kernel"]
+    assert results.read(store.path)[0]["kernel"] and again.strangers() == 0
+
+
+@pytest.mark.parametrize("key", results.VERSIONS)
+def test_what_was_measured_with_something_else_is_another_run(tmp_path, monkeypatch, key):
+    store = results.Store(tmp_path / "r.jsonl")
+    store.add({**IDENTITY, "discarded": ""})
+    now = {**results.versions(), key: "of another day"}
+    monkeypatch.setattr(results, "versions", lambda: now)
+    other = results.Store(store.path)
+    assert not other.find(**IDENTITY) and other.strangers() == 1
+    other.add({**IDENTITY, "discarded": ""})
+    assert other.find(**IDENTITY)[key] == "of another day"
+
+
+def test_each_change_of_the_tree_is_another_commit(tmp_path, monkeypatch):
+    def git(*words):
+        subprocess.run(["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b", *words],
+                       check=True, capture_output=True)
+
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    assert results.commit() is None, "no repository"
+    git("init")
+    (tmp_path / "file").write_text("1")
+    git("add", "file")
+    git("commit", "-m", "one")
+    names = [results.commit()]
+    for name, text in (("file", "2"), ("file", "3"), ("new", "4"), ("new", "5")):
+        (tmp_path / name).write_text(text)
+        names.append(results.commit())
+    assert len(set(names)) == 5 and all(name.startswith(names[0] + "+") for name in names[1:])
+    (tmp_path / "new").unlink()
+    git("checkout", "file")
+    assert results.commit() == names[0]
 
 
 def test_tiers():

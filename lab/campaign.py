@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+"""`subflow-lab run`: a workload by several systems over fabrics of several seeds, in turn.
+
+What is there already, of the same settings, commit and versions, is not measured again.
+"""
+import hashlib
+import os
+import random
+
+from lab import ceiling, draw, experiment, failures, results, systems, workloads
+from lab.netns import LabError
+
+SHAPE = ("topology", "k", "spines", "leaves", "hosts", "rate", "asymmetry")
+
+
+def compact(result, topology):
+    """The result with its series of all links made one of the routers at the top of the paths."""
+    top, series = draw.tiers(topology)[-1], result["series"]
+    kept = [series[0]]
+    for sample in series[1:]:
+        if sample["s"] - kept[-1]["s"] > experiment.LINKS_EVERY_S / 2:
+            kept.append(sample)
+    pairs = list(zip(kept, kept[1:]))
+    inward = {name: [link for link in series[0]["links"] if link.endswith(">" + name)]
+              for name in top}
+    return {**result, "series": {
+        "s": [late["s"] for _, late in pairs],
+        "paths": {name: [round(sum(late["links"][link] - early["links"][link] for link in links)
+                               * 8e-6 / (late["s"] - early["s"]), 2)
+                         for early, late in pairs] for name, links in inward.items()}}}
+
+
+def shown(result):
+    if result["discarded"]:
+        return f"thrown away: {result['discarded']}"
+    if "completions" in result:
+        times = sorted(c["s"] for c in result["completions"])
+        return (f"{len(times)} flows, median {times[len(times) // 2] * 1e3:.1f} ms,"
+                f" p99 {times[int(.99 * len(times))] * 1e3:.0f} ms")
+    return (f"mean {result['mean_mbps']:.1f} Mbit/s a flow, worst {min(result['flows_mbps']):.1f},"
+            f" fairness {result['jain']:.2f}")
+
+
+class Campaign:
+    """All runs that one command asks for. make(seed): the Fabric to be measured on."""
+
+    def __init__(self, options, topology, about, make):
+        self.options, self.topology, self.make = options, topology, make
+        self.workload = workloads.WORKLOADS[options.workload]
+        rule = systems.PAPER if options.paper_rule else systems.SCALED
+        steps = tuple(failures.parse(text, topology) for text in options.fail or ())
+        self.scenario = experiment.Scenario(window_s=options.seconds, rule=rule, steps=steps,
+                                            family=options.family, tells_paths=True)
+        self.chosen = options.system or list(systems.SYSTEMS)
+        self.fabric = {"fabric": about, "gso": options.gso, "control": options.control,
+                       "machine": {"cpus": os.cpu_count()}}
+        self.settings = {**self.fabric, "rule": str(rule), "family": options.family,
+                         "fail": options.fail or [],
+                         **{key: getattr(options, key) for key in ("load", "seconds", "size", "step")}}
+        if self.workload.program:
+            self.settings["program"] = self.workload.program.version()
+        if options.files:
+            self.settings["with"] = [hashlib.sha256(path.read_bytes()).hexdigest()[:12]
+                                     for path in options.files]
+        self.store = results.Store(options.results)
+        self.counted, self.why = 0, ""
+
+    def run(self):
+        """Prints a line a run; LabError when none counts."""
+        options = self.options
+        if others := self.store.strangers():
+            print(f"{options.results} has {others} results of another commit, kernel or version:"
+                  " they stay there, and do not count here")
+        for seed in range(1, options.seeds + 1):
+            # The first one changes: whatever else the machine does hits each of them alike.
+            turn = (seed - 1) % len(self.chosen)
+            self.one_fabric(seed, self.chosen[turn:] + self.chosen[:turn])
+        if not self.counted:
+            raise LabError(f"no run counts ({self.why}): stop what else runs here, or take a lower"
+                           " --rate")
+        print(f"{self.counted} of {options.seeds * len(self.chosen)} runs count; they are in"
+              f" {options.results}")
+
+    def identity(self, name, seed):
+        return {"workload": self.workload.name, "system": name, "seed": seed,
+                "settings": self.settings}
+
+    def one_fabric(self, seed, names):
+        left = [name for name in names if not self.store.find(**self.identity(name, seed))]
+        for name in names:
+            if name not in left:
+                self.counted += 1
+                print(f"seed {seed} {name}: kept from before", flush=True)
+        if not left:
+            return
+        with self.make(seed) as lab:
+            best = self.ceiling(lab, seed)
+            if best["discarded"] and not self.options.busy:
+                self.why = best["discarded"]
+                return
+            for name in left:
+                self.one(lab, seed, name, best)
+
+    def ceiling(self, lab, seed):
+        """The ceiling of this seed's fabric, measured once for all workloads."""
+        identity = {"workload": results.CEILING, "system": "tcp", "seed": seed, "settings": self.fabric}
+        if found := self.store.find(**identity):
+            return found
+        result = {**identity, **ceiling.measure(lab, self.options.build), "shape": self.shape()}
+        self.store.add(result)
+        print(f"seed {seed}: " + (f"thrown away: {result['discarded']}" if result["discarded"] else
+                                  f"a flow alone gets {result['mean_mbps']:.1f} Mbit/s,"
+                                  f" {result['share']:.3f} of its links' rate"), flush=True)
+        return result
+
+    def one(self, lab, seed, name, best):
+        options = self.options
+        flows = self.workload.make(len(self.topology.hosts), random.Random(seed), options)
+        result = experiment.measure(lab, options.build, systems.SYSTEMS[name], flows, self.scenario,
+                                    self.workload.has_sizes, self.workload.program)
+        missed = [gate for gate in (best["discarded"], result["discarded"]) if gate]
+        if options.busy and (not result["discarded"] or experiment.missed_cpu_only(result)):
+            result |= {"busy": "; ".join(missed), "discarded": ""} if missed else {}
+        self.store.add({**self.identity(name, seed), **compact(result, self.topology),
+                        "ceiling_mbps": best["mean_mbps"], "shape": self.shape()})
+        print(f"seed {seed} {name}: {shown(result)}", flush=True)
+        self.why = result["discarded"] or self.why
+        self.counted += not result["discarded"]
+        if self.scenario.steps:
+            failures.undo(self.scenario.steps, lab)
+
+    def shape(self):
+        return {key: getattr(self.options, key) for key in SHAPE}

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+"""What a run has to fulfil before its figures count; one that does not is thrown away."""
+import dataclasses
+
+IDLE_MIN = 0.15
+# Of the rate of the links that one flow passes: less, and the machine is the bottleneck.
+CEILING_MIN = 0.94
+# Of the connections of a mix. Where the queues drop the third ACK of a handshake and the first data,
+# MPTCP itself goes on as TCP (MPCapableFallbackACK): about 1 % of short flows on a full fabric.
+FALLBACKS_OF_MIX = 0.03
+CONTROL_BYTES = 1000
+
+
+def fallbacks(changes):
+    """Connections that went on as TCP. Each end may count one, under names of its own."""
+    return max((value for name, value in changes.items() if "Fallback" in name), default=0)
+
+
+def intended(system, flows, rule, topology, program=None):
+    """(least, most) subflows beyond the first ones. Least: of the flows that last long enough. How many
+    of the many flows of a mix end before they have theirs is a result, and no gate."""
+    lasting = [flow for flow in flows if not flow.bytes or flow.bytes >= rule.stop + rule.step]
+    least = sum(system.least_joins(topology, flow, rule) for flow in lasting)
+    if len(flows) > 1 and any(flow.bytes for flow in flows):
+        least = min(least, 1)
+    if program and program.has_control:
+        flows = flows + [dataclasses.replace(flow, bytes=CONTROL_BYTES) for flow in flows]
+    return least, sum(system.joins(topology, flow, rule) for flow in flows)
+
+
+def missed_joins(result, least, most):
+    """A subflow that fell silent, as on a busy machine, or did not help, and was replaced is one more
+    join."""
+    joins = result["mptcp"].get("MPJoinSynAckRx", 0)
+    most += result["counters"].get("repairs", 0) + result["counters"].get("replaced", 0)
+    if least <= joins <= most:
+        return []
+    return [f"{joins} joins and not {least}" + (f" to {most}" if most > least else "")]
+
+
+def missed(result, system, flows, scenario, lab, program=None):
+    """Why this run does not count; [] when it does."""
+    found, changes = [], result["mptcp"]
+    if result["cpu_idle"] < IDLE_MIN:
+        found.append(f"only {result['cpu_idle']:.0%} of the CPU was idle")
+    found += missed_joins(result, *intended(system, flows, scenario.rule, lab.topology, program))
+    if changes.get("MPJoinRejected"):
+        found.append(f"{changes['MPJoinRejected']} joins were rejected")
+    is_mix = any(flow.bytes for flow in flows)
+    if fallbacks(changes) > (FALLBACKS_OF_MIX * len(flows) if is_mix else 0):
+        found.append(f"{fallbacks(changes)} connections fell back to TCP")
+    if result["failed"]:
+        found.append(f"{len(result['failed'])} flows failed ({result['failed'][0]['error']})")
+    wrong = [label for label in lab.topology.hosts
+             if lab.nodes[label].control() != lab.congestion_control]
+    if wrong:
+        found.append(f"the congestion control of {wrong[0]} is not {lab.congestion_control}")
+    return found
+
+
+def missed_cpu_only(result):
+    """Whether all that is wrong with a run is that others used the machine as well."""
+    return (result["cpu_idle"] < IDLE_MIN and bool(result["discarded"])
+            and "; " not in result["discarded"])
