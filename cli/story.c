@@ -100,6 +100,7 @@ static const char *reason_of(const char *asker, bool is_first, bool is_server)
 		{"fullmesh", "[policy] fullmesh asked for it"},
 		{"operator", "an operator asked for it (subflow add)"},
 		{"repair", "in place of one whose path had fallen silent"},
+		{"move", "in place of one that shared its path"},
 	};
 
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
@@ -319,6 +320,33 @@ static void tell_judged(struct teller *teller)
 			hold);
 }
 
+/* Whether it has its paths to itself. */
+static void tell_apart(struct teller *teller)
+{
+	struct json_object *apart;
+	char path[PATH_SIZE + 32];
+	uint64_t moved, held;
+
+	if (answer_is_null(teller->connection, "apart"))
+		return;
+	snprintf(path, sizeof(path), "%.60s.apart", teller->path);
+	apart = answer_get(
+		&teller->reader, teller->connection, teller->path, "apart", json_type_object);
+	moved = answer_get_number(&teller->reader, apart, path, "moved");
+	held = answer_get_number(&teller->reader, apart, path, "held_s");
+	if (moved)
+		fprintf(teller->out,
+			"So many times a subflow of it was moved to a path of its own: %" PRIu64
+			".\n",
+			moved);
+	if (json_object_get_boolean(
+		    answer_get(&teller->reader, apart, path, "is_shared", json_type_boolean)))
+		fputs("It shares a path with others of this host, and no free one is known.\n",
+			teller->out);
+	if (held)
+		fprintf(teller->out, "None is moved for another %" PRIu64 " s.\n", held);
+}
+
 static void tell(struct teller *teller)
 {
 	bool is_served = !strcmp(text_of(teller, "state", ""), "served");
@@ -331,6 +359,7 @@ static void tell(struct teller *teller)
 	last = tell_thresholds(teller);
 	tell_refusals(teller);
 	tell_judged(teller);
+	tell_apart(teller);
 	if (wanted)
 		fprintf(teller->out, "%" PRIu64 " more are to be opened.\n", wanted);
 	if (!is_served)

@@ -56,6 +56,10 @@ struct settings {
 	uint32_t time_min_ms;
 	uint32_t left_alone_s;
 	uint32_t tries;
+	/* [apart] */
+	uint32_t moves; /* 0 = nothing is moved */
+	uint32_t moved_hold_s;
+	uint32_t delay_ms;
 	/* [placement] */
 	char *placement; /* see settings_placement() */
 	char *probe_prefixes;

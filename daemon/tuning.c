@@ -76,6 +76,9 @@ static void apply_settings(struct daemon *daemon)
 			.time_rtts = settings->time_rtts,
 			.time_min_ns = settings->time_min_ms * 1000000ull,
 			.tries = settings->tries};
+	daemon->plan.aparts.rule = (struct apart_rule){.moves = settings->moves,
+		.hold_ns = settings->moved_hold_s * 1000000000ull,
+		.delay_ns = settings->delay_ms * 1000000ull};
 	daemon->plan.in_vain.rule.hold_ns = settings->left_alone_s * 1000000000ull;
 	daemon->plan.does_repair = settings->rto_min_ms;
 	daemon->hands.rto_min_ms = settings->rto_min_ms;

@@ -78,6 +78,9 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "left_alone", view->plan->benefits.counters.left_alone);
 	put_number(object, "left_alone_displaced", view->plan->in_vain.displaced);
 	put_number(object, "destinations_displaced", view->plan->refusals.displaced);
+	put_number(object, "moved", view->plan->aparts.counters.moved);
+	put_number(object, "moves_failed", view->plan->aparts.counters.failed);
+	put_number(object, "moves_held", view->plan->aparts.counters.held);
 	put_number(object, "destroys", plan->destroyed);
 	put_number(object, "destroy_failures", plan->destroy_failures);
 	put_number(object, "adopted", plan->adopted);
@@ -264,6 +267,24 @@ static struct json_object *write_judged(const struct conn *conn)
 	return object;
 }
 
+/* How its subflows were moved to paths of their own. */
+static struct json_object *write_apart(const struct aparts *aparts, const struct conn *conn)
+{
+	const struct apart *apart = &conn->apart;
+	struct json_object *object;
+
+	if (!conn->is_elephant || !aparts->rule.moves)
+		return NULL;
+	object = json_object_new_object();
+	put_number(object, "moved", apart->moved);
+	put_flag(object, "is_shared", apart->is_waiting);
+	put_number(object, "held_s",
+		apart->spent < aparts->rule.moves
+			? 0
+			: seconds_between(loop_now_ns(), apart->moved_ns + aparts->rule.hold_ns));
+	return object;
+}
+
 /* @conn may be NULL. */
 static uint64_t find_left_alone_s(
 	struct plan *plan, const struct conn *conn, uint64_t netns, const struct endpoint *remote)
@@ -317,6 +338,8 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 	json_object_object_add(object, "judged", conn ? write_judged(conn) : NULL);
 	put_number(object, "left_alone_s",
 		find_left_alone_s(asking->plan, conn, key.netns, &seen->remote));
+	json_object_object_add(
+		object, "apart", conn ? write_apart(&asking->plan->aparts, conn) : NULL);
 	put_text(object, "rule", conn ? rules_name(asking->plan, conn) : NULL);
 	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
 	put_number(object, "expected", conn ? conn->forecast.expected_bytes : 0);

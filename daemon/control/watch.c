@@ -19,6 +19,7 @@ static const char *const names[] = {
 	[NEWS_SUBFLOW_UP] = "subflow_up",
 	[NEWS_SUBFLOW_REFUSED] = "subflow_refused",
 	[NEWS_SUBFLOW_REPAIR] = "subflow_repair",
+	[NEWS_SUBFLOW_MOVE] = "subflow_move",
 	[NEWS_SUBFLOW_JUDGED] = "subflow_judged",
 	[NEWS_SUBFLOW_CLOSED] = "subflow_closed",
 };

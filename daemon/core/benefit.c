@@ -111,7 +111,7 @@ static bool is_apart(const struct conn *conn, const struct path *path, uint32_t 
 		return false;
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (subflow->serial == serial || subflow->state == SUBFLOW_CLOSING ||
-			subflow->is_doomed)
+			subflow->is_doomed || subflow->is_leaving)
 			continue;
 		if (!path_is_set(&subflow->path) || !path_is_apart(path, &subflow->path))
 			return false;

@@ -48,8 +48,9 @@ void command_hear_created(struct plan *plan, struct conn *conn, const struct eve
 		steer_release(&plan->steer, conn, subflow, true);
 	is_asked = subflow->asker == ASKER_APPLICATION;
 	/* Those that failed together are tried again together. */
-	if (!subflow->is_doomed && (subflow->asker != ASKER_LIST || is_listed) &&
-		is_worth_another_try(event->error) && (conn->retry_ns || conn->tries < TRIES_MAX)) {
+	if (!subflow->is_doomed && subflow->asker != ASKER_MOVE &&
+		(subflow->asker != ASKER_LIST || is_listed) && is_worth_another_try(event->error) &&
+		(conn->retry_ns || conn->tries < TRIES_MAX)) {
 		plan->counters.retries++;
 		if (subflow->asker == ASKER_MESH)
 			mesh_give_back(conn->mesh, &subflow->local, &subflow->remote);
@@ -115,6 +116,7 @@ void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct e
 	 */
 	if (subflow && event->error && event->error != ESRCH) {
 		repair_hear_kept(conn, subflow);
+		apart_hear_kept(plan, conn, subflow);
 		subflow->state = SUBFLOW_ESTABLISHED;
 		subflow->is_doomed = subflow->is_lost = subflow->is_in_vain = false;
 	}

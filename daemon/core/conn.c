@@ -192,7 +192,7 @@ void conn_note_passed(struct conn *conn)
 	struct subflow *subflow;
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry)
-		established += subflow->state == SUBFLOW_ESTABLISHED;
+		established += subflow->state == SUBFLOW_ESTABLISHED && !subflow->replaces;
 	for (uint32_t i = 0; i < conn->n_passed; i++) {
 		if (!conn->passed[i].subflows) {
 			conn->passed[i].subflows = established;
@@ -288,7 +288,8 @@ uint32_t conn_count_live(const struct conn *conn)
 	uint32_t live = 0;
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry)
-		live += subflow->state != SUBFLOW_CLOSING && !subflow->is_doomed;
+		live += subflow->state != SUBFLOW_CLOSING && !subflow->is_doomed &&
+			!subflow->replaces;
 	return live;
 }
 
@@ -358,6 +359,7 @@ const char *conn_asker_text(enum subflow_asker asker)
 		[ASKER_MESH] = "fullmesh",
 		[ASKER_OPERATOR] = "operator",
 		[ASKER_LIST] = "application",
+		[ASKER_MOVE] = "move",
 	};
 
 	return askers[asker];

@@ -3,6 +3,7 @@
 #ifndef SUBFLOW_CONN_H
 #define SUBFLOW_CONN_H
 
+#include "core/apart.h"
 #include "core/benefit.h"
 #include "core/endpoint.h"
 #include "core/forecast.h"
@@ -38,6 +39,7 @@ enum subflow_asker {
 	ASKER_MESH,
 	ASKER_OPERATOR,
 	ASKER_LIST, /* the application, by an address */
+	ASKER_MOVE, /* core/apart */
 };
 
 struct subflow {
@@ -57,6 +59,8 @@ struct subflow {
 	bool is_gone;            /* the kernel has closed it, and has not said so yet */
 	bool is_in_vain;         /* closed because it did not help */
 	bool is_silent;          /* replaced for that, be it that the kernel would not close it */
+	bool is_leaving;         /* another is to take its place: its path counts no more */
+	uint32_t replaces;       /* the serial of the one whose place it is to take; 0 = none */
 	uint32_t serial;         /* unique within the connection */
 	uint64_t established_ns; /* CLOCK_MONOTONIC */
 	struct path path;        /* as far as it is known */
@@ -110,6 +114,8 @@ struct conn {
 	uint32_t wanted_application, wanted_operator, wanted_elephant, wanted_policy, wanted_repair;
 	struct repair_budget repairs;
 	struct benefit benefit;
+	bool is_elephant; /* the elephant rule holds for it, and it has passed start */
+	struct apart apart;
 	/* Where the peer has reset a join for good: no more there of our own accord. */
 	struct endpoint barred;
 	uint32_t generation, adds, removes; /* of the application, heard so far */
@@ -207,7 +213,7 @@ uint32_t conn_count_there(const struct conn *conn);
 /* Whether one beside @subflow (NULL: any) is established and is to stay. */
 bool conn_has_established(const struct conn *conn, const struct subflow *subflow);
 
-/* Subflows that are there or under way, not counting those that are to go. */
+/* Subflows that are there or under way; of those that are to go, those that another replaces. */
 uint32_t conn_count_live(const struct conn *conn);
 uint32_t conn_count_wanted(const struct conn *conn); /* without those from listed addresses */
 

@@ -45,6 +45,7 @@ void elephant_hear(struct plan *plan, struct conn *conn, const struct event *eve
 	uint64_t bytes = MAX(event->bytes, event->backlog_bytes ? event->threshold : 0);
 	uint32_t subflows = conn_count_all(conn);
 	const struct elephant_rule *rule;
+	bool was_elephant;
 	const char *why;
 	char where[64];
 
@@ -55,6 +56,10 @@ void elephant_hear(struct plan *plan, struct conn *conn, const struct event *eve
 		return;
 	rule = rules_of(plan, conn);
 	why = forecast_denial(conn, event->threshold);
+	was_elephant = conn->is_elephant;
+	conn->is_elephant = rule->max_subflows > 1 && !forecast_forbids(conn);
+	if (!was_elephant)
+		apart_hear_elephant(plan, conn);
 	snprintf(where, sizeof(where), "%.0f MB", event->threshold / MB);
 	if (event->backlog_bytes)
 		snprintf(where, sizeof(where), "%.2f MB, with %.2f MB waiting", event->bytes / MB,

@@ -52,6 +52,7 @@ static int take_settings(struct feed *feed, const struct line_settings *settings
 	plan->refusals.rule = settings->refusals;
 	plan->in_vain.rule = settings->in_vain;
 	plan->benefits.rule = settings->benefit;
+	plan->aparts.rule = settings->apart;
 	plan->steer.mode = settings->placement;
 	plan->steer.random = settings->random;
 	return 0;

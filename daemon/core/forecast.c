@@ -45,6 +45,7 @@ static void leave(struct plan *plan, struct conn *conn)
 {
 	for (; conn->wanted_elephant; conn->wanted_elephant--)
 		conn_drop_passed(conn);
+	conn->is_elephant = false;
 	uncount(&conn->forecast);
 	conn_say(conn, "not split by the elephant rule: %s", reason_to_leave(&conn->forecast));
 	news_add(&plan->news, NEWS_REQUEST, conn);
@@ -91,6 +92,7 @@ void forecast_apply(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 	in_all = elephant_foresee(rule, bytes, &threshold);
 	forecast->counted = MAX(forecast->counted, threshold);
 	forecast->foreseen = MAX(forecast->foreseen, in_all);
+	conn->is_elephant |= in_all > 1;
 	for (uint32_t n = MAX(conn_count_all(conn), 1u); n < in_all; n++) {
 		threshold = rule->start_bytes + (n - 1) * rule->step_bytes;
 		if (conn_add_passed(conn, threshold, 0, 0))
@@ -116,6 +118,11 @@ void forecast_renew(struct plan *plan, struct conn *conn)
 	if (!is_to_be_left(forecast) && elephant_foresee(rules_of(plan, conn), announced(forecast),
 						&threshold) > forecast->foreseen)
 		forecast_apply(plan, conn, 0);
+}
+
+bool forecast_forbids(const struct conn *conn)
+{
+	return is_to_be_left(&conn->forecast);
 }
 
 /* What was foreseen and did not come about is not withheld. */

@@ -31,6 +31,9 @@ void forecast_apply(struct plan *plan, struct conn *conn, uint64_t cause_ns);
 /* The rule may be another one now. What it gave before is not given again. */
 void forecast_renew(struct plan *plan, struct conn *conn);
 
+/* Whether its application wants no split by the elephant rule. */
+bool forecast_forbids(const struct conn *conn);
+
 /* Why a threshold that was passed has no effect; NULL = it has. A constant text. */
 const char *forecast_denial(const struct conn *conn, uint64_t threshold);
 

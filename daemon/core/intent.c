@@ -57,7 +57,7 @@ bool intent_remove_youngest(struct plan *plan, struct conn *conn)
 		return true;
 	TAILQ_FOREACH_REVERSE(subflow, &conn->subflows, subflow_list, entry)
 	{
-		if (subflow->state == SUBFLOW_CLOSING || subflow->is_doomed ||
+		if (subflow->state == SUBFLOW_CLOSING || subflow->is_doomed || subflow->replaces ||
 			!conn_has_established(conn, subflow))
 			continue;
 		subflow->is_doomed = true;

@@ -3,6 +3,7 @@
 #ifndef SUBFLOW_LINE_H
 #define SUBFLOW_LINE_H
 
+#include "core/apart.h"
 #include "core/benefit.h"
 #include "core/event.h"
 #include "core/fields.h"
@@ -48,6 +49,7 @@ struct line_settings {
 	uint32_t max_subflows, max_connections;
 	struct refusals_rule refusals, in_vain;
 	struct benefit_rule benefit;
+	struct apart_rule apart;
 	uint32_t placement; /* enum steer_mode */
 	uint64_t random;
 };

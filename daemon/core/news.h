@@ -27,6 +27,7 @@ enum news_kind {
 	NEWS_SUBFLOW_UP,
 	NEWS_SUBFLOW_REFUSED,
 	NEWS_SUBFLOW_REPAIR, /* its path is silent: it is replaced */
+	NEWS_SUBFLOW_MOVE,   /* it shares its path: another is to take its place */
 	NEWS_SUBFLOW_JUDGED, /* whether it helps */
 	NEWS_SUBFLOW_CLOSED,
 };

@@ -190,6 +190,32 @@ static bool has_room(
 	       (is_in_place || conn_count_there(conn) < most);
 }
 
+/* With the address id that it needs; NULL, and -errno in *@ret_err. */
+static struct subflow *add_subflow(struct plan *plan, struct conn *conn,
+	const struct endpoint *local, const struct endpoint *remote, int *ret_err)
+{
+	uint32_t ids = conn->ids.count;
+	struct subflow *subflow;
+	uint8_t id;
+
+	*ret_err = ids_get(&conn->ids, local, &id);
+	if (*ret_err)
+		return NULL;
+	if (conn->ids.count > ids)
+		conn_owe_receipt(&plan->table, conn); /* the next daemon uses none twice */
+	subflow = conn_add_subflow(conn);
+	if (!subflow) {
+		*ret_err = -ENOMEM;
+		return NULL;
+	}
+	subflow->state = SUBFLOW_OPENING;
+	subflow->local = *local;
+	subflow->remote = *remote;
+	subflow->id = id;
+	subflow->slot = -1;
+	return subflow;
+}
+
 static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker asker, int slot,
 	const struct endpoint *local, const struct endpoint *remote, uint64_t cause_ns)
 {
@@ -197,8 +223,6 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	struct steer_choice choice = {};
 	struct action *action;
 	struct subflow *subflow;
-	uint32_t ids = conn->ids.count;
-	uint8_t id;
 	bool is_judged;
 	int err = 0;
 
@@ -214,24 +238,15 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 		return err;
 	is_judged = err;
 	chosen.port = local->port ? local->port : choice.port;
-	err = ids_get(&conn->ids, &chosen, &id);
+	subflow = add_subflow(plan, conn, &chosen, remote, &err);
 	if (err == -ENOSPC && !local->port) {
 		chosen.port = 0;
 		choice = (struct steer_choice){};
-		err = ids_get(&conn->ids, &chosen, &id);
+		subflow = add_subflow(plan, conn, &chosen, remote, &err);
 	}
-	if (err)
-		return err;
-	if (conn->ids.count > ids)
-		conn_owe_receipt(&plan->table, conn); /* the next daemon uses none twice */
-	subflow = conn_add_subflow(conn);
 	if (!subflow)
-		return -ENOMEM;
+		return err;
 	subflow->asker = asker;
-	subflow->state = SUBFLOW_OPENING;
-	subflow->local = chosen;
-	subflow->remote = *remote;
-	subflow->id = id;
 	subflow->is_exact = local->port;
 	subflow->slot = slot;
 	if (slot >= 0)
@@ -248,6 +263,31 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	}
 	action->cause_ns = cause_ns;
 	return 0;
+}
+
+int opening_move(struct plan *plan, struct conn *conn, const struct subflow *subflow,
+	const struct steer_choice *choice)
+{
+	struct endpoint local = subflow->local, remote = subflow->remote;
+	struct subflow *heir;
+	int err;
+
+	if (conn->n_subflows >= SUBFLOWS_HARD_MAX)
+		return -EDQUOT;
+	if (is_held(plan, conn, &remote))
+		return -EHOSTUNREACH;
+	local.port = choice->port;
+	heir = add_subflow(plan, conn, &local, &remote, &err);
+	if (!heir)
+		return err;
+	heir->asker = ASKER_MOVE;
+	heir->replaces = subflow->serial;
+	steer_take(&plan->steer, conn, heir, choice);
+	if (actions_add_about(&plan->actions, ACTION_CREATE, conn, heir))
+		return 0;
+	heir->replaces = 0;
+	subflows_remove(plan, conn, heir);
+	return -ENOMEM;
 }
 
 static void mesh_with(struct plan *plan, struct conn *conn, const struct endpoint *remote)

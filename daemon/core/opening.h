@@ -23,4 +23,11 @@ void opening_run_all(struct plan *plan, uint64_t now_ns);
  */
 bool opening_alternative(struct plan *plan, struct conn *conn);
 
+/*
+ * Opens a subflow that is to take the place of @subflow, as @choice says. It is one more until it
+ * is up, whatever the limits. 0 or -errno.
+ */
+int opening_move(struct plan *plan, struct conn *conn, const struct subflow *subflow,
+	const struct steer_choice *choice);
+
 #endif

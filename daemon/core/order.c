@@ -48,7 +48,7 @@ int order_add(
 
 static bool can_go(const struct subflow *subflow)
 {
-	return subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed;
+	return subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed && !subflow->replaces;
 }
 
 /* Of those that are not opened yet, or else of the youngest. */

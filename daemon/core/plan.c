@@ -28,6 +28,7 @@ int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_
 	conn_table_init(&plan->table, max_connections);
 	steer_init(&plan->steer);
 	benefit_init(&plan->benefits);
+	apart_init(&plan->aparts);
 	return actions_init(&plan->actions);
 }
 
@@ -171,12 +172,16 @@ static void hear_backup(struct plan *plan, struct conn *conn, const struct event
 /* Paths are known better now, or never will be. */
 static void hear_paths(struct plan *plan, struct conn *conn)
 {
-	if (!conn->is_steering)
+	apart_hear_free(plan);
+	if (!conn->is_steering) {
+		apart_expect(plan, conn);
 		return;
+	}
 	conn->is_steering = false;
 	conn->heard_ns = plan->now_ns;
 	conn_set_retry(&plan->table, conn, 0);
 	opening_run(plan, conn, conn->cause_ns);
+	apart_expect(plan, conn);
 }
 
 /* Where nobody can tell, the rules that ask for more than addresses do not match. */
@@ -200,11 +205,17 @@ static void hear_owner(struct plan *plan, struct conn *conn, const struct event 
 void plan_forget(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
+	bool is_freeing = false;
 
 	benefit_forget(plan, conn);
+	apart_forget(plan, conn);
 	news_add(&plan->news, NEWS_CLOSED, conn);
-	TAILQ_FOREACH (subflow, &conn->subflows, entry)
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		is_freeing |= path_is_set(&subflow->path) && !subflow->is_light;
 		steer_release(&plan->steer, conn, subflow, false);
+	}
+	if (is_freeing)
+		apart_hear_free(plan);
 	if (conn->has_receipt || conn->has_rule)
 		actions_add(&plan->actions, ACTION_FORGET, conn);
 	conn_free(&plan->table, conn);
@@ -356,10 +367,16 @@ static void search(struct plan *plan, struct conn *conn, uint64_t now_ns)
 	}
 }
 
+/* 0 = never. */
+static uint64_t sooner(uint64_t a_ns, uint64_t b_ns)
+{
+	return a_ns && (!b_ns || a_ns < b_ns) ? a_ns : b_ns;
+}
+
 uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 {
 	struct conn *conn, *after;
-	uint64_t next_ns = 0, due_ns;
+	uint64_t next_ns = 0;
 
 	if (now_ns)
 		tape_call(plan, LINE_TICK, (struct line_call){.now_ns = now_ns});
@@ -380,8 +397,9 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 		}
 	}
 	benefit_tick(plan, now_ns);
-	due_ns = benefit_next_ns(&plan->benefits);
-	return next_ns && (!due_ns || next_ns < due_ns) ? next_ns : due_ns;
+	apart_tick(plan, now_ns);
+	next_ns = sooner(next_ns, benefit_next_ns(&plan->benefits));
+	return sooner(next_ns, apart_next_ns(&plan->aparts));
 }
 
 void plan_forget_netns(struct plan *plan, uint64_t netns)

@@ -4,6 +4,7 @@
 #define SUBFLOW_PLAN_H
 
 #include "core/actions.h"
+#include "core/apart.h"
 #include "core/benefit.h"
 #include "core/conn.h"
 #include "core/elephant.h"
@@ -54,6 +55,7 @@ struct plan {
 	struct steer steer;       /* plan_init() leaves ports to the kernel */
 	struct refusals refusals; /* plan_init() leaves no destination in peace */
 	struct benefits benefits;
+	struct aparts aparts;
 	struct refusals in_vain; /* destinations to which one more subflow did not help */
 	uint32_t max_subflows;   /* of one connection, for applications */
 	uint64_t now_ns;         /* of the last event or tick */

@@ -47,7 +47,7 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 	subflow->is_lost = subflow->is_silent = true;
 	steer_shun(&plan->steer, conn, subflow, now_ns);
 	closing_begin(plan, conn, subflow);
-	if (conn->is_server)
+	if (conn->is_server || apart_inherit(conn, subflow))
 		return;
 	conn->wanted_repair++;
 	conn_renew_tries(conn);
@@ -103,6 +103,8 @@ void repair_hear_closed(
 	conn_say(conn, "the subflow of %s was reset: replaced",
 		endpoint_text(&subflow->local, text));
 	steer_shun(&plan->steer, conn, subflow, event->now_ns);
+	if (apart_inherit(conn, subflow))
+		return;
 	conn->wanted_repair++;
 	conn_renew_tries(conn);
 }

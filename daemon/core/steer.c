@@ -98,29 +98,33 @@ static void update(
 	path_load(&subflow->path, is_light);
 }
 
-/* What the map knows of subflows that are there; what it does not know it is to find out. */
+/* What the map knows of one that is there; what it does not know it is to find out. */
+static void learn_one(struct path_map *map, struct subflow *subflow, bool is_light)
+{
+	struct path_port *port = path_port_find(map, subflow->local.port);
+
+	if (!port) {
+		path_port_seek(map, subflow->local.port);
+		return;
+	}
+	port->is_taken = true;
+	if (path_is_known(map, port) && !subflow->is_leaving)
+		update(map, subflow, port, is_light);
+}
+
 static void learn(struct path_map *map, struct conn *conn, bool is_light)
 {
 	struct subflow *subflow;
-	struct path_port *port;
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		if (!is_between(subflow, map, conn->key.netns))
-			continue;
-		port = path_port_find(map, subflow->local.port);
-		if (!port) {
-			path_port_seek(map, subflow->local.port);
-			continue;
-		}
-		port->is_taken = true;
-		if (path_is_known(map, port))
-			update(map, subflow, port, is_light);
+		if (is_between(subflow, map, conn->key.netns))
+			learn_one(map, subflow, is_light);
 	}
 }
 
 static bool is_whole(const struct conn *conn)
 {
-	return conn_count_all(conn) < 2;
+	return conn_count_all(conn) < 2 && !conn->is_elephant;
 }
 
 /*
@@ -236,6 +240,18 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 	return STEER_GO;
 }
 
+/* Routes change; what was asked too long ago is asked again. */
+static void renew_old(struct path_map *map, uint64_t now_ns)
+{
+	uint64_t age_ns;
+
+	if (!map || (map->state != PATH_KNOWN && map->state != PATH_SILENT))
+		return;
+	age_ns = map->state == PATH_KNOWN && !map->is_partial ? MAP_AGE_NS : SILENT_AGE_NS;
+	if (now_ns > map->learned_ns + age_ns)
+		path_map_renew(map);
+}
+
 static enum steer_answer choose_random(
 	struct steer *steer, struct conn *conn, bool is_late, struct steer_choice *ret_choice)
 {
@@ -253,7 +269,6 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 	struct steer_choice *ret_choice)
 {
 	struct path_map *map = find_map(steer, conn, local, remote);
-	uint64_t age_ns;
 	struct path_key key;
 
 	*ret_choice = (struct steer_choice){};
@@ -261,11 +276,7 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 		return choose_random(steer, conn, is_late, ret_choice);
 	if (steer->mode == STEER_KERNEL)
 		return STEER_GO;
-	if (map && (map->state == PATH_KNOWN || map->state == PATH_SILENT)) {
-		age_ns = map->state == PATH_KNOWN && !map->is_partial ? MAP_AGE_NS : SILENT_AGE_NS;
-		if (now_ns > map->learned_ns + age_ns)
-			path_map_renew(map);
-	}
+	renew_old(map, now_ns);
 	if (!map || map->state == PATH_UNKNOWN) {
 		if (is_late)
 			return go_blind(ret_choice);
@@ -311,6 +322,90 @@ void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 	}
 	if (port)
 		port->is_taken = true;
+}
+
+static bool is_free(const struct path_map *map, const struct path *path, uint64_t now_ns)
+{
+	const struct router *router = path->tiers[map->depth];
+
+	return !router->load && router->shunned_until_ns <= now_ns;
+}
+
+static void keep_free(const struct path_map *map, uint64_t now_ns, struct candidates *candidates)
+{
+	struct candidates *c = candidates;
+	size_t kept = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (!is_free(map, &c->paths[i], now_ns))
+			continue;
+		c->paths[kept] = c->paths[i];
+		c->ports[kept++] = c->ports[i];
+	}
+	c->n = kept;
+}
+
+/* For a subflow that takes @path, and does not count itself. */
+static enum steer_company find_free(const struct path_map *map, const struct conn *conn,
+	const struct path *path, uint64_t now_ns, struct steer_choice *ret_choice)
+{
+	struct path own[SUBFLOWS_HARD_MAX];
+	size_t n_own = collect_own(conn, own), best;
+	struct candidates free;
+	placement_rank now, then;
+
+	if (!path->tiers[map->depth]->load)
+		return STEER_ALONE;
+	collect(map, false, now_ns, &free);
+	keep_free(map, now_ns, &free);
+	if (!free.n)
+		return STEER_CROWDED;
+	placement_choose(path, 1, own, n_own, &now);
+	best = placement_choose(free.paths, free.n, own, n_own, &then);
+	if (then / PLACEMENT_OTHERS > now / PLACEMENT_OTHERS)
+		return STEER_CROWDED;
+	*ret_choice = (struct steer_choice){.port = free.ports[best], .path = free.paths[best]};
+	return STEER_BETTER;
+}
+
+enum steer_company steer_find_better(struct steer *steer, struct conn *conn,
+	struct subflow *subflow, bool is_late, uint64_t now_ns, struct steer_choice *ret_choice)
+{
+	struct path_key key = path_key_of(conn->key.netns, &subflow->local, &subflow->remote);
+	enum steer_company company;
+	struct path_map *map;
+	struct path path;
+
+	map = steer->mode == STEER_PATHS ? path_map_get(&steer->paths, &key) : NULL;
+	renew_old(map, now_ns);
+	if (!map || map->state == PATH_SILENT)
+		return STEER_ALONE;
+	learn_all(map, conn);
+	if (map->state == PATH_UNKNOWN || (path_is_seeking(map) && !is_late))
+		return STEER_UNSURE;
+	path = subflow->path;
+	if (!map->depth || !path.tiers[map->depth])
+		return map->state == PATH_ASKING ? STEER_UNSURE : STEER_ALONE;
+	path_unload(&subflow->path, subflow->is_light);
+	company = find_free(map, conn, &path, now_ns, ret_choice);
+	subflow->path = path;
+	path_load(&subflow->path, subflow->is_light);
+	return company;
+}
+
+void steer_leave(struct subflow *subflow)
+{
+	path_unload(&subflow->path, subflow->is_light);
+	subflow->is_leaving = true;
+}
+
+void steer_stay(struct steer *steer, const struct conn *conn, struct subflow *subflow)
+{
+	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
+
+	subflow->is_leaving = false;
+	if (map)
+		learn_one(map, subflow, false);
 }
 
 void steer_release(

@@ -45,6 +45,14 @@ enum steer_answer {
 	STEER_MORE, /* the same, and more ports than are known now */
 };
 
+/* Whether a subflow takes a way of its own. */
+enum steer_company {
+	STEER_ALONE,   /* or nothing can be found out */
+	STEER_CROWDED, /* others of this host take it too, and none that is free is known */
+	STEER_BETTER,  /* the same, and one is free */
+	STEER_UNSURE,  /* a survey would tell */
+};
+
 struct steer_choice {
 	uint16_t port; /* 0 = the kernel's choice */
 	struct path path;
@@ -76,6 +84,18 @@ bool steer_has_single_path(struct steer *steer, const struct conn *conn,
 /* The subflow is opened as @choice says; its ends are set. */
 void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 	const struct steer_choice *choice);
+
+/*
+ * Whether @subflow, which is established, takes its way alone. STEER_BETTER: *@ret_choice is on a
+ * way that no other split connection of this host takes, and that fits its own siblings as well.
+ * With @is_late what is known by now decides.
+ */
+enum steer_company steer_find_better(struct steer *steer, struct conn *conn,
+	struct subflow *subflow, bool is_late, uint64_t now_ns, struct steer_choice *ret_choice);
+
+/* Another is to take its place: it does not count any more; or it does again. */
+void steer_leave(struct subflow *subflow);
+void steer_stay(struct steer *steer, const struct conn *conn, struct subflow *subflow);
 
 /* The subflow is gone. @is_refused: its port is somebody else's. */
 void steer_release(

@@ -15,6 +15,7 @@
 void subflows_remove(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
 	benefit_hear_gone(plan, conn, subflow);
+	apart_hear_gone(plan, conn, subflow);
 	steer_release(&plan->steer, conn, subflow, false);
 	conn_remove_subflow(conn, subflow);
 }
@@ -54,6 +55,7 @@ void subflows_hear_established(struct plan *plan, struct conn *conn, const struc
 	else
 		lists_hear_joined(plan, conn);
 	benefit_hear_established(plan, conn, subflow);
+	apart_hear_established(plan, conn, subflow);
 }
 
 /* A reset for good (RFC 8684 section 3.6, T = 0) is of the path: between these addresses. */
@@ -69,7 +71,8 @@ static void note_refused(struct plan *plan, struct conn *conn, const struct subf
 		"the peer refused a subflow (%s); without Subflow it needs `ip mptcp limits set "
 		"subflows 3`",
 		refusal_text(&refusal, why));
-	if (subflow->is_doomed)
+	/* What is one more for a moment says nothing of those that stay. */
+	if (subflow->is_doomed || subflow->asker == ASKER_MOVE)
 		return;
 	refusals_note(&plan->refusals, conn->key.netns, &event->remote, &refusal, event->now_ns);
 	if (event->reset_reason >= 0 && !event->is_transient &&
@@ -139,4 +142,5 @@ void subflows_hear_closed(struct plan *plan, struct conn *conn, const struct eve
 	subflows_remove(plan, conn, subflow);
 	lists_hear_failed(plan, conn);
 	opening_run(plan, conn, 0);
+	apart_expect(plan, conn);
 }

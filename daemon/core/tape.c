@@ -29,6 +29,7 @@ static void note_settings(struct tape *tape, const struct plan *plan)
 		.refusals = plan->refusals.rule,
 		.in_vain = plan->in_vain.rule,
 		.benefit = plan->benefits.rule,
+		.apart = plan->aparts.rule,
 		.placement = plan->steer.mode};
 
 	text_clear(&tape->scratch);

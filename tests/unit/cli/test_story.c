@@ -21,7 +21,8 @@ static const char status[] =
 	"{\"local\": \"a\", \"remote\": \"r\", \"state\": \"established\", \"asked_by\": null},"
 	" {\"local\": \"b\", \"remote\": \"r\", \"state\": \"opening\", \"asked_by\": "
 	"\"elephant\"}],"
-	" \"refusals\": null, \"judged\": null, \"left_alone_s\": 0, \"rule\": null,"
+	" \"refusals\": null, \"judged\": null, \"left_alone_s\": 0, \"apart\": null, "
+	"\"rule\": null,"
 	" \"wanted\": 1, \"expected\": 0,"
 	" \"intent\": \"default\", \"thresholds\": ["
 	"{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2, \"foreseen\": false, "
@@ -169,6 +170,21 @@ static void test_judged(void **state)
 	json_object_put(root);
 }
 
+static void test_apart(void **state)
+{
+	struct json_object *root = parsed(), *apart;
+
+	(void)state;
+	apart = json_tokener_parse("{\"moved\": 0, \"is_shared\": true, \"held_s\": 0}");
+	json_object_object_add(connection_of(root), "apart", apart);
+	tells(root, "shares a path with others of this host, and no free one is known.\n");
+	json_object_object_add(apart, "moved", json_object_new_int(2));
+	json_object_object_add(apart, "held_s", json_object_new_int(57));
+	tells(root, "moved to a path of its own: 2.\n");
+	tells(root, "None is moved for another 57 s.\n");
+	json_object_put(root);
+}
+
 static void test_others(void **state)
 {
 	struct json_object *root = parsed(), *connection = connection_of(root);
@@ -188,8 +204,8 @@ static void test_others(void **state)
 static void test_wrong_types(void **state)
 {
 	static const char *const keys[] = {"namespace", "token", "role", "local", "bytes_sent",
-		"state", "subflows", "refusals", "judged", "left_alone_s", "rule", "wanted",
-		"expected", "intent", "thresholds", "decision"};
+		"state", "subflows", "refusals", "judged", "left_alone_s", "apart", "rule",
+		"wanted", "expected", "intent", "thresholds", "decision"};
 	char why[256], *text = NULL;
 	struct json_object *root;
 
@@ -235,6 +251,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_announced),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_judged),
+		cmocka_unit_test(test_apart),
 		cmocka_unit_test(test_rule),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_wrong_types),

@@ -279,6 +279,35 @@ static void tells_what_judged_subflows_brought(void **state)
 	json_object_put(root);
 }
 
+static void tells_how_subflows_were_moved(void **state)
+{
+	struct conn_key key = {.netns = COOKIE, .token = 11};
+	struct scene *scene = *state;
+	struct json_object *root;
+	struct conn *conn;
+
+	kernel.conns[kernel.n++] = (struct diag_conn){
+		.token = 11, .local = at("10.0.0.1", 40000), .remote = at("10.0.0.2", 80)};
+	conn = conn_get(&scene->plan.table, &key);
+	assert_non_null(conn);
+	scene->plan.aparts.rule = (struct apart_rule){.moves = 2, .hold_ns = 3600000000000ull};
+	root = write_and_parse(scene);
+	assert_null(at_path(root, "connections.0.apart"));
+	json_object_put(root);
+	conn->is_elephant = true;
+	conn->apart.moved = conn->apart.spent = 2;
+	conn->apart.moved_ns = loop_now_ns();
+	scene->plan.aparts.counters =
+		(struct apart_counters){.moved = 101, .failed = 102, .held = 103};
+	root = write_and_parse(scene);
+	assert_int_equal(number(root, "connections.0.apart.moved"), 2);
+	assert_in_range(number(root, "connections.0.apart.held_s"), 3590, 3600);
+	assert_int_equal(number(root, "daemon.counters.moved"), 101);
+	assert_int_equal(number(root, "daemon.counters.moves_failed"), 102);
+	assert_int_equal(number(root, "daemon.counters.moves_held"), 103);
+	json_object_put(root);
+}
+
 static void tells_of_elephants_that_cannot_be_treated(void **state)
 {
 	struct scene *scene = *state;
@@ -428,6 +457,7 @@ int main(void)
 			tells_of_destinations_that_refuse_joins, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			tells_what_judged_subflows_brought, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tells_how_subflows_were_moved, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			tells_of_elephants_that_cannot_be_treated, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tells_of_a_stranger, set_up, tear_down),

@@ -1,0 +1,316 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: subflows of elephants that share a way while another one is free are moved there. */
+#include "apart.h"
+
+#include "core/closing.h"
+#include "core/opening.h"
+
+/*
+ * A peer that takes no more subflows answers the SYN and resets after the third packet: the old one
+ * stays until then.
+ */
+#define PROOF_NS   100000000ull
+#define AGAIN_NS   200000000ull  /* while one of its subflows is on trial */
+#define SURVEY_NS  1000000000ull /* between two questions for paths of one connection */
+#define RIVALS_MAX 8             /* that began before, and that began after */
+#define WOKEN_MAX  4             /* of those that wait, for each way that becomes free */
+
+void apart_init(struct aparts *aparts)
+{
+	*aparts = (struct aparts){};
+	TAILQ_INIT(&aparts->due);
+	TAILQ_INIT(&aparts->waiting);
+}
+
+/* 0 = nothing is due. */
+static void set_due(struct plan *plan, struct conn *conn, uint64_t due_ns)
+{
+	struct aparts *aparts = &plan->aparts;
+	struct conn *other;
+
+	if (conn->apart.due_ns)
+		TAILQ_REMOVE(&aparts->due, conn, apart.due);
+	conn->apart.due_ns = due_ns;
+	if (!due_ns)
+		return;
+	TAILQ_FOREACH (other, &aparts->due, apart.due) {
+		if (other->apart.due_ns > due_ns) {
+			TAILQ_INSERT_BEFORE(other, conn, apart.due);
+			return;
+		}
+	}
+	TAILQ_INSERT_TAIL(&aparts->due, conn, apart.due);
+}
+
+static void set_waiting(struct plan *plan, struct conn *conn, bool is_waiting)
+{
+	struct aparts *aparts = &plan->aparts;
+
+	if (conn->apart.is_waiting)
+		TAILQ_REMOVE(&aparts->waiting, conn, apart.waiting);
+	conn->apart.is_waiting = is_waiting;
+	if (is_waiting)
+		TAILQ_INSERT_TAIL(&aparts->waiting, conn, apart.waiting);
+}
+
+/* The one that is to take another's place; NULL: nothing is being moved. */
+static struct subflow *find_heir(struct conn *conn)
+{
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->replaces)
+			return subflow;
+	}
+	return NULL;
+}
+
+void apart_expect(struct plan *plan, struct conn *conn)
+{
+	const struct apart_rule *rule = &plan->aparts.rule;
+	uint64_t delay_ns;
+
+	if (!rule->moves || !conn->is_elephant || plan->steer.mode != STEER_PATHS ||
+		conn->apart.due_ns || find_heir(conn))
+		return;
+	/* Many hosts, and many connections of one, are not to move in step. */
+	delay_ns = (ports_random(&plan->steer.random) >> 32) * rule->delay_ns >> 32;
+	set_due(plan, conn, plan->now_ns + delay_ns + 1);
+}
+
+void apart_hear_elephant(struct plan *plan, struct conn *conn)
+{
+	struct conn *rival = conn;
+
+	apart_expect(plan, conn);
+	if (!conn->ends)
+		return;
+	for (int i = 0; i < RIVALS_MAX && (rival = TAILQ_NEXT(rival, rival)); i++)
+		apart_expect(plan, rival);
+	rival = conn;
+	for (int i = 0; i < RIVALS_MAX && (rival = TAILQ_PREV(rival, conn_rivals, rival)); i++)
+		apart_expect(plan, rival);
+}
+
+void apart_hear_free(struct plan *plan)
+{
+	struct conn *conn;
+
+	for (int i = 0; i < WOKEN_MAX && (conn = TAILQ_FIRST(&plan->aparts.waiting)); i++) {
+		set_waiting(plan, conn, false);
+		apart_expect(plan, conn);
+	}
+}
+
+/* What an application asked for by its address, and what no data goes over, stays where it is. */
+static bool is_movable(const struct conn *conn, const struct subflow *subflow)
+{
+	struct endpoint first = endpoint_unmap(&conn->remote);
+	struct endpoint remote = endpoint_unmap(&subflow->remote);
+
+	if (subflow->state != SUBFLOW_ESTABLISHED || subflow->is_doomed || subflow->is_backup ||
+		subflow->is_exact || subflow->asker == ASKER_LIST)
+		return false;
+	if (conn->is_bound && endpoint_is_equal(&subflow->local, &conn->local))
+		return false;
+	return listed_allows(conn->listed, &subflow->local) &&
+	       !(conn->denies_join && endpoint_is_equal(&first, &remote));
+}
+
+/* Whether it may be moved once more; if not now, it is looked at again when it may. */
+static bool may_move(struct plan *plan, struct conn *conn)
+{
+	const struct apart_rule *rule = &plan->aparts.rule;
+	struct apart *apart = &conn->apart;
+
+	if (plan->now_ns >= apart->moved_ns + rule->hold_ns)
+		apart->spent = 0;
+	if (apart->spent < rule->moves)
+		return true;
+	plan->aparts.counters.held++;
+	conn_say(conn,
+		"it shares a path while another is free, and stays: it was moved %u times in "
+		"%llu s",
+		rule->moves, rule->hold_ns / 1000000000ull);
+	set_due(plan, conn, apart->moved_ns + rule->hold_ns);
+	return false;
+}
+
+static void move(struct plan *plan, struct conn *conn, struct subflow *subflow,
+	const struct steer_choice *choice)
+{
+	struct apart *apart = &conn->apart;
+	char text[ENDPOINT_TEXT_MAX];
+
+	apart->spent++;
+	apart->moved_ns = plan->now_ns;
+	conn_say(conn, "the subflow from %s shares its path with others of this host: it is moved",
+		endpoint_text(&subflow->local, text));
+	if (opening_move(plan, conn, subflow, choice)) {
+		plan->aparts.counters.failed++;
+		return;
+	}
+	steer_leave(subflow);
+	news_add_subflow(&plan->news, NEWS_SUBFLOW_MOVE, conn, subflow, conn->why);
+}
+
+static void ask(struct plan *plan, struct conn *conn, const struct subflow *subflow)
+{
+	struct action *action = actions_add_about(&plan->actions, ACTION_SURVEY, conn, subflow);
+
+	if (!action)
+		return;
+	action->local.port = 0;
+	conn->apart.asked_ns = plan->now_ns;
+}
+
+/* The rates that are measured of a trial are those of the ways as they are. */
+static bool is_on_trial(const struct conn *conn)
+{
+	return conn->benefit.due_ns || conn->benefit.phase > BENEFIT_BEFORE;
+}
+
+static void look(struct plan *plan, struct conn *conn)
+{
+	bool is_late = conn->apart.asked_ns && plan->now_ns < conn->apart.asked_ns + SURVEY_NS;
+	enum steer_company company;
+	struct steer_choice choice;
+	bool is_crowded = false;
+	struct subflow *subflow;
+
+	set_waiting(plan, conn, false);
+	if (!conn->is_elephant || conn->is_steering)
+		return;
+	if (is_on_trial(conn)) {
+		set_due(plan, conn, plan->now_ns + AGAIN_NS);
+		return;
+	}
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (!is_movable(conn, subflow))
+			continue;
+		company = steer_find_better(
+			&plan->steer, conn, subflow, is_late, plan->now_ns, &choice);
+		if (company == STEER_UNSURE) {
+			if (!is_late)
+				ask(plan, conn, subflow);
+			return;
+		}
+		is_crowded |= company == STEER_CROWDED;
+		if (company != STEER_BETTER)
+			continue;
+		if (may_move(plan, conn))
+			move(plan, conn, subflow, &choice);
+		return;
+	}
+	set_waiting(plan, conn, is_crowded);
+}
+
+/* The heir has proved itself. What it was to replace may be gone by now: then it is one too many.
+ */
+static void finish(struct plan *plan, struct conn *conn, struct subflow *heir)
+{
+	struct subflow *old = conn_find_serial(conn, heir->replaces);
+	char from[ENDPOINT_TEXT_MAX], to[ENDPOINT_TEXT_MAX];
+	bool is_there = old && old->state == SUBFLOW_ESTABLISHED && !old->is_doomed;
+
+	heir->replaces = 0;
+	if (!is_there && !conn_has_established(conn, heir))
+		return;
+	if (!is_there)
+		old = heir;
+	else
+		conn_say(conn, "the subflow from %s was moved to a path of its own: from %s now",
+			endpoint_text(&old->local, from), endpoint_text(&heir->local, to));
+	plan->aparts.counters.moved += is_there;
+	conn->apart.moved += is_there;
+	old->is_lost = true;
+	closing_begin(plan, conn, old);
+	apart_hear_free(plan);
+}
+
+void apart_hear_established(struct plan *plan, struct conn *conn, const struct subflow *subflow)
+{
+	if (subflow->replaces)
+		set_due(plan, conn, plan->now_ns + PROOF_NS);
+	else
+		apart_expect(plan, conn);
+}
+
+/* The old one stays. Where the peer has no room for one more, it will have none soon. */
+static void fail(struct plan *plan, struct conn *conn, struct subflow *heir)
+{
+	struct subflow *old = conn_find_serial(conn, heir->replaces);
+
+	heir->replaces = 0;
+	plan->aparts.counters.failed++;
+	if (heir->is_sent)
+		conn->apart.spent = plan->aparts.rule.moves;
+	if (old)
+		steer_stay(&plan->steer, conn, old);
+	set_due(plan, conn, 0);
+	apart_hear_elephant(plan, conn);
+}
+
+void apart_hear_gone(struct plan *plan, struct conn *conn, struct subflow *subflow)
+{
+	if (subflow->replaces)
+		fail(plan, conn, subflow);
+	/* It has died, and was not removed: what was to replace it does. */
+	if (subflow->is_leaving && subflow->state == SUBFLOW_ESTABLISHED)
+		apart_inherit(conn, subflow);
+	if (path_is_set(&subflow->path) && !subflow->is_light)
+		apart_hear_free(plan);
+}
+
+void apart_hear_kept(struct plan *plan, struct conn *conn, struct subflow *subflow)
+{
+	if (subflow->is_leaving)
+		steer_stay(&plan->steer, conn, subflow);
+}
+
+bool apart_inherit(struct conn *conn, const struct subflow *subflow)
+{
+	struct subflow *heir = find_heir(conn);
+
+	/* It was to be one more for a moment. */
+	if (heir == subflow)
+		return true;
+	if (!heir || heir->replaces != subflow->serial)
+		return false;
+	heir->replaces = 0;
+	if (heir->state == SUBFLOW_OPENING)
+		heir->asker = ASKER_REPAIR;
+	return true;
+}
+
+static void run_due(struct plan *plan, struct conn *conn)
+{
+	struct subflow *heir = find_heir(conn);
+
+	set_due(plan, conn, 0);
+	if (!heir)
+		look(plan, conn);
+	else if (heir->state == SUBFLOW_ESTABLISHED)
+		finish(plan, conn, heir);
+}
+
+void apart_tick(struct plan *plan, uint64_t now_ns)
+{
+	struct conn *conn;
+
+	while ((conn = TAILQ_FIRST(&plan->aparts.due)) && conn->apart.due_ns <= now_ns)
+		run_due(plan, conn);
+}
+
+uint64_t apart_next_ns(const struct aparts *aparts)
+{
+	const struct conn *conn = TAILQ_FIRST(&aparts->due);
+
+	return conn ? conn->apart.due_ns : 0;
+}
+
+void apart_forget(struct plan *plan, struct conn *conn)
+{
+	set_due(plan, conn, 0);
+	set_waiting(plan, conn, false);
+}

@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Judgement: subflows of elephants that share a way while another one is free are moved there: one
+ * is opened on the better way, and when it has proved itself the old one is closed.
+ */
+#ifndef SUBFLOW_APART_H
+#define SUBFLOW_APART_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct conn;
+struct plan;
+struct subflow;
+
+struct apart_rule {
+	uint32_t moves;    /* of one connection, in hold_ns; 0 = nothing is moved */
+	uint64_t hold_ns;  /* after the last of these */
+	uint64_t delay_ns; /* it is looked at up to so long after the cause, by lot */
+};
+
+/* Of one connection. One of its subflows is moved at a time. */
+struct apart {
+	TAILQ_ENTRY(conn) due;     /* in aparts.due while due_ns is set, the first due first */
+	TAILQ_ENTRY(conn) waiting; /* in aparts.waiting while is_waiting */
+	uint64_t due_ns;           /* CLOCK_MONOTONIC */
+	bool is_waiting;           /* it shares a way, and none better is known */
+	uint64_t asked_ns;         /* when the paths were last asked for */
+	uint64_t moved_ns;         /* when the last move began */
+	uint32_t spent;            /* moves since the last hold */
+	uint32_t moved;            /* ever */
+};
+
+struct apart_counters {
+	uint64_t moved;
+	uint64_t failed; /* the subflow on the better way did not come up */
+	uint64_t held;   /* looks that found moves spent */
+};
+
+struct aparts {
+	struct apart_rule rule; /* apart_init() leaves it off */
+	TAILQ_HEAD(, conn) due;
+	TAILQ_HEAD(, conn) waiting;
+	struct apart_counters counters;
+};
+
+void apart_init(struct aparts *aparts);
+
+/* Something has changed of the ways that it takes, or may take: they are looked at soon. */
+void apart_expect(struct plan *plan, struct conn *conn);
+
+/* It has become an elephant: those that go where it goes may share its ways. */
+void apart_hear_elephant(struct plan *plan, struct conn *conn);
+
+/* A way has become free, or is known now: some of those that wait are looked at. */
+void apart_hear_free(struct plan *plan);
+
+void apart_hear_established(struct plan *plan, struct conn *conn, const struct subflow *subflow);
+
+/* @subflow is about to be taken out. */
+void apart_hear_gone(struct plan *plan, struct conn *conn, struct subflow *subflow);
+
+/* The kernel would not close it. */
+void apart_hear_kept(struct plan *plan, struct conn *conn, struct subflow *subflow);
+
+/*
+ * @subflow has died. True: nothing is to be opened in its place. What was under way to replace it
+ * takes it from now on.
+ */
+bool apart_inherit(struct conn *conn, const struct subflow *subflow);
+
+/* Does what is due. */
+void apart_tick(struct plan *plan, uint64_t now_ns);
+
+/* When apart_tick() has something to do next; 0 = nothing. */
+uint64_t apart_next_ns(const struct aparts *aparts);
+
+/* The connection is about to be forgotten. */
+void apart_forget(struct plan *plan, struct conn *conn);
+
+#endif

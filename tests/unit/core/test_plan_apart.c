@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: MIT */
+/* Elephants whose subflows share a way: they are moved apart, seldom, and to the end. */
+#include "play.h"
+
+#include <errno.h>
+
+#define MS       1000000ull
+#define HOLD_MS  60000
+#define DELAY_MS 100
+#define PROOF_MS 100
+
+#define OTHER  41000 /* the first port of a second connection, */
+#define THIRD  42000 /* and of a third */
+#define PLACED 50000 /* ports that lead to the ways 0, 1, ... */
+
+static struct path_map *begin_map(struct play *play)
+{
+	struct endpoint local = play_local(0), remote = play_remote();
+	struct path_key key = path_key_of(play->key.netns, &local, &remote);
+	struct path_map *map = path_map_get(&play->plan.steer.paths, &key);
+
+	assert_non_null(map);
+	map->depth = 2;
+	map->state = PATH_KNOWN;
+	map->is_thorough = true;
+	map->learned_ns = map->confirmed_ns = play->now_ns;
+	return map;
+}
+
+static void learn(struct play *play, struct path_map *map, uint16_t port, uint16_t way)
+{
+	struct path_table *table = &play->plan.steer.paths;
+	struct in6_addr router = {.s6_addr = {[0] = 0xfd, [15] = 1}};
+
+	assert_int_equal(path_learn(table, map, port, 1, &router), 0);
+	router.s6_addr[15] = 16 + way;
+	assert_int_equal(path_learn(table, map, port, 2, &router), 0);
+}
+
+/* So many ways are known, and the first ports of all three connections take the first of them. */
+static struct path_map *know(struct play *play, uint16_t ways)
+{
+	struct path_map *map = begin_map(play);
+
+	for (uint16_t way = 0; way < ways; way++)
+		learn(play, map, PLACED + way, way);
+	learn(play, map, LOCAL_PORT, 0);
+	learn(play, map, OTHER, 0);
+	learn(play, map, THIRD, 0);
+	return map;
+}
+
+static int begin(void **state)
+{
+	struct play *play;
+	int err = play_begin(state);
+
+	if (err)
+		return err;
+	play = *state;
+	play->plan.rule.max_subflows = 2;
+	play->plan.steer.mode = STEER_PATHS;
+	play->plan.aparts.rule =
+		(struct apart_rule){.moves = 2, .hold_ns = HOLD_MS * MS, .delay_ns = DELAY_MS * MS};
+	return 0;
+}
+
+static struct conn_key key_of(const struct play *play, uint16_t first)
+{
+	return (struct conn_key){
+		.netns = play->key.netns, .token = first == LOCAL_PORT ? play->key.token : first};
+}
+
+static void hear(struct play *play, uint16_t first, enum event_kind kind, uint16_t port)
+{
+	play_hear(play, (struct event){.kind = kind,
+				.key = key_of(play, first),
+				.local = play_local(port),
+				.remote = play_remote(),
+				.reset_reason = -1});
+}
+
+/* A connection whose first subflow leaves from this port. */
+static struct conn *open_from(struct play *play, uint16_t first)
+{
+	struct conn_key key = key_of(play, first);
+
+	hear(play, first, EVENT_CREATED, first);
+	hear(play, first, EVENT_ESTABLISHED, first);
+	return conn_find(&play->plan.table, &key);
+}
+
+/* It passes start, and what it is given for that comes up. */
+static void grow(struct play *play, uint16_t first)
+{
+	unsigned int creates = play->creates;
+
+	play_hear(play, (struct event){.kind = EVENT_THRESHOLD,
+				.key = key_of(play, first),
+				.threshold = 100 * MB,
+				.bytes = 100 * MB});
+	if (play->creates > creates)
+		hear(play, first, EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
+}
+
+/* The time passes as far as the plan wants, at most so long. */
+static void pass(struct play *play, uint64_t ms)
+{
+	uint64_t end_ns = play->now_ns + ms * MS, next_ns;
+
+	while ((next_ns = plan_tick(&play->plan, 0)) && next_ns <= end_ns) {
+		play->now_ns = next_ns;
+		plan_tick(&play->plan, next_ns);
+		play_act(play);
+	}
+	play->now_ns = end_ns;
+}
+
+/* Two elephants of two subflows whose first ones share a way. */
+static void collide(struct play *play)
+{
+	open_from(play, LOCAL_PORT);
+	open_from(play, OTHER);
+	grow(play, LOCAL_PORT);
+	grow(play, OTHER);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
+static const struct apart_counters *counters(const struct play *play)
+{
+	return &play->plan.aparts.counters;
+}
+
+static uint32_t load(struct path_map *map, uint16_t way)
+{
+	return path_of(map, path_port_find(map, PLACED + way)).tiers[2]->load;
+}
+
+static void one_of_two_that_collide_is_moved(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map = know(play, 8);
+	uint16_t first, to;
+
+	collide(play);
+	assert_int_equal(load(map, 0), 2);
+	pass(play, DELAY_MS + 1);
+	assert_int_equal(play->creates, 3);
+	assert_int_equal(play->destroys, 0);
+	to = play->create.local.port;
+	assert_in_range(to, PLACED + 3, PLACED + 7);
+	assert_int_equal(load(map, 0), 1);
+	first = play->create.key.token == play->key.token ? LOCAL_PORT : OTHER;
+	hear(play, first, EVENT_SUBFLOW_ESTABLISHED, to);
+	assert_int_equal(play->destroys, 0);
+	pass(play, PROOF_MS);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, first);
+	hear(play, first, EVENT_SUBFLOW_CLOSED, first);
+	assert_int_equal(counters(play)->moved, 1);
+	for (uint16_t way = 0; way < 3; way++)
+		assert_int_equal(load(map, way), 1);
+	/* And that is all. */
+	pass(play, 2 * HOLD_MS);
+	assert_int_equal(play->creates, 3);
+	assert_int_equal(play->destroys, 1);
+}
+
+/* What an elephant shares with those that are none may become free any time. */
+static void mice_and_those_who_want_no_split_stay(void **state)
+{
+	struct play *play = *state;
+
+	know(play, 8);
+	open_from(play, LOCAL_PORT);
+	open_from(play, OTHER);
+	grow(play, LOCAL_PORT);
+	pass(play, HOLD_MS);
+	assert_int_equal(play->creates, 1);
+	play_hear(play, (struct event){.kind = EVENT_INTENT,
+				.key = key_of(play, OTHER),
+				.generation = 1,
+				.adds = 1,
+				.purpose = PURPOSE_INTERACTIVE});
+	hear(play, OTHER, EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
+	grow(play, OTHER);
+	pass(play, HOLD_MS);
+	/* It is the elephant that leaves. */
+	assert_int_equal(play->creates, 3);
+	assert_int_equal(play->create.key.token, play->key.token);
+}
+
+/* Bound to its address, each of them; one is a backup besides. */
+static void what_was_asked_for_by_address_stays(void **state)
+{
+	struct play *play = *state;
+
+	know(play, 8);
+	hear(play, LOCAL_PORT, EVENT_BOUND, 0);
+	hear(play, OTHER, EVENT_BOUND, 0);
+	collide(play);
+	pass(play, HOLD_MS);
+	assert_int_equal(play->creates, 2);
+}
+
+static void without_moves_nothing_is_moved(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.aparts.rule.moves = 0;
+	know(play, 8);
+	collide(play);
+	pass(play, HOLD_MS);
+	assert_int_equal(play->creates, 2);
+}
+
+/* Three ways for four subflows. */
+static void who_finds_no_free_way_waits_for_one(void **state)
+{
+	struct play *play = *state;
+
+	know(play, 3);
+	collide(play);
+	pass(play, HOLD_MS);
+	assert_int_equal(play->creates, 2);
+	assert_true(play_conn(play)->apart.is_waiting);
+	/* The second subflow of the other one goes. */
+	hear(play, OTHER, EVENT_SUBFLOW_CLOSED, PLACED + 2);
+	pass(play, DELAY_MS + 1);
+	assert_int_equal(play->creates, 3);
+	assert_int_equal(play->create.local.port, PLACED + 2);
+	assert_false(play_conn(play)->apart.is_waiting);
+}
+
+/* They collide, and the one that is moved is the first connection's. */
+static void begin_move(struct play *play)
+{
+	know(play, 8);
+	open_from(play, LOCAL_PORT);
+	open_from(play, OTHER);
+	grow(play, OTHER);
+	pass(play, HOLD_MS);
+	grow(play, LOCAL_PORT);
+	while (play->create.key.token != play->key.token || play->creates < 3)
+		pass(play, 1);
+	assert_int_equal(play_conn(play)->apart.spent, 1);
+}
+
+/* Peers of the in-kernel path manager have room for so many, and answer the SYN all the same. */
+static void a_peer_without_room_is_left_in_peace(void **state)
+{
+	struct play *play = *state;
+	uint16_t to;
+
+	begin_move(play);
+	to = play->create.local.port;
+	play_joined(play, to);
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = play_local(to),
+				.remote = play_remote(),
+				.error = ECONNRESET,
+				.reset_reason = RESET_PROHIBITED});
+	pass(play, HOLD_MS / 2);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(counters(play)->failed, 1);
+	assert_int_equal(play_conn(play)->apart.spent, 2);
+	assert_int_equal(play_conn(play)->barred.port, 0);
+	assert_int_equal(load(begin_map(play), 0), 1); /* the other one has moved instead */
+}
+
+static void one_that_the_kernel_refuses_is_not_forced(void **state)
+{
+	struct play *play = *state;
+
+	know(play, 8);
+	collide(play);
+	play->create_error = EADDRINUSE;
+	pass(play, HOLD_MS / 2);
+	assert_int_equal(play->creates, 2 + 2 * 2);
+	assert_int_equal(play->destroys, 0);
+	assert_int_equal(counters(play)->failed, 4);
+	assert_int_equal(conn_count_wanted(play_conn(play)), 0);
+}
+
+/* The old one dies meanwhile: the new one is its replacement. */
+static void a_death_during_a_move_needs_no_other_replacement(void **state)
+{
+	struct play *play = *state;
+	uint16_t to;
+
+	play->plan.does_repair = true;
+	begin_move(play);
+	to = play->create.local.port;
+	play_hear(play, (struct event){.kind = EVENT_TIMEOUT,
+				.local = play_local(LOCAL_PORT),
+				.remote = play_remote()});
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->creates, 3);
+	play_left(play, LOCAL_PORT);
+	play_joined(play, to);
+	pass(play, HOLD_MS);
+	assert_int_equal(play->destroys, 1);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
+static void a_new_one_that_dies_leaves_the_old_one(void **state)
+{
+	struct play *play = *state;
+	uint16_t to;
+
+	play->plan.does_repair = true;
+	begin_move(play);
+	to = play->create.local.port;
+	play_joined(play, to);
+	play_hear(play,
+		(struct event){
+			.kind = EVENT_TIMEOUT, .local = play_local(to), .remote = play_remote()});
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, to);
+	play_left(play, to);
+	assert_int_equal(play->creates, 3);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_false(TAILQ_FIRST(&play_conn(play)->subflows)->is_leaving);
+}
+
+/* The pair is one subflow: to remove one removes both. */
+static void a_removal_during_a_move_takes_both(void **state)
+{
+	struct play *play = *state;
+	uint16_t to;
+
+	begin_move(play);
+	to = play->create.local.port;
+	play_joined(play, to);
+	play_assert_subflows(play, 3, 0, 0);
+	play_hear(play, (struct event){.kind = EVENT_INTENT, .generation = 1, .removes = 1});
+	play_left(play, play->destroy.local.port);
+	pass(play, HOLD_MS);
+	play_left(play, play->destroy.local.port);
+	assert_int_equal(play->destroys, 2);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 0, 1);
+}
+
+/* A threshold that is passed meanwhile finds as many subflows as there will be. */
+static void the_pair_counts_as_one(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.rule.max_subflows = 3;
+	begin_move(play);
+	assert_int_equal(conn_count_all(play_conn(play)), 2);
+	play_hear(play,
+		(struct event){.kind = EVENT_THRESHOLD, .threshold = 150 * MB, .bytes = 150 * MB});
+	assert_int_equal(play->creates, 4);
+}
+
+/* The ways of what is there already were never asked for. */
+static void what_is_not_known_is_asked_for(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map = begin_map(play);
+
+	for (uint16_t way = 0; way < 8; way++)
+		learn(play, map, PLACED + way, way);
+	map->is_changed = true;
+	play_connect(play);
+	play_joined(play, LOCAL_PORT + 1);
+	play_threshold(play, 100); /* it has two already */
+	assert_int_equal(play->surveys, 0);
+	pass(play, DELAY_MS + 1);
+	assert_int_equal(play->surveys, 1);
+	assert_int_equal(play->survey.local.port, 0);
+	pass(play, DELAY_MS + 1);
+	assert_int_equal(play->surveys, 1);
+}
+
+/* Every time that it has come to rest the other one is put beside it again. */
+static void moves_are_counted(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map = know(play, 8);
+	struct subflow *subflow;
+	unsigned int moves = 0;
+
+	collide(play);
+	for (int i = 0; i < 200; i++) {
+		pass(play, DELAY_MS + 1);
+		if (play->creates < 3 + moves)
+			continue;
+		moves++;
+		hear(play, play->create.key.token == play->key.token ? LOCAL_PORT : OTHER,
+			EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
+		pass(play, PROOF_MS);
+		play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+					.key = play->destroy.key,
+					.local = play->destroy.local,
+					.remote = play_remote(),
+					.reset_reason = -1});
+		/* The fabric hashes differently now: all is on one way again. */
+		TAILQ_FOREACH (subflow, &play_conn(play)->subflows, entry)
+			learn(play, map, subflow->local.port, 0);
+		map->is_changed = true;
+		play_hear(play, (struct event){.kind = EVENT_PATHS});
+	}
+	assert_in_range(moves, 2, 4);
+	assert_true(counters(play)->held > 0);
+	pass(play, HOLD_MS);
+	assert_true(play->creates > 2 + moves);
+}
+
+#define WITH_PLAY(test) cmocka_unit_test_setup_teardown(test, begin, play_end)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_PLAY(one_of_two_that_collide_is_moved),
+		WITH_PLAY(mice_and_those_who_want_no_split_stay),
+		WITH_PLAY(what_was_asked_for_by_address_stays),
+		WITH_PLAY(without_moves_nothing_is_moved),
+		WITH_PLAY(who_finds_no_free_way_waits_for_one),
+		WITH_PLAY(a_peer_without_room_is_left_in_peace),
+		WITH_PLAY(one_that_the_kernel_refuses_is_not_forced),
+		WITH_PLAY(a_death_during_a_move_needs_no_other_replacement),
+		WITH_PLAY(a_new_one_that_dies_leaves_the_old_one),
+		WITH_PLAY(a_removal_during_a_move_takes_both),
+		WITH_PLAY(the_pair_counts_as_one),
+		WITH_PLAY(what_is_not_known_is_asked_for),
+		WITH_PLAY(moves_are_counted),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
