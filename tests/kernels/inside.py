@@ -74,8 +74,7 @@ def main():
     for name, files in {**suites(), "selection": selection}.items():
         if name in wanted:
             twice.run_pytest(lambda command, run_name: run(command, results / f"{run_name}.txt"),
-                             results / f"{name}.xml", ["-v", "--durations=10", *files],
-                             again=name != "demo")
+                             results / f"{name}.xml", ["-v", "--durations=10", *files])
 
 
 if __name__ == "__main__":
