@@ -63,10 +63,19 @@ struct sock_common {
 	possible_net_t skc_net;
 };
 
+struct net_device {
+	int ifindex;
+};
+
+struct dst_entry {
+	struct net_device *dev;
+};
+
 struct sock {
 	struct sock_common __sk_common;
 	__u16 sk_protocol;
 	__u8 sk_userlocks : 4;
+	struct dst_entry *sk_dst_cache;
 	kuid_t sk_uid; /* its owner, as the initial user namespace numbers it */
 };
 

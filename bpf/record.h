@@ -178,6 +178,14 @@ struct hook_config {
 	__u32 calls_per_second_of_user;
 };
 
+/* By which device does this socket of the daemon's namespace send? */
+struct egress_query {
+	__u16 family;                   /* AF_INET, AF_INET6 */
+	__be16 local_port, remote_port; /* network order */
+	__u16 zero;                     /* padding */
+	__u8 local[16], remote[16];     /* an IPv4 address is the first four bytes */
+};
+
 /* Written by the programs, read by the daemon. */
 struct hook_counters {
 	__u64 lost;     /* intents whose record found the ring full */

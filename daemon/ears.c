@@ -141,6 +141,14 @@ static void hear_paths(void *owner, const struct conn_key *key)
 	hands_act(&daemon->hands);
 }
 
+static unsigned int find_egress(
+	void *owner, const struct endpoint *local, const struct endpoint *remote)
+{
+	struct daemon *daemon = owner;
+
+	return hooks_find_egress(&daemon->hooks, local, remote);
+}
+
 /* As it is known, or else as the kernel says. */
 static bool find_user(void *owner, const struct conn_key *key, uint32_t *ret_uid)
 {
@@ -251,6 +259,7 @@ void ears_connect(struct daemon *daemon)
 	daemon->scout.owner = daemon;
 	daemon->scout.heard = hear_paths;
 	daemon->scout.find_user = find_user;
+	daemon->scout.find_egress = find_egress;
 	daemon->monitor.owner = daemon;
 	daemon->monitor.heard = hear_event;
 	daemon->monitor.may_rest = may_rest;

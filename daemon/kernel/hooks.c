@@ -557,6 +557,27 @@ void hooks_drop_rule(struct hooks *hooks, const struct conn_key *key)
 	bpf_map__delete_elem(hooks->skeleton->maps.rules, key, sizeof(*key), 0);
 }
 
+unsigned int hooks_find_egress(
+	struct hooks *hooks, const struct endpoint *local, const struct endpoint *remote)
+{
+	size_t len = local->family == AF_INET ? sizeof(local->v4) : sizeof(local->v6);
+	struct egress_query query = {.family = local->family,
+		.local_port = htons(local->port),
+		.remote_port = htons(remote->port)};
+	struct bpf_test_run_opts options;
+
+	memcpy(query.local, &local->v6, len);
+	memcpy(query.remote, &remote->v6, len);
+	memset(&options, 0, sizeof(options));
+	options.sz = sizeof(options);
+	options.data_in = &query;
+	options.data_size_in = sizeof(query);
+	if (bpf_prog_test_run_opts(
+		    bpf_program__fd(hooks->skeleton->progs.subflow_egress), &options))
+		return 0;
+	return options.retval;
+}
+
 struct hook_counters hooks_counters(const struct hooks *hooks)
 {
 	return hooks->skeleton->bss->counters;

@@ -100,6 +100,10 @@ void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key);
 int hooks_put_rule(struct hooks *hooks, const struct conn_key *key, const struct conn_rule *rule);
 void hooks_drop_rule(struct hooks *hooks, const struct conn_key *key);
 
+/* The device by which a TCP socket of the namespace that the thread is in sends; 0 = not known. */
+unsigned int hooks_find_egress(
+	struct hooks *hooks, const struct endpoint *local, const struct endpoint *remote);
+
 struct hook_counters hooks_counters(const struct hooks *hooks);
 
 #endif

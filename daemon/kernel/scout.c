@@ -74,20 +74,38 @@ static bool has_token(struct scout *scout, uint64_t now_ns)
 	return scout->tokens_ns >= price_ns(scout);
 }
 
+/* A socket that is there knows its way out; one that is yet to be bound goes by the host's hash. */
+static unsigned int find_device(
+	struct scout_session *session, const struct survey *survey, const struct endpoint *local)
+{
+	const struct path_port *port = path_port_find(survey->map, local->port);
+	struct scout *scout = session->scout;
+	unsigned int ifindex = 0;
+	struct served_netns *served;
+	struct probe_route route;
+
+	served = port && port->is_taken ? served_find(scout->served, session->netns) : NULL;
+	if (served && !served_enter(served)) {
+		ifindex = scout->find_egress(scout->owner, local, &survey->remote);
+		served_leave(served);
+	}
+	if (!ifindex && !probe_find_route(session->route, local, &survey->remote, &route))
+		ifindex = route.ifindex;
+	return ifindex;
+}
+
 /* The way out of the host is the first thing that a port decides. */
 static unsigned int find_uplink(
 	struct scout_session *session, struct survey *survey, const struct endpoint *local)
 {
+	unsigned int ifindex = find_device(session, survey, local);
+	uint32_t ifindex_be = htonl(ifindex);
 	struct in6_addr device = {};
-	struct probe_route route;
-	uint32_t ifindex_be;
 
-	if (probe_find_route(session->route, local, &survey->remote, &route))
-		return 0;
-	ifindex_be = htonl(route.ifindex);
 	memcpy(&device.s6_addr[12], &ifindex_be, sizeof(ifindex_be));
-	path_learn(survey->table, survey->map, local->port, 0, &device);
-	return route.ifindex;
+	if (ifindex)
+		path_learn(survey->table, survey->map, local->port, 0, &device);
+	return ifindex;
 }
 
 static void send_probe(struct scout_session *session, struct survey *survey,

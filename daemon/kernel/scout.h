@@ -41,11 +41,16 @@ struct scout {
 	void (*heard)(void *owner, const struct conn_key *key);
 	/* Whose connection it is; false: that is not known. Asked for where it counts. */
 	bool (*find_user)(void *owner, const struct conn_key *key, uint32_t *ret_uid);
+	/* The device by which a socket sends, in the namespace that the thread is in; 0: unknown.
+	 */
+	unsigned int (*find_egress)(
+		void *owner, const struct endpoint *local, const struct endpoint *remote);
 };
 
 /*
- * @loop, @served, @paths, @prefixes, @probes_per_second, @quota.per_second, @owner, @heard and
- * @find_user are set by the caller. *@ret_random is a number for others to draw from, not 0.
+ * @loop, @served, @paths, @prefixes, @probes_per_second, @quota.per_second, @owner, @heard,
+ * @find_user and @find_egress are set by the caller. *@ret_random is a number for others to draw
+ * from, not 0.
  */
 int scout_init(struct scout *scout, uint64_t *ret_random);
 void scout_done(struct scout *scout);

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: MIT
+"""A host with several links to its fabric: the first choice on the way is its own."""
+import collections
+import json
+import socket
+
+import pytest
+from app import ADD, App
+from conftest import BUILD
+from lab.daemon import Daemon
+from lab.fabric import Fabric, Topology
+from lab.netns import wait_until
+from trace import Trace
+
+PORT = 7000
+L3, L4 = 0, 1  # net.*.fib_multipath_hash_policy of a host: addresses alone, or ports too
+
+
+def topology(spines=2):
+    """host0 hangs on leaf0 and leaf1, host1 on leaf2."""
+    spine, leaf = [f"spine{i}" for i in range(spines)], ["leaf0", "leaf1", "leaf2"]
+    links = [("host0", "leaf0", None), ("host0", "leaf1", None), ("host1", "leaf2", None)]
+    links += [(low, high, 100) for low in leaf for high in spine]
+    return Topology(leaf + spine, ["host0", "host1"], links)
+
+
+class Homed(Fabric):
+    """Hosts have an address of their own, which every link of theirs leads to."""
+
+    def _route(self, topology):
+        far = {(near.node.label, end.node.label): end
+               for pair in self.links for near, end in (pair, pair[::-1])}
+        routes = collections.defaultdict(list)
+
+        def add(at, to, nexts):
+            for family in ("ip4", "ip6"):
+                via = " ".join(f"nexthop via {getattr(far[at, n], family)}" for n in nexts)
+                source = getattr(self.nodes[at], family, None) if to == "default" else None
+                source = f" src {source}" if source else ""
+                routes[at].append(f"route replace {getattr(to, family, to)}{source} {via}")
+
+        for number, label in enumerate(self.topology.hosts):
+            host = self.nodes[label]
+            host.ip4, host.ip6 = f"10.200.0.{number + 1}", f"fd00:c8::{number + 1}"
+            host.ip(f"address replace {host.ip4}/32 dev lo", f"address replace {host.ip6}/128 dev lo")
+            add(label, "default", topology.neighbours(label))
+            for hop, nexts in topology.next_hops(label).items():
+                add(hop, host, nexts)
+        for label, lines in routes.items():
+            self.nodes[label].ip(*lines)
+
+
+class Scene:
+    """Every connection from host0 sends over all of its subflows; no path fails meanwhile."""
+
+    def __init__(self, lab, policy=L4):
+        self.lab, self.source, self.target = lab, lab.host(0), lab.host(1)
+        self.source.sysctl({f"net.{family}.fib_multipath_hash_policy": policy
+                            for family in ("ipv4", "ipv6")})
+        for label in lab.topology.routers:
+            # From the address of the link by which the probe came, as most switches do. Linux
+            # takes that of the link back, and there are several.
+            lab.nodes[label].sysctl({"net.ipv4.icmp_errors_use_inbound_ifaddr": 1})
+        self.trace = Trace(lab)
+        hosts = [self.source, self.target]
+        self.daemon = Daemon(lab, BUILD, {"namespaces": {"serve": " ".join(h.name for h in hosts)},
+                                          "limits": {"max_subflows": 32},
+                                          "repair": {"rto_min_ms": 0}})
+        self.daemon.start(hosts)
+        self.sink = App(self.target)
+
+    def spread(self, family, count):
+        """The way that each subflow of a new connection takes up to the spine, by the routers, and
+        the numbers of the devices by which they leave, as the daemon shows them."""
+        address = getattr(self.target, family)
+        app = App(self.source).connect(address, PORT)
+        app.set(ADD, count - 1)
+        ports = [local[1] for local, _ in app.wait_subflows(count)]
+        links = {}
+
+        def are_seen():
+            links.update(self.trace.links())
+            return all(len(links.get(port, ())) == 4 for port in ports)
+
+        app("t = threading.Thread(target=send, args=(s, 40000000), daemon=True)")
+        app("t.start()")
+        wait_until(are_seen, "data on all subflows")
+        shown = self.devices(app.connid())
+        app.close()
+        ways = {port: {before: after for before, after in links[port]} for port in ports}
+        assert shown == {port: way["host0"] for port, way in ways.items()}
+        return [(ways[port]["host0"], ways[port][ways[port]["host0"]]) for port in ports]
+
+    def devices(self, token):
+        """{source port of each subflow: the device by which the daemon says it leaves}."""
+        names = {link["ifindex"]: link["ifname"] for link in json.loads(
+            self.source.run(["ip", "-j", "link"]))}
+        (shown,) = [c for c in self.daemon.status()["connections"]
+                    if c["token"] == token and c["role"] == "client"]
+        return {int(subflow["local"].rsplit(":", 1)[1]):
+                names[int(subflow["path"][0].removeprefix("device "))]
+                for subflow in shown["subflows"]}
+
+    def counters(self):
+        return self.daemon.status()["daemon"]["counters"]
+
+
+def serve(scene, family):
+    scene.sink.sink(PORT, getattr(scene.target, family),
+                    socket.AF_INET6 if family == "ip6" else socket.AF_INET)
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_every_subflow_takes_an_uplink_and_a_spine_of_its_own(family):
+    """The first one too, whose device the kernel chose before it had a port."""
+    with Homed(topology()) as lab:
+        scene = Scene(lab)
+        serve(scene, family)
+        for _ in range(4):
+            ways = scene.spread(family, 4)
+            assert len(set(ways)) == 4, ways
+        assert scene.counters()["placed_blind"] == 0
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_a_host_that_hashes_addresses_alone_has_one_uplink_for_all(family):
+    """But for the first subflow over IPv6, for which it was looked up without a source address."""
+    with Homed(topology()) as lab:
+        scene = Scene(lab, L3)
+        serve(scene, family)
+        first, *others = scene.spread(family, 5)
+        assert len({uplink for uplink, _ in others}) == 1
+        is_alone = first[0] != others[0][0]
+        assert not (is_alone and family == "ip4")
+        assert len(set(others)) == 2
+        assert max(collections.Counter([first] + others).values()) <= (2 if is_alone else 3)
+        assert scene.counters()["placed_blind"] == 0
