@@ -31,7 +31,7 @@ demo: deps all
 	@$(PYTHON) -m lab.demo
 
 bench: deps all
-	@bench/all $(if $(QUICK),--quick)
+	@bench/all $(if $(QUICK),--quick) $(if $(RESUME),--resume)
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Mice: short requests over one connection, and short connections, one after the other.
- * `ask` prints rates as JSON. And an elephant, by the piece: `push`.
+ * `ask` prints rates as JSON. And an elephant, by the piece: `push`; and one elephant after the
+ * other: `pour`.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -12,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <subflow.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -20,9 +22,12 @@
 
 enum { REQUEST = 128, ANSWER = 1024, CHUNK = 1 << 16, SERVERS = 3, SLICES = 50 };
 
-/* The first byte of a request: after the answer the server stays, ends the connection, or takes
- * whatever comes. */
-enum { STAY = 's', LEAVE = 'l', PUSH = 'p' };
+/* The first byte of a request: after the answer the server stays, ends the connection, takes
+ * whatever comes, or takes what was announced and answers again. */
+enum { STAY = 's', LEAVE = 'l', PUSH = 'p', POUR = 'q' };
+
+/* Where a request says how many bytes are announced; native order: both ends are one machine. */
+enum { ANNOUNCED = 8 };
 
 static void die(const char *what)
 {
@@ -54,6 +59,18 @@ static void put(int fd, const char *bytes, size_t size)
 		die("send");
 }
 
+static void put_many(int fd, uint64_t left)
+{
+	static char chunk[CHUNK];
+	ssize_t n;
+
+	for (; left; left -= n) {
+		n = send(fd, chunk, left < CHUNK ? left : CHUNK, MSG_NOSIGNAL);
+		if (n < 0)
+			die("send");
+	}
+}
+
 /* One answer or request, whole; false at the end of the connection. */
 static bool take(int fd, char *bytes, size_t size)
 {
@@ -68,11 +85,39 @@ static void swallow(int fd)
 		;
 }
 
+static void swallow_announced(int fd, const char *request)
+{
+	static char chunk[CHUNK];
+	uint64_t left;
+	ssize_t n;
+
+	memcpy(&left, request + ANNOUNCED, sizeof(left));
+	for (; left; left -= n) {
+		n = recv(fd, chunk, left < CHUNK ? left : CHUNK, 0);
+		if (n <= 0)
+			return;
+	}
+}
+
+static void answer(int fd, const char *request)
+{
+	char answer[ANSWER] = "";
+
+	if (send(fd, answer, sizeof(answer), MSG_NOSIGNAL) < 0)
+		return;
+	if (*request == PUSH)
+		swallow(fd);
+	if (*request == POUR) {
+		swallow_announced(fd, request);
+		send(fd, answer, sizeof(answer), MSG_NOSIGNAL);
+	}
+}
+
 static void serve(const char *protocol, int port)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
 	int on = 1, listener = open_socket(protocol), fd;
-	char request[REQUEST], answer[ANSWER] = "";
+	char request[REQUEST];
 
 	if (setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) < 0 ||
 		bind(listener, (struct sockaddr *)&address, sizeof(address)) < 0 ||
@@ -83,10 +128,7 @@ static void serve(const char *protocol, int port)
 			break;
 	while ((fd = accept(listener, NULL, NULL)) >= 0) {
 		while (take(fd, request, sizeof(request))) {
-			if (send(fd, answer, sizeof(answer), MSG_NOSIGNAL) < 0)
-				break;
-			if (*request == PUSH)
-				swallow(fd);
+			answer(fd, request);
 			if (*request == LEAVE)
 				break;
 		}
@@ -95,10 +137,13 @@ static void serve(const char *protocol, int port)
 	die("accept");
 }
 
-static int dial(const char *protocol, const struct sockaddr_in *address)
+static int dial(const char *protocol, const struct sockaddr_in *address, int subflows)
 {
 	int fd = open_socket(protocol);
 
+	if (subflows > 1 && setsockopt(fd, IPPROTO_TCP, TCP_MULTIPATH_NDIFFPORTS, &subflows,
+				    sizeof(subflows)) < 0)
+		die("NDIFFPORTS");
 	if (connect(fd, (const struct sockaddr *)address, sizeof(*address)) < 0)
 		die("connect");
 	return fd;
@@ -117,7 +162,7 @@ static void request(int fd)
 static void visit(const char *protocol, const struct sockaddr_in *address)
 {
 	char request[REQUEST] = {LEAVE}, answer[ANSWER];
-	int fd = dial(protocol, address);
+	int fd = dial(protocol, address, 1);
 
 	put(fd, request, sizeof(request));
 	if (!take(fd, answer, sizeof(answer)) || take(fd, answer, sizeof(answer)))
@@ -164,22 +209,43 @@ static double measure(
  */
 static void push(const char *protocol, const struct sockaddr_in *address)
 {
-	static char chunk[CHUNK];
 	char request[REQUEST] = {PUSH}, answer[ANSWER], line[32];
-	int fd = dial(protocol, address);
-	ssize_t n;
+	int fd = dial(protocol, address, 1);
 
 	put(fd, request, sizeof(request));
 	if (!take(fd, answer, sizeof(answer)))
 		die("hung up");
 	while (fgets(line, sizeof(line), stdin)) {
-		for (long long left = atoll(line); left > 0; left -= n) {
-			n = send(fd, chunk, left < CHUNK ? left : CHUNK, MSG_NOSIGNAL);
-			if (n < 0)
-				die("send");
-		}
+		put_many(fd, strtoull(line, NULL, 10));
 		printf("done\n");
 		fflush(stdout);
+	}
+}
+
+/*
+ * A connection of so many subflows for each line of standard input, with so many bytes; the
+ * nanoseconds from connect(2) until the server has them all.
+ */
+static void pour(const char *protocol, const struct sockaddr_in *address, int subflows)
+{
+	char request[REQUEST] = {POUR}, answer[ANSWER], line[32];
+	uint64_t began_ns, size;
+	int fd;
+
+	while (fgets(line, sizeof(line), stdin)) {
+		size = strtoull(line, NULL, 10);
+		memcpy(request + ANNOUNCED, &size, sizeof(size));
+		began_ns = now_ns();
+		fd = dial(protocol, address, subflows);
+		put(fd, request, sizeof(request));
+		if (!take(fd, answer, sizeof(answer)))
+			die("hung up");
+		put_many(fd, size);
+		if (!take(fd, answer, sizeof(answer)))
+			die("hung up");
+		printf("%llu\n", (unsigned long long)(now_ns() - began_ns));
+		fflush(stdout);
+		close(fd);
 	}
 }
 
@@ -192,11 +258,12 @@ int main(int argc, char **argv)
 	if (argc == 4 && !strcmp(argv[1], "serve"))
 		serve(argv[2], atoi(argv[3]));
 	if (argc < 5 || inet_pton(AF_INET, argv[3], &address.sin_addr) != 1 ||
-		!((argc == 6 && !strcmp(argv[1], "ask")) ||
+		!((argc == 6 && (!strcmp(argv[1], "ask") || !strcmp(argv[1], "pour"))) ||
 			(argc == 5 && !strcmp(argv[1], "push")))) {
 		fprintf(stderr, "mice serve tcp|mptcp PORT\n"
 				"mice ask tcp|mptcp ADDRESS PORT SECONDS\n"
-				"mice push tcp|mptcp ADDRESS PORT\n");
+				"mice push tcp|mptcp ADDRESS PORT\n"
+				"mice pour tcp|mptcp ADDRESS PORT SUBFLOWS\n");
 		return 2;
 	}
 	address.sin_port = htons(atoi(argv[4]));
@@ -204,8 +271,12 @@ int main(int argc, char **argv)
 		push(argv[2], &address);
 		return 0;
 	}
+	if (!strcmp(argv[1], "pour")) {
+		pour(argv[2], &address, atoi(argv[5]));
+		return 0;
+	}
 	length_ns = atof(argv[5]) * NS_PER_S;
-	fd = dial(argv[2], &address);
+	fd = dial(argv[2], &address, 1);
 	printf("{\"requests\": %f, ", measure(argv[2], &address, fd, length_ns));
 	close(fd);
 	printf("\"connects\": %f}\n", measure(argv[2], &address, -1, length_ns));

@@ -12,26 +12,28 @@ round. A variant that misses a gate raises Discard; it is tried again, and said 
 """
 import argparse
 import contextlib
+import io
 import json
 import os
-import platform
 import statistics
 import sys
 import time
 from pathlib import Path
 
-import rows
-
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
 
-from lab.experiment import IDLE_MIN, missed_cpu_only  # noqa: E402: the path comes first
+from lab.gates import IDLE_MIN, missed_cpu_only  # noqa: E402: the path comes first
 from lab.measure import cpu_ticks  # noqa: E402
 from lab.netns import LabError  # noqa: E402
-from lab.results import commit  # noqa: E402
+import kept  # noqa: E402
+import rows  # noqa: E402
 
 ATTEMPTS = 3
+EXTRA = 2
+# How long to look for others who use the machine, and how much of it they may.
+LOOK_S, OTHERS_MAX = .5, .1
 
 
 class Discard(Exception):
@@ -58,6 +60,24 @@ def idle_machine(options):
                     f"only {part:.0%} of the CPU was idle"})
 
 
+def idle_of(seconds):
+    """The part of the CPU that is idle while we do nothing."""
+    idle_before, ticks_before = cpu_ticks()
+    time.sleep(seconds)
+    idle, ticks = cpu_ticks()
+    return (idle - idle_before) / max(1, ticks - ticks_before)
+
+
+@contextlib.contextmanager
+def quiet_machine(options):
+    """Discards a run that others disturb, of one that may use all of the CPU itself."""
+    parts = [idle_of(LOOK_S)]
+    yield
+    parts.append(idle_of(LOOK_S))
+    check(options, {"cpu_idle": 0, "discarded": "" if min(parts) >= 1 - OTHERS_MAX else
+                    f"others used {1 - min(parts):.0%} of the CPU"})
+
+
 def say(text):
     print(text, file=sys.stderr, flush=True)
 
@@ -68,36 +88,65 @@ def turned(names, number):
     return names[number % len(names):] + names[:number % len(names)]
 
 
-def play(variants, count, discarded):
-    """[{variant: what it returned}] of the rounds in which every variant passed its gates."""
-    done = []
-    for number in range(count):
-        results = {}
+def play(variants, count, data, keep):
+    """Adds {variant: what it returned} of rounds in which every variant passed its gates.
+
+    A round that is lost is made up for by a later one, EXTRA times. keep() is called after each.
+    """
+    last = count + EXTRA
+    while len(data["rounds"]) < count and data["next"] < last:
+        number, results = data["next"], {}
         for name in turned(variants, number):
-            for attempt in range(ATTEMPTS):
-                say(f"round {number + 1} of {count}: {name}")
+            for _ in range(ATTEMPTS):
+                say(f"round {len(data['rounds']) + 1} of {count}: {name}")
                 try:
-                    results[name] = variants[name](number)
+                    # As it will be read again.
+                    results[name] = json.loads(json.dumps(variants[name](number)))
                     break
                 except Discard as reason:
                     say(f"  thrown away: {reason}")
-                    discarded.append({"round": number, "variant": name, "reason": str(reason)})
+                    data["discarded"].append({"round": number, "variant": name, "reason": str(reason)})
+            if name not in results:
+                break
         if len(results) == len(variants):
-            done.append({name: results[name] for name in variants})
-    return done
+            data["rounds"].append({name: results[name] for name in variants})
+        data["next"] = number + 1
+        data["incomplete"] = len(data["rounds"]) < count and data["next"] < last
+        keep()
 
 
-def judge(figure, values):
-    """A line of the table, as data."""
-    worst = (max if figure.smaller else min)(values)
-    median = statistics.median(values)
-    met = figure.meets(median, figure.goal)
+def spread_of(figure, values):
+    return {"median": statistics.median(values), "worst": (max if figure.smaller else min)(values),
+            "values": values}
+
+
+def judge(figure, values, without=None):
+    """A line of the table, as data. without: {name of another way: its values in the same rounds}."""
+    line = spread_of(figure, values)
+    met = figure.meets(line["median"], figure.goal)
     if figure.worst is not None:
-        met = met and figure.meets(worst, figure.worst)
-    return {"row": figure.row, "key": figure.key, "what": figure.what, "unit": figure.unit,
-            "median": median, "worst": worst, "values": values, "goal": figure.goal,
-            "goal_worst": figure.worst, "smaller": figure.smaller, "baseline": figure.baseline,
-            "limit": figure.limit, "met": met}
+        met = met and figure.meets(line["worst"], figure.worst)
+    return {**blank(figure), **line, "met": met,
+            "without": {name: spread_of(figure, theirs) for name, theirs in (without or {}).items()}}
+
+
+def blank(figure):
+    """The line of what is not measured."""
+    return {"row": figure.row, "bench": figure.bench, "key": figure.key, "what": figure.what, "unit": figure.unit,
+            "median": None, "worst": None, "values": [], "without": {}, "goal": figure.goal,
+            "goal_worst": figure.worst, "smaller": figure.smaller, "known": figure.known,
+            "limit": figure.limit, "met": None, "doubts": []}
+
+
+def judge_all(name, figures, data):
+    """(lines of what a command has measured, what figures() printed)."""
+    known, lines, said = rows.of(name), [], io.StringIO()
+    with contextlib.redirect_stdout(said):
+        found = figures(data["rounds"]) if data["rounds"] else {}
+    for key, values in found.items():
+        line = judge(known[key], *(values if isinstance(values, tuple) else (values,)))
+        lines.append({**line, "doubts": kept.doubts(data)})
+    return lines, said.getvalue()
 
 
 def number(value):
@@ -115,15 +164,24 @@ def goal(line):
     return f"{sign} {number(line['goal'])}{worst}"
 
 
-HEAD = ("row", "figure", "median", "worst", "goal", "without", "limit", "")
+def without(line):
+    return ", ".join(f"{name} {number(theirs['median'])} (worst {number(theirs['worst'])})"
+                     for name, theirs in line["without"].items()) or "-"
+
+
+def verdict(line):
+    said = "not measured" if line["met"] is None else "met" if line["met"] else "falls short"
+    return said + ("; does not count: " + ", ".join(line["doubts"]) if line["doubts"] else "")
+
+
+HEAD = ("row", "figure", "median", "worst", "goal", "without", "known", "limit", "")
 
 
 def cells(line):
     """Texts for the columns of HEAD."""
     what = line["what"] + (f", {line['unit']}" if line["unit"] else "")
-    verdict = "" if line["met"] else "not measured" if line["met"] is None else "falls short"
     return (str(line["row"]), what, number(line["median"]), number(line["worst"]), goal(line),
-            line["baseline"], line["limit"], verdict)
+            without(line), line["known"], line["limit"], verdict(line))
 
 
 def print_table(table, head=HEAD, file=None):
@@ -132,51 +190,74 @@ def print_table(table, head=HEAD, file=None):
         print("  ".join(text.ljust(width) for text, width in zip(row, widths)).rstrip(), file=file)
 
 
+def parse(name, description, rounds, quick_rounds, arguments):
+    parser = argparse.ArgumentParser(prog=f"bench/{name}", description=description,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true",
+                        help=f"{quick_rounds} rounds and not {rounds}: shows that it works, no more")
+    parser.add_argument("--rounds", type=int, metavar="N",
+                        help=f"figures of fewer than {kept.ROUNDS_MIN} do not count")
+    parser.add_argument("--busy", action="store_true",
+                        help="go on where the machine is too busy; the figures then do not count")
+    parser.add_argument("--json", type=Path, metavar="FILE",
+                        help="the same figures for machines; FILE.part until all rounds are done")
+    parser.add_argument("--resume", action="store_true",
+                        help="go on with the run that was interrupted, if FILE.part is there")
+    if arguments:
+        arguments(parser)
+    options = parser.parse_args()
+    if options.quick and options.json and options.json.resolve().parent == kept.RESULTS:
+        parser.error(f"what --quick shows is not kept in {kept.RESULTS}")
+    options.count = options.rounds or (quick_rounds if options.quick else rounds)
+    options.was_busy = False
+    return options
+
+
+def show(options, data):
+    print(data["said"], end="")
+    print_table([cells(line) for line in data["figures"]])
+    if data["busy"]:
+        print("The machine was too busy: these figures do not count.")
+    print(f"{len(data['rounds'])} of {options.count} rounds; {len(data['discarded'])} runs thrown away")
+
+
 def main(name, description, variants, figures, rounds=7, quick_rounds=2, arguments=None):
     """Runs the benchmark of bench/`name`; returns for sys.exit().
 
     variants: called with the options, once; returns {variant: function of the round's number}. It
     may be a context manager (a generator made one by contextlib) that makes a lab for all rounds.
-    figures: called with the rounds as play() returns them; returns {key of rows.py: [a value a
-    round]}. arguments: called with the parser, for options of its own.
+    figures: called with the rounds as JSON has them; prints what else is to be known, and returns {key
+    of rows.py: [a value a round], or (these, {name of another way: [its value a round]})}.
+    arguments: called with the parser, for options of its own.
     """
-    parser = argparse.ArgumentParser(prog=f"bench/{name}", description=description,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--quick", action="store_true",
-                        help=f"{quick_rounds} rounds and not {rounds}: shows that it works, no more")
-    parser.add_argument("--rounds", type=int, metavar="N")
-    parser.add_argument("--busy", action="store_true",
-                        help="go on where the machine is too busy; the figures then do not count")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="the same figures for machines")
-    if arguments:
-        arguments(parser)
-    options = parser.parse_args()
-    count = options.rounds or (quick_rounds if options.quick else rounds)
-    options.was_busy = False
-    started, discarded = time.time(), []
+    options = parse(name, description, rounds, quick_rounds, arguments)
+    status, data = 0, kept.begin(name, options.quick)
     try:
+        if options.resume:
+            data = kept.resume(options.json, data)
+        options.was_busy, before_s, began_s = data["busy"], data["seconds"], time.monotonic()
+
+        def keep():
+            data["busy"] = options.was_busy
+            data["seconds"] = before_s + round(time.monotonic() - began_s)
+            data["figures"], data["said"] = judge_all(name, figures, data)
+            kept.write(options.json, data)
+
         made = variants(options)
         with made if hasattr(made, "__enter__") else contextlib.nullcontext(made) as variants:
-            done = play(variants, count, discarded)
+            play(variants, options.count, data, keep)
     except LabError as error:
         say(f"{name}: {error}")
-        return 1
+        status = 1
     except KeyboardInterrupt:
         say(f"{name}: interrupted; all that it made is removed")
-        return 130
-    if not done:
-        say(f"{name}: no round passed its gates ({discarded[-1]['reason']}): nothing was measured")
-        return 1
-    known = rows.of(name)
-    lines = [judge(known[key], values) for key, values in figures(done).items()]
-    print_table([cells(line) for line in lines])
-    if options.was_busy:
-        print("The machine was too busy: these figures do not count.")
-    print(f"{len(done)} of {count} rounds; {len(discarded)} runs thrown away")
-    if options.json:
-        options.json.write_text(json.dumps({
-            "bench": name, "quick": options.quick, "busy": options.was_busy, "commit": commit(),
-            "kernel": platform.release(), "cpus": os.cpu_count(), "started": round(started),
-            "seconds": round(time.time() - started), "figures": lines, "discarded": discarded,
-            "rounds": done}, indent=1) + "\n")
-    return 0
+        status = 130
+    if not data["rounds"]:
+        if not status:
+            say(f"{name}: no round passed its gates ({data['discarded'][-1]['reason']}): nothing was"
+                " measured")
+        return status or 1
+    show(options, data)
+    if status and options.json:
+        say(f"{name}: these rounds are in {kept.part_of(options.json)}; --resume goes on with the others")
+    return status

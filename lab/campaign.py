@@ -7,7 +7,7 @@ import hashlib
 import os
 import random
 
-from lab import ceiling, draw, experiment, failures, results, systems, workloads
+from lab import ceiling, draw, experiment, failures, gates, results, systems, workloads
 from lab.netns import LabError
 
 SHAPE = ("topology", "k", "spines", "leaves", "hosts", "rate", "asymmetry")
@@ -119,7 +119,7 @@ class Campaign:
         result = experiment.measure(lab, options.build, systems.SYSTEMS[name], flows, self.scenario,
                                     self.workload.has_sizes, self.workload.program)
         missed = [gate for gate in (best["discarded"], result["discarded"]) if gate]
-        if options.busy and (not result["discarded"] or experiment.missed_cpu_only(result)):
+        if options.busy and (not result["discarded"] or gates.missed_cpu_only(result)):
             result |= {"busy": "; ".join(missed), "discarded": ""} if missed else {}
         self.store.add({**self.identity(name, seed), **compact(result, self.topology),
                         "ceiling_mbps": best["mean_mbps"], "shape": self.shape()})

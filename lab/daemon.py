@@ -75,13 +75,13 @@ class Daemon:
         except (subprocess.TimeoutExpired, ValueError):
             return {}
 
-    def ask(self, timeout_s=5):
-        """The same from the control socket: no process for each question, for frequent ones."""
+    def ask(self, timeout_s=5, line="status"):
+        """What the control socket answers: no process for each question, for frequent ones."""
         try:
             with socket.socket(socket.AF_UNIX) as client:
                 client.settimeout(timeout_s)
                 client.connect(str(self.socket))
-                client.sendall(b"status\n")
+                client.sendall(f"{line}\n".encode())
                 return json.loads(b"".join(iter(lambda: client.recv(1 << 20), b"")))
         except (OSError, ValueError):
             return {}

@@ -5,7 +5,6 @@ import time
 from dataclasses import dataclass
 
 from lab import gates, systems
-from lab.gates import IDLE_MIN, missed_cpu_only  # noqa: F401: the benchmarks find them here
 from lab.measure import cpu_ticks, live_of
 from lab.netns import LabError
 from lab.programs import Transfers

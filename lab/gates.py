@@ -9,6 +9,8 @@ CEILING_MIN = 0.94
 # MPTCP itself goes on as TCP (MPCapableFallbackACK): about 1 % of short flows on a full fabric.
 FALLBACKS_OF_MIX = 0.03
 CONTROL_BYTES = 1000
+# subflowd's counters of joins that take the place of a subflow.
+REPLACING = ("repairs", "replaced", "moved", "moves_failed")
 
 
 def fallbacks(changes):
@@ -30,9 +32,9 @@ def intended(system, flows, rule, topology, program=None):
 
 def missed_joins(result, least, most):
     """A subflow that fell silent, as on a busy machine, or did not help, and was replaced is one more
-    join."""
+    join; so is one that was moved to another path, or was to be."""
     joins = result["mptcp"].get("MPJoinSynAckRx", 0)
-    most += result["counters"].get("repairs", 0) + result["counters"].get("replaced", 0)
+    most += sum(result["counters"].get(name, 0) for name in REPLACING)
     if least <= joins <= most:
         return []
     return [f"{joins} joins and not {least}" + (f" to {most}" if most > least else "")]

@@ -229,14 +229,14 @@ def rates(runs, top):
 def bench_rows(directory):
     rows = []
     for path in sorted(directory.glob("*.json")) if directory and directory.is_dir() else []:
-        data = json.loads(path.read_text())
-        for line in data["figures"]:
-            verdict = "falls short" if not line["met"] else "met"
+        for line in json.loads(path.read_text())["figures"]:
+            without = ", ".join(f"{name} {theirs['median']:.3g}"
+                                for name, theirs in line["without"].items())
             rows.append((line["row"], line["what"], float(line["median"]), float(line["worst"]),
                          ("<= " if line["smaller"] else ">= ") + f"{line['goal']:g}",
-                         line["baseline"], line["limit"],
-                         verdict + (", busy machine" if data.get("busy") else "")
-                         + (", quick" if data["quick"] else "")))
+                         without or "-", line["known"], line["limit"],
+                         "; does not count: ".join([("falls short", "met")[line["met"]],
+                                                    *filter(None, [", ".join(line["doubts"])])])))
     return sorted(rows, key=lambda row: row[0])
 
 
@@ -309,7 +309,8 @@ def write(found, output, bench=None):
         parts.append(section(runs[0]["settings"]["fabric"], runs))
     if rows := bench_rows(bench):
         parts += ["<h2>Against the goals</h2>",
-                  table(("row", "figure", "median", "worst", "goal", "without", "limit", ""), rows)]
+                  table(("row", "figure", "median", "worst", "goal", "without", "known", "limit", ""),
+                        rows)]
     parts.append(theory(good))
     parts += [
         "<h2>Published figures</h2>", table(("what", "figure", "where"), PUBLISHED),

@@ -10,18 +10,20 @@ ROOT = Path(__file__).resolve().parents[1]
 # What was measured with: runs that differ in any of these are not compared, nor counted together.
 VERSIONS = ("commit", "kernel", "python", "iproute2")
 IDENTITY = ("workload", "system", "seed", "settings", *VERSIONS)
+# Of the tree, all but what measuring itself writes.
+MEASURED = (":/", ":!/bench/results", ":!/docs/results.md")
 
 
 def commit():
-    """The commit that is measured; None outside git. Where the tree differs from it, + and a hash of
-    the difference: two such trees are not the same."""
+    """The commit that is measured; None outside git. Where the tree differs from it, but for
+    results, + and a hash of the difference: two such trees are not the same."""
     def git(*words, **options):
         return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, **options).stdout
     name = git("rev-parse", "--short=12", "HEAD").decode().strip()
-    if not name or not git("status", "--porcelain"):
+    if not name or not git("status", "--porcelain", "--", *MEASURED):
         return name or None
-    new = git("ls-files", "--others", "--exclude-standard")
-    change = git("diff", "HEAD") + new + git("hash-object", "--stdin-paths", input=new)
+    new = git("ls-files", "--others", "--exclude-standard", "--", *MEASURED)
+    change = git("diff", "HEAD", "--", *MEASURED) + new + git("hash-object", "--stdin-paths", input=new)
     return f"{name}+{hashlib.sha256(change).hexdigest()[:8]}"
 
 

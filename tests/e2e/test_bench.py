@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Benchmarks on a small scale: that they run and what they leave for machines, not what comes out."""
+import itertools
 import json
 import subprocess
 
@@ -14,7 +15,7 @@ def measured(tmp_path, name, *words):
     file = tmp_path / "figures.json"
     for _ in range(ATTEMPTS):
         done = subprocess.run([ROOT / "bench" / name, "--quick", "--rounds", "1", "--busy", "--json", file,
-                               *words], capture_output=True, text=True, timeout=240,
+                               *words], capture_output=True, text=True, timeout=400,
                               env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SUBFLOW_BUILD": str(BUILD)})
         if done.returncode == 0 or "no round passed its gates" not in done.stderr:
             break
@@ -46,15 +47,17 @@ def test_idle(tmp_path):
 
 def test_detect(tmp_path):
     data = measured(tmp_path, "detect")
-    check(data, "detect", ["late", "precision", "recall"])
+    check(data, "detect", ["late", "precision", "recall", "precision-paper", "recall-paper"])
     (measured_round,) = data["rounds"]
-    assert set(measured_round) == {"late", "cost", "websearch", "data-mining"}
-    assert set(measured_round["late"]) == {"late", "late_median", "polled"}
+    assert set(measured_round) == {"late", "cost", "websearch", "data-mining", "paper"}
+    assert set(measured_round["late"]) == {"late", "late_median", "polled", "polled_median"}
     assert set(measured_round["cost"]) == {"bpf", "diag", "capture"}
     assert min(measured_round["cost"].values()) > 0
-    for name in ("websearch", "data-mining"):
+    for name in ("websearch", "data-mining", "paper"):
         mix = measured_round[name]
         assert 0 < mix["elephants"] <= mix["flows"] and 0 <= mix["rightly"] <= mix["told"]
+        assert 0 <= mix["polled_rightly"] <= mix["polled"]
+    assert [set(line["without"]) for line in data["figures"]] == [{"10 Hz poll"}] * 5
     assert all(0 <= line["median"] <= 1 for line in data["figures"][1:])
 
 
@@ -62,14 +65,48 @@ def test_react(tmp_path):
     data = measured(tmp_path, "react")
     check(data, "react", ["p50", "p99"])
     (measured_round,) = data["rounds"]
+    assert set(measured_round) == {"poll", "subflow"}
     took = measured_round["subflow"]["took"]
-    assert len(took) >= 12 and measured_round["subflow"]["placed"] >= 12
+    assert len(took) == 12 and measured_round["subflow"]["placed"] >= 12
+    assert len(measured_round["poll"]["took"]) + measured_round["poll"]["missing"] == 12
+    took += measured_round["poll"]["took"]
     for times in took:
         assert 0 < times["syn_us"] and 0 < times["rtt_us"]
         assert times["syn_us"] + times["rtt_us"] <= times["us"], "the data follow the answer to the SYN"
 
 
-@pytest.mark.parametrize("name", ["idle", "detect", "react"])
+def test_bulk(tmp_path):
+    data = measured(tmp_path, "bulk", "--megabytes", "1")
+    check(data, "bulk", ["goodput", "cpu"])
+    (measured_round,) = data["rounds"]
+    turns = measured_round["turns"]
+    assert set(turns) == {"tcp", "mptcp", "again", "four", "subflow"}
+    assert {len(poured) for poured in turns.values()} == {3}
+    for poured in itertools.chain(*turns.values()):
+        assert poured["mbps"] > 0 and poured["cpu"] > 0
+    assert [set(line["without"]) for line in data["figures"]] == [{"TCP", "4 subflows", "chance"}] * 2
+    assert "4 subflows" in data["said"] or "subflows beyond the first" in data["said"]
+
+
+def test_spread(tmp_path):
+    data = measured(tmp_path, "spread", "--connections", "2")
+    check(data, "spread", ["distinct-2", "distinct-4", "distinct-8", "wasted-syn", "probes-first-4",
+                           "probes-first-8", "probes-known"])
+    lines = {line["key"]: line for line in data["figures"]}
+    assert all(lines[f"distinct-{size}"]["median"] == 1 for size in (2, 4, 8))
+    assert 0 < lines["distinct-8"]["without"]["the kernel's ports"]["median"] <= 1
+    assert lines["wasted-syn"]["median"] == 0
+
+
+def test_recover(tmp_path):
+    data = measured(tmp_path, "recover")
+    check(data, "recover", ["stall", "back", "whole"])
+    for line in data["figures"]:
+        assert line["median"] > 0 and line["without"]["repair off"]["median"] > 0
+
+
+@pytest.mark.parametrize("name", ["bulk", "detect", "fabric", "harmless", "idle", "mix", "react", "recover",
+                                  "spread", "tax"])
 def test_help_says_what_is_measured(name):
     done = subprocess.run([ROOT / "bench" / name, "--help"], capture_output=True, text=True)
     assert done.returncode == 0 and "--quick" in done.stdout and "--json" in done.stdout

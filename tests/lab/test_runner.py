@@ -2,8 +2,10 @@
 """The benchmarks' runner: turns, gates, verdicts, and what it leaves for machines."""
 import argparse
 import json
+import statistics
 import sys
 
+import kept
 import pytest
 import rows
 import runner
@@ -39,6 +41,7 @@ def test_median_worst_and_verdict(monkeypatch, capsys, tmp_path):
     assert (line["row"], line["median"], line["worst"]) == (1, .99, .94)
     assert line["met"] is False, "the median meets .98, the worst falls short of .95"
     assert data["kernel"] and data["cpus"] and data["bench"] == "fabric"
+    assert data["incomplete"] is False and not kept.part_of(file).exists()
     assert [r["A"]["x"] for r in data["rounds"]] == [1.0, .94, .99]
     shown = capsys.readouterr().out.splitlines()
     assert "falls short" in shown[1] and ">= 0.980, worst >= 0.950" in shown[1]
@@ -88,7 +91,7 @@ def test_a_missed_gate_is_thrown_away_tried_again_and_said(monkeypatch, capsys, 
     assert "thrown away: only 3 % of the CPU" in capsys.readouterr().err
 
 
-def test_a_round_without_one_of_its_variants_does_not_count(monkeypatch, capsys):
+def test_a_round_without_one_of_its_variants_is_made_up_for(monkeypatch, capsys):
     def never(number):
         if number == 0:
             raise runner.Discard("no")
@@ -97,8 +100,123 @@ def test_a_round_without_one_of_its_variants_does_not_count(monkeypatch, capsys)
     seen = []
     assert run(monkeypatch, {"A": lambda n: {"n": n}, "B": never},
                lambda rounds: seen.append(rounds) or {}, rounds=2) == 0
-    assert seen == [[{"A": {"n": 1}, "B": {}}]]
-    assert "1 of 2 rounds; 3 runs thrown away" in capsys.readouterr().out
+    assert seen[-1] == [{"A": {"n": 1}, "B": {}}, {"A": {"n": 2}, "B": {}}]
+    assert "2 of 2 rounds; 3 runs thrown away" in capsys.readouterr().out
+
+
+def test_it_gives_up_in_the_end(monkeypatch, capsys, tmp_path):
+    def once(number):
+        if number:
+            raise runner.Discard("no")
+        return {}
+
+    file = tmp_path / "out.json"
+    assert run(monkeypatch, {"A": once}, lambda rounds: {}, "--json", file, rounds=3) == 0
+    assert f"1 of 3 rounds; {(2 + runner.EXTRA) * runner.ATTEMPTS} runs" in capsys.readouterr().out
+    data = json.loads(file.read_text())
+    assert data["incomplete"] is False and kept.doubts(data) == ["1 round only"]
+
+
+def goodput(rounds):
+    return {"goodput": [r["A"]["x"] for r in rounds]}
+
+
+@pytest.mark.parametrize("error, status", [(runner.LabError("no lab"), 1), (KeyboardInterrupt(), 130)])
+def test_what_was_measured_before_an_interruption_is_kept_and_gone_on_with(
+        monkeypatch, capsys, tmp_path, error, status):
+    numbers, file = [], tmp_path / "out.json"
+    whole = file.write_text("whole") and "whole"
+
+    def moody(number):
+        numbers.append(number)
+        if len(numbers) == 3:
+            raise error
+        return {"x": number / 10}
+
+    assert run(monkeypatch, {"A": moody}, goodput, "--json", file, rounds=5) == status
+    assert file.read_text() == whole, "what is whole stays"
+    data = json.loads(kept.part_of(file).read_text())
+    assert [r["A"]["x"] for r in data["rounds"]] == [0, .1] and data["incomplete"] is True
+    assert kept.doubts(data) == ["interrupted", "2 rounds only"]
+    captured = capsys.readouterr()
+    assert "2 of 5 rounds" in captured.out and "--resume goes on" in captured.err
+    assert "falls short; does not count: interrupted, 2 rounds only" in captured.out
+
+    assert run(monkeypatch, {"A": moody}, goodput, "--json", file, "--resume", rounds=5) == 0
+    assert numbers == [0, 1, 2, 2, 3, 4]
+    data = json.loads(file.read_text())
+    assert [r["A"]["x"] for r in data["rounds"]] == [0, .1, .2, .3, .4] and not kept.doubts(data)
+    assert not kept.part_of(file).exists()
+
+
+def test_without_resume_it_begins_anew(monkeypatch, tmp_path):
+    numbers, file = [], tmp_path / "out.json"
+    kept.part_of(file).write_text("{}")
+    assert run(monkeypatch, {"A": numbers.append}, lambda rounds: {}, "--json", file, rounds=1) == 0
+    assert numbers == [0]
+
+
+def test_rounds_of_another_commit_are_not_gone_on_with(monkeypatch, capsys, tmp_path):
+    file = tmp_path / "out.json"
+    other = {**kept.begin("fabric", False), "commit": "another", "rounds": [{}], "next": 1}
+    kept.part_of(file).write_text(json.dumps(other))
+    assert run(monkeypatch, {"A": lambda _: {}}, lambda rounds: {}, "--json", file, "--resume") == 1
+    assert "is of commit another and not" in capsys.readouterr().err
+
+
+def test_a_busy_machine_is_remembered(monkeypatch, tmp_path):
+    file = tmp_path / "out.json"
+    other = {**kept.begin("fabric", False), "busy": True, "rounds": [{"A": {"x": 1}}], "next": 1}
+    kept.part_of(file).write_text(json.dumps(other))
+    assert run(monkeypatch, {"A": lambda _: {"x": 1}}, goodput, "--json", file, "--resume", rounds=5) == 0
+    assert kept.doubts(json.loads(file.read_text())) == ["busy machine"]
+
+
+def test_quick_results_are_not_put_where_results_are_kept(monkeypatch, capsys):
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, {}, lambda rounds: {}, "--quick", "--json", kept.RESULTS / "fabric.json")
+    assert ended.value.code == 2 and "is not kept" in capsys.readouterr().err
+
+
+def test_other_ways_are_measured_beside_it(monkeypatch, capsys, tmp_path):
+    file = tmp_path / "out.json"
+
+    def figures(rounds):
+        print("to be known")
+        return {"goodput": ([.99] * len(rounds), {"TCP": [.6, .5, .7, .6, .6][:len(rounds)]})}
+
+    assert run(monkeypatch, {"A": lambda _: {}}, figures, "--json", file, rounds=5) == 0
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[0] == "to be known" and shown.count("to be known") == 1
+    assert " TCP 0.600 (worst 0.500)  TCP .59, 4 random ports" in shown, "measured here, and known before"
+    data = json.loads(file.read_text())
+    assert data["figures"][0]["without"] == {"TCP": {"median": .6, "worst": .5,
+                                                     "values": [.6, .5, .7, .6, .6]}}
+    assert data["said"] == "to be known\n" and kept.doubts(data) == []
+
+
+def test_figures_see_what_the_file_will_hold(monkeypatch):
+    seen = []
+    assert run(monkeypatch, {"A": lambda _: {4: (1, 2)}}, lambda rounds: seen.extend(rounds) or {},
+               rounds=1) == 0
+    assert seen == [{"A": {"4": [1, 2]}}]
+
+
+@pytest.mark.parametrize("idle, counts", [((95, 95), True), ((95, 80), False), ((80, 95), False)])
+def test_others_may_use_little_where_the_run_itself_uses_all(monkeypatch, idle, counts):
+    parts = iter(idle)
+    monkeypatch.setattr(runner, "idle_of", lambda _: next(parts) / 100)
+    options = argparse.Namespace(busy=False, was_busy=False)
+
+    def measure():
+        with runner.quiet_machine(options):
+            pass
+
+    if counts:
+        measure()
+    else:
+        with pytest.raises(runner.Discard, match="others used 20% of the CPU"):
+            measure()
 
 
 def test_nothing_that_passed_is_an_error(monkeypatch, capsys):
@@ -120,6 +238,17 @@ def test_less_is_better_where_the_row_says_so():
     line = runner.judge(stall, [30, 80, 40])
     assert (line["median"], line["worst"], line["met"]) == (40, 80, True)
     assert runner.judge(stall, [60, 70, 10])["met"] is False
+
+
+def test_a_line_has_both_what_was_measured_and_what_was_known():
+    line = runner.judge(rows.of("recover")["stall"], [30], {"repair off": [200, 220, 210]})
+    assert line["without"]["repair off"]["median"] == statistics.median([200, 220, 210])
+    assert line["without"]["repair off"]["worst"] == 220 and line["known"] == "212"
+
+
+def test_every_reason_is_that_of_a_figure():
+    figures = {(figure.bench, figure.key) for figure in rows.FIGURES}
+    assert set(rows.LIMITS) <= figures
 
 
 def test_every_key_is_there_once():

@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: MIT
+"""What a benchmark leaves in JSON: the rounds that are done, as soon as they are, and whether they count.
+
+FILE is written when all rounds are done. Until then FILE.part has those that are, so that an
+interruption loses one round and --resume goes on with the others.
+"""
+import json
+import os
+import platform
+import time
+from pathlib import Path
+
+from lab.netns import LabError
+from lab.results import commit
+
+RESULTS = Path(__file__).with_name("results")
+# Fewer rounds than these say nothing of a median and a worst case.
+ROUNDS_MIN = 5
+# What makes rounds of two runs alike.
+IDENTITY = ("bench", "quick", "commit", "kernel", "cpus")
+
+
+def part_of(path):
+    return path.with_name(path.name + ".part")
+
+
+def begin(name, is_quick):
+    return {"bench": name, "quick": is_quick, "busy": False, "commit": commit(),
+            "kernel": platform.release(), "cpus": os.cpu_count(), "started": round(time.time()),
+            "seconds": 0, "incomplete": True, "next": 0, "discarded": [], "rounds": []}
+
+
+def resume(path, fresh):
+    """The run that was interrupted, or the fresh one if there is none; LabError if they differ."""
+    if not (path and part_of(path).exists()):
+        return fresh
+    old = json.loads(part_of(path).read_text())
+    for key in IDENTITY:
+        if old[key] != fresh[key]:
+            raise LabError(f"{part_of(path)} is of {key} {old[key]} and not {fresh[key]}: it is not gone"
+                           " on with; remove it, or leave out --resume")
+    return old
+
+
+def write(path, data):
+    """Whole or not at all: a reader sees the old file or the new one."""
+    if not path:
+        return
+    part = part_of(path)
+    fresh = part.with_name(part.name + ".new")
+    fresh.write_text(json.dumps(data, indent=1) + "\n")
+    fresh.replace(part)
+    if not data["incomplete"]:
+        part.replace(path)
+
+
+def doubts(data):
+    """Why what was measured does not count; [] if it does."""
+    number = len(data["rounds"])
+    return [why for why, is_so in (
+        ("--quick", data["quick"]), ("busy machine", data["busy"]),
+        ("interrupted", data.get("incomplete")),
+        (f"{number} round{'s' * (number != 1)} only", number < ROUNDS_MIN)) if is_so]
+
+
+def read(directory):
+    """{name of the command: what it left}: whole, or else what an interrupted run left."""
+    found = {}
+    for path in [*directory.glob("*.json.part"), *directory.glob("*.json")]:
+        data = json.loads(path.read_text())
+        if data.get("rounds"):
+            found[data["bench"]] = data
+    return dict(sorted(found.items()))
