@@ -313,6 +313,12 @@ static void tell_judged(struct teller *teller)
 			mbit(answer_get_number(&teller->reader, judged, path, "with")),
 			verdict_text(answer_get_text(&teller->reader, judged, path, "verdict")));
 	}
+	if (!answer_is_null(teller->connection, "held"))
+		fprintf(teller->out,
+			"No path holds it back, %s: more subflows would only cost CPU. They are "
+			"opened "
+			"when a path does.\n",
+			text_of(teller, "held", ""));
 	if (hold)
 		fprintf(teller->out,
 			"More did not help to where it goes: for another %" PRIu64

@@ -51,6 +51,7 @@ struct settings {
 	uint32_t refusals;
 	uint32_t hold_s;
 	/* [benefit] */
+	uint32_t fast_mbit;      /* 0 = nobody is asked what holds it back */
 	uint32_t margin_percent; /* 0 = nothing is judged */
 	uint32_t time_rtts;
 	uint32_t time_min_ms;

@@ -79,6 +79,7 @@ static void apply_settings(struct daemon *daemon)
 	daemon->plan.aparts.rule = (struct apart_rule){.moves = settings->moves,
 		.hold_ns = settings->moved_hold_s * 1000000000ull,
 		.delay_ns = settings->delay_ms * 1000000ull};
+	daemon->plan.brakes.rule.fast_bytes_per_s = settings->fast_mbit * 125000ull;
 	daemon->plan.in_vain.rule.hold_ns = settings->left_alone_s * 1000000000ull;
 	daemon->plan.does_repair = settings->rto_min_ms;
 	daemon->hands.rto_min_ms = settings->rto_min_ms;

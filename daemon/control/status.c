@@ -76,6 +76,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "taken_back", view->plan->benefits.counters.taken_back);
 	put_number(object, "unjudged", view->plan->benefits.counters.unjudged);
 	put_number(object, "left_alone", view->plan->benefits.counters.left_alone);
+	put_number(object, "held", view->plan->brakes.held);
 	put_number(object, "left_alone_displaced", view->plan->in_vain.displaced);
 	put_number(object, "destinations_displaced", view->plan->refusals.displaced);
 	put_number(object, "moved", view->plan->aparts.counters.moved);
@@ -336,6 +337,7 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 		write_refusals(refusals_find(
 			&asking->plan->refusals, key.netns, &seen->remote, loop_now_ns())));
 	json_object_object_add(object, "judged", conn ? write_judged(conn) : NULL);
+	put_text(object, "held", conn ? brake_text(conn) : NULL);
 	put_number(object, "left_alone_s",
 		find_left_alone_s(asking->plan, conn, key.netns, &seen->remote));
 	json_object_object_add(

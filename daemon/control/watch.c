@@ -13,6 +13,7 @@ static const char *const names[] = {
 	[NEWS_FOREIGN] = "foreign",
 	[NEWS_REQUEST] = "request",
 	[NEWS_THRESHOLD] = "threshold",
+	[NEWS_HELD] = "held",
 	[NEWS_CLOSED] = "closed",
 	[NEWS_SUBFLOW_ASKED] = "subflow_asked",
 	[NEWS_SUBFLOW_FAILED] = "subflow_failed",

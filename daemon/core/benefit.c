@@ -76,7 +76,7 @@ static bool ask(struct plan *plan, struct conn *conn)
 	action = actions_add_about(&plan->actions, ACTION_MEASURE, conn, subflow);
 	if (!action)
 		return false;
-	action->serial = ++conn->benefit.asked;
+	conn->benefit.asked = action->serial = ++conn->questions;
 	return true;
 }
 

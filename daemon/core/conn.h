@@ -5,6 +5,7 @@
 
 #include "core/apart.h"
 #include "core/benefit.h"
+#include "core/brake.h"
 #include "core/endpoint.h"
 #include "core/forecast.h"
 #include "core/ids.h"
@@ -116,6 +117,8 @@ struct conn {
 	struct benefit benefit;
 	bool is_elephant; /* the elephant rule holds for it, and it has passed start */
 	struct apart apart;
+	struct brake brake;
+	uint32_t questions; /* for samples, asked so far */
 	/* Where the peer has reset a join for good: no more there of our own accord. */
 	struct endpoint barred;
 	uint32_t generation, adds, removes; /* of the application, heard so far */

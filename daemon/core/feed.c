@@ -53,6 +53,7 @@ static int take_settings(struct feed *feed, const struct line_settings *settings
 	plan->in_vain.rule = settings->in_vain;
 	plan->benefits.rule = settings->benefit;
 	plan->aparts.rule = settings->apart;
+	plan->brakes.rule = settings->brake;
 	plan->steer.mode = settings->placement;
 	plan->steer.random = settings->random;
 	return 0;

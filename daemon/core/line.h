@@ -5,6 +5,7 @@
 
 #include "core/apart.h"
 #include "core/benefit.h"
+#include "core/brake.h"
 #include "core/event.h"
 #include "core/fields.h"
 #include "core/path.h"
@@ -50,6 +51,7 @@ struct line_settings {
 	struct refusals_rule refusals, in_vain;
 	struct benefit_rule benefit;
 	struct apart_rule apart;
+	struct brake_rule brake;
 	uint32_t placement; /* enum steer_mode */
 	uint64_t random;
 };

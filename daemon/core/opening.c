@@ -169,10 +169,15 @@ static int choose_port(struct plan *plan, struct conn *conn, enum subflow_asker 
  * cost CPU. Who asks for them gets them all the same.
  */
 static int weigh(struct plan *plan, struct conn *conn, const struct path *path,
-	const struct endpoint *local, const struct endpoint *remote)
+	const struct endpoint *local, const struct endpoint *remote, uint64_t cause_ns)
 {
+	int err;
+
 	if (steer_has_single_path(&plan->steer, conn, local, remote))
 		return plan->rule.on_single_path ? 0 : -ENETUNREACH;
+	err = brake_admit(plan, conn, cause_ns);
+	if (err)
+		return err;
 	return benefit_admit(plan, conn, path, remote);
 }
 
@@ -233,7 +238,7 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	if (err)
 		return err;
 	if (asker == ASKER_ELEPHANT)
-		err = weigh(plan, conn, &choice.path, local, remote);
+		err = weigh(plan, conn, &choice.path, local, remote, cause_ns);
 	if (err < 0)
 		return err;
 	is_judged = err;

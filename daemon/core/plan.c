@@ -29,6 +29,7 @@ int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_
 	steer_init(&plan->steer);
 	benefit_init(&plan->benefits);
 	apart_init(&plan->aparts);
+	brake_init(&plan->brakes);
 	return actions_init(&plan->actions);
 }
 
@@ -209,6 +210,7 @@ void plan_forget(struct plan *plan, struct conn *conn)
 
 	benefit_forget(plan, conn);
 	apart_forget(plan, conn);
+	brake_forget(plan, conn);
 	news_add(&plan->news, NEWS_CLOSED, conn);
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		is_freeing |= path_is_set(&subflow->path) && !subflow->is_light;
@@ -334,6 +336,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 		break;
 	case EVENT_MEASURED:
 		benefit_hear_measured(plan, conn, event);
+		brake_hear_measured(plan, conn, event);
 		break;
 	case EVENT_PATHS:
 		hear_paths(plan, conn);
@@ -367,10 +370,10 @@ static void search(struct plan *plan, struct conn *conn, uint64_t now_ns)
 	}
 }
 
-/* 0 = never. */
-static uint64_t sooner(uint64_t a_ns, uint64_t b_ns)
+/* Of two times, where 0 is never. */
+static uint64_t sooner(uint64_t one_ns, uint64_t other_ns)
 {
-	return a_ns && (!b_ns || a_ns < b_ns) ? a_ns : b_ns;
+	return one_ns && (!other_ns || one_ns < other_ns) ? one_ns : other_ns;
 }
 
 uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
@@ -398,8 +401,10 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 	}
 	benefit_tick(plan, now_ns);
 	apart_tick(plan, now_ns);
+	brake_tick(plan, now_ns);
 	next_ns = sooner(next_ns, benefit_next_ns(&plan->benefits));
-	return sooner(next_ns, apart_next_ns(&plan->aparts));
+	next_ns = sooner(next_ns, apart_next_ns(&plan->aparts));
+	return sooner(next_ns, brake_next_ns(&plan->brakes));
 }
 
 void plan_forget_netns(struct plan *plan, uint64_t netns)

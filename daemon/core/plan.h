@@ -6,6 +6,7 @@
 #include "core/actions.h"
 #include "core/apart.h"
 #include "core/benefit.h"
+#include "core/brake.h"
 #include "core/conn.h"
 #include "core/elephant.h"
 #include "core/event.h"
@@ -56,6 +57,7 @@ struct plan {
 	struct refusals refusals; /* plan_init() leaves no destination in peace */
 	struct benefits benefits;
 	struct aparts aparts;
+	struct brakes brakes;
 	struct refusals in_vain; /* destinations to which one more subflow did not help */
 	uint32_t max_subflows;   /* of one connection, for applications */
 	uint64_t now_ns;         /* of the last event or tick */

@@ -71,3 +71,18 @@ enum rate_verdict rate_compare(const struct rate *before, const struct rate *wit
 	return with->bytes_per_s * 100 >= before->bytes_per_s * (100 + margin_percent) ? RATE_RISES
 										       : RATE_STAYS;
 }
+
+uint64_t rate_while_busy(const struct rate_sample *from, const struct rate_sample *to)
+{
+	if (to->own_acked < from->own_acked || to->busy_us <= from->busy_us)
+		return 0;
+	return (to->own_acked - from->own_acked) * 1e6 / (to->busy_us - from->busy_us);
+}
+
+enum rate_limit rate_find_limit(const struct rate_sample *from, const struct rate_sample *to)
+{
+	if (to->held_us > from->held_us &&
+		(to->held_us - from->held_us) * 2 >= to->busy_us - from->busy_us)
+		return RATE_LIMIT_PEER;
+	return to->unsent > WAITING ? RATE_LIMIT_PATH : RATE_LIMIT_SENDER;
+}

@@ -13,6 +13,11 @@ struct rate_sample {
 	uint64_t queued;  /* bytes that the application has given and the peer not acknowledged */
 	uint64_t busy_us; /* that the subflow had something under way */
 	uint32_t srtt_us; /* of the subflow */
+	/* Of the subflow alone: what the other end has acknowledged; how long it had to wait
+	 * because its peer took no more, in busy_us; what is given to it and not sent yet, bytes.
+	 */
+	uint64_t own_acked, held_us;
+	uint32_t unsent;
 };
 
 /* Between two samples. */
@@ -30,6 +35,13 @@ enum rate_verdict {
 	RATE_STAYS,
 };
 
+/* What keeps a subflow from carrying more. */
+enum rate_limit {
+	RATE_LIMIT_PATH,   /* more is there than its congestion control lets go */
+	RATE_LIMIT_SENDER, /* all that is there is sent: the application, or the CPU that sends */
+	RATE_LIMIT_PEER,   /* the peer's window: its application, or its CPU */
+};
+
 /* What was moved between two samples. */
 struct rate rate_between(const struct rate_sample *from, const struct rate_sample *to);
 
@@ -39,5 +51,11 @@ struct rate rate_between(const struct rate_sample *from, const struct rate_sampl
  */
 enum rate_verdict rate_compare(const struct rate *before, const struct rate *with,
 	uint32_t margin_percent, const char **ret_why);
+
+/* What the subflow carried between two samples while it had something under way, bytes a second. */
+uint64_t rate_while_busy(const struct rate_sample *from, const struct rate_sample *to);
+
+/* What kept the subflow from carrying more, as far as this end can tell. */
+enum rate_limit rate_find_limit(const struct rate_sample *from, const struct rate_sample *to);
 
 #endif

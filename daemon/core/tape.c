@@ -30,6 +30,7 @@ static void note_settings(struct tape *tape, const struct plan *plan)
 		.in_vain = plan->in_vain.rule,
 		.benefit = plan->benefits.rule,
 		.apart = plan->aparts.rule,
+		.brake = plan->brakes.rule,
 		.placement = plan->steer.mode};
 
 	text_clear(&tape->scratch);

@@ -25,7 +25,14 @@ struct info {
 };
 
 /* In struct tcp_info, which is of any length: include/uapi/linux/tcp.h. */
-enum { AT_RTT = 68, AT_BYTES_ACKED = 120, AT_BYTES_RECEIVED = 128, AT_BUSY_TIME = 168 };
+enum {
+	AT_RTT = 68,
+	AT_BYTES_ACKED = 120,
+	AT_BYTES_RECEIVED = 128,
+	AT_NOTSENT = 144,
+	AT_BUSY_TIME = 168,
+	AT_RWND_LIMITED = 176,
+};
 
 #define FLAG_FALLBACK  (1 << 0)
 #define OLD_INFO_BYTES (offsetof(struct info, token) + sizeof(uint32_t))
@@ -415,15 +422,19 @@ int diag_decode_pace(const struct nlmsghdr *message, struct rate_sample *ret_sam
 {
 	const struct inet_diag_msg *socket;
 	struct nests nests = {};
+	const char *info;
 	int err = read_tcp(message, &socket, &nests);
 
 	if (err)
 		return err;
 	if (!nests.info || mnl_attr_get_payload_len(nests.info) < AT_BUSY_TIME + sizeof(uint64_t))
 		return -EBADMSG;
-	memcpy(&ret_sample->srtt_us, (const char *)mnl_attr_get_payload(nests.info) + AT_RTT,
-		sizeof(ret_sample->srtt_us));
+	info = mnl_attr_get_payload(nests.info);
+	memcpy(&ret_sample->srtt_us, info + AT_RTT, sizeof(ret_sample->srtt_us));
+	memcpy(&ret_sample->unsent, info + AT_NOTSENT, sizeof(ret_sample->unsent));
+	ret_sample->own_acked = read_bytes(nests.info, AT_BYTES_ACKED);
 	ret_sample->busy_us = read_bytes(nests.info, AT_BUSY_TIME);
+	ret_sample->held_us = read_bytes(nests.info, AT_RWND_LIMITED);
 	return 0;
 }
 

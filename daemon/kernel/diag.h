@@ -59,8 +59,8 @@ int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, 
 	bool *ret_is_silent);
 
 /*
- * Decodes the answer about one TCP socket: its busy_us and srtt_us. -EBADMSG: none such, or of a
- * kernel that tells less.
+ * Decodes the answer about one TCP socket: what a sample says of the subflow alone. -EBADMSG: none
+ * such, or of a kernel that tells less.
  */
 int diag_decode_pace(const struct nlmsghdr *message, struct rate_sample *ret_sample);
 

@@ -21,7 +21,8 @@ static const char status[] =
 	"{\"local\": \"a\", \"remote\": \"r\", \"state\": \"established\", \"asked_by\": null},"
 	" {\"local\": \"b\", \"remote\": \"r\", \"state\": \"opening\", \"asked_by\": "
 	"\"elephant\"}],"
-	" \"refusals\": null, \"judged\": null, \"left_alone_s\": 0, \"apart\": null, "
+	" \"refusals\": null, \"judged\": null, \"held\": null, \"left_alone_s\": 0, \"apart\": "
+	"null, "
 	"\"rule\": null,"
 	" \"wanted\": 1, \"expected\": 0,"
 	" \"intent\": \"default\", \"thresholds\": ["
@@ -185,6 +186,17 @@ static void test_apart(void **state)
 	json_object_put(root);
 }
 
+static void test_held(void **state)
+{
+	struct json_object *root = parsed(), *connection = connection_of(root);
+
+	(void)state;
+	put(connection, "held", "its peer takes no more");
+	tells(root, "No path holds it back, its peer takes no more: more subflows would only cost "
+		    "CPU. They are opened when a path does.\n");
+	json_object_put(root);
+}
+
 static void test_others(void **state)
 {
 	struct json_object *root = parsed(), *connection = connection_of(root);
@@ -204,7 +216,7 @@ static void test_others(void **state)
 static void test_wrong_types(void **state)
 {
 	static const char *const keys[] = {"namespace", "token", "role", "local", "bytes_sent",
-		"state", "subflows", "refusals", "judged", "left_alone_s", "apart", "rule",
+		"state", "subflows", "refusals", "judged", "held", "left_alone_s", "apart", "rule",
 		"wanted", "expected", "intent", "thresholds", "decision"};
 	char why[256], *text = NULL;
 	struct json_object *root;
@@ -252,6 +264,7 @@ int main(void)
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_judged),
 		cmocka_unit_test(test_apart),
+		cmocka_unit_test(test_held),
 		cmocka_unit_test(test_rule),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_wrong_types),

@@ -263,9 +263,13 @@ static void tells_what_judged_subflows_brought(void **state)
 	assert_non_null(conn);
 	root = write_and_parse(scene);
 	assert_null(at_path(root, "connections.0.judged"));
+	assert_null(at_path(root, "connections.0.held"));
 	assert_int_equal(number(root, "connections.0.left_alone_s"), 0);
 	json_object_put(root);
 	conn->benefit.has_verdict = true;
+	conn->brake.wait_ns = 1;
+	conn->brake.limit = RATE_LIMIT_SENDER;
+	scene->plan.brakes.held = 9;
 	conn->benefit.verdict = RATE_STAYS;
 	conn->benefit.before.bytes_per_s = 12500000;
 	conn->benefit.with.bytes_per_s = 12600000;
@@ -273,6 +277,8 @@ static void tells_what_judged_subflows_brought(void **state)
 	refusals_note(&scene->plan.in_vain, COOKIE, &remote, &none, loop_now_ns());
 	root = write_and_parse(scene);
 	assert_string_equal(text(root, "connections.0.judged.verdict"), "in vain");
+	assert_string_equal(text(root, "connections.0.held"), "its sender has no more to send");
+	assert_int_equal(number(root, "daemon.counters.held"), 9);
 	assert_int_equal(number(root, "connections.0.judged.before"), 12500000);
 	assert_int_equal(number(root, "connections.0.judged.with"), 12600000);
 	assert_in_range(number(root, "connections.0.left_alone_s"), 3590, 3600);

@@ -144,6 +144,44 @@ static void who_sends_now_and_then_is_busy_and_not_supplied(void **state)
 	assert_false(rate_between(&from, &to).is_supplied);
 }
 
+/* So much of its own was acknowledged, in a time in which it was busy and its peer's window shut.
+ */
+static struct rate_sample carried(
+	uint64_t acked, uint64_t busy_us, uint64_t held_us, uint32_t unsent)
+{
+	struct rate_sample sample = start;
+
+	sample.own_acked += acked;
+	sample.busy_us += busy_us;
+	sample.held_us += held_us;
+	sample.unsent = unsent;
+	return sample;
+}
+
+static void while_it_is_idle_a_subflow_is_not_slow(void **state)
+{
+	struct rate_sample end = carried(1000000, 2000, 0, 0);
+
+	(void)state;
+	assert_int_equal(rate_while_busy(&start, &end), 500000000);
+	assert_int_equal(rate_while_busy(&start, &start), 0);
+	assert_int_equal(rate_while_busy(&end, &start), 0);
+}
+
+static void what_waits_at_the_sender_waits_for_the_path(void **state)
+{
+	struct rate_sample sender = carried(1000000, 2000, 999, 16384),
+			   path = carried(1000000, 2000, 999, 16385),
+			   peer = carried(1000000, 2000, 1000, 16385);
+
+	(void)state;
+	assert_int_equal(rate_find_limit(&start, &sender), RATE_LIMIT_SENDER);
+	assert_int_equal(rate_find_limit(&start, &path), RATE_LIMIT_PATH);
+	assert_int_equal(rate_find_limit(&start, &peer), RATE_LIMIT_PEER);
+	/* Nothing has moved since. */
+	assert_int_equal(rate_find_limit(&path, &path), RATE_LIMIT_PATH);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -152,6 +190,8 @@ int main(void)
 		cmocka_unit_test(who_has_enough_waiting_is_busy),
 		cmocka_unit_test(who_sends_now_and_then_is_busy_and_not_supplied),
 		cmocka_unit_test(the_margin_decides),
+		cmocka_unit_test(while_it_is_idle_a_subflow_is_not_slow),
+		cmocka_unit_test(what_waits_at_the_sender_waits_for_the_path),
 		cmocka_unit_test(without_evidence_there_is_no_verdict),
 	};
 

@@ -31,7 +31,9 @@ enum {
 	AT_TCP_RTT = 68,
 	AT_TCP_BYTES_ACKED = 120,
 	AT_TCP_BYTES_RECEIVED = 128,
+	AT_TCP_NOTSENT = 144,
 	AT_TCP_BUSY_TIME = 168,
+	AT_TCP_RWND_LIMITED = 176,
 };
 /* 6.1 ends here. */
 enum { OLD_INFO_BYTES = 48 };
@@ -177,13 +179,15 @@ static void bad_messages_are_refused(void **state)
 static struct nlmsghdr *subflow_message(char *buffer, size_t info_bytes)
 {
 	struct nlmsghdr *header = message(buffer, AF_INET, 0, 0, 0);
-	unsigned char info[AT_TCP_BUSY_TIME + 8] = {};
+	unsigned char info[AT_TCP_RWND_LIMITED + 8] = {};
 	struct nlattr *ulp, *mptcp;
 
 	put_u32(info, AT_TCP_RTT, 1234);
 	put_u64(info, AT_TCP_BYTES_ACKED, 123456789012);
 	put_u64(info, AT_TCP_BYTES_RECEIVED, 345);
+	put_u32(info, AT_TCP_NOTSENT, 65537);
 	put_u64(info, AT_TCP_BUSY_TIME, 98765432109);
+	put_u64(info, AT_TCP_RWND_LIMITED, 87654321098);
 	mnl_attr_put(header, INET_DIAG_INFO, info_bytes, info);
 	ulp = mnl_attr_nest_start(header, INET_DIAG_ULP_INFO);
 	mptcp = mnl_attr_nest_start(header, INET_ULP_INFO_MPTCP);
@@ -329,10 +333,13 @@ static void measures_a_connection(void **state)
 
 	(void)state;
 	answers_reset();
-	put(subflow_message(buffers[0], AT_TCP_BUSY_TIME + 8));
+	put(subflow_message(buffers[0], AT_TCP_RWND_LIMITED + 8));
 	put(message(buffers[1], AF_INET, TOKEN, 0, INFO_BYTES));
 	assert_int_equal(diag_measure(TOKEN, &local, &remote, &sample), 0);
 	assert_int_equal(sample.srtt_us, 1234);
+	assert_int_equal(sample.own_acked, 123456789012);
+	assert_int_equal(sample.held_us, 87654321098);
+	assert_int_equal(sample.unsent, 65537);
 	assert_int_equal(sample.queued, 150);
 	assert_int_equal(sample.busy_us, 98765432109);
 	assert_int_equal(sample.bytes_acked, 123456780000);

@@ -1,0 +1,200 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: what holds a fast connection back. */
+#include "brake.h"
+
+#include "core/opening.h"
+
+#include <errno.h>
+#include <sys/param.h>
+
+#define LOST_NS      1000000000ull /* an answer that has not come by then does not come */
+#define FRESH_NS     1000000000ull /* so long what was found holds */
+#define WAIT_NS      1000000000ull /* until it is looked at again, and twice as long each time */
+#define WAIT_MOST_NS (32 * WAIT_NS)
+
+void brake_init(struct brakes *brakes)
+{
+	*brakes = (struct brakes){};
+	TAILQ_INIT(&brakes->waiting);
+}
+
+/* 0 = nothing is due. */
+static void set_due(struct plan *plan, struct conn *conn, uint64_t due_ns)
+{
+	struct brakes *brakes = &plan->brakes;
+	struct conn *other;
+
+	if (conn->brake.due_ns)
+		TAILQ_REMOVE(&brakes->waiting, conn, brake.entry);
+	conn->brake.due_ns = due_ns;
+	if (!due_ns)
+		return;
+	TAILQ_FOREACH (other, &brakes->waiting, brake.entry) {
+		if (other->brake.due_ns > due_ns) {
+			TAILQ_INSERT_BEFORE(other, conn, brake.entry);
+			return;
+		}
+	}
+	TAILQ_INSERT_TAIL(&brakes->waiting, conn, brake.entry);
+}
+
+static void idle(struct plan *plan, struct conn *conn)
+{
+	set_due(plan, conn, 0);
+	conn->brake.phase = BRAKE_IDLE;
+	conn->brake.wait_ns = 0;
+}
+
+/* The oldest one that carries data speaks for all: the kernel gives none of them more to send than
+ * it has for the others. */
+static const struct subflow *choose_measured(const struct conn *conn)
+{
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed)
+			return subflow;
+	}
+	return NULL;
+}
+
+static bool ask(struct plan *plan, struct conn *conn)
+{
+	const struct subflow *subflow = choose_measured(conn);
+	struct brake *brake = &conn->brake;
+	struct action *action;
+
+	if (!subflow)
+		return false;
+	action = actions_add_about(&plan->actions, ACTION_MEASURE, conn, subflow);
+	if (!action)
+		return false;
+	if (brake->measured != subflow->serial)
+		brake->seen = (struct rate_sample){};
+	brake->measured = subflow->serial;
+	brake->asked = action->serial = ++conn->questions;
+	brake->phase = BRAKE_ASKED;
+	set_due(plan, conn, plan->now_ns + LOST_NS);
+	return true;
+}
+
+static void say(struct conn *conn)
+{
+	conn_say(conn, "not split while no path holds it back: %s, at %.1f Gbit/s",
+		brake_text(conn), conn->brake.bytes_per_s * 8e-9);
+}
+
+int brake_admit(struct plan *plan, struct conn *conn, uint64_t cause_ns)
+{
+	struct brake *brake = &conn->brake;
+
+	/* Of what was announced nothing has been carried yet. */
+	if (!plan->brakes.rule.fast_bytes_per_s || conn_is_foreseen(conn))
+		return 0;
+	if (brake->phase == BRAKE_FREE && plan->now_ns < brake->due_ns)
+		return 0;
+	if (brake->phase == BRAKE_HELD)
+		say(conn);
+	if (brake->phase == BRAKE_ASKED || brake->phase == BRAKE_HELD)
+		return -EBUSY;
+	brake->cause_ns = cause_ns;
+	return ask(plan, conn) ? -EBUSY : 0;
+}
+
+static void release(struct plan *plan, struct conn *conn)
+{
+	struct brake *brake = &conn->brake;
+
+	if (brake->wait_ns)
+		conn_say(conn, "a path holds it back by now: it gets what it is due");
+	brake->phase = BRAKE_FREE;
+	brake->wait_ns = 0;
+	set_due(plan, conn, plan->now_ns + FRESH_NS);
+	opening_run(plan, conn, brake->cause_ns);
+	brake->cause_ns = 0;
+}
+
+static void hold(struct plan *plan, struct conn *conn)
+{
+	struct brake *brake = &conn->brake;
+	bool is_new = !brake->wait_ns;
+
+	brake->phase = BRAKE_HELD;
+	brake->wait_ns = is_new ? WAIT_NS : MIN(brake->wait_ns * 2, WAIT_MOST_NS);
+	brake->cause_ns = 0;
+	set_due(plan, conn, plan->now_ns + brake->wait_ns);
+	say(conn);
+	if (!is_new)
+		return;
+	plan->brakes.held++;
+	news_add(&plan->news, NEWS_HELD, conn);
+}
+
+void brake_hear_measured(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct brake *brake = &conn->brake;
+
+	if (event->serial != brake->asked || brake->phase != BRAKE_ASKED)
+		return;
+	if (event->error) {
+		release(plan, conn);
+		return;
+	}
+	brake->bytes_per_s = rate_while_busy(&brake->seen, &event->sample);
+	brake->limit = rate_find_limit(&brake->seen, &event->sample);
+	brake->seen = event->sample;
+	/* Once it waits, a path that takes less is what it waits for. */
+	if (brake->limit == RATE_LIMIT_PATH ||
+		(!brake->wait_ns && brake->bytes_per_s < plan->brakes.rule.fast_bytes_per_s))
+		release(plan, conn);
+	else
+		hold(plan, conn);
+}
+
+const char *brake_text(const struct conn *conn)
+{
+	if (!conn->brake.wait_ns)
+		return NULL;
+	return conn->brake.limit == RATE_LIMIT_PEER ? "its peer takes no more"
+						    : "its sender has no more to send";
+}
+
+static void run_due(struct plan *plan, struct conn *conn)
+{
+	switch (conn->brake.phase) {
+	case BRAKE_HELD:
+		if (!conn->wanted_elephant || !plan->brakes.rule.fast_bytes_per_s)
+			idle(plan, conn);
+		else if (ask(plan, conn))
+			return;
+		break;
+	case BRAKE_ASKED:
+		release(plan, conn);
+		return;
+	case BRAKE_FREE:
+	case BRAKE_IDLE:
+		break;
+	}
+	idle(plan, conn);
+	opening_run(plan, conn, 0);
+}
+
+void brake_tick(struct plan *plan, uint64_t now_ns)
+{
+	struct conn *conn;
+
+	while ((conn = TAILQ_FIRST(&plan->brakes.waiting)) && conn->brake.due_ns <= now_ns)
+		run_due(plan, conn);
+}
+
+uint64_t brake_next_ns(const struct brakes *brakes)
+{
+	const struct conn *conn = TAILQ_FIRST(&brakes->waiting);
+
+	return conn ? conn->brake.due_ns : 0;
+}
+
+void brake_forget(struct plan *plan, struct conn *conn)
+{
+	idle(plan, conn);
+}
