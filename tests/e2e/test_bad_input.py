@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: MIT
+"""What looks like a failure and is none, or is one that nobody can mend: no storm comes of it."""
+import socket
+import time
+
+import pytest
+from app import ADD, REMOVE, App
+from lab import fabric
+from lab.netns import wait_until
+from test_benefit import POUR
+from test_placement import PORT, Scene
+
+MB = 1000000
+# core/repair.h: of one connection, in so many seconds.
+REPAIRS_MOST, REPAIRS_WINDOW_S = 8, 10
+# Names of what the daemon does to subflows.
+ACTS = ("creates", "destroys", "repairs", "replaced", "taken_back", "retries")
+SMALL = {"elephant": {"start": "2MB", "step": "1MB", "stop": "6MB"}}
+
+
+@pytest.fixture
+def lab():
+    with fabric.leaf_spine(4) as leaf_spine:
+        yield leaf_spine
+
+
+def acts(scene):
+    return {name: value for name, value in scene.counters().items() if name in ACTS}
+
+
+def last(seconds):
+    """For so long nothing is to happen."""
+    end = time.monotonic() + seconds
+    wait_until(lambda: time.monotonic() >= end, "the time passes", seconds + 10)
+
+
+def budget(begun):
+    """Repairs that one connection may have had since then."""
+    return REPAIRS_MOST * (1 + (time.monotonic() - begun) // REPAIRS_WINDOW_S)
+
+
+def spray(lab, rule):
+    """An nftables rule on what comes in at the spines."""
+    for spine in (label for label in lab.topology.routers if label.startswith("spine")):
+        lab.nodes[spine].run(["nft", "-f", "-"], input=f"""
+            table ip bad {{
+                chain entry {{
+                    type filter hook prerouting priority mangle;
+                    tcp dport {PORT} {rule}
+                }}
+            }}""")
+
+
+def test_a_receiver_that_stalls_is_no_black_hole(lab):
+    """Zero window: no subflow is closed, taken back or replaced."""
+    scene = Scene(lab, SMALL)
+    reader = App(scene.target)
+    reader("l = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)")
+    reader(f"l.bind(('', {PORT + 1})); l.listen()")
+    app = App(scene.source).connect(scene.target.ip4, PORT + 1)
+    reader("c = l.accept()[0]")
+    app("sent = 1")
+    app(f"s.setsockopt({socket.IPPROTO_TCP}, {ADD}, 3)")
+    app.wait_subflows(4)
+    app("s.setblocking(False)")
+
+    def is_shut():
+        """Whether nothing more is taken, and the receiver has said so."""
+        try:
+            app("sent += s.send(bytes(1 << 16))")
+            return False
+        except BlockingIOError:
+            return scene.target.netstat()["TcpExtTCPToZeroWindowAdv"] > 0
+
+    before = acts(scene)
+    wait_until(is_shut, "the window is shut", 60)
+    last(3)
+    assert acts(scene) == before
+    assert len(app.subflows()) == 4
+    reader("threading.Thread(target=drain, args=(c,), daemon=True).start()")
+    wait_until(lambda: reader("drained") == app("sent"), "all arrives in the end", 60)
+    assert acts(scene)["repairs"] == 0
+
+
+def test_an_application_that_is_idle_has_not_failed(lab):
+    scene = Scene(lab)
+    app = scene.connect()
+    app.set(ADD, 3)
+    subflows = app.wait_subflows(4)
+    app(f"send(s, {MB})")
+    before = scene.counters()
+    last(3)
+    after = scene.counters()
+    assert {name: after[name] for name in ACTS} == {name: before[name] for name in ACTS}
+    assert after["probes"] == before["probes"]
+    app(f"send(s, {MB})")
+    wait_until(lambda: scene.sink("drained") >= 2 * MB, "it goes on")
+    assert app.subflows() == subflows
+
+
+def test_reordering_is_no_dead_path():
+    """Packets of a subflow take one of two ways by lot, and wait longer on one of them."""
+    with fabric.leaf_spine(2) as lab:
+        leaf, spines = lab.host(0).router, ("spine0", "spine1")
+        for mark, spine in enumerate(spines, 1):
+            far = next(far for pair in lab.links for near, far in (pair, pair[::-1])
+                       if (near.node.label, far.node.label) == (leaf.label, spine))
+            leaf.ip(f"route add {lab.host(1).ip4} via {far.ip4} table {100 + mark}",
+                    f"rule add fwmark {mark} table {100 + mark}")
+        lab.end("spine1", lab.host(1).router.label).node.tc(
+            f"class change dev {lab.host(1).router.label} parent 1: classid 1:1 htb rate 10mbit"
+            " ceil 10mbit burst 16k cburst 16k quantum 3028")
+        leaf.run(["nft", "-f", "-"], input=f"""
+            table ip bad {{
+                chain entry {{
+                    type filter hook prerouting priority mangle;
+                    tcp dport {PORT} meta mark set numgen random mod 10 map {{ 0-8 : 1, 9 : 2 }}
+                }}
+            }}""")
+        scene = Scene(lab, {"elephant": {"max_subflows": 1}})
+        app = scene.connect()
+        app.set(ADD, 3)
+        app.wait_subflows(4)
+        begun, before = time.monotonic(), scene.source.netstat()
+        app(f"send(s, {10 * MB})")
+        wait_until(lambda: scene.sink("drained") >= 10 * MB, "all arrives", 60)
+        after = scene.source.netstat()
+        assert sum(after[name] - before[name] for name in
+                   ("TcpExtTCPSACKReorder", "TcpExtTCPTSReorder", "TcpExtTCPRenoReorder")) > 0
+        assert scene.counters()["repairs"] <= budget(begun)
+
+
+def test_a_link_that_flaps_makes_no_storm(lab):
+    scene = Scene(lab)
+    app = scene.connect()
+    app.set(ADD, 3)
+    app.wait_subflows(4)
+    begun = time.monotonic()
+    app(POUR)
+    for number in range(12):
+        before = scene.sink("drained")
+        spine, target = f"spine{number % 2}", scene.target.router.label
+        lab.black_hole(spine, target)
+        last(.4)
+        lab.black_hole(spine, target, on=False)
+        wait_until(lambda: scene.sink("drained") > before + MB, "data flows", 30)
+    assert scene.counters()["repairs"] <= budget(begun)
+    assert scene.counters()["creates"] <= 3 + budget(begun)
+    wait_until(lambda: len(app.subflows()) >= 2, "there are subflows")
+
+
+def test_a_fabric_where_every_path_is_bad(lab):
+    """One packet in fifty is lost, wherever it goes: that is for TCP to mend."""
+    scene = Scene(lab, SMALL)
+    spray(lab, "numgen random mod 50 < 1 drop")
+    begun = time.monotonic()
+    app = scene.connect()
+    app(f"send(s, {8 * MB})")
+    wait_until(lambda: scene.sink("drained") >= 8 * MB, "all arrives", 90)
+    counters = scene.counters()
+    assert counters["repairs"] <= budget(begun)
+    assert counters["creates"] <= 3 + counters["retries"] + budget(begun)
+    assert counters["taken_back"] + counters["replaced"] <= 3
+
+
+def test_a_path_that_comes_back_is_used_again(lab):
+    scene = Scene(lab)
+    app = scene.connect()
+    paths = scene.spread(app, 4)
+    assert len(set(paths)) == 4
+    dead = scene.routers(app.subflows()[-1][0][1])[1]
+    app(POUR)
+    lab.black_hole(dead, scene.target.router.label)
+    wait_until(lambda: scene.counters()["repairs"] >= 1, "it is noticed")
+    lab.black_hole(dead, scene.target.router.label, on=False)
+
+    def is_taken():
+        """The youngest is opened anew, where there is room."""
+        if len(app.subflows()) != 4:
+            return False
+        if any(scene.routers(local[1])[1] == dead for local, _ in app.subflows()):
+            return True
+        app.set(REMOVE, 1)
+        app.wait_subflows(3)
+        app.set(ADD, 1)
+        app.wait_subflows(4)
+        return False
+
+    wait_until(is_taken, "a subflow takes the path that has come back", 60)
+    assert len({scene.routers(local[1]) for local, _ in app.subflows()}) == 4
+
+
+# One thread for all: it is the daemon's work that is looked at.
+MANY = """
+import select
+def pour(host, count, size):
+    conns = []
+    for _ in range(count):
+        c = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+        c.connect((host, 7000))
+        conns.append(c)
+    block = bytes(1 << 16)
+    left = {c.fileno(): size for c in conns}
+    byno = {c.fileno(): c for c in conns}
+    poll = select.poll()
+    for c in conns:
+        c.setblocking(False)
+        poll.register(c, select.POLLOUT)
+    while left:
+        for number, _ in poll.poll():
+            left[number] -= byno[number].send(block[:left[number]])
+            if not left[number]:
+                del left[number]
+                poll.unregister(number)
+    space["conns"] = conns
+"""
+DRAIN = """
+import select
+def drain_all(port):
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+    listener.bind(("", port))
+    listener.listen(4096)
+    listener.setblocking(False)
+    poll, conns = select.poll(), {}
+    poll.register(listener, select.POLLIN)
+    def run():
+        while True:
+            for number, _ in poll.poll():
+                if number == listener.fileno():
+                    c = listener.accept()[0]
+                    conns[c.fileno()] = c
+                    poll.register(c, select.POLLIN)
+                    continue
+                got = len(conns[number].recv(1 << 20))
+                space["drained"] += got
+                if not got:
+                    poll.unregister(number)
+                    conns.pop(number).close()
+    threading.Thread(target=run, daemon=True).start()
+"""
+
+
+@pytest.mark.parametrize("margin", [0, 10])
+def test_a_thousand_elephants_at_once(pair, margin):
+    """Each passes its thresholds while all others do."""
+    count, size = 1000, 400000
+    daemon = pair.serve({"elephant": {"start": "100kB", "step": "50kB", "stop": "300kB"},
+                         "benefit": {"margin_percent": margin}, "repair": {"rto_min_ms": 0}})
+    sink = pair.app(pair.server)
+    sink(f"space = globals()\n{DRAIN}")
+    sink("drain_all(7000)")
+    app = pair.app(pair.client)
+    app(f"space = globals()\n{MANY}")
+    app(f"t = threading.Thread(target=pour, args=({pair.far.ip4!r}, {count}, {size}), daemon=True)")
+    app("t.start()")
+    wait_until(lambda: not app("t.is_alive()"), "all is sent", 120)
+    wait_until(lambda: sink("drained") == count * size, "all is received", 120)
+    status = wait_until(daemon.status, "it answers")
+    counters = status["daemon"]["counters"]
+    assert counters["thresholds"] >= count
+    assert counters["creates"] <= 3 * count + counters["retries"]
+    assert counters["destroys"] <= counters["creates"]
+    assert counters["records_lost"] == 0
+    clients = [c for c in status["connections"] if c["role"] == "client"]
+    assert len(clients) == count
+    assert max(len(c["subflows"]) for c in clients) <= 4
+    if margin:
+        assert counters["taken_back"] <= count
