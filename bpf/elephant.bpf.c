@@ -201,7 +201,8 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 		waiting = count_waiting(sk, msk);
 	is_backlogged = waiting && waiting >= config.least_backlog;
 	/* A mouse, which comes this far where it is drawn, or where it matters what waits. */
-	if (is_round_trip && !is_backlogged && !(flags & SPREAD) && ctx->bytes_acked < config.gate)
+	if (is_round_trip && !is_backlogged &&
+		ctx->bytes_acked < (flags & SPREAD ? SPREAD_GATE : config.gate))
 		return 1;
 	e = bpf_sk_storage_get(&elephants, msk, NULL, 0);
 	if (!e) {
