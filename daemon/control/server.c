@@ -248,6 +248,16 @@ static int make_folder(const char *path)
 	return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
 }
 
+/* For everybody, from the start: by its name another file might be meant a moment later. */
+static int bind_open(int fd, const struct sockaddr_un *address)
+{
+	mode_t mask = umask(0111);
+	int err = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
+
+	umask(mask);
+	return err;
+}
+
 int server_init(struct server *server, struct loop *loop, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -273,11 +283,11 @@ int server_init(struct server *server, struct loop *loop, const char *path)
 	}
 	if (errno == ECONNREFUSED && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(path);
-	if (bind(server->source.fd, (struct sockaddr *)&address, sizeof(address)) < 0 ||
-		listen(server->source.fd, CLIENTS_MAX) < 0 || chmod(path, 0666) < 0) {
+	err = bind_open(server->source.fd, &address);
+	if (!err && listen(server->source.fd, CLIENTS_MAX) < 0)
 		err = -errno;
+	if (err)
 		goto fail;
-	}
 	server->path = strdup(path);
 	err = server->path ? loop_add(loop, &server->source, EPOLLIN) : -ENOMEM;
 	if (!err)

@@ -22,7 +22,7 @@ int claim_open(const char *path)
 		if (mkdir(folder, 0755) < 0 && errno != EEXIST)
 			return -errno;
 	}
-	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	return fd < 0 ? -errno : fd;
 }
 

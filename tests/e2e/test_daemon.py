@@ -102,7 +102,7 @@ WITHOUT = {
 @pytest.mark.parametrize("missing", WITHOUT)
 def test_what_is_missing_is_said_in_one_line(pair, missing):
     wrap, parts = WITHOUT[missing]
-    pair.directory.chmod(0o777)
+    pair.directory.chmod(0o1777)
     status, error = run(pair, f"[control]\nsocket = {pair.directory / 'control'}\n", wrap)
     assert status == 1
     assert error.count("\n") == 1
@@ -186,6 +186,22 @@ def test_a_stale_socket_file_is_replaced_and_other_files_are_not(pair):
     status, error = run(pair, f"[hooks]\ncgroup = {pair.cgroup}\n[control]\nsocket = {path}\n")
     assert status == 1 and str(path) in error
     assert path.read_text() == "precious"
+
+
+def test_a_socket_where_others_may_write_is_refused(pair):
+    """They could put their own in its place, and a link where the lock is."""
+    config = f"[hooks]\ncgroup = {pair.cgroup}\n[control]\nsocket = {pair.directory / 'control'}\n"
+    pair.directory.chmod(0o777)
+    status, error = run(pair, config)
+    assert status == 1 and error.count("\n") == 1
+    assert f"the folder {pair.directory} is somebody else's, or others may write to it" in error
+    pair.directory.chmod(0o755)
+    elsewhere = pair.directory / "elsewhere"
+    (pair.directory / "control.lock").symlink_to(elsewhere)
+    status, error = run(pair, config)
+    assert status == 1 and error.count("\n") == 1
+    assert "control.lock: Too many levels of symbolic links" in error
+    assert not elsewhere.exists()
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])

@@ -49,7 +49,7 @@ def test_it_may_look_at_processes_only_where_namespaces_without_a_name_are_serve
 def test_it_runs_without_root_on_these_capabilities_alone(pair):
     """And serves as ever."""
     daemon = Daemon(pair, BUILD, {"namespaces": {"serve": f"{pair.client.name} {pair.server.name}"}})
-    pair.directory.chmod(0o777)
+    os.chown(pair.directory, NOBODY, NOBODY)
     names = ",".join(f"+{name}" for name in CAPABILITIES)
     with daemon.log.open("ab") as log:
         daemon.process = pair.popen(

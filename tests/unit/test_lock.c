@@ -118,6 +118,51 @@ static void says_what_is_in_the_way(void **state)
 	assert_int_equal(fd, -1);
 }
 
+/* Whoever may write to the folder could take the lock away, or have it put elsewhere. */
+static void a_folder_that_is_open_to_others_is_refused(void **state)
+{
+	char error[256], folder[80];
+	int fd = -1;
+
+	(void)state;
+	snprintf(folder, sizeof(folder), "%s/in", scene.folder);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	for (int open = 0; open < 2; open++) {
+		assert_int_equal(chmod(folder, open ? 0757 : 0775), 0);
+		assert_int_equal(take(&fd, error), -EPERM);
+		assert_non_null(strstr(error, folder));
+		assert_int_equal(access(scene.lock, F_OK), -1);
+	}
+	/* As /tmp: what is somebody's stays theirs. */
+	assert_int_equal(chmod(folder, 01777), 0);
+	assert_int_equal(take(&fd, error), 0);
+	close(fd);
+}
+
+static void what_is_in_the_locks_place_is_not_followed(void **state)
+{
+	char error[256], folder[80], elsewhere[80];
+	int fd = -1;
+
+	(void)state;
+	snprintf(folder, sizeof(folder), "%s/in", scene.folder);
+	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", scene.folder);
+	assert_int_equal(mkdir(folder, 0755), 0);
+	assert_int_equal(symlink(elsewhere, scene.lock), 0);
+	assert_int_equal(take(&fd, error), -ELOOP);
+	assert_non_null(strstr(error, scene.lock));
+	assert_int_equal(access(elsewhere, F_OK), -1);
+	unlink(scene.lock);
+	assert_int_equal(mkfifo(scene.lock, 0600), 0);
+	assert_int_equal(take(&fd, error), -EPERM);
+	unlink(scene.lock);
+	/* One that others may hold would never be let go. */
+	assert_int_equal(mknod(scene.lock, S_IFREG, 0), 0);
+	assert_int_equal(chmod(scene.lock, 0666), 0);
+	assert_int_equal(take(&fd, error), -EPERM);
+	assert_int_equal(fd, -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +171,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_second_one_gets_what_is_let_go, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(says_what_is_in_the_way, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_folder_that_is_open_to_others_is_refused, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			what_is_in_the_locks_place_is_not_followed, set_up, tear_down),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -400,6 +400,23 @@ static void a_dead_socket_file_is_replaced(void **state)
 	assert_int_equal(access(address.sun_path, F_OK), -1);
 }
 
+/* From the start, and not by its name: that may be another file's by then. */
+static void everybody_may_reach_it(void **state)
+{
+	struct scene *scene = *state;
+	struct server second = {.owner = scene, .answer = echo, .source.fd = -1};
+	mode_t mask = umask(077);
+	char path[80];
+	struct stat st;
+
+	snprintf(path, sizeof(path), "%s/second", scene->folder);
+	assert_int_equal(server_init(&second, &scene->loop, path), 0);
+	assert_int_equal(umask(mask), 077);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0666);
+	server_done(&second);
+}
+
 /* Whatever else stands there is somebody's. */
 static void another_file_is_left_alone(void **state)
 {
@@ -432,6 +449,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(answers_and_hangs_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(everybody_may_reach_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			gives_a_long_answer_as_it_is_read, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(hangs_up_on_what_is_no_request, set_up, tear_down),

@@ -1,0 +1,153 @@
+# SPDX-License-Identifier: MIT
+"""Namespaces that are deleted in the middle of whatever the daemon does with them."""
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from app import ADD
+from lab.netns import PATIENCE, wait_until
+
+ROUNDS = 20
+# In each: how long a namespace lives beyond its first connection, in milliseconds.
+LIVES = (0, 1, 5, 20, 50, 100, 200, 500)
+
+# Makes namespaces, three at a time, that hang on a hub as the client does; in each of them connections
+# that ask for subflows. Then namespace and connections go, in either order.
+CHURN = r"""
+import ctypes, os, random, socket, struct, subprocess, sys, threading, time
+prefix, hub, target = sys.argv[1:4]
+rounds, lives, patience = int(sys.argv[4]), eval(sys.argv[5]), float(sys.argv[6])
+libc = ctypes.CDLL(None, use_errno=True)
+
+def ip(*words):
+    subprocess.run(["ip", *words], check=True)
+
+def enter(name):
+    fd = os.open("/run/netns/" + name, os.O_RDONLY)
+    if libc.setns(fd, 0x40000000):
+        raise OSError(ctypes.get_errno(), name)
+    os.close(fd)
+
+def connect(opened, count, round):
+    deadline = time.monotonic() + patience
+    while round % 3 and time.monotonic() < deadline:
+        if open("/proc/sys/net/mptcp/pm_type").read() == "1\n":
+            break
+        time.sleep(.002)
+    for _ in range(count):
+        s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+        # Its end is one: what the kernel still has to close keeps a namespace alive.
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        s.settimeout(10)
+        opened.append(s)
+        s.connect((target, 7000))
+        s.send(b"x")
+        try:
+            s.setsockopt(6, 10003, 2)
+        except OSError:
+            pass  # it is not served yet
+
+def live(worker, draw):
+    name = f"{prefix}w{worker}"
+    for round in range(worker * rounds, worker * rounds + rounds):
+        device, opened = f"w{round}", []
+        ip("netns", "add", name)
+        if draw.random() < .2:
+            ip("netns", "delete", name)
+            continue
+        ip("link", "add", "eth0", "netns", name, "type", "veth", "peer", "name", device, "netns", hub)
+        ip("-n", hub, "addr", "add", f"10.77.{round}.2/24", "dev", device)
+        ip("-n", hub, "link", "set", device, "up")
+        ip("-n", name, "addr", "add", f"10.77.{round}.1/24", "dev", "eth0")
+        ip("-n", name, "link", "set", "eth0", "up")
+        ip("-n", name, "route", "add", "default", "via", f"10.77.{round}.2")
+        inside = threading.Thread(target=lambda: (enter(name), connect(opened, draw.randrange(1, 5), round)))
+        inside.start()
+        inside.join()
+        time.sleep(draw.choice(lives) / 1000)
+        ends = [lambda: ip("netns", "delete", name), lambda: [s.close() for s in opened]]
+        draw.shuffle(ends)
+        ends[0]()
+        time.sleep(draw.choice(lives) / 1000)
+        ends[1]()
+
+workers = [threading.Thread(target=live, args=(i, random.Random(i))) for i in range(3)]
+[w.start() for w in workers]
+[w.join() for w in workers]
+"""
+
+
+@pytest.fixture(name="hub")
+def fixture_hub(pair):
+    """Between those that vanish and the server. It answers no probe: surveys last."""
+    hub = pair.netns("hub")
+    hub.sysctl({"net.ipv4.ip_forward": 1, "net.ipv4.icmp_ratelimit": 1000000,
+                "net.ipv4.icmp_ratemask": 1 << 11})
+    _, end = pair.veth(pair.server, hub)
+    pair.server.ip(f"route add 10.77.0.0/16 via {end.ip4}")
+    return hub
+
+
+def descriptors(daemon):
+    return sorted(os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}").split(":")[0]
+                  for fd in os.listdir(f"/proc/{daemon.process.pid}/fd"))
+
+
+def memory_of(daemon):
+    return int(Path(f"/proc/{daemon.process.pid}/statm").read_text().split()[1]) * 4096
+
+
+def churn(pair, hub):
+    script = pair.popen(["/usr/bin/python3", "-c", CHURN, pair.prefix, hub.name,
+                         pair.links[-1][0].ip4, ROUNDS, repr(LIVES), PATIENCE], stderr=subprocess.PIPE,
+                        text=True)
+    _, error = script.communicate(timeout=120 * PATIENCE)
+    assert script.returncode == 0 and not error, error
+
+
+def delay(daemon, call):
+    """Each of these system calls of the daemon takes 2 ms more: so much can happen meanwhile."""
+    tracer = subprocess.Popen(["strace", "-qq", "-o", "/dev/null", "-e", f"trace={call}", "-e",
+                               f"inject={call}:delay_exit=2000", "-p", str(daemon.process.pid)])
+    status = Path(f"/proc/{daemon.process.pid}/status")
+    wait_until(lambda: f"TracerPid:\t{tracer.pid}\n" in status.read_text(), "strace is attached")
+    return tracer
+
+
+@pytest.mark.parametrize("mode, slow", [("paths", None), ("kernel", None), ("paths", "sendto"),
+                                        ("kernel", "sendto"), ("kernel", "setns")])
+def test_namespaces_that_vanish_at_any_moment(pair, hub, mode, slow):
+    """Found, entered, given a sysctl and a number, listed, surveyed, asked for owners, commanded."""
+    if slow and not shutil.which("strace"):
+        pytest.skip("no strace")
+    names = f"{pair.client.name} {pair.server.name}"
+    daemon = pair.serve({"namespaces": {"serve": f"{names} {pair.prefix}w*"},
+                         "policy": {"ndiffports": 3},
+                         "placement": {"mode": mode},
+                         "rule mine": {"uid": "nobody", "start": "1MB"}})
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.wait_subflows(3)
+    before, memory = descriptors(daemon), memory_of(daemon)
+    tracer = delay(daemon, slow) if slow else None
+    churn(pair, hub)
+    if tracer:
+        tracer.terminate()
+        tracer.wait(10)
+
+    def lives():
+        status = daemon.status()
+        return {entry["name"] for entry in status.get("namespaces", [])}
+
+    wait_until(lambda: lives() == set(names.split()), "only those that live are listed", 90)
+    assert {c["namespace"] for c in daemon.status()["connections"]} <= set(names.split())
+    wait_until(lambda: descriptors(daemon) == before, f"what was open before: {before}, and not "
+               f"{descriptors(daemon)}")
+    assert memory_of(daemon) - memory < 8 << 20
+    counters = daemon.status()["daemon"]["counters"]
+    assert counters["surveys"] if mode == "paths" else counters["creates"] > 2, "they were reached"
+    app.set(ADD, 1)
+    app.wait_subflows(4)
+    assert "cannot restore" not in daemon.log.read_text()
