@@ -16,6 +16,8 @@
 
 #define MB 1000000u
 
+static const char full[] = "full\n";
+
 int recorder_open(struct recorder *recorder, const char *path, uint64_t most_bytes, char *error,
 	size_t error_size)
 {
@@ -78,9 +80,28 @@ void recorder_close(struct recorder *recorder)
 	recorder->fd = -1;
 }
 
+/* Half a line is none. On a full disk the last whole one has to make room. */
+static void cut(struct recorder *recorder)
+{
+	ssize_t length = strlen(full);
+
+	if (recorder->written_bytes &&
+		pwrite(recorder->fd, full, length, recorder->last_line) == length)
+		recorder->written_bytes = recorder->last_line + length;
+	if (ftruncate(recorder->fd, recorder->written_bytes) < 0)
+		return; /* the player reports it */
+}
+
+static uint64_t find_last_line(const struct recorder *recorder)
+{
+	const struct text *text = &recorder->tape.text;
+	const char *end = memrchr(text->bytes, '\n', text->length - 1);
+
+	return recorder->written_bytes + (end ? end + 1 - text->bytes : 0);
+}
+
 void recorder_write(struct recorder *recorder)
 {
-	static const char full[] = "full\n";
 	struct text *text = &recorder->tape.text;
 	int err = text->is_cut ? -ENOMEM : 0;
 
@@ -91,6 +112,7 @@ void recorder_write(struct recorder *recorder)
 			    " MB: what follows is not recorded; --record-limit allows more",
 			recorder->path, recorder->most_bytes / MB);
 		err = write_all(recorder->fd, full, strlen(full));
+		recorder->is_short = true;
 		recorder_close(recorder);
 		return;
 	}
@@ -98,11 +120,12 @@ void recorder_write(struct recorder *recorder)
 		err = write_all(recorder->fd, text->bytes, text->length);
 	if (err) {
 		log_warning("the recording %s ends here: %s", recorder->path, strerror(-err));
-		/* Half a line is none. */
-		err = ftruncate(recorder->fd, recorder->written_bytes);
+		cut(recorder);
+		recorder->is_short = true;
 		recorder_close(recorder);
 		return;
 	}
+	recorder->last_line = find_last_line(recorder);
 	recorder->written_bytes += text->length;
 	text_clear(text);
 }

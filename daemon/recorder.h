@@ -5,6 +5,7 @@
 
 #include "core/tape.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,6 +15,8 @@ struct recorder {
 	int fd; /* -1: nothing is recorded, or nothing more */
 	const char *path;
 	uint64_t written_bytes, most_bytes;
+	uint64_t last_line; /* where it begins */
+	bool is_short;      /* it has ended before the daemon */
 	struct plan *plan;
 	struct tape tape;
 };
@@ -28,7 +31,8 @@ int recorder_open(struct recorder *recorder, const char *path, uint64_t most_byt
 /* From now on what @plan hears is recorded. Without recorder_open() nothing is. */
 void recorder_begin(struct recorder *recorder, struct plan *plan);
 
-/* Writes what there is. When the file is full, or the disk, that ends the recording alone. */
+/* Writes what there is. When the file is full, or the disk, that ends the recording alone,
+ * and it says so. */
 void recorder_write(struct recorder *recorder);
 
 void recorder_close(struct recorder *recorder);

@@ -126,6 +126,7 @@ char *window_answer(void *owner, const struct peer *peer, const char *request, b
 		.create_us = &daemon->hands.create_us,
 		.locals_refused = daemon->locals.refused,
 		.started_ns = daemon->started_ns,
+		.is_recording_short = daemon->recorder.is_short,
 	};
 	char line[REQUEST_BYTES_MAX];
 	struct command command;

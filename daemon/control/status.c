@@ -2,6 +2,7 @@
 /* What the daemon shows of itself, as JSON. */
 #include "status.h"
 
+#include "base/log.h"
 #include "base/loop.h"
 #include "control/put.h"
 #include "kernel/diag.h"
@@ -110,6 +111,8 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "rules_refused", view->rules_refused);
 	put_number(object, "namespaces_refused", view->served->refused);
 	put_number(object, "locals_refused", view->locals_refused);
+	put_number(object, "log_lines_lost", log_lost());
+	put_number(object, "recording_lost", view->is_recording_short);
 	put_number(object, "clients_refused", view->server->refused);
 	put_number(object, "events_untold", view->server->untold);
 	return object;

@@ -36,6 +36,7 @@ struct status_view {
 	const struct histogram *create_us;
 	uint64_t locals_refused; /* local addresses that the hooks had no room for */
 	uint64_t started_ns;
+	bool is_recording_short; /* its recording has ended before it */
 };
 
 /* The answer, on the heap; asks the kernel for byte counts. NULL when memory is short. */

@@ -137,6 +137,7 @@ static void a_full_disk_does_no_harm(void **state)
 {
 	const struct rlimit little = {.rlim_cur = 500, .rlim_max = RLIM_INFINITY},
 			    much = {.rlim_cur = RLIM_INFINITY, .rlim_max = RLIM_INFINITY};
+	struct stat stat_of_it;
 
 	(void)state;
 	signal(SIGXFSZ, SIG_IGN);
@@ -146,8 +147,11 @@ static void a_full_disk_does_no_harm(void **state)
 		tick();
 	setrlimit(RLIMIT_FSIZE, &much);
 	assert_null(scene.plan.tape);
-	assert_int_equal(count_lines(scene.path, "full"), 0);
+	assert_true(scene.recorder.is_short);
+	assert_int_equal(count_lines(scene.path, "full"), 1);
 	assert_in_range(count_lines(scene.path, "rest"), 1, 999);
+	assert_int_equal(stat(scene.path, &stat_of_it), 0);
+	assert_in_range(stat_of_it.st_size, 400, 500);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, clean_up)

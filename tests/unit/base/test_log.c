@@ -2,9 +2,11 @@
 /* The log: prefixes, levels, and one line a message whatever its length. */
 #include "base/log.h"
 
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
 
 #include "../unit.h"
@@ -119,6 +121,50 @@ static void long_lines_end_once(void **state)
 	}
 }
 
+/* Nobody is waited for; what was lost is said once there is room again. */
+static void a_pipe_that_is_full_is_not_waited_for(void **state)
+{
+	struct capture capture;
+	char text[TEXT_MAX], block[TEXT_MAX];
+	uint64_t lost = log_lost();
+	int flags, left;
+
+	(void)state;
+	begin(&capture, false, false);
+	flags = fcntl(STDERR_FILENO, F_GETFL);
+	assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, flags | O_NONBLOCK), 0);
+	memset(block, '.', sizeof(block));
+	while (write(STDERR_FILENO, block, sizeof(block)) > 0)
+		;
+	assert_int_equal(fcntl(STDERR_FILENO, F_SETFL, flags), 0);
+	log_info("first");
+	log_info("second");
+	do {
+		assert_true(read(capture.read_fd, block, sizeof(block)) > 0);
+		assert_int_equal(ioctl(capture.read_fd, FIONREAD, &left), 0);
+	} while (left);
+	log_info("third");
+	end(&capture, text);
+	assert_string_equal(text, "subflowd: warning: 2 lines of this log could not be written\n"
+				  "subflowd: third\n");
+	assert_int_equal(log_lost() - lost, 2);
+}
+
+static void a_full_disk_loses_lines_alone(void **state)
+{
+	uint64_t lost = log_lost();
+	int saved = dup(STDERR_FILENO), full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+
+	(void)state;
+	assert_true(full >= 0);
+	assert_int_equal(dup2(full, STDERR_FILENO), STDERR_FILENO);
+	log_info("first");
+	dup2(saved, STDERR_FILENO);
+	close(saved);
+	close(full);
+	assert_int_equal(log_lost() - lost, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -126,6 +172,8 @@ int main(void)
 		cmocka_unit_test(journal_gets_priorities),
 		cmocka_unit_test(debug_is_for_the_verbose),
 		cmocka_unit_test(long_lines_end_once),
+		cmocka_unit_test(a_pipe_that_is_full_is_not_waited_for),
+		cmocka_unit_test(a_full_disk_loses_lines_alone),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -84,6 +84,7 @@ static int set_up(void **state)
 	scene->server.untold = 11;
 	scene->census.looks = 12;
 	scene->view = (struct status_view){.peer = &scene->peer,
+		.is_recording_short = true,
 		.settings = &scene->settings,
 		.cgroup = "/cgroup",
 		.plan = &scene->plan,
@@ -188,6 +189,7 @@ static void tells_of_the_daemon(void **state)
 	assert_int_equal(number(root, "daemon.counters.events_malformed"), 9);
 	assert_int_equal(number(root, "daemon.counters.clients_refused"), 10);
 	assert_int_equal(number(root, "daemon.counters.events_untold"), 11);
+	assert_int_equal(number(root, "daemon.counters.recording_lost"), 1);
 	assert_int_equal(number(root, "daemon.counters.rules_refused"), 12);
 	assert_int_equal(json_object_array_length(at_path(root, "daemon.rules")), 0);
 	assert_int_equal(number(root, "daemon.counters.looks"), 12);
