@@ -11,6 +11,7 @@
 #include <string.h>
 
 #define TRIES_MAX      8
+#define PORTS_MAX      64          /* in use, one after the other: the next need not wait */
 #define RETRY_FIRST_NS 10000000ull /* doubles with each failure */
 
 static bool is_worth_another_try(int error)
@@ -23,14 +24,14 @@ void command_hear_created(struct plan *plan, struct conn *conn, const struct eve
 {
 	struct subflow *subflow = conn_find_serial(conn, event->serial);
 	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
-	bool is_asked, is_listed, is_placed;
+	bool is_asked, is_listed, has_next;
 
 	is_listed = subflow && subflow->asker == ASKER_LIST && subflow->slot >= 0;
 	if (subflow && (subflow->asker == ASKER_APPLICATION || is_listed))
 		conn->receipt.creating = 0;
 	if (!event->error) {
 		plan->counters.created++;
-		conn->tries = 0;
+		conn->tries = conn->ports_in_use = 0;
 		if (subflow) {
 			subflow->is_sent = true;
 			news_add_subflow(&plan->news, NEWS_SUBFLOW_ASKED, conn, subflow, "");
@@ -43,14 +44,15 @@ void command_hear_created(struct plan *plan, struct conn *conn, const struct eve
 	}
 	if (!subflow)
 		return;
-	is_placed = subflow->local.port && !subflow->is_exact;
+	has_next = event->error == EADDRINUSE && subflow->local.port && !subflow->is_exact &&
+		   conn->ports_in_use < PORTS_MAX;
 	if (event->error == EADDRINUSE && !subflow->is_exact)
 		steer_release(&plan->steer, conn, subflow, true);
 	is_asked = subflow->asker == ASKER_APPLICATION;
 	/* Those that failed together are tried again together. */
 	if (!subflow->is_doomed && subflow->asker != ASKER_MOVE &&
 		(subflow->asker != ASKER_LIST || is_listed) && is_worth_another_try(event->error) &&
-		(conn->retry_ns || conn->tries < TRIES_MAX)) {
+		(has_next || conn->retry_ns || conn->tries < TRIES_MAX)) {
 		plan->counters.retries++;
 		if (subflow->asker == ASKER_MESH)
 			mesh_give_back(conn->mesh, &subflow->local, &subflow->remote);
@@ -61,9 +63,8 @@ void command_hear_created(struct plan *plan, struct conn *conn, const struct eve
 		if (is_asked || is_listed)
 			conn_owe_receipt(&plan->table, conn);
 		subflows_remove(plan, conn, subflow);
-		if (!conn->retry_ns && event->error == EADDRINUSE && is_placed) {
-			/* The next port need not wait. */
-			conn->tries++;
+		if (!conn->retry_ns && has_next) {
+			conn->ports_in_use++;
 			opening_run(plan, conn, 0);
 		} else if (!conn->retry_ns)
 			conn_set_retry(&plan->table, conn,

@@ -368,7 +368,7 @@ const char *conn_asker_text(enum subflow_asker asker)
 void conn_renew_tries(struct conn *conn)
 {
 	if (!conn->retry_ns)
-		conn->tries = 0;
+		conn->tries = conn->ports_in_use = 0;
 }
 
 void conn_say(struct conn *conn, const char *format, ...)

@@ -128,7 +128,8 @@ struct conn {
 	bool has_receipt;  /* the hooks were told of it */
 	bool owes_receipt; /* it has changed: in conn_table.owing */
 	TAILQ_ENTRY(conn) owing;
-	uint32_t tries; /* failed ones in a row */
+	uint32_t tries;        /* failed ones in a row */
+	uint32_t ports_in_use; /* ports that were somebody else's, in a row */
 	uint64_t
 		retry_ns; /* CLOCK_MONOTONIC; 0 = none is due. Before CREATED: when to give it up */
 	/* Ports: see steer.h. */

@@ -129,6 +129,26 @@ static void the_next_request_is_tried_anew(void **state)
 	play_assert_receipt(play, 2, 0);
 }
 
+/* Where most ports are taken the next one may be free, and none is waited for. */
+static void a_port_in_use_is_no_failure(void **state)
+{
+	static const struct ports ports = {.low = 40000, .high = 40999};
+	struct play *play = *state;
+
+	play_connect(play);
+	play->plan.steer.mode = STEER_RANDOM;
+	assert_int_equal(steer_set_ports(&play->plan.steer, play->key.netns, &ports), 0);
+	play->create_error = EADDRINUSE;
+	play_intent(play, 1, 0);
+	assert_in_range(play->creates, 60, 70);
+	assert_int_equal(play->plan.counters.create_failures, 0);
+	while (play_wait(play))
+		;
+	assert_in_range(play->creates, 65, 80);
+	assert_int_equal(play->plan.counters.create_failures, 1);
+	play_assert_receipt(play, 1, 0);
+}
+
 /* One more request does not hurry those that wait. */
 static void requests_wait_with_the_others(void **state)
 {
@@ -258,6 +278,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(retries_what_may_pass),
 		TEST(gives_the_rest_up_at_once),
+		TEST(a_port_in_use_is_no_failure),
 		TEST(says_what_a_link_local_address_lacks),
 		TEST(pauses_double_up_to_the_last_try),
 		TEST(those_of_one_call_share_the_tries),
