@@ -98,6 +98,13 @@ void quota_spend(struct quota *quota, uint32_t uid)
 		user->saved_ns -= MIN(user->saved_ns, quota_price_ns(quota));
 }
 
+bool quota_has_room(uint32_t uid, unsigned int held, unsigned int count, unsigned int most)
+{
+	unsigned int left = most - MIN(count, most);
+
+	return uid ? held + most / 16 < left : left > 0;
+}
+
 void quota_add_payer(struct quota_payers *payers, uint32_t uid)
 {
 	for (unsigned int i = 0; i < payers->count; i++) {

@@ -41,6 +41,13 @@ bool quota_has(struct quota *quota, uint32_t uid, uint64_t now_ns);
 /* One is spent; quota_has() was true. */
 void quota_spend(struct quota *quota, uint32_t uid);
 
+/*
+ * Whether one more may be begun for the user, who has @held of the @count that are under way; there
+ * is room for @most. Nobody has more than there is room left, so those who come later find some;
+ * the last 16th is root's.
+ */
+bool quota_has_room(uint32_t uid, unsigned int held, unsigned int count, unsigned int most);
+
 /* Each is in it once; who finds no place does not pay. */
 void quota_add_payer(struct quota_payers *payers, uint32_t uid);
 

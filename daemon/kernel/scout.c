@@ -16,13 +16,11 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define SURVEYS_MAX 256
-/* From so many on, what one user has under way is bounded: there is room for others. */
-#define SURVEYS_FREE    128
-#define SURVEYS_OF_USER 64
-#define BURST           64 /* probes at once, of all surveys */
-#define SECOND_NS       1000000000ull
-#define READS_MAX       64 /* of one wake-up: the loop has other sources too */
+#define SURVEYS_MAX  256
+#define SURVEYS_FREE 128 /* up to here nobody asks whose they are */
+#define BURST        64  /* probes at once, of all surveys */
+#define SECOND_NS    1000000000ull
+#define READS_MAX    64 /* of one wake-up: the loop has other sources too */
 
 struct scout_session {
 	TAILQ_ENTRY(scout_session) entry;
@@ -419,8 +417,8 @@ static int admit(const struct scout *scout, const struct conn_key *asker, uint32
 	bool is_free = scout->n_surveys < SURVEYS_FREE;
 	uint32_t payer = is_free ? QUOTA_NOBODY : find_user(scout, asker);
 
-	if (scout->n_surveys == SURVEYS_MAX ||
-		(!is_free && payer && count_surveys(scout, payer) >= SURVEYS_OF_USER))
+	if (!is_free &&
+		!quota_has_room(payer, count_surveys(scout, payer), scout->n_surveys, SURVEYS_MAX))
 		return -EBUSY;
 	*ret_payer = payer;
 	return 0;

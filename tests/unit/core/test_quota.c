@@ -2,6 +2,8 @@
 /* What a user's connections may cost. */
 #include "core/quota.h"
 
+#include <sys/param.h>
+
 #include "../unit.h"
 
 #define SECOND_NS 1000000000ull
@@ -114,6 +116,56 @@ static void any_payer_with_something_left_pays(void **state)
 	quota_done(&quota);
 }
 
+/* In turn, until nobody gets any more; what each has differs by one. */
+static void fill_evenly(unsigned int users, unsigned int *count)
+{
+	unsigned int held[64] = {}, least = 256, before;
+
+	do {
+		before = *count;
+		for (unsigned int i = 0; i < users; i++) {
+			if (!quota_has_room(1 + i, held[i], *count, 256))
+				continue;
+			held[i]++;
+			++*count;
+		}
+	} while (*count > before);
+	for (unsigned int i = 0; i < users; i++)
+		least = MIN(least, held[i]);
+	for (unsigned int i = 0; i < users; i++)
+		assert_in_range(held[i], least, least + 1);
+}
+
+static unsigned int fill_up(uint32_t uid, unsigned int *count)
+{
+	unsigned int held = 0;
+
+	for (; quota_has_room(uid, held, *count, 256); held++)
+		++*count;
+	return held;
+}
+
+static void those_who_come_later_find_room(void **state)
+{
+	unsigned int count = 0, held, before = 256;
+
+	(void)state;
+	for (uint32_t uid = 1; uid <= 7; uid++) {
+		held = fill_up(uid, &count);
+		assert_in_range(held, 1, before);
+		before = held;
+	}
+	for (unsigned int users = 1; users <= 64; users *= 2) {
+		count = 0;
+		fill_evenly(users, &count);
+		assert_in_range(fill_up(100, &count), 1, 256);
+	}
+	while (quota_has_room(1, 0, count, 256))
+		count++;
+	assert_int_equal(fill_up(0, &count), 16);
+	assert_int_equal(count, 256);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -123,6 +175,7 @@ int main(void)
 		cmocka_unit_test(the_table_is_bounded),
 		cmocka_unit_test(places_that_are_held_leave_something),
 		cmocka_unit_test(any_payer_with_something_left_pays),
+		cmocka_unit_test(those_who_come_later_find_room),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
