@@ -173,6 +173,7 @@ static void hear_backup(struct plan *plan, struct conn *conn, const struct event
 /* Paths are known better now, or never will be. */
 static void hear_paths(struct plan *plan, struct conn *conn)
 {
+	steer_review(&plan->steer, conn);
 	apart_hear_free(plan);
 	if (!conn->is_steering) {
 		apart_expect(plan, conn);

@@ -7,6 +7,7 @@
 #include <sys/param.h>
 
 #define FLOWS_FIRST 8
+#define LUCK_MAX    .01
 
 void sample_subflows(struct survey *survey)
 {
@@ -78,13 +79,51 @@ static void queue_fill(struct survey *survey, const struct path_port *port)
 	}
 }
 
+unsigned int sample_count_again(const struct survey *survey)
+{
+	unsigned int seen, paths = path_count(survey->map, survey->map->depth, &seen), again = 0;
+
+	for (double luck = 1; paths > 1 && luck > LUCK_MAX; again++)
+		luck /= paths;
+	return again;
+}
+
+bool sample_is_hidden(const struct survey *survey)
+{
+	const struct path_map *map = survey->map;
+	unsigned int seen;
+
+	for (unsigned int tier = 0; tier <= map->depth; tier++) {
+		if (path_count(map, tier, &seen) > 1)
+			return false;
+	}
+	return map->hops % 2 == 0;
+}
+
+/* On a way that has failed since it was learned. */
+static const struct path_port *find_doubtful(const struct path_map *map)
+{
+	const struct path_port *port;
+
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		port = &map->ports[i];
+		if (path_is_known(map, port) &&
+			map->routers[port->tiers[map->depth] - 1]->shunned_until_ns >
+				map->learned_ns)
+			return port;
+	}
+	return NULL;
+}
+
 void sample_again(struct survey *survey)
 {
 	struct path_map *map = survey->map;
 	const struct path_port *port;
 
 	for (; survey->n_same && map->n_ports; survey->n_same--) {
-		port = &map->ports[ports_random(&survey->random) % map->n_ports];
+		port = survey->phase == SURVEY_CONFIRM ? find_doubtful(map) : NULL;
+		if (!port)
+			port = &map->ports[ports_random(&survey->random) % map->n_ports];
 		if (!path_is_known(map, port))
 			continue;
 		volley_add(survey, PURPOSE_SAME, port->port, map->depth);

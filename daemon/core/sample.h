@@ -5,6 +5,7 @@
 
 #include "core/survey.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The subflows that are there already: their ways count too. */
@@ -18,6 +19,18 @@ unsigned int sample_count_needed(const struct survey *survey);
 
 /* As many as are missing to that. */
 void sample_flows(struct survey *survey);
+
+/*
+ * How many of them are to be asked again, so that a fabric that does not look at ports would have
+ * sent each where it was before with a probability of 1 % at most.
+ */
+unsigned int sample_count_again(const struct survey *survey);
+
+/*
+ * Whether the one way that is seen may be many: up and down a fabric there is an odd number of
+ * routers. With an even number, those between a tunnel's ends are not among them.
+ */
+bool sample_is_hidden(const struct survey *survey);
 
 /* Some of those that are known: whether they still take the same way. */
 void sample_again(struct survey *survey);

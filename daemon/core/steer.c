@@ -199,12 +199,42 @@ static enum steer_answer ask(
 	return what;
 }
 
-/* Nobody of this host takes it: there cannot be a better one. */
+/* It has no more of this host's subflows than any other that was seen there, and there are others.
+ */
+static bool is_even(const struct path_map *map, const struct router *router, unsigned int tier)
+{
+	const struct router *other;
+	bool has_others = false;
+
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		if (!map->ports[i].tiers[tier])
+			continue;
+		other = map->routers[map->ports[i].tiers[tier] - 1];
+		has_others |= other != router;
+		if (other->load < router->load)
+			return false;
+	}
+	return has_others;
+}
+
+/*
+ * Nobody of this host takes it, nor more than elsewhere what is before it: there cannot be a better
+ * one. Tier 1 is one router to each device.
+ */
 static bool is_ideal(const struct path_map *map, const struct path *path)
 {
-	const struct router *router = path->tiers[map->depth];
+	const struct router *last = path->tiers[map->depth], *router;
 
-	return router && !router->load && !router->light;
+	if (!last || last->load || last->light)
+		return false;
+	for (unsigned int tier = 0; map->state == PATH_ASKING && tier < map->depth; tier++) {
+		router = path->tiers[tier];
+		if (tier == 1 || (!tier && !router))
+			continue;
+		if (!router || (router->load && !is_even(map, router, tier)))
+			return false;
+	}
+	return true;
 }
 
 static enum steer_answer choose_path(struct steer *steer, struct conn *conn, struct path_map *map,
@@ -431,6 +461,18 @@ void steer_shun(struct steer *steer, const struct conn *conn, const struct subfl
 		return;
 	router->shunned_until_ns = now_ns + SHUN_NS;
 	map->confirmed_ns = 0;
+}
+
+void steer_review(struct steer *steer, struct conn *conn)
+{
+	const struct path_map *map;
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		map = find_map(steer, conn, &subflow->local, &subflow->remote);
+		if (map && map->state == PATH_SILENT)
+			path_unload(&subflow->path, subflow->is_light);
+	}
 }
 
 const char *steer_why(struct steer *steer, const struct conn *conn, const struct subflow *subflow)

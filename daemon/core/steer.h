@@ -105,6 +105,12 @@ void steer_release(
 void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,
 	uint64_t now_ns);
 
+/*
+ * What was thought of the ways of its subflows, before it turned out that nobody can tell, is
+ * forgotten.
+ */
+void steer_review(struct steer *steer, struct conn *conn);
+
 /* Why ports to this destination are chosen blindly; "" while they are not. */
 const char *steer_why(struct steer *steer, const struct conn *conn, const struct subflow *subflow);
 

@@ -20,14 +20,13 @@
 
 #define TRIES_HOP    3 /* of the first silent hop; the hop after it is tried once */
 #define FAILURES_MAX 16
-#define VERIFIED     2 /* flows sent again */
 
 void survey_begin(struct survey *survey, enum survey_phase phase)
 {
 	memset(survey->slots, 0, sizeof(survey->slots));
 	survey->phase = phase;
 	survey->failures = 0;
-	survey->n_same = VERIFIED;
+	survey->n_same = sample_count_again(survey);
 }
 
 void survey_finish(struct survey *survey, uint64_t now_ns)
@@ -140,7 +139,9 @@ static void advance(struct survey *survey, uint64_t now_ns)
 		/* Without a slot there are no more ports to try. */
 		if (!volley_count(survey, -1)) {
 			survey->prefix->paths = path_count(survey->map, survey->map->depth, &seen);
-			if (survey->prefix->is_verified || survey->prefix->paths == 1)
+			if (sample_is_hidden(survey))
+				survey_refuse(survey, "a tunnel may hide the ways there", now_ns);
+			else if (survey->prefix->is_verified || survey->prefix->paths == 1)
 				survey_finish(survey, now_ns);
 			else
 				survey_begin(survey, SURVEY_VERIFY);

@@ -76,6 +76,34 @@ static void some_are_asked_again(void **state)
 	assert_int_equal(volley_count(survey, PURPOSE_SAME), 2);
 }
 
+/* By chance at most one in a hundred fabrics that look at no ports sends all where they were. */
+static void so_many_are_asked_again(void **state)
+{
+	static const unsigned int enough[] = {0, 0, 7, 5, 4};
+	struct surveying *play = *state;
+
+	for (uint16_t ways = 1; ways <= 4; ways++) {
+		learn(play, 4000 + ways, 10 + ways);
+		assert_int_equal(sample_count_again(&play->survey), enough[ways]);
+	}
+}
+
+static void a_way_that_has_failed_is_asked_first(void **state)
+{
+	struct surveying *play = *state;
+	struct survey *survey = &play->survey;
+	struct path path;
+
+	for (uint16_t i = 0; i < 8; i++)
+		learn(play, 4000 + i, 10 + i);
+	path = path_of(survey->map, path_port_find(survey->map, 4005));
+	path.tiers[2]->shunned_until_ns = survey->map->learned_ns + 1;
+	survey_begin(survey, SURVEY_CONFIRM);
+	survey->n_same = 1;
+	sample_again(survey);
+	assert_true(volley_has(survey, 4005));
+}
+
 static void ports_decide_or_they_do_not(void **state)
 {
 	struct surveying *play = *state;
@@ -115,6 +143,8 @@ int main(void)
 		TEST(what_is_seen_or_under_way_is_not_missing),
 		TEST(subflows_that_are_there_are_asked_about),
 		TEST(some_are_asked_again),
+		TEST(so_many_are_asked_again),
+		TEST(a_way_that_has_failed_is_asked_first),
 		TEST(ports_decide_or_they_do_not),
 		TEST(a_way_that_has_changed_begins_it_anew),
 	};

@@ -51,15 +51,19 @@ static int end(void **state)
 	return 0;
 }
 
+static void learn_at(struct play *play, uint16_t port, unsigned int tier, uint32_t router)
+{
+	struct endpoint passed = endpoint(router, 0);
+	struct in6_addr address = path_address(&passed);
+
+	assert_int_equal(path_learn(&play->steer.paths, play->map, port, tier, &address), 0);
+}
+
 /* The flow from @port passes the one leaf and this spine. */
 static void learn(struct play *play, uint16_t port, uint32_t spine)
 {
-	struct endpoint leaf = endpoint(0x100, 0), router = endpoint(0x200 + spine, 0);
-	struct in6_addr address = path_address(&leaf);
-
-	assert_int_equal(path_learn(&play->steer.paths, play->map, port, 1, &address), 0);
-	address = path_address(&router);
-	assert_int_equal(path_learn(&play->steer.paths, play->map, port, 2, &address), 0);
+	learn_at(play, port, 1, 0x100);
+	learn_at(play, port, 2, 0x200 + spine);
 }
 
 /* Its first subflow leaves from FIRST_PORT and so many. */
@@ -172,6 +176,29 @@ static void a_better_way_may_still_come(void **state)
 	assert_int_equal(choose(play, b, &choice), STEER_ASK);
 }
 
+/* Another way through the same router of the tier before is not yet as good as can be. */
+static void each_tier_is_waited_for(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+	struct steer_choice choice;
+
+	play->map->state = PATH_ASKING;
+	play->map->depth = 3;
+	learn_at(play, FIRST_PORT + 1, 2, 0x200);
+	learn_at(play, FIRST_PORT + 1, 3, 0x300);
+	learn_at(play, PORT, 3, 0x301);
+	assert_int_equal(choose(play, a, &choice), STEER_ASK);
+	learn_at(play, PORT, 2, 0x200);
+	assert_int_equal(choose(play, a, &choice), STEER_ASK);
+	learn_at(play, PORT + 1, 3, 0x302);
+	assert_int_equal(choose(play, a, &choice), STEER_ASK);
+	learn_at(play, PORT + 1, 2, 0x201);
+	assert_int_equal(place(play, a), PORT + 1);
+	/* One passes each: the third cannot do better. */
+	assert_int_equal(place(play, a), PORT);
+}
+
 static void sharing_takes_certainty(void **state)
 {
 	struct play *play = *state;
@@ -196,6 +223,24 @@ static void what_cannot_be_known_is_done_without(void **state)
 	play->map->ports[0].is_sought = false;
 	learn(play, PORT, 0);
 	assert_int_equal(place(play, a), PORT);
+}
+
+static void what_nobody_can_tell_is_not_believed(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+	struct subflow *subflow;
+
+	learn(play, FIRST_PORT + 1, 0);
+	learn(play, PORT, 1);
+	assert_int_equal(place(play, a), PORT);
+	steer_review(&play->steer, a);
+	TAILQ_FOREACH (subflow, &a->subflows, entry)
+		assert_true(path_is_set(&subflow->path));
+	path_map_silence(play->map, "for a reason", 1);
+	steer_review(&play->steer, a);
+	TAILQ_FOREACH (subflow, &a->subflows, entry)
+		assert_false(path_is_set(&subflow->path));
 }
 
 static void routes_that_change_move_the_load(void **state)
@@ -226,8 +271,10 @@ int main(void)
 		TEST(split_connections_weigh_more_than_whole_ones),
 		TEST(what_is_not_known_is_sought),
 		TEST(a_better_way_may_still_come),
+		TEST(each_tier_is_waited_for),
 		TEST(sharing_takes_certainty),
 		TEST(what_cannot_be_known_is_done_without),
+		TEST(what_nobody_can_tell_is_not_believed),
 		TEST(routes_that_change_move_the_load),
 	};
 

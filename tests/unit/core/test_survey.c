@@ -312,6 +312,30 @@ static void nothing_answers(void **state)
 	path_table_done(&play.table);
 }
 
+/* Between two routers there is one way, or a tunnel over many. */
+static void an_even_number_of_routers_may_hide_the_ways(void **state)
+{
+	static const struct {
+		unsigned int hops, ways;
+		enum path_state state;
+	} cases[] = {{2, 1, PATH_SILENT}, {3, 1, PATH_KNOWN}, {4, 1, PATH_SILENT},
+		{4, 2, PATH_KNOWN}, {5, 1, PATH_KNOWN}};
+	struct path_map *map;
+	struct play play;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		map = explore(&play,
+			&(struct fabric){
+				.hops = cases[i].hops, .ways = cases[i].ways, .rtt_ns = MS / 10},
+			1);
+		assert_int_equal(map->state, cases[i].state);
+		assert_string_equal(map->why,
+			map->state == PATH_SILENT ? "a tunnel may hide the ways there" : "");
+		path_table_done(&play.table);
+	}
+}
+
 static void four_probes_reach_the_peer_at_most(void **state)
 {
 	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
@@ -373,14 +397,21 @@ static void the_ways_of_subflows_are_found(void **state)
 	path_table_done(&play.table);
 }
 
+/* The last of the ways has failed, and is no more. */
 static void a_change_of_routes_begins_it_anew(void **state)
 {
 	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	struct endpoint last = endpoint(ROUTERS_ADDR + 0x203, 0);
+	struct in6_addr address = path_address(&last);
 	struct path_map *map;
 	struct play play;
 
 	(void)state;
 	map = explore(&play, &fabric, 5);
+	for (unsigned int i = 0; i < map->n_routers; i++) {
+		if (IN6_ARE_ADDR_EQUAL(&map->routers[i]->key.address, &address))
+			map->routers[i]->shunned_until_ns = play.now_ns + 10 * SECOND_NS;
+	}
 	assert_int_equal(path_port_seek(map, 1000), 0);
 	play.fabric.ways = 3;
 	play.now_ns += 60 * SECOND_NS;
@@ -504,6 +535,7 @@ int main(void)
 		cmocka_unit_test(a_router_that_never_answers_hides_nothing_behind_it),
 		cmocka_unit_test(rationed_answers_make_a_partial_map),
 		cmocka_unit_test(nothing_answers),
+		cmocka_unit_test(an_even_number_of_routers_may_hide_the_ways),
 		cmocka_unit_test(four_probes_reach_the_peer_at_most),
 		cmocka_unit_test(what_seems_to_be_all_is_looked_at_again),
 		cmocka_unit_test(the_ways_of_subflows_are_found),

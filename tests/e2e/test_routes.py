@@ -1,0 +1,102 @@
+# SPDX-License-Identifier: MIT
+"""Fabrics of several tiers, uneven ones, and routes that change while connections run."""
+import collections
+
+import pytest
+from app import ADD
+from lab import fabric
+from lab.netns import wait_until
+from test_fabric import needs_seeds
+from test_placement import Scene, balance
+from trace import Trace
+
+
+def spread(scene, count):
+    app = scene.connect()
+    taken = scene.spread(app, count)
+    app.close()
+    return taken
+
+
+@needs_seeds
+@pytest.mark.parametrize("count", [2, 4])
+def test_a_fat_tree_is_balanced_at_both_tiers(count):
+    with fabric.fat_tree(k=4) as lab:
+        scene = Scene(lab)
+        for _ in range(3):
+            taken = spread(scene, count)
+            assert len(set(taken)) == min(count, 4), taken
+            for tier, routers in ((1, 2), (2, 4)):
+                used = balance(taken, tier)
+                assert len(used) == min(count, routers) and used[-1] - used[0] <= 1, taken
+        assert scene.counters()["placed_blind"] == 0
+
+
+def test_routers_that_hash_alike_leave_two_cores_of_four():
+    with fabric.fat_tree(k=4, polarised=True) as lab:
+        scene = Scene(lab)
+        taken = spread(scene, 4)
+        assert len(set(taken)) == 2 and balance(taken, 1) == [2, 2]
+
+
+def test_a_core_that_has_died_leaves_its_side_with_one():
+    """Three ways: each is taken, and the fourth subflow is where the other tier has room."""
+    with fabric.fat_tree(k=4) as lab:
+        for neighbour in lab.topology.neighbours("core0"):
+            lab.lose("core0", neighbour)
+        lab.reroute()
+        scene = Scene(lab)
+        for _ in range(3):
+            taken = spread(scene, 4)
+            assert len(set(taken)) == 3 and "core0" not in {path[2] for path in taken}
+            assert balance(taken, 1) == [2, 2], taken
+
+
+def test_ipv6_takes_every_core_by_what_the_routers_saw():
+    with fabric.fat_tree(k=4, seed=1) as lab:
+        scene = Scene(lab)
+        trace = Trace(lab)
+        sink, app = scene.sink, None
+        sink("sink(socket.AF_INET6, 262, %r, 7001)" % scene.target.ip6)
+        app = type(scene.sink)(scene.source).connect(scene.target.ip6, 7001)
+        app.set(ADD, 3)
+        ports = {local[1] for local, _ in app.wait_subflows(4)}
+        app("threading.Thread(target=send, args=(s, 20000000), daemon=True).start()")
+        links = {}
+
+        def are_seen():
+            links.update(trace.links())
+            return all(len(links.get(port, ())) == 6 for port in ports)
+
+        wait_until(are_seen, "data on all subflows")
+        cores = [after for port in ports for before, after in links[port] if after.startswith("core")]
+        sides = [after for port in ports for before, after in links[port]
+                 if after.startswith("agg0-")]
+        assert sorted(collections.Counter(cores).values()) == [1, 1, 1, 1]
+        assert sorted(collections.Counter(sides).values()) == [2, 2]
+
+
+def shift(lab, spine, on):
+    """The spine dies, or works again, and the routing protocol has noticed."""
+    for neighbour in lab.topology.neighbours(spine):
+        lab.lose(spine, neighbour, on)
+    lab.reroute()
+
+
+def test_a_spine_that_dies_and_comes_back_is_left_out_and_used_again():
+    """While a connection runs: further ones soon know the new routes, of few probes each."""
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab)
+        app = scene.connect()
+        assert len(set(scene.spread(app, 4))) == 4
+        app("threading.Thread(target=send, args=(s, 1 << 30), daemon=True).start()")
+        for is_dead, ways in ((True, 3), (False, 4)):
+            shift(lab, "spine2", is_dead)
+
+            def is_learned():
+                taken = spread(scene, 6)
+                used = balance(taken, 1)
+                return len(used) == ways and used[-1] - used[0] <= 1
+
+            wait_until(is_learned, f"{ways} ways are known and used", 40)
+        assert len(app.subflows()) == 4
