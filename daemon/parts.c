@@ -48,7 +48,7 @@ void parts_init(struct daemon *daemon)
 		.hands.timer.fd = -1,
 		.scout.timer.fd = -1,
 		.detector = {.census.timer.fd = -1, .roster.timer.fd = -1, .capture.timer.fd = -1},
-		.server.source.fd = -1};
+		.server = {.source.fd = -1, .turn.fd = -1}};
 	TAILQ_INIT(&daemon->scout.sessions);
 	TAILQ_INIT(&daemon->served.list);
 	TAILQ_INIT(&daemon->server.clients);

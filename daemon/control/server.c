@@ -12,6 +12,7 @@
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -28,6 +29,7 @@ struct client {
 	struct request request;
 	char *answer; /* NULL while the request is being read */
 	size_t answer_len, written;
+	bool is_waiting; /* its request has been read, and is not its user's turn */
 	bool is_watcher;
 	bool is_deaf;  /* it has closed its own direction */
 	uint64_t lost; /* events that it is still to be told of */
@@ -144,21 +146,17 @@ static void serve_watcher(struct client *client, uint32_t events)
 		drop(client);
 }
 
-static void take(struct client *client)
+static void reply(struct client *client)
 {
-	char bytes[REQUEST_BYTES_MAX];
-	ssize_t n = recv(client->source.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	struct server *server = client->server;
+	uint64_t begun_ns = loop_cpu_ns();
 	bool stays = false;
-	int got;
 
-	if (n < 0 && (errno == EAGAIN || errno == EINTR))
-		return;
-	got = n > 0 ? request_add(&client->request, bytes, n) : -EBADMSG;
-	if (!got)
-		return;
-	if (got > 0)
-		client->answer = client->server->answer(
-			client->server->owner, &client->peer, client->request.line, &stays);
+	client->is_waiting = false;
+	client->answer = server->answer(server->owner, &client->peer, client->request.line, &stays);
+	if (!client->peer.is_operator)
+		turns_spend(
+			&server->turns, client->peer.uid, loop_cpu_ns() - begun_ns, loop_now_ns());
 	if (!client->answer) {
 		drop(client);
 		return;
@@ -169,9 +167,81 @@ static void take(struct client *client)
 		return;
 	}
 	client->is_watcher = true;
-	client->server->watchers++;
-	client->server->user_watchers += !client->peer.is_operator;
+	server->watchers++;
+	server->user_watchers += !client->peer.is_operator;
 	serve_watcher(client, 0);
+}
+
+/* For the first of those who wait; 0: nobody does. */
+static void arm(struct server *server)
+{
+	struct itimerspec when = {};
+	uint64_t first_ns = 0, due_ns, now_ns = loop_now_ns();
+	struct client *client;
+
+	TAILQ_FOREACH (client, &server->clients, entry) {
+		if (!client->is_waiting)
+			continue;
+		due_ns = turns_due_ns(&server->turns, client->peer.uid, now_ns);
+		due_ns = due_ns ? due_ns : now_ns;
+		if (!first_ns || due_ns < first_ns)
+			first_ns = due_ns;
+	}
+	when.it_value.tv_sec = first_ns / 1000000000;
+	when.it_value.tv_nsec = first_ns % 1000000000;
+	timerfd_settime(server->turn.fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* One: the loop has other things to do. */
+static void turn_ready(struct source *source, uint32_t events)
+{
+	struct server *server = SOURCE_OWNER(source, struct server, turn);
+	uint64_t expirations, now_ns = loop_now_ns();
+	struct client *client;
+
+	(void)events;
+	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+		return;
+	TAILQ_FOREACH (client, &server->clients, entry) {
+		if (client->is_waiting && !turns_due_ns(&server->turns, client->peer.uid, now_ns)) {
+			reply(client);
+			break;
+		}
+	}
+	arm(server);
+}
+
+/* Root and the operators wait for nobody. */
+static void ask(struct client *client)
+{
+	struct server *server = client->server;
+
+	if (client->peer.is_operator ||
+		!turns_due_ns(&server->turns, client->peer.uid, loop_now_ns())) {
+		reply(client);
+		return;
+	}
+	client->is_waiting = true;
+	server->deferred++;
+	if (loop_change(server->loop, &client->source, 0))
+		drop(client);
+	else
+		arm(server);
+}
+
+static void take(struct client *client)
+{
+	char bytes[REQUEST_BYTES_MAX];
+	ssize_t n = recv(client->source.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
+	int got;
+
+	if (n < 0 && (errno == EAGAIN || errno == EINTR))
+		return;
+	got = n > 0 ? request_add(&client->request, bytes, n) : -EBADMSG;
+	if (got > 0)
+		ask(client);
+	else if (got < 0)
+		drop(client);
 }
 
 static void client_ready(struct source *source, uint32_t events)
@@ -180,7 +250,7 @@ static void client_ready(struct source *source, uint32_t events)
 
 	if (client->is_watcher)
 		serve_watcher(client, events);
-	else if (events & EPOLLERR || (client->answer && events & EPOLLHUP))
+	else if (events & EPOLLERR || ((client->answer || client->is_waiting) && events & EPOLLHUP))
 		drop(client);
 	else if (client->answer)
 		give(client);
@@ -258,6 +328,13 @@ static int bind_open(int fd, const struct sockaddr_un *address)
 	return err;
 }
 
+static int start_turns(struct server *server)
+{
+	server->turn.ready = turn_ready;
+	server->turn.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	return server->turn.fd < 0 ? -errno : loop_add(server->loop, &server->turn, EPOLLIN);
+}
+
 int server_init(struct server *server, struct loop *loop, const char *path)
 {
 	struct sockaddr_un address = {.sun_family = AF_UNIX};
@@ -267,7 +344,7 @@ int server_init(struct server *server, struct loop *loop, const char *path)
 	TAILQ_INIT(&server->clients);
 	server->loop = loop;
 	server->source.ready = server_ready;
-	server->source.fd = -1;
+	server->source.fd = server->turn.fd = -1;
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
@@ -289,7 +366,9 @@ int server_init(struct server *server, struct loop *loop, const char *path)
 	if (err)
 		goto fail;
 	server->path = strdup(path);
-	err = server->path ? loop_add(loop, &server->source, EPOLLIN) : -ENOMEM;
+	err = server->path ? start_turns(server) : -ENOMEM;
+	if (!err)
+		err = loop_add(loop, &server->source, EPOLLIN);
 	if (!err)
 		return 0;
 fail:
@@ -352,5 +431,7 @@ void server_done(struct server *server)
 	server->path = NULL;
 	if (server->source.fd >= 0)
 		close(server->source.fd);
-	server->source.fd = -1;
+	if (server->turn.fd >= 0)
+		close(server->turn.fd);
+	server->source.fd = server->turn.fd = -1;
 }

@@ -8,6 +8,7 @@
 
 #include "base/loop.h"
 #include "control/peer.h"
+#include "control/turns.h"
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -21,8 +22,11 @@ struct server {
 	uint32_t count;
 	uint32_t watchers, user_watchers; /* all; those that are no operators */
 	uint64_t refused;                 /* clients that gave way to newer ones */
-	uint64_t untold;                  /* events that watchers were too slow for */
-	gid_t group;                      /* of the operators, see peer_read(); set by the caller */
+	struct source turn;               /* a timer: somebody's turn has come */
+	struct turns turns;
+	uint64_t deferred; /* requests that waited for their user's turn */
+	uint64_t untold;   /* events that watchers were too slow for */
+	gid_t group;       /* of the operators, see peer_read(); set by the caller */
 
 	void *owner;
 	/*

@@ -114,6 +114,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "log_lines_lost", log_lost());
 	put_number(object, "recording_lost", view->is_recording_short);
 	put_number(object, "clients_refused", view->server->refused);
+	put_number(object, "clients_deferred", view->server->deferred);
 	put_number(object, "events_untold", view->server->untold);
 	return object;
 }

@@ -3,8 +3,11 @@
 import json
 import socket
 import subprocess
+import sys
 
+from app import ADD
 from conftest import BUILD
+from lab.netns import wait_until
 
 SUBFLOW = BUILD / "cli" / "subflow"
 OPERATORS = 4711
@@ -58,3 +61,41 @@ def test_a_client_that_stalls_keeps_nobody_waiting(served):
     assert counters["clients_refused"] >= 40 - 32
     for client in stalled:
         client.close()
+
+
+FLOOD = """
+import socket, sys, threading
+def ask():
+    while True:
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(sys.argv[1])
+            client.sendall(b"status\\n")
+            while client.recv(1 << 20):
+                pass
+for _ in range(8):
+    threading.Thread(target=ask).start()
+"""
+
+
+def test_who_asks_all_the_time_waits_and_nobody_else(served):
+    """A status costs, whoever is shown how much of it; what others wait for is done meanwhile."""
+    served.sink()
+    app = served.app(served.client).connect(served.far.ip4)
+    app(f"""
+socks = [socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) for _ in range(300)]
+for one in socks:
+    one.connect(({served.far.ip4!r}, 7000))
+    one.send(b"x")
+""")
+    flood = served.popen([*as_user(SOMEBODY), sys.executable, "-c", FLOOD, served.daemon.socket])
+
+    def deferred():
+        return served.daemon.status()["daemon"]["counters"]["clients_deferred"]
+
+    wait_until(lambda: deferred() > 10, "it waits")
+    for subflows in range(2, 5):
+        app.set(ADD, 1)
+        app.wait_subflows(subflows)
+    assert flood.poll() is None
+    assert len(tokens(served.daemon, as_user(SOMEBODY + 1))) == 0, "another user is answered"
+    assert len(tokens(served.daemon)) == 301

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* Whose question is answered when. */
+#include "control/turns.h"
+
+#include "../unit.h"
+
+#define MS 1000000ull
+
+static void who_costs_much_waits(void **state)
+{
+	struct turns turns = {};
+
+	(void)state;
+	assert_int_equal(turns_due_ns(&turns, 1, MS), 0);
+	turns_spend(&turns, 1, MS, MS);
+	assert_int_equal(turns_due_ns(&turns, 1, MS), 10 * MS);
+	assert_int_equal(turns_due_ns(&turns, 1, 10 * MS - 1), 10 * MS);
+	assert_int_equal(turns_due_ns(&turns, 1, 10 * MS), 0);
+	turns_spend(&turns, 1, MS, 20 * MS);
+	assert_int_equal(turns_due_ns(&turns, 1, 20 * MS), 29 * MS);
+	assert_int_equal(turns.count, 1);
+}
+
+static void others_do_not(void **state)
+{
+	struct turns turns = {};
+
+	(void)state;
+	turns_spend(&turns, 1, 1000 * MS, MS);
+	assert_int_equal(turns_due_ns(&turns, 2, MS), 0);
+	turns_spend(&turns, 2, MS, MS);
+	assert_int_equal(turns_due_ns(&turns, 2, MS), 10 * MS);
+	assert_true(turns_due_ns(&turns, 1, MS) > 1000 * MS);
+}
+
+static void many_users_take_the_places_of_those_who_are_due(void **state)
+{
+	struct turns turns = {};
+
+	(void)state;
+	turns_spend(&turns, 7, 1000 * MS, MS);
+	for (uint32_t uid = 100; uid < 100 + 3 * TURNS_MAX; uid++)
+		turns_spend(&turns, uid, uid, MS);
+	assert_int_equal(turns.count, TURNS_MAX);
+	assert_true(turns_due_ns(&turns, 7, MS) > 0);
+	assert_int_equal(turns_due_ns(&turns, 100, MS), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(who_costs_much_waits),
+		cmocka_unit_test(others_do_not),
+		cmocka_unit_test(many_users_take_the_places_of_those_who_are_due),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
