@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Mice: short requests over one connection, and short connections, one after the other.
- * `ask` prints rates as JSON. And an elephant, by the piece: `push`; and one elephant after the
- * other: `pour`.
+ * `ask` prints rates as JSON. And an elephant, by the piece: `push`; one elephant after the other:
+ * `pour`; and a message every millisecond: `stream`.
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <poll.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -20,11 +21,12 @@
 
 #define NS_PER_S 1000000000ull
 
-enum { REQUEST = 128, ANSWER = 1024, CHUNK = 1 << 16, SERVERS = 3, SLICES = 50 };
+enum { REQUEST = 128, ANSWER = 1024, CHUNK = 1 << 16, MESSAGE = 4096, SERVERS = 3, SLICES = 50 };
 
 /* The first byte of a request: after the answer the server stays, ends the connection, takes
- * whatever comes, or takes what was announced and answers again. */
-enum { STAY = 's', LEAVE = 'l', PUSH = 'p', POUR = 'q' };
+ * whatever comes, takes what was announced and answers again, or takes messages and then says how
+ * long the slowest one took. */
+enum { STAY = 's', LEAVE = 'l', PUSH = 'p', POUR = 'q', STREAM = 't' };
 
 /* Where a request says how many bytes are announced; native order: both ends are one machine. */
 enum { ANNOUNCED = 8 };
@@ -99,9 +101,25 @@ static void swallow_announced(int fd, const char *request)
 	}
 }
 
+/* A message begins with the time at which it was sent. */
+static uint64_t slowest_message_ns(int fd)
+{
+	char message[MESSAGE];
+	uint64_t sent_ns, took_ns, slowest_ns = 0;
+
+	while (take(fd, message, sizeof(message))) {
+		memcpy(&sent_ns, message, sizeof(sent_ns));
+		took_ns = now_ns() - sent_ns;
+		if (took_ns > slowest_ns)
+			slowest_ns = took_ns;
+	}
+	return slowest_ns;
+}
+
 static void answer(int fd, const char *request)
 {
 	char answer[ANSWER] = "";
+	uint64_t ns;
 
 	if (send(fd, answer, sizeof(answer), MSG_NOSIGNAL) < 0)
 		return;
@@ -109,6 +127,11 @@ static void answer(int fd, const char *request)
 		swallow(fd);
 	if (*request == POUR) {
 		swallow_announced(fd, request);
+		send(fd, answer, sizeof(answer), MSG_NOSIGNAL);
+	}
+	if (*request == STREAM) {
+		ns = slowest_message_ns(fd);
+		memcpy(answer, &ns, sizeof(ns));
 		send(fd, answer, sizeof(answer), MSG_NOSIGNAL);
 	}
 }
@@ -249,6 +272,30 @@ static void pour(const char *protocol, const struct sockaddr_in *address, int su
 	}
 }
 
+/* A message every millisecond until there is a line on standard input; then how many nanoseconds
+ * the slowest one took. */
+static void stream(const char *protocol, const struct sockaddr_in *address)
+{
+	char request[REQUEST] = {STREAM}, answer[ANSWER], message[MESSAGE] = "";
+	struct pollfd input = {.fd = STDIN_FILENO, .events = POLLIN};
+	int fd = dial(protocol, address, 1);
+	uint64_t ns;
+
+	put(fd, request, sizeof(request));
+	if (!take(fd, answer, sizeof(answer)))
+		die("hung up");
+	while (poll(&input, 1, 1) == 0) {
+		ns = now_ns();
+		memcpy(message, &ns, sizeof(ns));
+		put(fd, message, sizeof(message));
+	}
+	shutdown(fd, SHUT_WR);
+	if (!take(fd, answer, sizeof(answer)))
+		die("hung up");
+	memcpy(&ns, answer, sizeof(ns));
+	printf("%llu\n", (unsigned long long)ns);
+}
+
 int main(int argc, char **argv)
 {
 	struct sockaddr_in address = {.sin_family = AF_INET};
@@ -259,16 +306,17 @@ int main(int argc, char **argv)
 		serve(argv[2], atoi(argv[3]));
 	if (argc < 5 || inet_pton(AF_INET, argv[3], &address.sin_addr) != 1 ||
 		!((argc == 6 && (!strcmp(argv[1], "ask") || !strcmp(argv[1], "pour"))) ||
-			(argc == 5 && !strcmp(argv[1], "push")))) {
+			(argc == 5 && (!strcmp(argv[1], "push") || !strcmp(argv[1], "stream"))))) {
 		fprintf(stderr, "mice serve tcp|mptcp PORT\n"
 				"mice ask tcp|mptcp ADDRESS PORT SECONDS\n"
 				"mice push tcp|mptcp ADDRESS PORT\n"
-				"mice pour tcp|mptcp ADDRESS PORT SUBFLOWS\n");
+				"mice pour tcp|mptcp ADDRESS PORT SUBFLOWS\n"
+				"mice stream tcp|mptcp ADDRESS PORT\n");
 		return 2;
 	}
 	address.sin_port = htons(atoi(argv[4]));
 	if (argc == 5) {
-		push(argv[2], &address);
+		(strcmp(argv[1], "push") ? stream : push)(argv[2], &address);
 		return 0;
 	}
 	if (!strcmp(argv[1], "pour")) {

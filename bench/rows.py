@@ -77,6 +77,8 @@ FIGURES = [
          "10 Hz sock_diag poll: 118", "0", unit="%"),
     less(13, "recover", "stall", "longest stall, one of 4 paths black-holed", 50, "212",
          "2 to 3 RTT", unit="ms"),
+    less(13, "recover", "paced", "slowest message of a paced stream, the same", 50, "202-204",
+         "2 to 3 RTT", unit="ms"),
     less(13, "recover", "back", "until 90 % of what is left", 150, "1030", "2 to 3 RTT", unit="ms"),
     less(13, "recover", "whole", "until 4 subflows on live paths", 300, "never", "2 to 3 RTT",
          unit="ms"),

@@ -100,7 +100,7 @@ def test_spread(tmp_path):
 
 def test_recover(tmp_path):
     data = measured(tmp_path, "recover")
-    check(data, "recover", ["stall", "back", "whole"])
+    check(data, "recover", ["stall", "paced", "back", "whole"])
     for line in data["figures"]:
         assert line["median"] > 0 and line["without"]["repair off"]["median"] > 0
 
