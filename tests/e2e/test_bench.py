@@ -38,9 +38,9 @@ def test_idle(tmp_path):
     data = measured(tmp_path, "idle", "--scale", ".01")
     check(data, "idle", ["10k"])
     (measured_round,) = data["rounds"]
-    assert list(measured_round) == ["1k", "10k"]
+    assert {name: figures["opened"] for name, figures in measured_round.items()} == {"1k": 10, "10k": 100}
     for figures in measured_round.values():
-        assert set(figures) == {"cpu_percent", "calls_s", "resident_kb", "status_s", "poll_percent"}
+        assert set(figures) == {"opened", "cpu_percent", "calls_s", "resident_kb", "status_s", "poll_percent"}
         assert figures["resident_kb"] > 1000 and 0 <= figures["cpu_percent"] <= 100
         assert figures["poll_percent"] > 0 and figures["status_s"] > 0
 
