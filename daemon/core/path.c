@@ -315,9 +315,31 @@ int path_port_seek(struct path_map *map, uint16_t port)
 	return 0;
 }
 
+/* Of the ports that meet at the deciding tier only the first were asked for the tiers before it. */
+static void bequeath(struct path_map *map, const struct path_port *gone)
+{
+	struct path_port *heir;
+
+	if (map->is_tangled || !gone->tiers[map->depth])
+		return;
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		heir = &map->ports[i];
+		if (heir->tiers[map->depth] != gone->tiers[map->depth])
+			continue;
+		for (unsigned int tier = 0; tier < map->depth; tier++) {
+			if (!heir->tiers[tier])
+				heir->tiers[tier] = gone->tiers[tier];
+		}
+		return;
+	}
+}
+
 void path_port_drop(struct path_map *map, struct path_port *port)
 {
+	struct path_port gone = *port;
+
 	*port = map->ports[--map->n_ports];
+	bequeath(map, &gone);
 }
 
 static uint8_t infer(const struct path_map *map, const struct path_port *port, unsigned int tier)

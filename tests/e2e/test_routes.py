@@ -19,7 +19,7 @@ def spread(scene, count):
 
 
 @needs_seeds
-@pytest.mark.parametrize("count", [2, 4])
+@pytest.mark.parametrize("count", [2, 4, 6])
 def test_a_fat_tree_is_balanced_at_both_tiers(count):
     with fabric.fat_tree(k=4) as lab:
         scene = Scene(lab)

@@ -79,6 +79,28 @@ static void ports_that_meet_have_come_the_same_way(void **state)
 	assert_null(path.tiers[1]);
 }
 
+static void what_a_port_told_of_its_way_outlives_it(void **state)
+{
+	struct path_map *map = get_map(2);
+	struct path path;
+
+	(void)state;
+	map->depth = 3;
+	learn(map, 1000, 2, 21);
+	learn(map, 1000, 3, 31);
+	learn(map, 1001, 3, 32);
+	learn(map, 1002, 3, 31);
+	learn(map, 1003, 3, 31);
+	path_port_drop(map, path_port_find(map, 1000));
+	path = path_of(map, path_port_find(map, 1003));
+	assert_ptr_equal(path.tiers[2], map->routers[0]);
+	path = path_of(map, path_port_find(map, 1001));
+	assert_null(path.tiers[2]);
+	path_port_drop(map, path_port_find(map, 1002));
+	path = path_of(map, path_port_find(map, 1003));
+	assert_ptr_equal(path.tiers[2], map->routers[0]);
+}
+
 static void ports_of_subflows_outlive_what_was_learned(void **state)
 {
 	struct path_map *map = get_map(2);
@@ -119,6 +141,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(so_many_flows_are_enough, begin, end),
 		cmocka_unit_test_setup_teardown(ports_that_meet_have_come_the_same_way, begin, end),
+		cmocka_unit_test_setup_teardown(
+			what_a_port_told_of_its_way_outlives_it, begin, end),
 		cmocka_unit_test_setup_teardown(
 			ports_of_subflows_outlive_what_was_learned, begin, end),
 		cmocka_unit_test_setup_teardown(a_map_has_room_for_so_many_ports, begin, end),
