@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from app import packed
+from lab.netns import wait_until
 
 PROGRAM = """
 import json, socket, struct, sys, time
@@ -115,3 +116,57 @@ def test_enable_goes_both_ways_after_a_refused_connect(served):
     served.sink()
     steps = "assert s.connect_ex((server, 7001)) == 111; set(ENABLE, 0); set(ENABLE, 1)"
     assert run(served, steps, 1) == [[0, 0], 262, 1]
+
+
+THREADS = """
+import errno, json, os, select, socket, sys, threading
+TCP, ENABLE, ADD, SUBFLOWS = 6, 10002, 10003, 10005
+server = sys.argv[1], 7000
+s = socket.socket()
+s.setblocking(False)
+copy = s.dup()
+loop = select.epoll()
+loop.register(s, select.EPOLLIN | select.EPOLLOUT | select.EPOLLET)
+loop.register(copy, select.EPOLLOUT | select.EPOLLET)
+waiting, connecting, said = threading.Event(), threading.Event(), []
+
+def wait():
+    # An unconnected socket hangs up: what counts is what comes afterwards.
+    up = set()
+    while up != {s.fileno(), copy.fileno()}:
+        waiting.set()
+        for fd, events in loop.poll():
+            if not events & select.EPOLLHUP:
+                up.add(fd)
+    copy.send(b"over there")
+
+def toggle():
+    for on in 0, 1, 0, 1:
+        s.setsockopt(TCP, ENABLE, on)
+        said.append(copy.getsockopt(socket.SOL_SOCKET, socket.SO_PROTOCOL))
+    copy.setsockopt(TCP, ADD, 3)
+    said.append(s.connect_ex(server) == errno.EINPROGRESS)
+
+waiter, other = threading.Thread(target=wait, daemon=True), threading.Thread(target=toggle)
+waiter.start()
+waiting.wait()
+other.start()
+other.join()
+waiter.join(60)
+if waiter.is_alive():
+    sys.exit("nobody told of the connection")
+while len(copy.getsockopt(TCP, SUBFLOWS, 1024)) < 4 * 56:
+    pass
+print(json.dumps(said), flush=True)
+"""
+
+
+def test_one_thread_waits_while_another_enables_and_connects(served):
+    """Registered with epoll and duplicated before; a request through the copy holds for both."""
+    sink = served.sink()
+    with served.daemon.run(served.client, ["/usr/bin/python3", "-c", THREADS, served.far.ip4],
+                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        output, error = process.communicate(timeout=120)
+    assert (process.returncode, error) == (0, "")
+    assert json.loads(output) == [6, 262, 6, 262, True]
+    wait_until(lambda: sink("drained") == len("over there"), "what the waiting thread sent")
