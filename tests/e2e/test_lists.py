@@ -244,27 +244,37 @@ def test_errors_change_nothing(homes):
     fails(errno.EOPNOTSUPP, plain.set, REMOVE, ends(near))
 
 
-def test_what_is_local_follows_the_routes(homes):
+@pytest.mark.parametrize("family, host, net, length", [
+    (socket.AF_INET, "198.51.100.7", "198.51.100.0/24", 32),
+    (socket.AF_INET6, "2001:db8:7::7", "2001:db8:7::/64", 128)], ids=["ip4", "ip6"])
+def test_what_is_local_follows_the_routes(homes, family, host, net, length):
+    """Those of the socket's own namespace."""
     app = homes.app(homes.client).open()
     app.set(ADD, ends("127.1.2.3"))
-    app.open()
-    fails(errno.EADDRNOTAVAIL, app.set, ADD, ends("198.51.100.7"))
+    app.open(family)
+    fails(errno.EADDRNOTAVAIL, app.set, ADD, ends(host))
+    # What is local elsewhere is not here.
+    homes.server.ip(f"address add {host}/{length} dev client2 nodad")
+    server = homes.app(homes.server)
 
-    def try_add():
+    def can_add(who):
         try:
-            app.open().set(ADD, ends("198.51.100.7"))
+            who.open(family).set(ADD, ends(host))
             return True
         except OSError as error:
             assert error.errno == errno.EADDRNOTAVAIL
             return False
 
-    for come, go in (("address add 198.51.100.7/32 dev server2",
-                      "address del 198.51.100.7/32 dev server2"),
-                     ("route add local 198.51.100.0/24 dev lo", "route del local 198.51.100.0/24")):
+    wait_until(lambda: can_add(server), "it is local at the server")
+    assert not can_add(app)
+    for come, go in ((f"address add {host}/{length} dev server2 nodad",
+                      f"address del {host}/{length} dev server2"),
+                     (f"route add local {net} dev lo", f"route del local {net} dev lo")):
         homes.client.ip(come)
-        wait_until(try_add, come)
+        wait_until(lambda: can_add(app), come)
         homes.client.ip(go)
-        wait_until(lambda: not try_add(), go)
+        wait_until(lambda: not can_add(app), go)
+    assert can_add(server)
 
 
 def test_a_fork_shares_the_list(homes):
