@@ -17,6 +17,7 @@ from lab.lab import Lab  # noqa: E402
 from lab.netns import wait_until  # noqa: E402
 
 from app import App  # noqa: E402
+from kept import Kept  # noqa: E402
 from namespace import Namespace  # noqa: E402
 
 BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
@@ -106,6 +107,11 @@ def served(pair):
     """The pair with a daemon at its defaults."""
     pair.daemon = pair.serve()
     return pair
+
+
+@pytest.fixture
+def kept(pair):
+    return Kept(pair)
 
 
 @pytest.fixture

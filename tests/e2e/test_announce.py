@@ -10,10 +10,10 @@ import subprocess
 import pytest
 from app import ADD, EXPECTED, INTENT
 from conftest import ROOT
+from kept import HOW
 from lab.netns import wait_until
 from test_elephant import MB, NO_REPAIR, joins
 from test_lists import PORT, fails
-from test_outlive import HOW, kept  # noqa: F401
 
 DEFAULT, BULK, INTERACTIVE, OFF = range(4)
 SMALL = {"elephant": {"start": "10MB", "step": "10MB", "stop": "60MB", "max_subflows": 4}, **NO_REPAIR}
@@ -229,7 +229,7 @@ def test_wrong_values_change_nothing(served):
 
 
 @HOW
-def test_it_outlives_the_daemon(kept, how):  # noqa: F811
+def test_it_outlives_the_daemon(kept, how):
     """What was opened is not opened again, and the rest is known."""
     pair = kept.pair
     kept.start(**SMALL)

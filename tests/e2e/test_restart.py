@@ -5,8 +5,9 @@ import signal
 import subprocess
 
 import pytest
-from app import ADD, CONNID, REMOVE
+from app import ADD, CONNID, NDIFFPORTS, REMOVE, packed
 from conftest import BUILD, Pair
+from kept import Kept
 from lab.daemon import Daemon
 from lab.netns import LabError, wait_until
 
@@ -39,6 +40,12 @@ def pair():
         yield lab
 
 
+@pytest.fixture(params=["pinned", "forgotten"])
+def within(pair, request):
+    """Where the daemons run: what applications have asked for outlives them there, or does not."""
+    return Kept(pair, is_there=request.param == "pinned")
+
+
 def kill(daemon):
     daemon.process.kill()
     daemon.process.wait(10)
@@ -49,6 +56,20 @@ def joins(lab):
     return lab.client.netstat()["MPTcpExtMPJoinSynAckRx"]
 
 
+def failures(lab):
+    """Counters of either end that say that a join, or a whole connection, came to nothing."""
+    names = ["MPJoinRejected", "MPJoinSynTxBindErr", "MPJoinSynTxConnectErr", "MPFallbackTokenInit",
+             "MPFailTx", "MPFailRx", "MPFastcloseTx", "MPFastcloseRx", "DataCsumErr"]
+    return {(node.name, name): count for node in (lab.client, lab.server) for name in names
+            if (count := node.netstat().get(f"MPTcpExt{name}"))}
+
+
+def assert_known(lab, daemon, app):
+    """Status names the subflows that the socket has."""
+    said = [subflow["local"] for subflow in lab.connection(daemon, app)["subflows"]]
+    assert sorted(said) == sorted(f"{address}:{port}" for (address, port), _ in app.subflows())
+
+
 def answers(app):
     try:
         return app.connid()
@@ -56,8 +77,8 @@ def answers(app):
         return None
 
 
-def test_twenty_kills_under_traffic(pair):
-    daemon = pair.serve(RULE)
+def test_twenty_kills_under_traffic(pair, within):
+    daemon = pair.serve(RULE, within=within)
     nodes = [pair.client, pair.server]
     sink = pair.sink()
     elephant = pair.app(pair.client).connect(pair.far.ip4)
@@ -70,23 +91,59 @@ def test_twenty_kills_under_traffic(pair):
     assert before == 5
     for _ in range(ROUNDS):
         kill(daemon)
-        daemon.start(nodes)
+        daemon.start(nodes, within)
         wait_until(lambda: answers(asker), "the options answer again")
         asker.set(ADD, 1)
         assert len(asker.wait_subflows(4)) == 4
         asker.set(REMOVE, 1)
         asker.wait_subflows(3)
         assert len(elephant.subflows()) == 4
+        assert_known(pair, daemon, asker)
     assert joins(pair) == before + ROUNDS, "no subflow was opened but those that were asked for"
+    assert pair.server.netstat()["MPTcpExtMPJoinAckRx"] == before + ROUNDS, "each came about"
+    assert not failures(pair)
     elephant("is_pouring.clear(); is_pouring.append(False); thread.join()")
     sent = elephant("sent[0]")
     elephant.close()
     wait_until(lambda: sink("drained") == sent + 2, "every byte has arrived", timeout_s=30)
 
 
-def test_a_kill_in_every_phase_of_its_beginning(pair):
+def test_twenty_kills_and_what_applications_have_asked_for(pair, kept):
+    """A restriction, a total and used address ids: each successor keeps to them."""
+    pair.client.ip(f"address add 10.0.1.3/24 dev {pair.near.device}")
+    daemon = kept.start(**RULE)
+    pair.sink()
+    held = pair.app(pair.client).open()
+    held.set(ADD, packed("10.0.1.3"))
+    held(f"s.connect(({pair.far.ip4!r}, 7000)); s.send(b'x')")
+    total = pair.app(pair.client).connect(pair.far.ip4)
+    total.set(NDIFFPORTS, 3)
+    total.wait_subflows(3)
+    ids = {0}
+    for turn in range(ROUNDS):
+        daemon = kept.again(signal.SIGKILL, **RULE)
+        assert total.get(NDIFFPORTS) == 3
+        total.set(NDIFFPORTS, 3)
+        held.set(ADD, 1)
+        held.wait_subflows(2)
+        held.set(REMOVE, 1)
+        held.wait_subflows(1)
+        held.set(ADD, packed(("10.0.1.3", 20000 + turn)))
+        assert {address for (address, _), _ in held.wait_subflows(2)} == {"10.0.1.3"}
+        [fresh] = [subflow["id"] for subflow in pair.connection(daemon, held)["subflows"]
+                   if subflow["local"] == f"10.0.1.3:{20000 + turn}"]
+        assert fresh not in ids
+        ids.add(fresh)
+        held.set(REMOVE, packed(("10.0.1.3", 20000 + turn)))
+        held.wait_subflows(1)
+        assert_known(pair, daemon, total)
+    assert joins(pair) == 2 + 2 * ROUNDS, "no subflow was opened but those that were asked for"
+    assert not failures(pair)
+
+
+def test_a_kill_in_every_phase_of_its_beginning(pair, within):
     """Each time a little later; the next one finds whatever the last one has left."""
-    daemon = pair.serve(RULE)
+    daemon = pair.serve(RULE, within=within)
     nodes = [pair.client, pair.server]
     pair.sink()
     elephant = pair.app(pair.client).connect(pair.far.ip4)
@@ -96,14 +153,14 @@ def test_a_kill_in_every_phase_of_its_beginning(pair):
     for step in range(10):
         kill(daemon)
         with daemon.log.open("ab") as log:
-            daemon.process = pair.popen(command, stdout=log, stderr=log)
+            daemon.process = within.popen(command, stdout=log, stderr=log)
         try:
             daemon.process.wait(.03 * step)
             raise LabError("subflowd ended by itself")
         except subprocess.TimeoutExpired:
             continue
     kill(daemon)
-    daemon.start(nodes)
+    daemon.start(nodes, within)
     connection = pair.connection(daemon, elephant)
     assert connection["state"] == "served" and len(connection["subflows"]) == 4
     assert len(elephant.subflows()) == 4 and joins(pair) == 3
@@ -112,10 +169,10 @@ def test_a_kill_in_every_phase_of_its_beginning(pair):
         assert "1" not in node.run(["sysctl", "-n", "net.mptcp.pm_type"])
 
 
-def test_a_kill_while_a_subflow_is_being_opened(pair):
+def test_a_kill_while_a_subflow_is_being_opened(pair, within):
     """Its SYN is not answered yet: the next daemon counts it, and opens no other in its place."""
     rule = {"elephant": {**RULE["elephant"], "max_subflows": 2}, "placement": {"mode": "kernel"}}
-    daemon = pair.serve(rule)
+    daemon = pair.serve(rule, within=within)
     pair.sink()
     app = pair.app(pair.client).connect(pair.far.ip4)
     try:
@@ -131,7 +188,7 @@ def test_a_kill_while_a_subflow_is_being_opened(pair):
     app(f"send(s, {1500000})")
     wait_until(lambda: opening(pair, app), "a SYN is on its way")
     kill(daemon)
-    daemon.start([pair.client, pair.server])
+    daemon.start([pair.client, pair.server], within)
     subflows = pair.connection(daemon, app)["subflows"]
     assert [s["state"] for s in subflows] == ["established", "opening"]
     app(f"send(s, {3000000})")
@@ -149,16 +206,16 @@ def opening(lab, app):
     return len(lab.client.run(["ss", "-Htn", "state", "syn-sent"]).splitlines())
 
 
-def test_a_kill_between_request_and_completion(pair):
+def test_a_kill_between_request_and_completion(pair, within):
     """The connection lives, and is served."""
-    daemon = pair.serve()
+    daemon = pair.serve(within=within)
     pair.sink()
     app = pair.app(pair.client).connect(pair.far.ip4)
     wait_until(lambda: pair.connection(daemon, app)["state"] == "served", "it is known")
     os.kill(daemon.process.pid, signal.SIGSTOP)
     app.set(ADD, 2)
     kill(daemon)
-    daemon.start([pair.client, pair.server])
+    daemon.start([pair.client, pair.server], within)
     app.set(ADD, 1)
     wait_until(lambda: len(app.subflows()) >= 2, "the next request is carried out")
     app(f"send(s, {1 << 20})")
