@@ -77,7 +77,8 @@ extern "C" {
 /*
  * TCP_MULTIPATH_REMOVE (set: int n, 1 or more; or local addresses)
  *
- * n: takes the n youngest subflows away. Addresses, packed as above: takes every
+ * n: takes the n youngest subflows away; by as many as they are more than the
+ * subflows ADDed, the elephant rule may have fewer from now on. Addresses, packed as above: takes every
  * subflow of each away, tells the peer, and uses it no more; a port narrows it to
  * one subflow. If the last one would go, a subflow from an address that was ADDed
  * and has none is opened first. An accepted connection may remove, and so may one

@@ -307,6 +307,13 @@ uint32_t conn_count_all(const struct conn *conn)
 	       is_to_come;
 }
 
+uint32_t conn_count_waived(const struct conn *conn)
+{
+	int32_t more = (int32_t)(conn->removes - conn->adds);
+
+	return more > 0 ? more : 0;
+}
+
 bool conn_is_confined(const struct conn *conn)
 {
 	return conn->is_bound && !(conn->listed && conn->listed->is_restricted);

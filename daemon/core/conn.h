@@ -224,6 +224,10 @@ uint32_t conn_count_wanted(const struct conn *conn); /* without those from liste
 /* In all, once everything under way has come about; the first is there before its event. */
 uint32_t conn_count_all(const struct conn *conn);
 
+/* Subflows that the application has removed beyond those that it had asked for: the elephant rule
+ * may have as many fewer. */
+uint32_t conn_count_waived(const struct conn *conn);
+
 /* Whether only the address that it was bound to may be used. */
 bool conn_is_confined(const struct conn *conn);
 

@@ -43,7 +43,7 @@ uint32_t elephant_foresee(const struct elephant_rule *rule, uint64_t bytes, uint
 void elephant_hear(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	uint64_t bytes = MAX(event->bytes, event->backlog_bytes ? event->threshold : 0);
-	uint32_t subflows = conn_count_all(conn);
+	uint32_t subflows = conn_count_all(conn), waived = conn_count_waived(conn);
 	const struct elephant_rule *rule;
 	bool was_elephant;
 	const char *why;
@@ -64,6 +64,8 @@ void elephant_hear(struct plan *plan, struct conn *conn, const struct event *eve
 	if (event->backlog_bytes)
 		snprintf(where, sizeof(where), "%.2f MB, with %.2f MB waiting", event->bytes / MB,
 			event->backlog_bytes / MB);
+	if (!why && subflows < rule->max_subflows && subflows + waived >= rule->max_subflows)
+		why = "its application has removed others";
 	if (why || !elephant_decide(rule, bytes, subflows, &why)) {
 		conn_say(conn, "no more at %s: %s (%u of %u)", where, why, subflows,
 			rule->max_subflows);

@@ -93,7 +93,8 @@ void forecast_apply(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 	forecast->counted = MAX(forecast->counted, threshold);
 	forecast->foreseen = MAX(forecast->foreseen, in_all);
 	conn->is_elephant |= in_all > 1;
-	for (uint32_t n = MAX(conn_count_all(conn), 1u); n < in_all; n++) {
+	for (uint32_t n = MAX(conn_count_all(conn), 1u) + conn_count_waived(conn); n < in_all;
+		n++) {
 		threshold = rule->start_bytes + (n - 1) * rule->step_bytes;
 		if (conn_add_passed(conn, threshold, 0, 0))
 			break;
@@ -125,14 +126,16 @@ bool forecast_forbids(const struct conn *conn)
 	return is_to_be_left(&conn->forecast);
 }
 
-/* What was foreseen and did not come about is not withheld. */
+/* What was foreseen and did not come about is not withheld, but for what the application has
+ * removed. */
 const char *forecast_denial(const struct conn *conn, uint64_t threshold)
 {
 	const struct forecast *forecast = &conn->forecast;
 
 	if (is_to_be_left(forecast))
 		return reason_to_leave(forecast);
-	return threshold <= forecast->counted && conn_count_all(conn) >= forecast->foreseen
+	return threshold <= forecast->counted &&
+			       conn_count_all(conn) + conn_count_waived(conn) >= forecast->foreseen
 		       ? "it was announced"
 		       : NULL;
 }

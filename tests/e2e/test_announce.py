@@ -8,7 +8,7 @@ import struct
 import subprocess
 
 import pytest
-from app import ADD, EXPECTED, INTENT
+from app import ADD, EXPECTED, INTENT, REMOVE
 from conftest import ROOT
 from kept import HOW
 from lab.netns import wait_until
@@ -247,6 +247,24 @@ def test_it_outlives_the_daemon(kept, how):
     other(f"send(s, {15 * MB})")
     assert len(app.subflows()) == 3 and len(other.subflows()) == 1
     assert joins(pair) == 2
+
+
+@HOW
+def test_what_was_removed_stays_away(kept, how):
+    """Neither the thresholds that were announced nor another daemon bring it back."""
+    pair = kept.pair
+    kept.start(**SMALL)
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(INTENT, BULK)
+    app.wait_subflows(4)
+    app.set(REMOVE, 2)
+    app.wait_subflows(2)
+    daemon = kept.again(how, **SMALL)
+    wait_until(lambda: pair.connection(daemon, app)["intent"] == "bulk", "it is known again")
+    app(f"send(s, {45 * MB})")
+    wait_until(lambda: daemon.status()["daemon"]["counters"]["thresholds"] >= 4, "all are passed")
+    assert len(app.subflows()) == 2 and joins(pair) == 3
 
 
 def test_subflow_py(served):

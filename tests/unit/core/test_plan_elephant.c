@@ -105,6 +105,31 @@ static void one_that_left_is_replaced(void **state)
 	assert_int_equal(play->plan.counters.refused_by_peer, 0);
 }
 
+/* What the application has removed beyond what it had asked for, the rule may have no more. */
+static void what_was_removed_lowers_what_the_rule_may_have(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_joined(play, LOCAL_PORT + 1);
+	play_intent(play, 1, 1);
+	play_left(play, LOCAL_PORT + 1);
+	play_threshold(play, 100);
+	play_joined(play, LOCAL_PORT + 2);
+	play_intent(play, 1, 2);
+	play_left(play, LOCAL_PORT + 2);
+	play_assert_subflows(play, 1, 0, 0);
+	for (uint64_t mb = 150; mb <= 250; mb += 50)
+		play_threshold(play, mb);
+	play_assert_subflows(play, 1, 2, 0);
+	assert_string_equal(play_conn(play)->why,
+		"no more at 250 MB: its application has removed others (3 of 4)");
+	/* It may think better of it. */
+	play_intent(play, 2, 2);
+	play_assert_subflows(play, 1, 3, 0);
+}
+
 static void servers_only_listen(void **state)
 {
 	struct play *play = *state;
@@ -333,6 +358,7 @@ int main(void)
 		TEST(threshold_may_be_heard_first),
 		TEST(applications_subflows_count),
 		TEST(one_that_left_is_replaced),
+		TEST(what_was_removed_lowers_what_the_rule_may_have),
 		TEST(servers_only_listen),
 		TEST(servers_refuse_what_was_wanted_before),
 		TEST(foreign_connections_are_left_alone),
