@@ -24,7 +24,8 @@ struct user_calls {
 	__u32 calls;
 };
 
-_Static_assert(sizeof(struct intent) + sizeof(struct wishes) + sizeof(struct elephant) <= 256,
+_Static_assert(
+	sizeof(struct intent) + sizeof(struct wishes) + sizeof(struct elephant) <= STORAGE_MAX,
 	"the storage of one socket is part of the contract");
 
 /* Doorbells and thresholds, to the daemon. */
@@ -93,7 +94,7 @@ struct rules_map {
 /* By the uid of the socket's owner. */
 struct users_map {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 4096);
+	__uint(max_entries, USERS_MAX);
 	__type(key, __u32);
 	__type(value, struct user_calls);
 };

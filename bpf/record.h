@@ -112,6 +112,13 @@ struct wide_record {
 	struct wishes wishes;
 };
 
+/* Of the values that are kept in the storage of one socket, bytes. */
+#define STORAGE_MAX 256
+
+/* Users of the options whose calls are counted; namespaces that are known to be strangers. */
+#define USERS_MAX     4096
+#define STRANGERS_MAX 16384
+
 /* Prefixes, of all served namespaces together. */
 #define LOCALS_MAX 65536
 
@@ -191,6 +198,8 @@ struct hook_counters {
 	__u64 lost;     /* intents whose record found the ring full */
 	__u64 deferred; /* thresholds that waited a round trip for room in the ring */
 	__u64 refused;  /* option calls answered with an error */
+	/* Entries ever made in maps that forget the one longest not used where they are full. */
+	__u64 users, strangers;
 };
 
 #endif

@@ -102,7 +102,8 @@ static __always_inline bool is_user_too_often(const struct sock *sk)
 		return false;
 	user = bpf_map_lookup_elem(&users, &uid);
 	if (!user) {
-		bpf_map_update_elem(&users, &uid, &fresh, BPF_NOEXIST);
+		if (!bpf_map_update_elem(&users, &uid, &fresh, BPF_NOEXIST))
+			__sync_fetch_and_add(&counters.users, 1);
 		user = bpf_map_lookup_elem(&users, &uid);
 	}
 	if (!user)

@@ -11,7 +11,7 @@
 /* Those that the daemon was told of, by cookie. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);
-	__uint(max_entries, 16384);
+	__uint(max_entries, STRANGERS_MAX);
 	__type(key, __u64);
 	__type(value, __u32);
 } strangers SEC(".maps");
@@ -34,6 +34,7 @@ int subflow_stranger(struct bpf_sock *ctx)
 		bpf_map_delete_elem(&strangers, &netns);
 		return 1;
 	}
+	__sync_fetch_and_add(&counters.strangers, 1);
 	fill_record(r, RECORD_STRANGER, netns, 0);
 	bpf_ringbuf_submit(r, 0);
 	return 1;

@@ -3,6 +3,7 @@
 #include "report.h"
 
 #include "answer.h"
+#include "bounds.h"
 #include "page.h"
 
 #include <errno.h>
@@ -206,6 +207,7 @@ static void put_daemon(FILE *out, struct answer_reader *reader, struct json_obje
 		fputs(" wait to be sent", out);
 	}
 	putc('\n', out);
+	bounds_put(out, reader, daemon);
 	put_reaction(out, reader, daemon);
 	put_trouble(out, reader, daemon);
 }

@@ -243,9 +243,11 @@ static void carry_out(struct hands *hands, const struct action *action)
 		survey(hands, *action);
 		break;
 	case ACTION_RECEIPT:
-		if (hooks_put_receipt(hands->hooks, &action->key, &action->receipt))
+		if (hooks_put_receipt(hands->hooks, &action->key, &action->receipt)) {
+			hands->receipts_refused++;
 			log_warning(
 				"no room for the receipt of connection %08x", action->key.token);
+		}
 		break;
 	case ACTION_FORGET:
 		/* At our end it is not the connection that has gone. */

@@ -32,7 +32,8 @@ struct hands {
 	struct source timer; /* when the plan is to try again */
 	uint64_t acted_ns;   /* when something was done last; 0 = never */
 	struct histogram create_us;
-	uint64_t rules_refused; /* connections whose thresholds found the hooks' map full */
+	uint64_t rules_refused;    /* connections whose thresholds found the hooks' map full */
+	uint64_t receipts_refused; /* receipts that did */
 
 	/* The command socket of the namespace that was last acted in, for one batch. */
 	struct mnl_socket *socket;

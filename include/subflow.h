@@ -77,12 +77,13 @@ extern "C" {
 /*
  * TCP_MULTIPATH_REMOVE (set: int n, 1 or more; or local addresses)
  *
- * n: takes the n youngest subflows away; by as many as they are more than the
- * subflows ADDed, the elephant rule may have fewer from now on. Addresses, packed as above: takes every
- * subflow of each away, tells the peer, and uses it no more; a port narrows it to
- * one subflow. If the last one would go, a subflow from an address that was ADDed
- * and has none is opened first. An accepted connection may remove, and so may one
- * whose peer has closed its end, which ADD and NDIFFPORTS call ENOTCONN.
+ * n: takes the n youngest subflows away; by as many as they are more than those
+ * that were ADDed, the elephant rule may have fewer from then on. Addresses,
+ * packed as above: takes every subflow of each away, tells the peer, and uses it
+ * no more; a port narrows it to one subflow. If the last one would go, a subflow
+ * from an address that was ADDed and has none is opened first. An accepted
+ * connection may remove, and so may one whose peer has closed its end, which ADD
+ * and NDIFFPORTS call ENOTCONN.
  * Errors: as TCP_MULTIPATH_ADD, EADDRNOTAVAIL (an address that the connection
  * neither has a subflow from nor was given) and EBUSY (no subflow would be left).
  */

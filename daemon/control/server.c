@@ -16,8 +16,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define CLIENTS_MAX 32
-
 /* What waits for a watcher that is slow; some thousand events. */
 #define BACKLOG_MAX (1 << 20)
 
@@ -301,7 +299,7 @@ static void server_ready(struct source *source, uint32_t events)
 		return;
 	}
 	TAILQ_INSERT_TAIL(&server->clients, client, entry);
-	if (++server->count > CLIENTS_MAX)
+	if (++server->count > SERVER_CLIENTS_MAX)
 		make_room(server);
 }
 
@@ -361,7 +359,7 @@ int server_init(struct server *server, struct loop *loop, const char *path)
 	if (errno == ECONNREFUSED && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
 		unlink(path);
 	err = bind_open(server->source.fd, &address);
-	if (!err && listen(server->source.fd, CLIENTS_MAX) < 0)
+	if (!err && listen(server->source.fd, SERVER_CLIENTS_MAX) < 0)
 		err = -errno;
 	if (err)
 		goto fail;

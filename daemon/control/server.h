@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#define SERVER_CLIENTS_MAX 32
+
 struct server {
 	struct source source;
 	struct loop *loop;

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/loop.h"
 #include "control/put.h"
+#include "control/tables.h"
 #include "kernel/diag.h"
 
 #include <unistd.h>
@@ -41,6 +42,14 @@ static struct json_object *write_policy(const struct policy *policy)
 	put_number(object, "ndiffports", policy->ndiffports);
 	put_flag(object, "fullmesh", policy->fullmesh);
 	return object;
+}
+
+static uint64_t count_paths_refused(const struct plan *plan)
+{
+	const struct path_counters *counters = &plan->steer.paths.counters;
+
+	return counters->maps_refused + counters->prefixes_refused + counters->routers_refused +
+	       counters->ports_refused;
 }
 
 static struct json_object *write_counters(const struct status_view *view)
@@ -95,12 +104,12 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "placed_shared", view->plan->steer.counters.shared);
 	put_number(object, "placed_blind", view->plan->steer.counters.blind);
 	put_number(object, "surveys", view->plan->steer.counters.surveys);
-	put_number(object, "surveys_refused", view->scout->refused);
-	put_number(object, "probes_deferred", view->scout->deferred);
-	put_number(object, "probes", view->scout->probes);
-	put_number(object, "probe_answers", view->scout->answers);
-	put_number(object, "probe_strangers", view->scout->strangers);
-	put_number(object, "paths_refused", view->plan->steer.paths.counters.refused);
+	put_number(object, "surveys_refused", view->scout->counters.refused);
+	put_number(object, "probes_deferred", view->scout->counters.deferred);
+	put_number(object, "probes", view->scout->counters.probes);
+	put_number(object, "probe_answers", view->scout->counters.answers);
+	put_number(object, "probe_strangers", view->scout->counters.strangers);
+	put_number(object, "paths_refused", count_paths_refused(view->plan));
 	put_number(object, "packets", view->capture->packets);
 	put_number(object, "packets_malformed", view->capture->malformed);
 	put_number(object, "packets_lost", capture_count_dropped(view->capture));
@@ -110,7 +119,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "connections_refused", view->plan->table.refused);
 	put_number(object, "rules_refused", view->rules_refused);
 	put_number(object, "namespaces_refused", view->served->refused);
-	put_number(object, "locals_refused", view->locals_refused);
+	put_number(object, "locals_refused", view->locals->refused);
 	put_number(object, "log_lines_lost", log_lost());
 	put_number(object, "recording_lost", view->is_recording_short);
 	put_number(object, "clients_refused", view->server->refused);
@@ -155,6 +164,8 @@ static struct json_object *write_daemon(const struct status_view *view)
 	json_object_object_add(object, "policy", write_policy(&view->plan->policy));
 	put_number(object, "max_subflows", view->plan->max_subflows);
 	put_number(object, "watchers", view->server->watchers);
+	json_object_object_add(object, "memory", tables_write_memory(view));
+	json_object_object_add(object, "tables", tables_write(view));
 	json_object_object_add(object, "counters", write_counters(view));
 	json_object_object_add(object, "create_us", write_histogram(view->create_us));
 	return object;

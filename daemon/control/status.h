@@ -12,6 +12,7 @@
 #include "kernel/capture.h"
 #include "kernel/census.h"
 #include "kernel/hooks.h"
+#include "kernel/locals.h"
 #include "kernel/monitor.h"
 #include "kernel/scout.h"
 #include "kernel/served.h"
@@ -25,16 +26,17 @@ struct status_view {
 	struct plan *plan;
 	struct served *served;
 	const struct hooks *hooks;
+	const struct locals *locals;
 	const struct monitor *monitor;
-	const struct scout_counters *scout;
+	const struct scout *scout;
 	const struct census *census;
 	const struct flows *flows;
 	const struct capture *capture;
 	const struct wire *wire;
 	const struct server *server;
-	uint64_t rules_refused;
+	/* Connections whose thresholds, and whose receipts, found no room at the hooks. */
+	uint64_t rules_refused, receipts_refused;
 	const struct histogram *create_us;
-	uint64_t locals_refused; /* local addresses that the hooks had no room for */
 	uint64_t started_ns;
 	bool is_recording_short; /* its recording has ended before it */
 };

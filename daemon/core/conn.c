@@ -175,9 +175,12 @@ struct subflow *conn_find_opening(
 
 int conn_add_passed(struct conn *conn, uint64_t threshold, uint64_t bytes, uint64_t backlog)
 {
-	struct passed *passed =
-		reallocarray(conn->passed, conn->n_passed + 1, sizeof(*conn->passed));
+	struct passed *passed = conn->passed;
 
+	if (conn->n_passed == CONN_PASSED_MAX)
+		memmove(passed, passed + 1, --conn->n_passed * sizeof(*passed));
+	else
+		passed = reallocarray(passed, conn->n_passed + 1, sizeof(*passed));
 	if (!passed)
 		return -ENOMEM;
 	conn->passed = passed;

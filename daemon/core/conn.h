@@ -23,7 +23,8 @@
 #include <sys/queue.h>
 #include <uthash.h>
 
-#define CONN_WHY_MAX 200
+#define CONN_WHY_MAX    200
+#define CONN_PASSED_MAX SUBFLOWS_HARD_MAX /* the oldest ones are forgotten */
 
 enum subflow_state {
 	SUBFLOW_OPENING, /* the kernel has sent a SYN; the local port is not known yet */

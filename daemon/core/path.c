@@ -9,11 +9,8 @@
 #include <string.h>
 #include <sys/param.h>
 
-#define MAPS_MAX     1024
-#define PREFIXES_MAX 1024
-#define ROUTERS_MAX  16384
-#define MISS_MAX     .01
-#define MISS_SURE    .00001
+#define MISS_MAX  .01
+#define MISS_SURE .00001
 
 _Static_assert(sizeof(struct path_map) <= 4096, "a path map is to cost 4 KB at most");
 
@@ -106,7 +103,7 @@ static void make_room(struct path_table *table)
 {
 	struct path_map *map;
 
-	if (HASH_COUNT(table->maps) < MAPS_MAX)
+	if (HASH_COUNT(table->maps) < PATH_TABLE_MAPS_MAX)
 		return;
 	TAILQ_FOREACH (map, &table->by_age, age) {
 		if (map->state != PATH_ASKING)
@@ -126,10 +123,10 @@ struct path_map *path_map_get(struct path_table *table, const struct path_key *k
 		return map;
 	}
 	make_room(table);
-	if (HASH_COUNT(table->maps) < MAPS_MAX)
+	if (HASH_COUNT(table->maps) < PATH_TABLE_MAPS_MAX)
 		map = calloc(1, sizeof(*map));
 	if (!map) {
-		table->counters.refused++;
+		table->counters.maps_refused++;
 		return NULL;
 	}
 	map->key = *key;
@@ -196,10 +193,10 @@ struct path_prefix *path_prefix_get(struct path_table *table, const struct path_
 
 	if (prefix)
 		return prefix;
-	if (HASH_COUNT(table->prefixes) < PREFIXES_MAX)
+	if (HASH_COUNT(table->prefixes) < PATH_TABLE_PREFIXES_MAX)
 		prefix = calloc(1, sizeof(*prefix));
 	if (!prefix) {
-		table->counters.refused++;
+		table->counters.prefixes_refused++;
 		return NULL;
 	}
 	prefix->key = cut(key);
@@ -228,12 +225,12 @@ static struct router *get_router(
 	HASH_FIND(hh, table->routers, &key, sizeof(key), router);
 	if (router)
 		return router;
-	if (HASH_COUNT(table->routers) == ROUTERS_MAX)
+	if (HASH_COUNT(table->routers) == PATH_TABLE_ROUTERS_MAX)
 		sweep_routers(table);
-	if (HASH_COUNT(table->routers) < ROUTERS_MAX)
+	if (HASH_COUNT(table->routers) < PATH_TABLE_ROUTERS_MAX)
 		router = calloc(1, sizeof(*router));
 	if (!router) {
-		table->counters.refused++;
+		table->counters.routers_refused++;
 		return NULL;
 	}
 	router->key = key;
@@ -287,8 +284,10 @@ int path_learn(struct path_table *table, struct path_map *map, uint16_t port, un
 	if (!index || tier >= PATH_TIERS_MAX)
 		return -ENOSPC;
 	if (!known) {
-		if (map->n_ports == PATH_PORTS_MAX)
+		if (map->n_ports == PATH_PORTS_MAX) {
+			table->counters.ports_refused++;
 			return -ENOSPC;
+		}
 		known = &map->ports[map->n_ports++];
 		*known = (struct path_port){.port = port};
 	}

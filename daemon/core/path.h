@@ -16,6 +16,11 @@
  * the router t hops away. The tiers end where the ways up and down a fabric meet:
  * from there on nothing is left to choose. So these are fabrics of 7 hops.
  */
+/* Of the whole table. */
+#define PATH_TABLE_MAPS_MAX     1024
+#define PATH_TABLE_PREFIXES_MAX 1024
+#define PATH_TABLE_ROUTERS_MAX  16384
+
 #define PATH_TIERS_MAX   5
 #define PATH_ROUTERS_MAX 64  /* of one map */
 #define PATH_PORTS_MAX   240 /* of one map: enough to be sure of 16 paths */
@@ -95,7 +100,8 @@ struct path_prefix {
 };
 
 struct path_counters {
-	uint64_t refused; /* maps, prefixes and routers that found their table full */
+	/* Maps, prefixes and routers that found their table full; ports that found their map so. */
+	uint64_t maps_refused, prefixes_refused, routers_refused, ports_refused;
 };
 
 struct path_table {

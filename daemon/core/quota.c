@@ -70,8 +70,10 @@ static struct quota_user *get(struct quota *quota, uint32_t uid, uint64_t now_ns
 		sweep(quota, now_ns);
 	if (HASH_COUNT(quota->users) < QUOTA_USERS_MAX)
 		user = calloc(1, sizeof(*user));
-	if (!user)
+	if (!user) {
+		quota->refused++;
 		return &quota->nobody;
+	}
 	*user = (struct quota_user){.uid = uid, .saved_ns = most_ns(quota), .filled_ns = now_ns};
 	HASH_ADD(hh, quota->users, uid, sizeof(user->uid), user);
 	return user;

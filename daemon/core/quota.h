@@ -25,6 +25,7 @@ struct quota {
 	uint32_t per_second; /* what was not spent is saved, for a second or QUOTA_BURST_MIN */
 	struct quota_user *users;
 	struct quota_user nobody; /* outside the table: there when that is full */
+	uint64_t refused;         /* times that a user found the table full */
 };
 
 /* The users for whom the same thing is done: whoever has something left pays. */

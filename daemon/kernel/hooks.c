@@ -135,6 +135,8 @@ static int load(struct hooks *hooks, const struct hook_config *config, uint64_t 
 	err = bpf_map__set_max_entries(hooks->skeleton->maps.ring, ring_bytes);
 	if (!err)
 		err = bpf_map__set_max_entries(hooks->skeleton->maps.receipts, max_connections);
+	if (!err)
+		err = bpf_map__set_max_entries(hooks->skeleton->maps.rules, max_connections);
 	if (!err && *hooks->pins.folder)
 		err = pin(hooks);
 	if (!err)

@@ -38,7 +38,8 @@ void hooks_keep(struct hooks *hooks, const char *socket);
 
 /*
  * Loads the programs with @config, a ring of @ring_bytes (a power of two), and room for the
- * receipts of @max_connections. On error @error says in one line what is missing and what to do.
+ * receipts and thresholds of @max_connections. On error @error says in one line what is missing and
+ * what to do.
  */
 int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t ring_bytes,
 	uint32_t max_connections, char *error, size_t error_size);
@@ -105,5 +106,11 @@ unsigned int hooks_find_egress(
 	struct hooks *hooks, const struct endpoint *local, const struct endpoint *remote);
 
 struct hook_counters hooks_counters(const struct hooks *hooks);
+
+/* Of the maps of users and of strangers: how many there are. Reads them whole. */
+struct hook_usage {
+	uint32_t users, strangers;
+};
+struct hook_usage hooks_usage(const struct hooks *hooks);
 
 #endif

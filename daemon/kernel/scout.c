@@ -16,7 +16,6 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
-#define SURVEYS_MAX  256
 #define SURVEYS_FREE 128 /* up to here nobody asks whose they are */
 #define BURST        64  /* probes at once, of all surveys */
 #define SECOND_NS    1000000000ull
@@ -417,8 +416,8 @@ static int admit(const struct scout *scout, const struct conn_key *asker, uint32
 	bool is_free = scout->n_surveys < SURVEYS_FREE;
 	uint32_t payer = is_free ? QUOTA_NOBODY : find_user(scout, asker);
 
-	if (!is_free &&
-		!quota_has_room(payer, count_surveys(scout, payer), scout->n_surveys, SURVEYS_MAX))
+	if (!is_free && !quota_has_room(payer, count_surveys(scout, payer), scout->n_surveys,
+				SCOUT_SURVEYS_MAX))
 		return -EBUSY;
 	*ret_payer = payer;
 	return 0;

@@ -14,6 +14,8 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#define SCOUT_SURVEYS_MAX 256 /* under way */
+
 struct scout_counters {
 	uint64_t probes;    /* sent */
 	uint64_t answers;   /* of these, answered by a router */

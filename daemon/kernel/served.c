@@ -27,7 +27,6 @@
 #define OWN       "own"
 #define ALL       "all"
 #define BLANKS    " \t"
-#define COUNT_MAX 16384 /* as many as the hooks' map holds */
 
 static void say(struct served_netns *netns, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -240,7 +239,7 @@ static void add(
 	struct served_netns *netns = NULL;
 	int err;
 
-	if (served->count < COUNT_MAX)
+	if (served->count < SERVED_MAX)
 		netns = calloc(1, sizeof(*netns));
 	if (!netns) {
 		served->refused++;

@@ -12,6 +12,8 @@
 #include <sys/queue.h>
 #include <sys/types.h>
 
+/* Namespaces: as many as the hooks' map holds. */
+#define SERVED_MAX      16384
 #define SERVED_NAME_MAX 256
 #define SERVED_WHY_MAX  200
 

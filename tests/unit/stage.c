@@ -189,6 +189,12 @@ struct hook_counters hooks_counters(const struct hooks *hooks)
 	return (struct hook_counters){};
 }
 
+struct hook_usage hooks_usage(const struct hooks *hooks)
+{
+	(void)hooks;
+	return (struct hook_usage){};
+}
+
 void hooks_drain(struct hooks *hooks)
 {
 	(void)hooks;

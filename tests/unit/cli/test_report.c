@@ -18,6 +18,12 @@ static const char status[] =
 	"100000000, \"step\": 50000000,"
 	" \"stop\": 300000000, \"max_subflows\": 4},"
 	" \"counters\": {\"records\": 7, \"records_lost\": 3, \"create_failures\": 0},"
+	" \"memory\": {\"connections\": 2600, \"connection\": 1300, \"subflow\": 200,"
+	" \"connection_most\": 20000, \"most\": 1310720000, \"kernel\": 412,"
+	" \"kernel_most\": 27000832},"
+	" \"tables\": {\"connections\": {\"limit\": 65536, \"used\": 2, \"refused\": 0},"
+	" \"clients\": {\"limit\": 32, \"used\": 1, \"refused\": 4},"
+	" \"users\": {\"limit\": 4096, \"used\": 4000, \"refused\": 96}},"
 	" \"create_us\": {\"count\": 4, \"buckets\": [{\"le\": 10, \"count\": 1},"
 	" {\"le\": 20, \"count\": 2}, {\"le\": null, \"count\": 1}]}},"
 	" \"namespaces\": [{\"name\": \"we\\u001bb\", \"cookie\": 3, \"state\": \"left alone\","
@@ -74,6 +80,11 @@ static void test_whole(void **state)
 		   "subflows; the first one as soon as 4 MB wait to be sent\n");
 	says(text, "4 subflows asked for, half of them within 20 us\n");
 	says(text, "records_lost 3\n");
+	says(text,
+		"  memory      2.6 kB for connections; each takes 1.3 kB, a further subflow 200 B; "
+		"at most 20 kB each, 1.3 GB in all; in the kernel 412 B each, 27.0 MB in "
+		"all\n");
+	says(text, "  full        clients (1 of 32) 4, users (4000 of 4096) 96\n");
 	says(text, "we?b");
 	says(text, "left alone   1 connection: mptcpd listens");
 	says(text,

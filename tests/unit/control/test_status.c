@@ -34,7 +34,14 @@ int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void
 struct hook_counters hooks_counters(const struct hooks *hooks)
 {
 	(void)hooks;
-	return (struct hook_counters){.lost = 1, .deferred = 2, .refused = 3};
+	return (struct hook_counters){
+		.lost = 1, .deferred = 2, .refused = 3, .users = 5000, .strangers = 1};
+}
+
+struct hook_usage hooks_usage(const struct hooks *hooks)
+{
+	(void)hooks;
+	return (struct hook_usage){.users = 4000, .strangers = 1};
 }
 
 struct scene {
@@ -44,7 +51,8 @@ struct scene {
 	struct served_netns netns;
 	struct hooks hooks;
 	struct monitor monitor;
-	struct scout_counters scout;
+	struct scout scout;
+	struct locals locals;
 	struct census census;
 	struct flows flows;
 	struct capture capture;
@@ -92,12 +100,14 @@ static int set_up(void **state)
 		.hooks = &scene->hooks,
 		.monitor = &scene->monitor,
 		.scout = &scene->scout,
+		.locals = &scene->locals,
 		.census = &scene->census,
 		.flows = &scene->flows,
 		.capture = &scene->capture,
 		.wire = &scene->wire,
 		.server = &scene->server,
 		.rules_refused = 12,
+		.receipts_refused = 13,
 		.create_us = &scene->create_us};
 	*state = scene;
 	return 0;
@@ -191,6 +201,18 @@ static void tells_of_the_daemon(void **state)
 	assert_int_equal(number(root, "daemon.counters.events_untold"), 11);
 	assert_int_equal(number(root, "daemon.counters.recording_lost"), 1);
 	assert_int_equal(number(root, "daemon.counters.rules_refused"), 12);
+	assert_int_equal(number(root, "daemon.tables.connections.limit"), 16);
+	assert_int_equal(number(root, "daemon.tables.connections.used"), 0);
+	assert_int_equal(number(root, "daemon.tables.clients.refused"), 10);
+	assert_int_equal(number(root, "daemon.tables.events.refused"), 11);
+	assert_int_equal(number(root, "daemon.tables.thresholds.refused"), 12);
+	assert_int_equal(number(root, "daemon.tables.receipts.refused"), 13);
+	assert_int_equal(number(root, "daemon.tables.users.used"), 4000);
+	assert_int_equal(number(root, "daemon.tables.users.refused"), 1000);
+	assert_int_equal(number(root, "daemon.tables.strangers.refused"), 0);
+	assert_int_equal(number(root, "daemon.memory.connections"), 0);
+	assert_int_equal(number(root, "daemon.memory.most"),
+		16 * number(root, "daemon.memory.connection_most"));
 	assert_int_equal(json_object_array_length(at_path(root, "daemon.rules")), 0);
 	assert_int_equal(number(root, "daemon.counters.looks"), 12);
 	assert_int_equal(number(root, "daemon.create_us.count"), 1);
@@ -223,6 +245,40 @@ static void tells_of_a_connection(void **state)
 	assert_int_equal(number(root, "connections.0.bytes_received"), 45);
 	assert_string_equal(text(root, "connections.0.state"), "served");
 	assert_string_equal(text(root, "connections.0.subflows.0.state"), "established");
+	json_object_put(root);
+}
+
+/* What is there is never more than what it is bounded by. */
+static void tells_what_bounds_it(void **state)
+{
+	struct scene *scene = *state;
+	struct json_object *root;
+	int64_t least, one;
+
+	scene->plan.steer.paths.counters.maps_refused = 1;
+	scene->plan.steer.paths.counters.ports_refused = 2;
+	scene->scout.quota.refused = 3;
+	scene->served.refused = 4;
+	scene->locals.refused = 5;
+	scene->wire.refused = 6;
+	scene->plan.refusals.displaced = 7;
+	scene->plan.in_vain.displaced = 8;
+	hear(scene, EVENT_CREATED);
+	hear(scene, EVENT_ESTABLISHED);
+	root = write_and_parse(scene);
+	assert_int_equal(number(root, "daemon.tables.connections.used"), 1);
+	assert_int_equal(number(root, "daemon.tables.path_maps.refused"), 1);
+	assert_int_equal(number(root, "daemon.counters.paths_refused"), 3);
+	assert_int_equal(number(root, "daemon.tables.probing_users.refused"), 3);
+	assert_int_equal(number(root, "daemon.tables.namespaces.refused"), 4);
+	assert_int_equal(number(root, "daemon.tables.local_addresses.refused"), 5);
+	assert_int_equal(number(root, "daemon.tables.wire_flows.refused"), 6);
+	assert_int_equal(number(root, "daemon.tables.refusing.refused"), 7);
+	assert_int_equal(number(root, "daemon.tables.left_alone.refused"), 8);
+	one = number(root, "daemon.memory.connections");
+	least = number(root, "daemon.memory.connection");
+	assert_in_range(one, sizeof(struct conn) + sizeof(struct subflow), least);
+	assert_in_range(least, 1, number(root, "daemon.memory.connection_most"));
 	json_object_put(root);
 }
 
@@ -461,6 +517,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(tells_of_the_daemon, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(tells_of_a_connection, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(tells_what_bounds_it, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			tells_of_destinations_that_refuse_joins, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(

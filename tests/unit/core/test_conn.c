@@ -181,10 +181,10 @@ static void passed_thresholds_stay_in_order(void **state)
 	struct conn *conn = get(1, 1);
 
 	(void)state;
-	for (uint64_t i = 0; i < 100; i++)
-		assert_int_equal(conn_add_passed(conn, i, 1000 + i, 0), 0);
-	assert_int_equal(conn->n_passed, 100);
-	for (uint64_t i = 0; i < 100; i++) {
+	for (uint64_t i = 0; i < 100 + CONN_PASSED_MAX; i++)
+		assert_int_equal(conn_add_passed(conn, i - 100, 900 + i, 0), 0);
+	assert_int_equal(conn->n_passed, CONN_PASSED_MAX);
+	for (uint64_t i = 0; i < CONN_PASSED_MAX; i++) {
 		assert_int_equal(conn->passed[i].threshold, i);
 		assert_int_equal(conn->passed[i].bytes, 1000 + i);
 		assert_int_equal(conn->passed[i].subflows, 0);

@@ -394,8 +394,7 @@ static void what_was_taken_away_since_stays_away(void **state)
 	for (uint64_t mb = 100; mb <= 250; mb += 50)
 		play_threshold(play, mb);
 	assert_int_equal(play->creates, 3);
-	assert_string_equal(
-		play_conn(play)->why, "no more at 250 MB: it was announced (2 of 4)");
+	assert_string_equal(play_conn(play)->why, "no more at 250 MB: it was announced (2 of 4)");
 	/* A rule that gives as much changes nothing, one that gives more gives that. */
 	for (uint32_t most = 4; most <= 5; most++) {
 		rule = calloc(1, sizeof(*rule));
