@@ -130,8 +130,10 @@ struct local_key {
 };
 
 /*
- * Of what is kept between one daemon and the next: struct intent, wishes, conn_key and receipt. To
- * be counted up when one of them changes its meaning; their sizes are watched without.
+ * Of what is kept between one daemon and the next: struct intent, wishes, conn_key and receipt.
+ * Fields are added at their ends, where 0 means that nothing was said: daemon/kernel/carry then
+ * takes over what an earlier build has kept. To be counted up when that cannot be: what was kept is
+ * not understood then, and connections with listed addresses are closed to more subflows.
  */
 #define KEPT_LAYOUT 3
 

@@ -3,6 +3,7 @@
 #include "hooks.h"
 
 #include "base/log.h"
+#include "kernel/carry.h"
 
 #include "subflow.skel.h"
 
@@ -21,7 +22,6 @@
 #include <unistd.h>
 
 #define PORTION_MAX 16
-#define LAYOUT_MAX  64
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -67,20 +67,9 @@ static int check_host(char *error, size_t error_size)
 	return 0;
 }
 
-/* Whatever changes the meaning of what is kept changes this. */
-static void write_layout(char layout[LAYOUT_MAX])
-{
-	snprintf(layout, LAYOUT_MAX, "%d-%zu-%zu-%zu-%zu", KEPT_LAYOUT, sizeof(struct intent),
-		sizeof(struct wishes), sizeof(struct conn_key), sizeof(struct receipt));
-}
-
 void hooks_keep(struct hooks *hooks, const char *socket)
 {
-	char layout[LAYOUT_MAX];
-
-	write_layout(layout);
-	hooks->keep_error =
-		pins_open(&hooks->pins, "/proc/self/mounts", socket, layout, &hooks->keeps_others);
+	hooks->keep_error = pins_open(&hooks->pins, "/proc/self/mounts", socket);
 }
 
 static void say_what_is_kept(const struct hooks *hooks)
@@ -95,12 +84,17 @@ static void say_what_is_kept(const struct hooks *hooks)
 	else if (hooks->keep_error)
 		log_warning("what applications have asked for does not outlive this daemon: %s",
 			strerror(-hooks->keep_error));
-	else if (hooks->keeps_others)
+	else if (hooks->carry_error)
+		log_warning("what applications had asked for is not known any more: what another "
+			    "version of subflowd has kept cannot be carried over: %s",
+			strerror(-hooks->carry_error));
+	else if (hooks->has_closed)
 		log_warning("what applications had asked for is not known any more: it was kept by "
-			    "another version of subflowd");
+			    "another version of subflowd; connections with listed addresses get no "
+			    "subflow until their applications list some again");
 }
 
-static int pin(struct hooks *hooks)
+static int pin(struct hooks *hooks, uint32_t max_connections)
 {
 	struct {
 		struct bpf_map *map;
@@ -108,10 +102,10 @@ static int pin(struct hooks *hooks)
 	} kept[] = {{hooks->skeleton->maps.intents, "intents"},
 		{hooks->skeleton->maps.all_wishes, "wishes"},
 		{hooks->skeleton->maps.receipts, "receipts"}};
-	char path[PATH_MAX], layout[LAYOUT_MAX];
+	char path[PATH_MAX], layout[CARRY_LAYOUT_MAX];
 	int err = 0;
 
-	write_layout(layout);
+	carry_layout(max_connections, layout);
 	hooks->has_earlier = true;
 	for (size_t i = 0; i < sizeof(kept) / sizeof(*kept) && !err; i++) {
 		pins_path(&hooks->pins, kept[i].name, layout, path);
@@ -138,7 +132,7 @@ static int load(struct hooks *hooks, const struct hook_config *config, uint64_t 
 	if (!err)
 		err = bpf_map__set_max_entries(hooks->skeleton->maps.rules, max_connections);
 	if (!err && *hooks->pins.folder)
-		err = pin(hooks);
+		err = pin(hooks, max_connections);
 	if (!err)
 		err = hooks_bpf__load(hooks->skeleton);
 	if (err) {
@@ -146,6 +140,23 @@ static int load(struct hooks *hooks, const struct hook_config *config, uint64_t 
 		hooks->skeleton = NULL;
 	}
 	return err;
+}
+
+/* What was kept in maps of another layout. */
+static void carry_others(struct hooks *hooks, uint32_t max_connections)
+{
+	const struct carry carry = {.intents_fd = bpf_map__fd(hooks->skeleton->maps.intents),
+		.wishes_fd = bpf_map__fd(hooks->skeleton->maps.all_wishes),
+		.receipts_fd = bpf_map__fd(hooks->skeleton->maps.receipts)};
+	char layout[CARRY_LAYOUT_MAX], other[NAME_MAX + 1];
+
+	carry_layout(max_connections, layout);
+	if (!pins_find_other(&hooks->pins, layout, other))
+		return;
+	hooks->carry_error = carry_over(&carry, &hooks->pins, other);
+	hooks->has_closed = !carry_understands(other);
+	hooks->has_earlier = true;
+	pins_clear(&hooks->pins, layout);
 }
 
 /* @why is why it did not go with them. */
@@ -167,8 +178,7 @@ static int load_without_pins(struct hooks *hooks, const struct hook_config *conf
 	/* libbpf, bpf_object__reuse_map(): they are of another size. */
 	pins_drop(&pins);
 	log_warning("what applications had asked for is not known any more, and what they ask for "
-		    "does not outlive this daemon: the maps that were kept do not fit ([limits] "
-		    "max_connections?)");
+		    "does not outlive this daemon: the maps that were kept do not fit");
 	return 0;
 }
 
@@ -183,6 +193,8 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 	err = load(hooks, config, ring_bytes, max_connections);
 	if (err && *hooks->pins.folder)
 		err = load_without_pins(hooks, config, ring_bytes, max_connections, err);
+	if (!err && *hooks->pins.folder)
+		carry_others(hooks, max_connections);
 	if (!err)
 		return 0;
 	snprintf(error, error_size,

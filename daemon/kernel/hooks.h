@@ -19,10 +19,11 @@ struct hooks {
 	struct ring_buffer *ring;
 	struct source source;
 	uint64_t lost_seen;
-	struct pins pins;  /* pins_open(); none: nothing outlives the daemon */
-	int keep_error;    /* of pins_open() */
-	bool keeps_others; /* what another version had left was dropped */
-	bool has_earlier;  /* what an earlier daemon has left is there */
+	struct pins pins; /* pins_open(); none: nothing outlives the daemon */
+	int keep_error;   /* of pins_open() */
+	int carry_error;  /* of carry_over() */
+	bool has_closed;  /* what another version had left was not understood */
+	bool has_earlier; /* what an earlier daemon has left is there */
 	uint64_t records, malformed, walks;
 	uint32_t ring_records; /* that fit the ring */
 	uint32_t portion;      /* still to be read in this turn */

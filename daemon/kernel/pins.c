@@ -63,28 +63,51 @@ static int make_folder(const char *path)
 	return S_ISDIR(is.st_mode) && is.st_uid == geteuid() && !(is.st_mode & 077) ? 0 : -EPERM;
 }
 
-/* Removes the maps but those of this layout; NULL: all. True if there were such. */
-static bool clear(const struct pins *pins, const char *layout)
+/* NULL = no name of a map. */
+static const char *layout_of(const char *name)
 {
-	char path[PATH_MAX + NAME_MAX + 2], *end;
+	const char *end = *name == '.' ? NULL : strchr(name, '-');
+
+	return end ? end + 1 : NULL;
+}
+
+void pins_clear(const struct pins *pins, const char *layout)
+{
+	char path[PATH_MAX + NAME_MAX + 2];
 	DIR *dir = opendir(pins->folder);
-	struct dirent *entry;
-	bool has = false;
+	const struct dirent *entry;
+	const char *has;
 
 	while (dir && (entry = readdir(dir))) {
-		end = strchr(entry->d_name, '-');
-		if (*entry->d_name == '.' || (layout && end && !strcmp(end + 1, layout)))
+		has = layout_of(entry->d_name);
+		if (*entry->d_name == '.' || (layout && has && !strcmp(has, layout)))
 			continue;
 		snprintf(path, sizeof(path), "%s/%s", pins->folder, entry->d_name);
-		has |= unlink(path) == 0;
+		unlink(path);
 	}
 	if (dir)
 		closedir(dir);
-	return has;
 }
 
-int pins_open(struct pins *pins, const char *mounts, const char *socket, const char *layout,
-	bool *ret_has_others)
+bool pins_find_other(const struct pins *pins, const char *layout, char ret_other[NAME_MAX + 1])
+{
+	DIR *dir = opendir(pins->folder);
+	const struct dirent *entry;
+	const char *has;
+	bool is_found = false;
+
+	while (dir && !is_found && (entry = readdir(dir))) {
+		has = layout_of(entry->d_name);
+		is_found = has && strcmp(has, layout);
+		if (is_found)
+			strcpy(ret_other, has);
+	}
+	if (dir)
+		closedir(dir);
+	return is_found;
+}
+
+int pins_open(struct pins *pins, const char *mounts, const char *socket)
 {
 	char folder[PATH_MAX];
 	int err = find_file_system(mounts, folder);
@@ -99,7 +122,6 @@ int pins_open(struct pins *pins, const char *mounts, const char *socket, const c
 	if (err)
 		return err;
 	memcpy(pins->folder, folder, sizeof(folder));
-	*ret_has_others = clear(pins, layout);
 	return 0;
 }
 
@@ -115,7 +137,7 @@ void pins_drop(struct pins *pins)
 
 	if (!*pins->folder)
 		return;
-	clear(pins, NULL);
+	pins_clear(pins, NULL);
 	rmdir(pins->folder);
 	/* The folder of all daemons, if this was the last. */
 	end = strrchr(pins->folder, '/');

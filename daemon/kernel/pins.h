@@ -14,12 +14,16 @@ struct pins {
 };
 
 /*
- * Makes the folder; @has_others: something else than files of the layout @layout was there, and is
- * gone now. -ENOENT: no BPF file system is mounted. -EPERM: the folder is somebody else's, or open
- * to others. -ENAMETOOLONG.
+ * Makes the folder. -ENOENT: no BPF file system is mounted. -EPERM: the folder is somebody else's,
+ * or open to others. -ENAMETOOLONG.
  */
-int pins_open(struct pins *pins, const char *mounts, const char *socket, const char *layout,
-	bool *ret_has_others);
+int pins_open(struct pins *pins, const char *mounts, const char *socket);
+
+/* A layout of which there are maps, other than @layout. */
+bool pins_find_other(const struct pins *pins, const char *layout, char ret_other[NAME_MAX + 1]);
+
+/* Removes all but the maps of this layout; NULL: these too. */
+void pins_clear(const struct pins *pins, const char *layout);
 
 /* The path of a map in it. */
 void pins_path(const struct pins *pins, const char *map, const char *layout, char path[PATH_MAX]);

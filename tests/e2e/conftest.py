@@ -34,8 +34,8 @@ class Pair(Lab):
         for node in (self.client, self.server):
             node.sysctl({"net.ipv4.tcp_congestion_control": "reno"})
 
-    def serve(self, config=None, serve=None, within=None):
-        """A running daemon that serves these namespaces, by default both.
+    def serve(self, config=None, serve=None, within=None, build=None):
+        """A running daemon, of this build or another, that serves these namespaces, by default both.
 
         One link is all that there is: no subflow helps, and [benefit] would take back what these
         tests are about. It is off here unless a test sets it; test_benefit.py is about it.
@@ -45,7 +45,7 @@ class Pair(Lab):
                     "benefit": {"margin_percent": 0}}
         for section, values in (config or {}).items():
             sections.setdefault(section, {}).update(values)
-        daemon = Daemon(self, BUILD, sections)
+        daemon = Daemon(self, build or BUILD, sections)
         daemon.start(nodes, within)
         return daemon
 

@@ -5,8 +5,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from app import ADD
+from app import ADD, packed
 
+RULE = {"elephant": {"start": "1MB", "step": "1MB", "stop": "1000GB", "max_subflows": 4}}
 HOW = pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
 
 
@@ -22,10 +23,10 @@ class Kept:
         assert keeper.stdout.readline() == b"ready\n"
         self.enter = ["nsenter", f"--mount=/proc/{keeper.pid}/ns/mnt", "--"]
         self.root = Path(f"/proc/{keeper.pid}/root/sys/fs/bpf")
-        self.daemon = self.sink = None
+        self.daemon = self.sink = self.build = None
 
     def start(self, **sections):
-        self.daemon = self.pair.serve(sections, within=self)
+        self.daemon = self.pair.serve(sections, within=self, build=self.build)
         return self.daemon
 
     def connect(self, adds=0):
@@ -36,6 +37,18 @@ class Kept:
         if adds:
             app.set(ADD, adds)
             app.wait_subflows(1 + adds)
+        return app
+
+    def restrict(self):
+        """An application on an elephant's way, which leaves from 10.0.1.3 only, twice."""
+        self.pair.client.ip(f"address add 10.0.1.3/24 dev {self.pair.near.device}")
+        self.start(**RULE)
+        self.sink = self.pair.sink()
+        app = self.pair.app(self.pair.client).open()
+        app.set(ADD, packed("10.0.1.3"))
+        app(f"s.connect(({self.pair.far.ip4!r}, 7000)); s.send(b'x')")
+        app.set(ADD, packed("10.0.1.3"))
+        app.wait_subflows(2)
         return app
 
     def popen(self, command, **options):

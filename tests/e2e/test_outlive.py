@@ -5,7 +5,7 @@ import signal
 
 import pytest
 from app import ADD, NDIFFPORTS, REMOVE, packed
-from kept import HOW
+from kept import HOW, RULE
 from lab.netns import wait_until
 
 
@@ -90,17 +90,8 @@ def test_what_is_asked_while_there_is_no_daemon_is_refused(kept):
 @HOW
 def test_a_restriction_holds_on(kept, how):
     """Nothing ever leaves from an address that was not listed before connect."""
-    pair = kept.pair
-    pair.client.ip(f"address add 10.0.1.3/24 dev {pair.near.device}")
-    rule = {"elephant": {"start": "1MB", "step": "1MB", "stop": "1000GB", "max_subflows": 4}}
-    kept.start(**rule)
-    pair.sink()
-    app = pair.app(pair.client).open()
-    app.set(ADD, packed("10.0.1.3"))
-    app(f"s.connect(({pair.far.ip4!r}, 7000)); s.send(b'x')")
-    app.set(ADD, packed("10.0.1.3"))
-    app.wait_subflows(2)
-    kept.again(how, **rule)
+    app = kept.restrict()
+    kept.again(how, **RULE)
     assert kept.joins() == 1
     app(f"send(s, {8000000})")
     subflows = app.wait_subflows(4)
@@ -131,13 +122,18 @@ def test_nothing_is_left_where_nothing_was_asked_for(kept):
     wait_until(is_clean_after_another, "the sockets are gone, and nothing is left", timeout_s=30)
 
 
-def test_what_another_version_has_kept_is_forgotten(kept):
+def rename(kept, layout):
+    """What is kept, as if by a version whose maps are of this layout."""
+    [folder] = (kept.root / "subflow").iterdir()
+    for path in folder.iterdir():
+        path.rename(folder / f"{path.name.partition('-')[0]}-{layout}")
+
+
+def test_what_another_version_has_kept_is_not_understood(kept):
     app = kept.connect(1)
     kept.end(signal.SIGKILL)
     names = kept.maps()
-    [folder] = [path for path in (kept.root / "subflow").iterdir()]
-    for name in names:
-        os.rename(folder / name, folder / f"{name.partition('-')[0]}-0-1")
+    rename(kept, "0-1")
     daemon = kept.start()
     assert "kept by another version" in daemon.log.read_text()
     assert kept.maps() == names
@@ -145,14 +141,60 @@ def test_what_another_version_has_kept_is_forgotten(kept):
     app.wait_subflows(3)
 
 
-def test_maps_that_do_not_fit_are_not_used(kept):
-    """A limit of the configuration is a size of a map."""
-    app = kept.connect(1)
-    daemon = kept.again(signal.SIGKILL, limits={"max_connections": 1000})
-    assert "do not fit" in daemon.log.read_text()
+@HOW
+def test_a_restriction_that_is_not_understood_is_closed(kept, how):
+    """No address leaks: nothing leaves any more until the application lists some again."""
+    app = kept.restrict()
+    kept.end(how)
+    rename(kept, "0-1")
+    daemon = kept.start(**RULE)
+    assert "get no subflow until their applications list some again" in daemon.log.read_text()
     app.set(ADD, 1)
+    app(f"send(s, {8000000})")
+    wait_until(lambda: daemon.status()["daemon"]["counters"]["thresholds"], "it is an elephant")
+    daemon = kept.again(how, **RULE)
+    app(f"send(s, {8000000})")
+    wait_until(lambda: daemon.status()["daemon"]["counters"]["thresholds"], "it is an elephant")
+    assert len(app.subflows()) == 2 and kept.joins() == 1
+    app.set(ADD, packed("10.0.1.3"))
+    wait_until(lambda: len(app.subflows()) > 2, "it leaves from there again")
+    assert {local[0] for local, _ in app.subflows()} == {"10.0.1.3"}
+
+
+@HOW
+def test_what_a_smaller_version_has_kept_is_carried_over(kept, how):
+    """Its values are the beginning of ours: the last 8 bytes of a request were not known to it."""
+    app = kept.restrict()
+    app.set(NDIFFPORTS, 3)
     app.wait_subflows(3)
-    assert kept.joins() == 2
+    kept.end(how)
+    names = kept.maps()
+    version, intent, *rest = names[0].partition("-")[2].split("-")
+    rename(kept, "-".join([version, str(int(intent) - 8), *rest]))
+    daemon = kept.start(**RULE)
+    assert "not known any more" not in daemon.log.read_text()
+    assert kept.maps() == names and app.get(NDIFFPORTS) == 3
+    app.set(NDIFFPORTS, 3)
+    app(f"send(s, {8000000})")
+    assert {local[0] for local, _ in app.wait_subflows(4)} == {"10.0.1.3"}
+    assert kept.joins() == 3
+
+
+@HOW
+def test_a_limit_that_is_changed_forgets_nothing(kept, how):
+    """A limit of the configuration is a size of a map."""
+    app = kept.restrict()
+    app.set(NDIFFPORTS, 3)
+    app.wait_subflows(3)
+    for most in (1000, 100000):
+        daemon = kept.again(how, limits={"max_connections": most}, **RULE)
+        assert "not known any more" not in daemon.log.read_text()
+        assert app.get(NDIFFPORTS) == 3
+        app.set(NDIFFPORTS, 3)
+    app(f"send(s, {8000000})")
+    assert {local[0] for local, _ in app.wait_subflows(4)} == {"10.0.1.3"}
+    assert kept.joins() == 3
+    assert [name for name in kept.maps() if not name.endswith("-100000")] == []
 
 
 def test_maps_that_cannot_be_had_are_not_removed(kept):

@@ -82,5 +82,5 @@ def run_kernels(tally, all_series=SERIES, selection=(), suites=SUITES):
     print(f"\n{'kernel':24} {'suite':12} {'passed':>7} {'failed':>7} {'skipped':>8}"
           f" {'run twice':>9}")
     print("\n".join(rows))
-    print(f"left out, as they are about the lab and need a fast machine: {', '.join(LEFT_OUT)}")
+    print(f"left out, as they are about the lab, or build anew, and need a fast machine: {', '.join(LEFT_OUT)}")
     print(f"kernels: in {time.monotonic() - started:.0f} s\n", flush=True)

@@ -67,7 +67,6 @@ static void make(const char *name)
 static void what_somebody_else_has_made_is_not_touched(void **state)
 {
 	char outer[64], elsewhere[64], victim[128];
-	bool has_others = false;
 	struct pins pins;
 	int fd;
 
@@ -81,22 +80,21 @@ static void what_somebody_else_has_made_is_not_touched(void **state)
 	close(fd);
 	/* Open to others: who knows what is in it. */
 	assert_int_equal(mkdir(outer, 0700) | chmod(outer, 0777), 0);
-	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c", "1-2", &has_others), -EPERM);
+	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c"), -EPERM);
 	assert_string_equal(pins.folder, "");
 	/* A link within. */
 	assert_int_equal(chmod(outer, 0700), 0);
 	assert_int_equal(symlink(elsewhere, folder), 0);
-	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c", "1-2", &has_others), -EPERM);
+	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c"), -EPERM);
 	assert_int_equal(unlink(folder) | rmdir(outer), 0);
 	/* A link in its place. */
 	assert_int_equal(symlink(elsewhere, outer), 0);
-	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c", "1-2", &has_others), -EPERM);
+	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c"), -EPERM);
 	assert_int_equal(unlink(outer), 0);
 	assert_int_equal(access(victim, F_OK), 0);
 	if (geteuid() == 0) { /* of another user */
 		assert_int_equal(mkdir(outer, 0700) | chown(outer, 1, 1), 0);
-		assert_int_equal(
-			pins_open(&pins, mounts, "/run/a-b.c", "1-2", &has_others), -EPERM);
+		assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c"), -EPERM);
 		assert_int_equal(rmdir(outer), 0);
 	}
 	assert_int_equal(unlink(victim) | rmdir(elsewhere), 0);
@@ -105,12 +103,10 @@ static void what_somebody_else_has_made_is_not_touched(void **state)
 static void the_folder_is_named_by_the_socket(void **state)
 {
 	struct pins pins;
-	bool has_others = true;
 	char path[PATH_MAX];
 
 	(void)state;
-	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c", "1-2", &has_others), 0);
-	assert_false(has_others);
+	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c"), 0);
 	assert_string_equal(pins.folder, folder);
 	pins_path(&pins, "intents", "1-2", path);
 	assert_string_equal(path + strlen(folder), "/intents-1-2");
@@ -123,16 +119,20 @@ static void the_folder_is_named_by_the_socket(void **state)
 static void other_layouts_go_and_this_one_stays(void **state)
 {
 	struct pins pins, other;
-	bool has_others;
+	char layout[NAME_MAX + 1];
 
 	(void)state;
-	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c", "1-2", &has_others), 0);
-	assert_int_equal(pins_open(&other, mounts, "/run/d", "1-2", &has_others), 0);
+	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c"), 0);
+	assert_int_equal(pins_open(&other, mounts, "/run/d"), 0);
 	make("intents-1-2");
 	make("intents-1-3");
 	make("stranger");
-	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c", "1-2", &has_others), 0);
-	assert_true(has_others);
+	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c"), 0);
+	assert_true(pins_find_other(&pins, "1-2", layout));
+	assert_string_equal(layout, "1-3");
+	assert_true(is_there("stranger"));
+	pins_clear(&pins, "1-2");
+	assert_false(pins_find_other(&pins, "1-2", layout));
 	assert_true(is_there("intents-1-2"));
 	assert_false(is_there("intents-1-3"));
 	assert_false(is_there("stranger"));
@@ -145,28 +145,26 @@ static void other_layouts_go_and_this_one_stays(void **state)
 static void without_a_file_system_there_is_nothing(void **state)
 {
 	struct pins pins;
-	bool has_others;
 
 	(void)state;
 	write_mounts("proc /proc proc rw 0 0\n");
-	assert_int_equal(pins_open(&pins, mounts, "/run/a", "1", &has_others), -ENOENT);
+	assert_int_equal(pins_open(&pins, mounts, "/run/a"), -ENOENT);
 	assert_string_equal(pins.folder, "");
 	pins_drop(&pins);
-	assert_int_equal(pins_open(&pins, "/nowhere/mounts", "/run/a", "1", &has_others), -ENOENT);
+	assert_int_equal(pins_open(&pins, "/nowhere/mounts", "/run/a"), -ENOENT);
 }
 
 static void a_name_that_is_too_long_is_refused(void **state)
 {
 	char socket[108];
 	struct pins pins;
-	bool has_others;
 	char all[64];
 
 	(void)state;
 	memset(socket, '.', sizeof(socket) - 1);
 	socket[0] = '/';
 	socket[sizeof(socket) - 1] = '\0';
-	assert_int_equal(pins_open(&pins, mounts, socket, "1", &has_others), -ENAMETOOLONG);
+	assert_int_equal(pins_open(&pins, mounts, socket), -ENAMETOOLONG);
 	snprintf(all, sizeof(all), "%s/subflow", root);
 	assert_int_equal(rmdir(all), 0);
 }

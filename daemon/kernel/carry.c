@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: MIT */
+/* What a daemon of another build has kept is carried over. */
+#include "carry.h"
+
+#include "carry.skel.h"
+#include "record.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/param.h>
+#include <unistd.h>
+
+struct layout {
+	unsigned int version, max_connections;
+	size_t intent, wishes, key, receipt; /* bytes */
+};
+
+void carry_layout(uint32_t max_connections, char ret_layout[CARRY_LAYOUT_MAX])
+{
+	snprintf(ret_layout, CARRY_LAYOUT_MAX, "%d-%zu-%zu-%zu-%zu-%u", KEPT_LAYOUT,
+		sizeof(struct intent), sizeof(struct wishes), sizeof(struct conn_key),
+		sizeof(struct receipt), max_connections);
+}
+
+static bool is_beginning(size_t bytes, size_t ours)
+{
+	return bytes && bytes <= ours && bytes % 4 == 0;
+}
+
+static bool read_layout(const char *text, struct layout *layout)
+{
+	*layout = (struct layout){};
+	return sscanf(text, "%u-%zu-%zu-%zu-%zu-%u", &layout->version, &layout->intent,
+		       &layout->wishes, &layout->key, &layout->receipt,
+		       &layout->max_connections) == 6 &&
+	       layout->version == KEPT_LAYOUT && layout->key == sizeof(struct conn_key) &&
+	       is_beginning(layout->intent, sizeof(struct intent)) &&
+	       is_beginning(layout->wishes, sizeof(struct wishes)) &&
+	       is_beginning(layout->receipt, sizeof(struct receipt));
+}
+
+bool carry_understands(const char *other)
+{
+	struct layout layout;
+
+	return read_layout(other, &layout);
+}
+
+/* -ENOENT: there is none. */
+static int open_map(const struct pins *pins, const char *map, const char *layout)
+{
+	char path[PATH_MAX];
+	int fd;
+
+	pins_path(pins, map, layout, path);
+	fd = bpf_obj_get(path);
+	return fd < 0 ? -errno : fd;
+}
+
+/* Has @program look at every socket that has something in the map. */
+static int walk(const struct bpf_program *program, int map_fd)
+{
+	union bpf_iter_link_info info = {.map.map_fd = map_fd};
+	struct bpf_iter_attach_opts opts;
+	struct bpf_link *link;
+	char nothing[64];
+	ssize_t len;
+	int fd, err = 0;
+
+	/* All of it: libbpf refuses what an initialiser leaves in the padding. */
+	memset(&opts, 0, sizeof(opts));
+	opts.sz = sizeof(opts);
+	opts.link_info = &info;
+	opts.link_info_len = sizeof(info);
+	link = bpf_program__attach_iter(program, &opts);
+	if (!link)
+		return -errno;
+	fd = bpf_iter_create(bpf_link__fd(link));
+	if (fd < 0)
+		err = -errno;
+	while (fd >= 0 && (len = read(fd, nothing, sizeof(nothing))) != 0) {
+		if (len > 0 || errno == EINTR)
+			continue;
+		err = -errno;
+		break;
+	}
+	if (fd >= 0)
+		close(fd);
+	bpf_link__destroy(link);
+	return err;
+}
+
+static int walk_map(const struct bpf_program *program, const struct pins *pins, const char *map,
+	const char *layout)
+{
+	int fd = open_map(pins, map, layout), err;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	err = walk(program, fd);
+	close(fd);
+	return err;
+}
+
+static int carry_sockets(const struct carry *carry, const struct pins *pins, const char *other,
+	const struct layout *layout)
+{
+	struct carry_bpf *skeleton = carry_bpf__open();
+	int err;
+
+	if (!skeleton)
+		return -errno;
+	if (layout) {
+		skeleton->rodata->carried_intent = layout->intent;
+		skeleton->rodata->carried_wishes = layout->wishes;
+	}
+	err = bpf_map__reuse_fd(skeleton->maps.intents, carry->intents_fd);
+	if (!err)
+		err = bpf_map__reuse_fd(skeleton->maps.all_wishes, carry->wishes_fd);
+	if (!err)
+		err = bpf_map__reuse_fd(skeleton->maps.receipts, carry->receipts_fd);
+	if (!err)
+		err = carry_bpf__load(skeleton);
+	if (!err)
+		err = walk_map(skeleton->progs.carry_intent, pins, "intents", other);
+	if (!err)
+		err = walk_map(skeleton->progs.carry_wishes, pins, "wishes", other);
+	if (!err && skeleton->bss->carry_failures)
+		err = -ENOMEM;
+	carry_bpf__destroy(skeleton);
+	return err;
+}
+
+/* Those that find no room are of connections that are gone, or are one too many now. */
+static int carry_receipts(
+	const struct carry *carry, const struct pins *pins, const char *other, size_t bytes)
+{
+	struct bpf_map_info info = {};
+	uint32_t size = sizeof(info);
+	struct conn_key key, *last = NULL;
+	struct receipt receipt;
+	int fd = open_map(pins, "receipts", other), err;
+	char *value = NULL;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	err = bpf_obj_get_info_by_fd(fd, &info, &size) ? -errno : 0;
+	if (!err && info.key_size != sizeof(key))
+		err = -EINVAL;
+	if (!err)
+		value = calloc(1, MAX(info.value_size, sizeof(receipt)));
+	if (!err && !value)
+		err = -ENOMEM;
+	while (!err && !bpf_map_get_next_key(fd, last, &key)) {
+		last = &key;
+		if (bpf_map_lookup_elem(fd, &key, value))
+			continue;
+		receipt = (struct receipt){};
+		memcpy(&receipt, value, bytes);
+		bpf_map_update_elem(carry->receipts_fd, &key, &receipt, BPF_ANY);
+	}
+	free(value);
+	close(fd);
+	return err;
+}
+
+int carry_over(const struct carry *carry, const struct pins *pins, const char *other)
+{
+	struct layout layout;
+	int err;
+
+	if (!read_layout(other, &layout))
+		return carry_sockets(carry, pins, other, NULL);
+	/* Before the requests that they are the receipts of. */
+	err = carry_receipts(carry, pins, other, layout.receipt);
+	return err ? err : carry_sockets(carry, pins, other, &layout);
+}
