@@ -176,6 +176,16 @@ static void measure(struct hands *hands, struct action action)
 	plan_hear(hands->plan, &event);
 }
 
+static void pace(struct hands *hands, struct action action)
+{
+	struct event event = {.kind = EVENT_PACED, .key = action.key, .serial = action.serial};
+
+	event.error = -inquiry_pace(
+		hands->inquiry, action.key.netns, &action.local, &action.remote, &event.sample);
+	event.now_ns = loop_now_ns();
+	plan_hear(hands->plan, &event);
+}
+
 static void survey(struct hands *hands, struct action action)
 {
 	struct ports ports;
@@ -238,6 +248,9 @@ static void carry_out(struct hands *hands, const struct action *action)
 		break;
 	case ACTION_MEASURE:
 		measure(hands, *action);
+		break;
+	case ACTION_PACE:
+		pace(hands, *action);
 		break;
 	case ACTION_SURVEY:
 		survey(hands, *action);

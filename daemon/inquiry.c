@@ -64,6 +64,19 @@ int inquiry_measure(struct inquiry *inquiry, const struct conn_key *key,
 	return err;
 }
 
+int inquiry_pace(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
+	const struct endpoint *remote, struct rate_sample *ret_sample)
+{
+	struct served_netns *netns = served_find(inquiry->served, cookie);
+	int err;
+
+	if (!netns || netns->state != SERVED_YES || served_enter(netns))
+		return -ENONET;
+	err = diag_pace(local, remote, ret_sample);
+	served_leave(netns);
+	return err;
+}
+
 int inquiry_read_addresses(struct inquiry *inquiry, uint64_t cookie, struct addresses *addresses)
 {
 	struct served_netns *netns = served_find(inquiry->served, cookie);

@@ -35,6 +35,10 @@ int inquiry_measure(struct inquiry *inquiry, const struct conn_key *key,
 	const struct endpoint *local, const struct endpoint *remote,
 	struct rate_sample *ret_sample);
 
+/* As diag_pace(), the same. */
+int inquiry_pace(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
+	const struct endpoint *remote, struct rate_sample *ret_sample);
+
 int inquiry_read_addresses(struct inquiry *inquiry, uint64_t cookie, struct addresses *addresses);
 
 /* Takes up what the kernel lists and nobody has told of. */

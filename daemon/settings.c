@@ -39,6 +39,7 @@ int settings_init(struct settings *settings)
 		.moves = 2,
 		.moved_hold_s = 60,
 		.delay_ms = 100,
+		.slow_percent = 60,
 		.max_subflows = 8,
 		.placement = strdup("paths"),
 		.probe_prefixes = strdup("private"),

@@ -61,6 +61,7 @@ struct settings {
 	uint32_t moves; /* 0 = nothing is moved */
 	uint32_t moved_hold_s;
 	uint32_t delay_ms;
+	uint32_t slow_percent; /* 0 = rates are not looked at */
 	/* [placement] */
 	char *placement; /* see settings_placement() */
 	char *probe_prefixes;

@@ -91,6 +91,9 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "destinations_displaced", view->plan->refusals.displaced);
 	put_number(object, "moved", view->plan->aparts.counters.moved);
 	put_number(object, "moves_failed", view->plan->aparts.counters.failed);
+	put_number(object, "slow", view->plan->aparts.counters.slow);
+	put_number(object, "slow_stuck", view->plan->aparts.counters.stuck);
+	put_number(object, "rounds", view->plan->lags.counters.rounds);
 	put_number(object, "moves_held", view->plan->aparts.counters.held);
 	put_number(object, "destroys", plan->destroyed);
 	put_number(object, "destroy_failures", plan->destroy_failures);
@@ -297,7 +300,8 @@ static struct json_object *write_apart(const struct aparts *aparts, const struct
 	put_number(object, "held_s",
 		apart->spent < aparts->rule.moves
 			? 0
-			: seconds_between(loop_now_ns(), apart->moved_ns + aparts->rule.hold_ns));
+			: seconds_between(
+				  loop_now_ns(), apart->moved_ns + apart_hold_ns(aparts, apart)));
 	return object;
 }
 

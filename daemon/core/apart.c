@@ -5,6 +5,9 @@
 #include "core/closing.h"
 #include "core/opening.h"
 
+#include <errno.h>
+#include <sys/param.h>
+
 /*
  * A peer that takes no more subflows answers the SYN and resets after the third packet: the old one
  * stays until then.
@@ -12,6 +15,7 @@
 #define PROOF_NS   100000000ull
 #define AGAIN_NS   200000000ull  /* while one of its subflows is on trial */
 #define SURVEY_NS  1000000000ull /* between two questions for paths of one connection */
+#define RESTS_MAX  4             /* from then on each is as long as the one before */
 #define RIVALS_MAX 8             /* that began before, and that began after */
 #define WOKEN_MAX  4             /* of those that wait, for each way that becomes free */
 
@@ -117,13 +121,20 @@ static bool is_movable(const struct conn *conn, const struct subflow *subflow)
 	       !(conn->denies_join && endpoint_is_equal(&first, &remote));
 }
 
+/* Where moves do not help for long, each rest is twice as long as the one before. */
+uint64_t apart_hold_ns(const struct aparts *aparts, const struct apart *apart)
+{
+	return aparts->rule.hold_ns << MIN(apart->rests, RESTS_MAX);
+}
+
 /* Whether it may be moved once more; if not now, it is looked at again when it may. */
 static bool may_move(struct plan *plan, struct conn *conn)
 {
 	const struct apart_rule *rule = &plan->aparts.rule;
 	struct apart *apart = &conn->apart;
+	uint64_t hold_ns = apart_hold_ns(&plan->aparts, apart);
 
-	if (plan->now_ns >= apart->moved_ns + rule->hold_ns)
+	if (plan->now_ns >= apart->moved_ns + hold_ns)
 		apart->spent = 0;
 	if (apart->spent < rule->moves)
 		return true;
@@ -131,8 +142,8 @@ static bool may_move(struct plan *plan, struct conn *conn)
 	conn_say(conn,
 		"it shares a path while another is free, and stays: it was moved %u times in "
 		"%llu s",
-		rule->moves, rule->hold_ns / 1000000000ull);
-	set_due(plan, conn, apart->moved_ns + rule->hold_ns);
+		rule->moves, hold_ns / 1000000000ull);
+	set_due(plan, conn, apart->moved_ns + hold_ns);
 	return false;
 }
 
@@ -140,12 +151,9 @@ static void move(struct plan *plan, struct conn *conn, struct subflow *subflow,
 	const struct steer_choice *choice)
 {
 	struct apart *apart = &conn->apart;
-	char text[ENDPOINT_TEXT_MAX];
 
 	apart->spent++;
 	apart->moved_ns = plan->now_ns;
-	conn_say(conn, "the subflow from %s shares its path with others of this host: it is moved",
-		endpoint_text(&subflow->local, text));
 	if (opening_move(plan, conn, subflow, choice)) {
 		plan->aparts.counters.failed++;
 		return;
@@ -175,6 +183,7 @@ static void look(struct plan *plan, struct conn *conn)
 	bool is_late = conn->apart.asked_ns && plan->now_ns < conn->apart.asked_ns + SURVEY_NS;
 	enum steer_company company;
 	struct steer_choice choice;
+	char text[ENDPOINT_TEXT_MAX];
 	bool is_crowded = false;
 	struct subflow *subflow;
 
@@ -198,11 +207,51 @@ static void look(struct plan *plan, struct conn *conn)
 		is_crowded |= company == STEER_CROWDED;
 		if (company != STEER_BETTER)
 			continue;
-		if (may_move(plan, conn))
-			move(plan, conn, subflow, &choice);
+		if (!may_move(plan, conn))
+			return;
+		conn_say(conn,
+			"the subflow from %s shares its path with others of this host: it is moved",
+			endpoint_text(&subflow->local, text));
+		move(plan, conn, subflow, &choice);
 		return;
 	}
 	set_waiting(plan, conn, is_crowded);
+}
+
+int apart_leave(struct plan *plan, struct conn *conn, struct subflow *subflow, uint64_t median)
+{
+	struct apart *apart = &conn->apart;
+	enum steer_company company;
+	struct steer_choice choice;
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (!is_movable(conn, subflow) || find_heir(conn) || is_on_trial(conn))
+		return -EBUSY;
+	company = steer_contend(&plan->steer, conn, subflow, plan->now_ns, &choice);
+	if (company == STEER_ALONE)
+		return -EBUSY;
+	plan->aparts.counters.slow++;
+	plan->aparts.counters.stuck += company == STEER_CROWDED;
+	conn_say(conn, "the subflow from %s is slow, %.1f Mbit/s where its siblings have %.1f: %s",
+		endpoint_text(&subflow->local, text), subflow->pace.rate.bytes_per_s * 8 / 1e6,
+		median * 8 / 1e6,
+		company == STEER_BETTER ? "it is moved" : "no free path is known");
+	if (company == STEER_CROWDED)
+		return -ENOENT;
+	if (!may_move(plan, conn))
+		return -EBUSY;
+	move(plan, conn, subflow, &choice);
+	apart->rests += apart->spent == plan->aparts.rule.moves;
+	return 0;
+}
+
+/* Both ends are to send over it no more, as long as there are others; or are again. */
+static void quieten(struct plan *plan, struct conn *conn, const struct subflow *subflow, bool is_on)
+{
+	struct action *action = actions_add_about(&plan->actions, ACTION_BACKUP, conn, subflow);
+
+	if (action)
+		action->is_backup = is_on;
 }
 
 /* The heir has proved itself. What it was to replace may be gone by now: then it is one too many.
@@ -226,14 +275,21 @@ static void finish(struct plan *plan, struct conn *conn, struct subflow *heir)
 	old->is_lost = true;
 	closing_begin(plan, conn, old);
 	apart_hear_free(plan);
+	lag_expect(plan, conn);
 }
 
 void apart_hear_established(struct plan *plan, struct conn *conn, const struct subflow *subflow)
 {
-	if (subflow->replaces)
-		set_due(plan, conn, plan->now_ns + PROOF_NS);
-	else
+	const struct subflow *old = conn_find_serial(conn, subflow->replaces);
+
+	if (!subflow->replaces) {
 		apart_expect(plan, conn);
+		lag_expect(plan, conn);
+		return;
+	}
+	set_due(plan, conn, plan->now_ns + PROOF_NS);
+	if (old && old->state == SUBFLOW_ESTABLISHED)
+		quieten(plan, conn, old, true);
 }
 
 /* The old one stays. Where the peer has no room for one more, it will have none soon. */
@@ -245,8 +301,11 @@ static void fail(struct plan *plan, struct conn *conn, struct subflow *heir)
 	plan->aparts.counters.failed++;
 	if (heir->is_sent)
 		conn->apart.spent = plan->aparts.rule.moves;
-	if (old)
+	if (old) {
 		steer_stay(&plan->steer, conn, old);
+		if (heir->state != SUBFLOW_OPENING)
+			quieten(plan, conn, old, false);
+	}
 	set_due(plan, conn, 0);
 	apart_hear_elephant(plan, conn);
 }

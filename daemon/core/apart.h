@@ -29,6 +29,7 @@ struct apart {
 	uint64_t asked_ns;         /* when the paths were last asked for */
 	uint64_t moved_ns;         /* when the last move began */
 	uint32_t spent;            /* moves since the last hold */
+	uint32_t rests;            /* holds that somebody else's elephants have led to */
 	uint32_t moved;            /* ever */
 };
 
@@ -36,6 +37,8 @@ struct apart_counters {
 	uint64_t moved;
 	uint64_t failed; /* the subflow on the better way did not come up */
 	uint64_t held;   /* looks that found moves spent */
+	uint64_t slow;   /* subflows that lagged behind their siblings */
+	uint64_t stuck;  /* of these, those for which no free way was known */
 };
 
 struct aparts {
@@ -45,6 +48,9 @@ struct aparts {
 	struct apart_counters counters;
 };
 
+/* How long a connection rests that has had its moves. */
+uint64_t apart_hold_ns(const struct aparts *aparts, const struct apart *apart);
+
 void apart_init(struct aparts *aparts);
 
 /* Something has changed of the ways that it takes, or may take: they are looked at soon. */
@@ -52,6 +58,12 @@ void apart_expect(struct plan *plan, struct conn *conn);
 
 /* It has become an elephant: those that go where it goes may share its ways. */
 void apart_hear_elephant(struct plan *plan, struct conn *conn);
+
+/*
+ * @subflow lags behind its siblings, whose rates have this median, bytes/s: it is moved. -ENOENT:
+ * no free way is known; -EBUSY: not now.
+ */
+int apart_leave(struct plan *plan, struct conn *conn, struct subflow *subflow, uint64_t median);
 
 /* A way has become free, or is known now: some of those that wait are looked at. */
 void apart_hear_free(struct plan *plan);

@@ -9,6 +9,7 @@
 #include "core/endpoint.h"
 #include "core/forecast.h"
 #include "core/ids.h"
+#include "core/lag.h"
 #include "core/listed.h"
 #include "core/mesh.h"
 #include "core/path.h"
@@ -67,6 +68,7 @@ struct subflow {
 	uint64_t established_ns; /* CLOCK_MONOTONIC */
 	struct path path;        /* as far as it is known */
 	bool is_light;           /* as router.light */
+	struct pace pace;
 };
 
 /* A threshold that led to a subflow. */
@@ -120,6 +122,7 @@ struct conn {
 	struct apart apart;
 	struct brake brake;
 	uint32_t questions; /* for samples, asked so far */
+	struct lag lag;
 	/* Where the peer has reset a join for good: no more there of our own accord. */
 	struct endpoint barred;
 	uint32_t generation, adds, removes; /* of the application, heard so far */

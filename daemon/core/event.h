@@ -53,6 +53,7 @@ enum event_kind {
 	EVENT_CLAIM_DONE,    /* error; EINVAL: the in-kernel path manager owns it */
 	EVENT_LISTEN_DONE,   /* serial, error; EAGAIN: it was heard of meanwhile */
 	EVENT_MEASURED,      /* serial, of the question; sample, error */
+	EVENT_PACED,         /* serial, of the subflow; sample, of it alone; error */
 };
 
 struct event {
@@ -99,6 +100,7 @@ enum action_kind {
 	ACTION_LISTEN,   /* is the subflow local, remote still silent? by EVENT_LISTEN_DONE */
 	ACTION_MEASURE,  /* what the connection has moved, and how its subflow local, remote does;
 			    answered by EVENT_MEASURED */
+	ACTION_PACE,     /* what its subflow local, remote has moved; answered by EVENT_PACED */
 	ACTION_SURVEY,   /* look at the paths from local (its first subflow's port) to remote */
 	ACTION_RECEIPT,  /* tell the hooks what was carried out */
 	ACTION_FORGET,   /* the connection is gone: drop its receipt and its rule */

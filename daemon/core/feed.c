@@ -54,6 +54,7 @@ static int take_settings(struct feed *feed, const struct line_settings *settings
 	plan->benefits.rule = settings->benefit;
 	plan->aparts.rule = settings->apart;
 	plan->brakes.rule = settings->brake;
+	plan->lags.rule = settings->lag;
 	plan->steer.mode = settings->placement;
 	plan->steer.random = settings->random;
 	return 0;

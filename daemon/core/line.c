@@ -64,6 +64,7 @@ static const struct field settings_list[] = {
 	FIELD("moved_hold", field_u64, struct line_settings, apart.hold_ns),
 	FIELD("delay", field_u64, struct line_settings, apart.delay_ns),
 	FIELD("fast", field_u64, struct line_settings, brake.fast_bytes_per_s),
+	FIELD("slow", field_u32, struct line_settings, lag.slow_percent),
 	FIELD("placement", shape_placement, struct line_settings, placement),
 	FIELD("random", field_u64, struct line_settings, random),
 	FIELD("owners", field_bool, struct line_settings, wants_owners),
@@ -246,6 +247,8 @@ const char *line_event_name(enum event_kind kind)
 		return "PATHS";
 	case EVENT_MEASURED:
 		return "MEASURED";
+	case EVENT_PACED:
+		return "PACED";
 	case EVENT_CREATE_DONE:
 		return "CREATE_DONE";
 	case EVENT_DESTROY_DONE:
@@ -285,6 +288,8 @@ const char *line_action_name(enum action_kind kind)
 		return "RULE";
 	case ACTION_MEASURE:
 		return "MEASURE";
+	case ACTION_PACE:
+		return "PACE";
 	case ACTION_OWNER:
 		return "OWNER";
 	case ACTION_SEARCH:

@@ -8,6 +8,7 @@
 #include "core/brake.h"
 #include "core/event.h"
 #include "core/fields.h"
+#include "core/lag.h"
 #include "core/path.h"
 #include "core/ports.h"
 #include "core/refusals.h"
@@ -52,6 +53,7 @@ struct line_settings {
 	struct benefit_rule benefit;
 	struct apart_rule apart;
 	struct brake_rule brake;
+	struct lag_rule lag;
 	uint32_t placement; /* enum steer_mode */
 	uint64_t random;
 };

@@ -36,10 +36,12 @@ struct router {
 	UT_hash_handle hh;
 	/* Subflows of this host that pass it, as far as their paths are known. */
 	uint32_t load;
-	uint32_t light; /* first ones of connections that nobody has split, apart from these */
-	uint32_t own;   /* of the load, one connection's: used while one is placed */
-	uint32_t maps;  /* that list it */
-	uint64_t shunned_until_ns; /* a path through it has failed; CLOCK_MONOTONIC */
+	uint32_t light;    /* first ones of connections that nobody has split, apart from these */
+	uint32_t own;      /* of the load, one connection's: used while one is placed */
+	uint32_t maps;     /* that list it */
+	bool is_contended; /* used while one is placed */
+	uint64_t contended_until_ns; /* somebody else's elephant was noticed there */
+	uint64_t shunned_until_ns;   /* a path through it has failed; CLOCK_MONOTONIC */
 };
 
 /* The way of one flow; NULL where it is not known, or there is nothing to choose. */

@@ -42,7 +42,8 @@ static placement_rank judge(const struct path *candidate, const struct path *own
 		if (!router)
 			continue;
 		deepest = router->own;
-		others += router->load - MIN(router->load, router->own);
+		/* As if one more of this host took it. */
+		others += router->load - MIN(router->load, router->own) + router->is_contended;
 		light += router->light;
 		rank |= MIN(deepest, UINT8_MAX);
 	}

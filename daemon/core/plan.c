@@ -30,6 +30,7 @@ int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_
 	benefit_init(&plan->benefits);
 	apart_init(&plan->aparts);
 	brake_init(&plan->brakes);
+	lag_init(&plan->lags);
 	return actions_init(&plan->actions);
 }
 
@@ -184,6 +185,7 @@ static void hear_paths(struct plan *plan, struct conn *conn)
 	conn_set_retry(&plan->table, conn, 0);
 	opening_run(plan, conn, conn->cause_ns);
 	apart_expect(plan, conn);
+	lag_expect(plan, conn);
 }
 
 /* Where nobody can tell, the rules that ask for more than addresses do not match. */
@@ -212,6 +214,7 @@ void plan_forget(struct plan *plan, struct conn *conn)
 	benefit_forget(plan, conn);
 	apart_forget(plan, conn);
 	brake_forget(plan, conn);
+	lag_forget(plan, conn);
 	news_add(&plan->news, NEWS_CLOSED, conn);
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		is_freeing |= path_is_set(&subflow->path) && !subflow->is_light;
@@ -339,6 +342,9 @@ void plan_hear(struct plan *plan, const struct event *event)
 		benefit_hear_measured(plan, conn, event);
 		brake_hear_measured(plan, conn, event);
 		break;
+	case EVENT_PACED:
+		lag_hear_paced(plan, conn, event);
+		break;
 	case EVENT_PATHS:
 		hear_paths(plan, conn);
 		break;
@@ -403,9 +409,11 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 	benefit_tick(plan, now_ns);
 	apart_tick(plan, now_ns);
 	brake_tick(plan, now_ns);
+	lag_tick(plan, now_ns);
 	next_ns = sooner(next_ns, benefit_next_ns(&plan->benefits));
 	next_ns = sooner(next_ns, apart_next_ns(&plan->aparts));
-	return sooner(next_ns, brake_next_ns(&plan->brakes));
+	next_ns = sooner(next_ns, brake_next_ns(&plan->brakes));
+	return sooner(next_ns, lag_next_ns(&plan->lags));
 }
 
 void plan_forget_netns(struct plan *plan, uint64_t netns)

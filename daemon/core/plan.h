@@ -10,6 +10,7 @@
 #include "core/conn.h"
 #include "core/elephant.h"
 #include "core/event.h"
+#include "core/lag.h"
 #include "core/news.h"
 #include "core/policy.h"
 #include "core/refusals.h"
@@ -58,6 +59,7 @@ struct plan {
 	struct benefits benefits;
 	struct aparts aparts;
 	struct brakes brakes;
+	struct lags lags;
 	struct refusals in_vain; /* destinations to which one more subflow did not help */
 	uint32_t max_subflows;   /* of one connection, for applications */
 	uint64_t now_ns;         /* of the last event or tick */

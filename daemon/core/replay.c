@@ -229,6 +229,9 @@ static void succeed(struct replay *replay, const struct action *action)
 	else if (action->kind == ACTION_MEASURE) {
 		event.kind = EVENT_MEASURED;
 		event.error = ENODATA; /* nobody has measured */
+	} else if (action->kind == ACTION_PACE) {
+		event.kind = EVENT_PACED;
+		event.error = ENODATA;
 	} else
 		return;
 	plan_hear(&replay->feed.plan, &event);

@@ -2,6 +2,7 @@
 /* Judgement: from which source port a subflow is opened, so that it takes a way of its own. */
 #include "steer.h"
 
+#include "core/candidates.h"
 #include "core/placement.h"
 
 #include <errno.h>
@@ -12,6 +13,7 @@
 #define SILENT_AGE_NS 60000000000ull
 #define DRAWS         16 /* of ports, each of which may be a reserved one */
 #define SHUN_NS       10000000000ull
+#define CONTENDED_NS  60000000000ull
 #define RIVALS_MAX    8 /* that began before, and that began after */
 
 void steer_init(struct steer *steer)
@@ -157,34 +159,6 @@ static size_t collect_own(const struct conn *conn, struct path own[SUBFLOWS_HARD
 	return n;
 }
 
-struct candidates {
-	size_t n;
-	struct path paths[PATH_PORTS_MAX];
-	uint16_t ports[PATH_PORTS_MAX];
-};
-
-/* Known ports; those on a way that has just failed only if there are no others. */
-static void collect(const struct path_map *map, bool with_taken, uint64_t now_ns,
-	struct candidates *ret_candidates)
-{
-	const struct path_port *port;
-	struct candidates *c = ret_candidates;
-	bool is_shunned;
-
-	c->n = 0;
-	for (int round = 0; round < 2 && !c->n; round++) {
-		for (unsigned int i = 0; i < map->n_ports; i++) {
-			port = &map->ports[i];
-			if ((port->is_taken && !with_taken) || !path_is_known(map, port))
-				continue;
-			c->paths[c->n] = path_of(map, port);
-			c->ports[c->n] = port->port;
-			is_shunned = c->paths[c->n].tiers[map->depth]->shunned_until_ns > now_ns;
-			c->n += is_shunned == round;
-		}
-	}
-}
-
 static enum steer_answer go_blind(struct steer_choice *ret_choice)
 {
 	*ret_choice = (struct steer_choice){.is_blind = true};
@@ -225,7 +199,7 @@ static bool is_ideal(const struct path_map *map, const struct path *path)
 {
 	const struct router *last = path->tiers[map->depth], *router;
 
-	if (!last || last->load || last->light)
+	if (!last || last->load || last->light || last->is_contended)
 		return false;
 	for (unsigned int tier = 0; map->state == PATH_ASKING && tier < map->depth; tier++) {
 		router = path->tiers[tier];
@@ -250,8 +224,8 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 	if (path_is_seeking(map) && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
 	n_own = collect_own(conn, own);
-	collect(map, false, now_ns, &free);
-	collect(map, true, now_ns, &all);
+	candidates_collect(map, false, now_ns, &free);
+	candidates_collect(map, true, now_ns, &all);
 	if (free.n)
 		best = placement_choose(free.paths, free.n, own, n_own, &rank);
 	placement_choose(all.paths, all.n, own, n_own, &possible);
@@ -354,40 +328,21 @@ void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 		port->is_taken = true;
 }
 
-static bool is_free(const struct path_map *map, const struct path *path, uint64_t now_ns)
-{
-	const struct router *router = path->tiers[map->depth];
-
-	return !router->load && router->shunned_until_ns <= now_ns;
-}
-
-static void keep_free(const struct path_map *map, uint64_t now_ns, struct candidates *candidates)
-{
-	struct candidates *c = candidates;
-	size_t kept = 0;
-
-	for (size_t i = 0; i < c->n; i++) {
-		if (!is_free(map, &c->paths[i], now_ns))
-			continue;
-		c->paths[kept] = c->paths[i];
-		c->ports[kept++] = c->ports[i];
-	}
-	c->n = kept;
-}
-
-/* For a subflow that takes @path, and does not count itself. */
+/*
+ * For a subflow that takes @path, and does not count itself. @is_left: somebody else's elephant is
+ * on it.
+ */
 static enum steer_company find_free(const struct path_map *map, const struct conn *conn,
-	const struct path *path, uint64_t now_ns, struct steer_choice *ret_choice)
+	const struct path *path, bool is_left, uint64_t now_ns, struct steer_choice *ret_choice)
 {
 	struct path own[SUBFLOWS_HARD_MAX];
 	size_t n_own = collect_own(conn, own), best;
 	struct candidates free;
 	placement_rank now, then;
 
-	if (!path->tiers[map->depth]->load)
+	if (!path->tiers[map->depth]->load && !is_left)
 		return STEER_ALONE;
-	collect(map, false, now_ns, &free);
-	keep_free(map, now_ns, &free);
+	candidates_collect_free(map, now_ns, &free);
 	if (!free.n)
 		return STEER_CROWDED;
 	placement_choose(path, 1, own, n_own, &now);
@@ -417,7 +372,28 @@ enum steer_company steer_find_better(struct steer *steer, struct conn *conn,
 	if (!map->depth || !path.tiers[map->depth])
 		return map->state == PATH_ASKING ? STEER_UNSURE : STEER_ALONE;
 	path_unload(&subflow->path, subflow->is_light);
-	company = find_free(map, conn, &path, now_ns, ret_choice);
+	company = find_free(map, conn, &path, false, now_ns, ret_choice);
+	subflow->path = path;
+	path_load(&subflow->path, subflow->is_light);
+	return company;
+}
+
+enum steer_company steer_contend(struct steer *steer, struct conn *conn, struct subflow *subflow,
+	uint64_t now_ns, struct steer_choice *ret_choice)
+{
+	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
+	struct router *router = map ? subflow->path.tiers[map->depth] : NULL;
+	enum steer_company company;
+	struct path path;
+
+	/* Those of this host are told apart without this. */
+	if (steer->mode != STEER_PATHS || !router || !map->depth || router->load > 1)
+		return STEER_ALONE;
+	learn_all(map, conn);
+	path = subflow->path;
+	path_unload(&subflow->path, subflow->is_light);
+	router->contended_until_ns = now_ns + CONTENDED_NS;
+	company = find_free(map, conn, &path, true, now_ns, ret_choice);
 	subflow->path = path;
 	path_load(&subflow->path, subflow->is_light);
 	return company;

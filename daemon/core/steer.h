@@ -93,6 +93,13 @@ void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 enum steer_company steer_find_better(struct steer *steer, struct conn *conn,
 	struct subflow *subflow, bool is_late, uint64_t now_ns, struct steer_choice *ret_choice);
 
+/*
+ * Somebody else's elephant is on the way of @subflow: for a while others are preferred. The answers
+ * are those of steer_find_better(); STEER_ALONE: it is one of ours.
+ */
+enum steer_company steer_contend(struct steer *steer, struct conn *conn, struct subflow *subflow,
+	uint64_t now_ns, struct steer_choice *ret_choice);
+
 /* Another is to take its place: it does not count any more; or it does again. */
 void steer_leave(struct subflow *subflow);
 void steer_stay(struct steer *steer, const struct conn *conn, struct subflow *subflow);

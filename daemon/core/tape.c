@@ -31,6 +31,7 @@ static void note_settings(struct tape *tape, const struct plan *plan)
 		.benefit = plan->benefits.rule,
 		.apart = plan->aparts.rule,
 		.brake = plan->brakes.rule,
+		.lag = plan->lags.rule,
 		.placement = plan->steer.mode};
 
 	text_clear(&tape->scratch);

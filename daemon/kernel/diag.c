@@ -427,11 +427,14 @@ int diag_decode_pace(const struct nlmsghdr *message, struct rate_sample *ret_sam
 
 	if (err)
 		return err;
-	if (!nests.info || mnl_attr_get_payload_len(nests.info) < AT_BUSY_TIME + sizeof(uint64_t))
+	if (!nests.info ||
+		mnl_attr_get_payload_len(nests.info) < AT_RWND_LIMITED + sizeof(uint64_t))
 		return -EBADMSG;
 	info = mnl_attr_get_payload(nests.info);
 	memcpy(&ret_sample->srtt_us, info + AT_RTT, sizeof(ret_sample->srtt_us));
 	memcpy(&ret_sample->unsent, info + AT_NOTSENT, sizeof(ret_sample->unsent));
+	ret_sample->bytes_acked = read_bytes(nests.info, AT_BYTES_ACKED);
+	ret_sample->bytes_received = read_bytes(nests.info, AT_BYTES_RECEIVED);
 	ret_sample->own_acked = read_bytes(nests.info, AT_BYTES_ACKED);
 	ret_sample->busy_us = read_bytes(nests.info, AT_BUSY_TIME);
 	ret_sample->held_us = read_bytes(nests.info, AT_RWND_LIMITED);
@@ -449,6 +452,19 @@ static int read_pace(const struct nlmsghdr *message, void *arg)
 
 	pace->err = diag_decode_pace(message, &pace->sample);
 	return MNL_CB_STOP;
+}
+
+int diag_pace(
+	const struct endpoint *local, const struct endpoint *remote, struct rate_sample *ret_sample)
+{
+	struct pace pace = {.err = -ENOENT};
+	int err = ask_about(local, remote, read_pace, &pace);
+
+	if (!err)
+		err = pace.err;
+	if (!err)
+		*ret_sample = pace.sample;
+	return err;
 }
 
 /* Where the kernel does not count by connection. */
@@ -470,26 +486,22 @@ static void add_subflow(void *arg, const struct diag_subflow *subflow)
 int diag_measure(uint32_t token, const struct endpoint *local, const struct endpoint *remote,
 	struct rate_sample *ret_sample)
 {
-	struct pace pace = {.err = -ENOENT};
+	struct rate_sample sample;
 	struct diag_conn conn;
-	int err = ask_about(local, remote, read_pace, &pace);
+	int err = diag_pace(local, remote, &sample);
 
-	if (!err)
-		err = pace.err;
 	if (!err)
 		err = diag_find(token, &conn);
 	if (err)
 		return err;
-	pace.sample.queued = conn.bytes_queued;
-	if (conn.has_bytes) {
-		pace.sample.bytes_acked = conn.bytes_acked;
-		pace.sample.bytes_received = conn.bytes_received;
-	} else {
+	sample.queued = conn.bytes_queued;
+	sample.bytes_acked = conn.bytes_acked;
+	sample.bytes_received = conn.bytes_received;
+	if (!conn.has_bytes)
 		err = diag_dump_subflows(
-			add_subflow, &(struct sum){.token = token, .sample = &pace.sample});
-	}
+			add_subflow, &(struct sum){.token = token, .sample = &sample});
 	if (!err)
-		*ret_sample = pace.sample;
+		*ret_sample = sample;
 	return err;
 }
 

@@ -64,6 +64,10 @@ int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, 
  */
 int diag_decode_pace(const struct nlmsghdr *message, struct rate_sample *ret_sample);
 
+/* What the subflow has moved, of itself; the time is left to the caller. -ENOENT, -EBADMSG. */
+int diag_pace(const struct endpoint *local, const struct endpoint *remote,
+	struct rate_sample *ret_sample);
+
 /*
  * What the connection @token of the namespace that the thread is in has moved, and how its subflow
  * @local, @remote does; the time is left to the caller. -ENOENT: there is no such.

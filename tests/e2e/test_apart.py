@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: MIT
 """Elephants whose subflows share a path are moved apart, and then stay where they are."""
 import subprocess
-import time
 
 import pytest
+from app import MPTCP, App
 from lab import fabric
 from lab.netns import wait_until
 from test_benefit import POUR
 from test_placement import Scene
 
+MB = 1000000
+HASHED, FOREIGN = 7002, 7001
 # Two subflows each: of 8 paths at least 5 stay free.
 RULE = {"start": "2MB", "step": "1MB", "stop": "100GB", "max_subflows": 2}
 
@@ -19,12 +21,9 @@ def lab():
         yield lab
 
 
-def spine(scene, port):
-    return scene.routers(port)[1]
-
-
-def first(app):
-    return app.subflows()[0][0][1]
+def spines(scene, *apps):
+    return [scene.lab.path_of(scene.source, scene.target, local[1], remote[1])[1]
+            for app in apps for local, remote in app.subflows()]
 
 
 def collide(scene):
@@ -32,13 +31,9 @@ def collide(scene):
     taken = {}
     while True:
         app = scene.connect()
-        other = taken.setdefault(spine(scene, first(app)), app)
+        other = taken.setdefault(spines(scene, app)[0], app)
         if other is not app:
             return other, app
-
-
-def spines(scene, *apps):
-    return [spine(scene, local[1]) for app in apps for local, _ in app.subflows()]
 
 
 def are_apart(scene, *apps):
@@ -53,7 +48,7 @@ def explain(scene, app):
 
 
 def test_two_elephants_whose_first_subflows_collide_are_moved_apart(lab):
-    scene = Scene(lab, {"elephant": RULE})
+    scene = Scene(lab, {"elephant": RULE, "apart": {"slow_percent": 0}})
     apps = collide(scene)
     for app in apps:
         app(POUR)
@@ -63,3 +58,78 @@ def test_two_elephants_whose_first_subflows_collide_are_moved_apart(lab):
     moved = [app for app in apps if scene.status(app)["apart"]["moved"]]
     assert len(moved) == 1
     assert "moved to a path of its own: 1." in explain(scene, moved[0])
+
+
+def stranger(lab, on_spine):
+    """An elephant of plain TCP, of a host that nobody serves, over this spine."""
+    source, target, port = lab.host(1), lab.host(2), FOREIGN
+    sink, app = App(target), App(source)
+    sink.sink(port, protocol=0)
+    sport = next(sport for sport in range(20000, 30000)
+                 if lab.path_of(source, target, sport, port)[1] == on_spine)
+    app.open(protocol=0)(f"s.bind(('', {sport}))")
+    app(f"s.connect(({target.ip4!r}, {port}))")
+    app(POUR)
+    return app, sink
+
+
+SEND = """
+import hashlib, random
+digest, sent, is_over = hashlib.sha256(), 0, False
+def pour():
+    global sent
+    block = random.randbytes(1 << 16)
+    while not is_over:
+        number = sent.to_bytes(8, "big")
+        s.sendall(number + block)
+        digest.update(number + block)
+        sent += len(number + block)
+    s.shutdown(socket.SHUT_WR)
+thread = threading.Thread(target=pour, daemon=True)
+thread.start()
+"""
+RECEIVE = f"""
+import hashlib
+digest, received = hashlib.sha256(), 0
+hashing = socket.socket(socket.AF_INET, socket.SOCK_STREAM, {MPTCP})
+hashing.bind(("", {HASHED}))
+hashing.listen()
+def receive():
+    global received
+    connection, _ = hashing.accept()
+    while block := connection.recv(1 << 20):
+        digest.update(block)
+        received += len(block)
+threading.Thread(target=receive, daemon=True).start()
+"""
+
+
+def test_an_elephant_that_meets_somebody_elses_leaves_it_the_path():
+    """And is at rest then; what it carries meanwhile arrives as it was sent."""
+    with fabric.leaf_spine(8, hosts=2) as lab:
+        scene = Scene(lab, {"elephant": {**RULE, "max_subflows": 4}})
+        scene.sink(RECEIVE)
+        app = App(scene.source).connect(scene.target.ip4, HASHED, talk=False)
+        app(SEND)
+        wait_until(lambda: len(set(spines(scene, app))) == 4, "four paths", timeout_s=30)
+        shared = spines(scene, app)[-1]
+        stranger_app, stranger_sink = stranger(lab, shared)
+
+        def has_left():
+            taken = spines(scene, app)
+            return len(taken) == 4 and shared not in taken
+
+        wait_until(has_left, "all subflows are elsewhere", timeout_s=30)
+        moved = scene.counters()["moved"]
+        assert 1 <= moved <= 2
+        assert 1 <= scene.counters()["slow"] <= 2
+        sent = app("sent")
+        wait_until(lambda: app("sent") > sent + 100 * MB, "it goes on", timeout_s=60)
+        assert scene.counters()["moved"] <= 2
+        assert shared not in spines(scene, app)
+        assert stranger_sink("drained") > MB
+        app("is_over = True")
+        wait_until(lambda: not app("thread.is_alive()"), "all is sent", timeout_s=30)
+        wait_until(lambda: scene.sink("received") == app("sent"), "all is received")
+        assert scene.sink("digest.hexdigest()") == app("digest.hexdigest()")
+        assert stranger_app("s.fileno()") >= 0

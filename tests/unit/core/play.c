@@ -4,6 +4,7 @@
 
 #include "core/replay.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -163,6 +164,13 @@ void play_act(struct play *play)
 						       .serial = action.serial,
 						       .sample = play->sample,
 						       .error = play->measure_error});
+			break;
+		case ACTION_PACE:
+			play->paces++;
+			if (play->answer_pace)
+				play->answer_pace(play, &action);
+			else
+				answer(play, &action, EVENT_PACED, ENODATA);
 			break;
 		case ACTION_SURVEY:
 			play->surveys++;

@@ -346,15 +346,33 @@ static void measures_a_connection(void **state)
 	assert_int_equal(sample.bytes_received, 345);
 
 	answers_reset();
-	put(subflow_message(buffers[0], AT_TCP_BUSY_TIME + 8));
+	put(subflow_message(buffers[0], AT_TCP_RWND_LIMITED + 8));
 	put(message(buffers[1], AF_INET, TOKEN, 0, OLD_INFO_BYTES));
-	put(subflow_message(buffers[2], AT_TCP_BUSY_TIME + 8));
+	put(subflow_message(buffers[2], AT_TCP_RWND_LIMITED + 8));
 	put(answers_done(buffers[3], 0));
 	put((struct nlmsghdr *)buffers[3]);
 	assert_int_equal(diag_measure(TOKEN, &local, &remote, &sample), 0);
 	assert_int_equal(sample.bytes_acked, 123456789012);
 	assert_int_equal(sample.bytes_received, 345);
 	assert_int_equal(sample.srtt_us, 1234);
+}
+
+static void measures_a_subflow(void **state)
+{
+	const struct endpoint end = {.family = AF_INET};
+	struct rate_sample sample = {};
+
+	(void)state;
+	answers_reset();
+	put(subflow_message(buffers[0], AT_TCP_RWND_LIMITED + 8));
+	assert_int_equal(diag_pace(&end, &end, &sample), 0);
+	assert_int_equal(sample.bytes_acked, 123456789012);
+	assert_int_equal(sample.bytes_received, 345);
+	assert_int_equal(sample.busy_us, 98765432109);
+	assert_int_equal(sample.held_us, 87654321098);
+	answers_reset();
+	put(answers_acknowledge(buffers[0], -ENOENT));
+	assert_int_equal(diag_pace(&end, &end, &sample), -ENOENT);
 }
 
 static void what_cannot_be_measured_is_no_sample(void **state)
@@ -367,10 +385,10 @@ static void what_cannot_be_measured_is_no_sample(void **state)
 	put(answers_acknowledge(buffers[0], -ENOENT));
 	assert_int_equal(diag_measure(TOKEN, &end, &end, &sample), -ENOENT);
 	answers_reset(); /* an older kernel's */
-	put(subflow_message(buffers[0], AT_TCP_BUSY_TIME + 7));
+	put(subflow_message(buffers[0], AT_TCP_RWND_LIMITED + 7));
 	assert_int_equal(diag_measure(TOKEN, &end, &end, &sample), -EBADMSG);
 	answers_reset(); /* fallen back */
-	put(subflow_message(buffers[0], AT_TCP_BUSY_TIME + 8));
+	put(subflow_message(buffers[0], AT_TCP_RWND_LIMITED + 8));
 	put(message(buffers[1], AF_INET, TOKEN, 1, INFO_BYTES));
 	assert_int_equal(diag_measure(TOKEN, &end, &end, &sample), -ENOENT);
 	assert_int_equal(sample.srtt_us, 7);
@@ -392,6 +410,7 @@ int main(void)
 		cmocka_unit_test(a_kernel_without_diagnosis_says_so),
 		cmocka_unit_test(finds_one_by_its_token),
 		cmocka_unit_test(measures_a_connection),
+		cmocka_unit_test(measures_a_subflow),
 		cmocka_unit_test(what_cannot_be_measured_is_no_sample),
 	};
 

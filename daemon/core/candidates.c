@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: the ways that the known ports of a map lead, for one subflow. */
+#include "candidates.h"
+
+static void add(struct candidates *c, const struct path *path, uint16_t port)
+{
+	c->paths[c->n] = *path;
+	c->ports[c->n++] = port;
+}
+
+void candidates_collect(const struct path_map *map, bool with_taken, uint64_t now_ns,
+	struct candidates *ret_candidates)
+{
+	const struct path_port *port;
+	struct router *router;
+	struct path path;
+
+	ret_candidates->n = 0;
+	for (int round = 0; round < 2 && !ret_candidates->n; round++) {
+		for (unsigned int i = 0; i < map->n_ports; i++) {
+			port = &map->ports[i];
+			if ((port->is_taken && !with_taken) || !path_is_known(map, port))
+				continue;
+			path = path_of(map, port);
+			router = path.tiers[map->depth];
+			router->is_contended = router->contended_until_ns > now_ns;
+			if ((router->shunned_until_ns > now_ns) == round)
+				add(ret_candidates, &path, port->port);
+		}
+	}
+}
+
+static bool is_free(const struct router *router, uint64_t now_ns)
+{
+	return !router->load && router->shunned_until_ns <= now_ns &&
+	       router->contended_until_ns <= now_ns;
+}
+
+void candidates_collect_free(
+	const struct path_map *map, uint64_t now_ns, struct candidates *ret_candidates)
+{
+	struct candidates *c = ret_candidates;
+	size_t n;
+
+	candidates_collect(map, false, now_ns, c);
+	n = c->n;
+	c->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (is_free(c->paths[i].tiers[map->depth], now_ns))
+			add(c, &c->paths[i], c->ports[i]);
+	}
+}

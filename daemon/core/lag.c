@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: which subflow of an elephant is much slower than its siblings. */
+#include "lag.h"
+
+#include "core/plan.h"
+
+#include <sys/param.h>
+
+#define WINDOW_NS   100000000ull /* of a round, and WINDOW_RTTS at least */
+#define WINDOW_RTTS 4
+#define LAST_NS     40000000ull    /* the last one at least, and up to apart.delay more, by lot */
+#define ROUNDS      3              /* in a row that one must lag */
+#define YOUNG_RTTS  10             /* slow start says nothing */
+#define LOST_NS     1000000000ull  /* an answer that has not come by then does not come */
+#define PAUSE_NS    10000000000ull /* at most, while nothing moves; and after a verdict in vain */
+#define LEAST       1000000        /* bytes/s: less says nothing of a path */
+#define LEAST_PART  10             /* of a download: less than 1/10 is no elephant's share */
+#define PRICE_NS    2500000ull     /* 400 questions a second, whatever many elephants there are */
+
+void lag_init(struct lags *lags)
+{
+	*lags = (struct lags){};
+	TAILQ_INIT(&lags->due);
+}
+
+/* 0 = nothing is due. */
+static void set_due(struct plan *plan, struct conn *conn, uint64_t due_ns)
+{
+	struct lags *lags = &plan->lags;
+	struct conn *other;
+
+	if (conn->lag.due_ns)
+		TAILQ_REMOVE(&lags->due, conn, lag.due);
+	conn->lag.due_ns = due_ns;
+	if (!due_ns)
+		return;
+	TAILQ_FOREACH_REVERSE(other, &lags->due, lag_list, lag.due)
+	{
+		if (other->lag.due_ns <= due_ns) {
+			TAILQ_INSERT_AFTER(&lags->due, other, conn, lag.due);
+			return;
+		}
+	}
+	TAILQ_INSERT_HEAD(&lags->due, conn, lag.due);
+}
+
+static bool is_watched(const struct subflow *subflow)
+{
+	return subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
+	       !subflow->is_leaving && !subflow->replaces && !subflow->is_backup;
+}
+
+/* Where no way is known, there is no other one either. */
+static uint32_t count_watched(const struct conn *conn)
+{
+	const struct subflow *subflow;
+	bool is_known = false;
+	uint32_t count = 0;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		count += is_watched(subflow);
+		is_known |= path_is_set(&subflow->path);
+	}
+	return is_known && count > 1 ? count : 0;
+}
+
+/* The next round is at @due_ns, or when its questions are within what a second allows. */
+static void plan_round(struct plan *plan, struct conn *conn, uint64_t due_ns)
+{
+	uint64_t free_ns = MAX(plan->lags.free_ns, plan->now_ns);
+
+	plan->lags.free_ns = free_ns + count_watched(conn) * PRICE_NS;
+	set_due(plan, conn, MAX(due_ns, free_ns));
+}
+
+void lag_expect(struct plan *plan, struct conn *conn)
+{
+	if (!plan->lags.rule.slow_percent || !plan->aparts.rule.moves || !conn->is_elephant ||
+		conn->lag.due_ns || !count_watched(conn))
+		return;
+	conn->lag.pause_ns = 0;
+	plan_round(plan, conn, plan->now_ns + 1);
+}
+
+static void begin_round(struct plan *plan, struct conn *conn)
+{
+	struct subflow *subflow;
+
+	conn->lag.awaited = 0;
+	if (!conn->is_elephant || !count_watched(conn) || !plan->lags.rule.slow_percent)
+		return;
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (is_watched(subflow) &&
+			actions_add_about(&plan->actions, ACTION_PACE, conn, subflow))
+			conn->lag.awaited++;
+	}
+	plan->lags.counters.rounds++;
+	set_due(plan, conn, plan->now_ns + LOST_NS);
+}
+
+/* Between the same ends: what is slow to one place need not be slow to another. */
+static bool is_sibling(const struct subflow *a, const struct subflow *b)
+{
+	return a != b && is_watched(b) && endpoint_is_same_address(&a->local, &b->local) &&
+	       endpoint_is_equal(&a->remote, &b->remote);
+}
+
+/*
+ * The median of the siblings' rates, bytes/s; 0: they say nothing. Where one of them is not busy
+ * the application has too little to send.
+ */
+static uint64_t median_of(const struct conn *conn, const struct subflow *subflow)
+{
+	uint64_t rates[SUBFLOWS_HARD_MAX], rate;
+	const struct subflow *other;
+	uint32_t n = 0, i;
+
+	TAILQ_FOREACH (other, &conn->subflows, entry) {
+		if (!is_sibling(subflow, other) || n == SUBFLOWS_HARD_MAX)
+			continue;
+		if (!other->pace.rate.is_busy ||
+			other->pace.rate.is_received != subflow->pace.rate.is_received)
+			return 0;
+		rate = other->pace.rate.bytes_per_s;
+		for (i = n++; i && rates[i - 1] > rate; i--)
+			rates[i] = rates[i - 1];
+		rates[i] = rate;
+	}
+	return n ? rates[n / 2] : 0;
+}
+
+static bool is_grown(const struct subflow *subflow, uint64_t now_ns)
+{
+	const struct rate_sample *last = &subflow->pace.last;
+
+	return now_ns >= subflow->established_ns + last->srtt_us * 1000ull * YOUNG_RTTS + WINDOW_NS;
+}
+
+static bool does_lag(const struct plan *plan, const struct subflow *subflow, uint64_t median)
+{
+	const struct rate *rate = &subflow->pace.rate;
+
+	if (!rate->is_busy || !rate->bytes || median < LEAST || !is_grown(subflow, plan->now_ns))
+		return false;
+	if (rate->is_received && rate->bytes_per_s * LEAST_PART < median)
+		return false;
+	return rate->bytes_per_s * 100 < median * plan->lags.rule.slow_percent;
+}
+
+/* Whom to move, and how fast its siblings are; NULL: nobody. */
+static struct subflow *judge(struct plan *plan, struct conn *conn, uint64_t *ret_median)
+{
+	struct subflow *subflow, *worst = NULL;
+	uint64_t median;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		median = is_watched(subflow) ? median_of(conn, subflow) : 0;
+		if (!does_lag(plan, subflow, median)) {
+			subflow->pace.rounds = 0;
+			continue;
+		}
+		subflow->pace.rounds++;
+		if (worst && worst->pace.rounds >= subflow->pace.rounds)
+			continue;
+		worst = subflow;
+		*ret_median = median;
+	}
+	return worst;
+}
+
+/* How long the next round is to last: more for those that have nothing to say. */
+static uint64_t window_ns(struct plan *plan, struct conn *conn, const struct subflow *worst)
+{
+	uint64_t delay_ns = plan->aparts.rule.delay_ns, window_ns = WINDOW_NS, moved = 0;
+	const struct subflow *subflow;
+	uint64_t rtt_ns = 0;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (!is_watched(subflow))
+			continue;
+		rtt_ns = MAX(rtt_ns, subflow->pace.last.srtt_us * 1000ull);
+		moved += subflow->pace.rate.bytes_per_s;
+	}
+	/* Many hosts are not to move in step: who is last finds its way free again. */
+	if (worst && worst->pace.rounds == ROUNDS - 1)
+		window_ns = LAST_NS + ((ports_random(&plan->steer.random) >> 32) * delay_ns >> 32);
+	conn->lag.pause_ns = moved < LEAST ? MIN(2 * conn->lag.pause_ns + WINDOW_NS, PAUSE_NS) : 0;
+	return MAX(MAX(window_ns, rtt_ns * WINDOW_RTTS), conn->lag.pause_ns);
+}
+
+static void end_round(struct plan *plan, struct conn *conn)
+{
+	uint64_t median = 0, due_ns;
+	struct subflow *worst = judge(plan, conn, &median);
+
+	due_ns = plan->now_ns + window_ns(plan, conn, worst);
+	if (worst && worst->pace.rounds >= ROUNDS) {
+		if (apart_leave(plan, conn, worst, median))
+			due_ns = plan->now_ns + PAUSE_NS;
+		worst->pace.rounds = 0;
+	}
+	plan_round(plan, conn, due_ns);
+}
+
+/* While the receiver's window is closed, the way is not what is slow. */
+static bool is_limited(const struct rate_sample *from, const struct rate_sample *to)
+{
+	return (to->held_us - from->held_us) * 4000 > to->now_ns - from->now_ns;
+}
+
+void lag_hear_paced(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_serial(conn, event->serial);
+	struct rate_sample sample = event->sample;
+	struct pace *pace;
+
+	sample.now_ns = event->error ? 0 : event->now_ns;
+	if (subflow) {
+		pace = &subflow->pace;
+		pace->rate = rate_between(&pace->last, &sample);
+		pace->rate.is_busy &= pace->rate.is_received || !is_limited(&pace->last, &sample);
+		pace->last = sample;
+	}
+	if (conn->lag.awaited && !--conn->lag.awaited)
+		end_round(plan, conn);
+}
+
+void lag_tick(struct plan *plan, uint64_t now_ns)
+{
+	struct conn *conn;
+
+	while ((conn = TAILQ_FIRST(&plan->lags.due)) && conn->lag.due_ns <= now_ns) {
+		set_due(plan, conn, 0);
+		begin_round(plan, conn);
+	}
+}
+
+uint64_t lag_next_ns(const struct lags *lags)
+{
+	const struct conn *conn = TAILQ_FIRST(&lags->due);
+
+	return conn ? conn->lag.due_ns : 0;
+}
+
+void lag_forget(struct plan *plan, struct conn *conn)
+{
+	set_due(plan, conn, 0);
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Judgement: which subflow of an elephant is much slower than its siblings, though all have enough
+ * to send: somebody else's elephant is on its way.
+ */
+#ifndef SUBFLOW_LAG_H
+#define SUBFLOW_LAG_H
+
+#include "core/rate.h"
+
+#include <stdint.h>
+#include <sys/queue.h>
+
+struct conn;
+struct event;
+struct plan;
+
+struct lag_rule {
+	uint32_t slow_percent; /* of its siblings' median, below which one lags; 0 = none does */
+};
+
+/* Of one connection. Its subflows are measured in rounds. */
+struct lag {
+	TAILQ_ENTRY(conn) due; /* in lags.due while due_ns is set, the first due first */
+	uint64_t due_ns;       /* CLOCK_MONOTONIC: of the next round */
+	uint32_t awaited;      /* answers of this one */
+	uint64_t pause_ns;     /* to the next one, while nothing moves */
+};
+
+/* Of one subflow. */
+struct pace {
+	struct rate_sample last;
+	struct rate rate; /* of the last round */
+	uint32_t rounds;  /* in a row that it has lagged */
+};
+
+struct lag_counters {
+	uint64_t rounds;
+};
+
+struct lags {
+	struct lag_rule rule; /* lag_init() leaves it off */
+	TAILQ_HEAD(lag_list, conn) due;
+	uint64_t free_ns; /* CLOCK_MONOTONIC: before, all questions of a second are spent */
+	struct lag_counters counters;
+};
+
+void lag_init(struct lags *lags);
+
+/* It may have siblings to compare now: rounds begin. */
+void lag_expect(struct plan *plan, struct conn *conn);
+
+/* The answer to ACTION_PACE. */
+void lag_hear_paced(struct plan *plan, struct conn *conn, const struct event *event);
+
+/* Does what is due. */
+void lag_tick(struct plan *plan, uint64_t now_ns);
+
+/* When lag_tick() has something to do next; 0 = nothing. */
+uint64_t lag_next_ns(const struct lags *lags);
+
+/* The connection is about to be forgotten. */
+void lag_forget(struct plan *plan, struct conn *conn);
+
+#endif
