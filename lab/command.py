@@ -100,7 +100,22 @@ def report(options):
     print(f"{len(results.runs(found))} runs: {options.output}")
 
 
+def check_model(options):
+    """The exit status: 1 where the emulation is not what the model says."""
+    from lab import compared  # late: numpy takes long to load
+    if not (rows := compared.compare(results.runs(results.read(options.check)))):
+        raise LabError(f"{options.check} has no permutations over fat-trees: subflow-lab run permutation")
+    print(f"{'goodput / ceiling':20}{'runs':>5}{'emulated':>10}{'max-min':>9}{'apart':>8}{'allowed':>9}")
+    for row in rows:
+        k, system, count, emulated, predicted, allowed = row
+        print(f"{f'k = {k}, {system}':20}{count:5}{emulated:10.3f}{predicted:9.3f}"
+              f"{emulated - predicted:+8.3f}{allowed:9.3f}{'  differs' if compared.differs(row) else ''}")
+    return int(any(map(compared.differs, rows)))
+
+
 def model(options):
+    if options.check:
+        return check_model(options)
     from lab import model as theory  # late: numpy takes long to load
     for k in options.k or ():
         if k < 4 or k % 2:
@@ -108,7 +123,7 @@ def model(options):
     sizes = options.k or list(theory.SIZES)
     print("goodput / that of a network without bottlenecks, random permutations, by max-min:")
     print(f"{'':42}" + "".join(f"{f'k = {k}':>9}" for k in sizes))
-    for _, text, found in theory.table(sizes, options.seeds):
+    for _, text, found in theory.table(tuple(sizes), options.seeds):
         print(f"{text:42}" + "".join(f"{found[k]:9.3f}" for k in sizes))
     print("assumed: " + ";\n         ".join(theory.ASSUMPTIONS))
 
@@ -195,8 +210,10 @@ def parser():
     verb.add_argument("-o", "--output", type=Path, default=build / "lab" / "report.html")
     verb.set_defaults(do=report)
     verb = verbs.add_parser("model", help="fat-trees that no machine can emulate; needs no root")
-    verb.add_argument("--k", action="append", type=positive, help="may be repeated; 4, 8, 16 without")
+    verb.add_argument("--k", action="append", type=positive, help="may be repeated; 4, 8, 16, 48 without")
     verb.add_argument("--seeds", type=positive, default=5, help="how many (%(default)s)")
+    verb.add_argument("--check", type=Path, metavar="RESULTS",
+                      help="hold what was emulated against it; the exit status is 1 where they differ")
     verb.set_defaults(do=model)
     verbs.add_parser("list", help="workloads, systems, topologies").set_defaults(do=list_all)
     return top
@@ -227,7 +244,7 @@ def main():
         print(f"subflow-lab: {error}", file=sys.stderr)
         return 1
     try:
-        options.do(options)
+        return options.do(options) or 0
     except LabError as error:
         print(f"subflow-lab: {error}", file=sys.stderr)
         return 1
@@ -236,7 +253,6 @@ def main():
                 else "nothing is left of it")
         print(f"subflow-lab: interrupted; {kept}", file=sys.stderr)
         return 128 + signal.SIGINT
-    return 0
 
 
 if __name__ == "__main__":

@@ -60,16 +60,16 @@ def svg(topology, links_mbps=None, title="fabric"):
     height = max(y for _, y in at.values()) + MARGIN
     top = max((rate or 0 for _, _, rate in topology.links), default=0)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
-             f'font-family="sans-serif" font-size="10"><title>{escape(title)}</title>']
+             f'style="max-width: {1.2 * width:.0f}px" font-family="sans-serif" font-size="10"><title>{escape(title)}</title>']
     for a, b, rate_mbit in topology.links:
-        for shift, (source, target) in ((-1.7, (a, b)), (1.7, (b, a))):
+        for shift, (source, target) in ((-2, (a, b)), (2, (b, a))):
             (x1, y1), (x2, y2) = at[a], at[b]
             name, load = f"{source}>{target}", 0
             if links_mbps:
                 load = links_mbps.get(name, 0) / (rate_mbit or top or 1)
             shown = f"{name}: {links_mbps.get(name, 0):.1f} Mbit/s, {load:.0%}" if links_mbps else name
             parts.append(f'<line x1="{x1 + shift:.1f}" y1="{y1:.1f}" x2="{x2 + shift:.1f}" '
-                         f'y2="{y2:.1f}" stroke="{colour(load)}" stroke-width="2.4">'
+                         f'y2="{y2:.1f}" stroke="{colour(load)}" stroke-width="3.4">'
                          f"<title>{escape(shown)}</title></line>")
     for label, (x, y) in at.items():
         kind = "#dfe9f5" if label in topology.routers else "#ffffff"

@@ -5,6 +5,8 @@ A permutation (everybody sends to one and receives from one), all links alike. E
 flow that gets its max-min fair share of its path; a connection gets the sum of its subflows. No
 round trips, no queues, no loss, no CPU: what is left is how paths are chosen.
 """
+import functools
+
 import numpy
 
 ASSUMPTIONS = (
@@ -101,7 +103,7 @@ def balanced_paths(tree, subflows, rng):
         cores.reshape(tree.hosts, -1), up * turns + turn[None, :], axis=1)
 
 
-SIZES = (4, 8, 16)
+SIZES = (4, 8, 16, 48)
 # Hosts of all seeds together: a permutation of 16 hosts may be anything from .45 to .75 by ECMP.
 HOSTS_MIN = 3000
 # (name, about, subflows, how paths are chosen)
@@ -116,10 +118,10 @@ CHOICES = (
 )
 
 
-def goodput(k, subflows, choose, seed):
-    """Mean rate of a host / that of its link, one permutation."""
+def goodput(k, subflows, choose, seed, targets=None):
+    """Mean rate of a host / that of its link, one permutation: these targets, or some."""
     tree, rng = Tree(k), numpy.random.default_rng(seed)
-    targets = permutation(tree.hosts, rng)
+    targets = permutation(tree.hosts, rng) if targets is None else targets
     subflows = min(subflows, tree.half ** 2) if choose is not random_paths else subflows
     up, core = choose(tree, subflows, rng)
     sources = numpy.repeat(numpy.arange(tree.hosts), subflows)
@@ -127,10 +129,13 @@ def goodput(k, subflows, choose, seed):
     return float(max_min(links, 6 * tree.hosts).sum() / tree.hosts)
 
 
+@functools.cache
 def table(sizes, seeds=5):
-    """[(name, about, {k: mean over the seeds})]; small trees have more of them."""
+    """[(name, about, {k: mean over the seeds})]; small trees have more of them, and a tree that is large
+    enough by itself has one."""
     def mean(k, subflows, choose):
-        count = max(seeds, HOSTS_MIN // Tree(k).hosts)
+        hosts = Tree(k).hosts
+        count = max(seeds, HOSTS_MIN // hosts) if hosts < HOSTS_MIN else 1
         return sum(goodput(k, subflows, choose, seed) for seed in range(count)) / count
 
     return [(name, about, {k: mean(k, subflows, choose) for k in sizes})

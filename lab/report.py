@@ -1,156 +1,102 @@
 # SPDX-License-Identifier: MIT
 """The report: one HTML page, nothing outside of it, of all results that count."""
-import argparse
-import html
-import io
 import json
 import statistics
 
-import matplotlib
+from lab import model, page, pictures, results
+from lab.page import items, table, text
+from lab.pictures import about_system, by, ceiling, order
 
-matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402: the backend comes first
-
-from lab import draw, model, results, systems  # noqa: E402
-from lab.plot import COLOURS  # noqa: E402
-
-# (what, figure, where)
+# (what, figure, where, system here)
 PUBLISHED = (
-    ("ECMP, one path a flow, fat-tree, permutation", "below .60 of the optimum",
-     "Raiciu et al., SIGCOMM 2011, figure 3; max-min, k = 4: .596"),
-    ("Hedera, central scheduler, k = 4, stride and random", "up to .96 of a non-blocking switch",
-     "Al-Fares et al., NSDI 2010"),
-    ("MPTCP, 8 subflows on random paths, fat-tree, permutation", "about .90 of the optimum",
-     "Raiciu et al., SIGCOMM 2011; max-min, k = 4: .941"),
-    ("4 random ports, fat-tree, k = 4, permutation", ".859 of the optimum", "max-min"),
+    ("ECMP, one path a flow", "below .60 of the optimum",
+     "Raiciu et al., SIGCOMM 2011, figure 3; max-min, k = 4: .596", "tcp"),
+    ("MPTCP, 4 subflows on random paths", ".859 of the optimum", "max-min, k = 4", "random4"),
+    ("MPTCP, 8 subflows on random paths", "about .90 of the optimum",
+     "Raiciu et al., SIGCOMM 2011; max-min, k = 4: .941", "random8"),
+    ("Hedera, central scheduler", "up to .96 of a non-blocking switch",
+     "Al-Fares et al., NSDI 2010", "subflow"),
 )
-
-STYLE = """
-body { font: 15px/1.5 sans-serif; max-width: 68em; margin: 2em auto; padding: 0 1em; color: #222 }
-h1, h2 { line-height: 1.2 } h2 { margin-top: 2em; border-bottom: 1px solid #ccc }
-table { border-collapse: collapse; margin: 1em 0; font-size: 13px }
-td, th { padding: .2em .7em; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
-table.runs td, table.runs th { padding: .2em .4em } table.runs td:nth-child(2) { min-width: 12em }
-td.n { text-align: right; font-variant-numeric: tabular-nums }
-figure { margin: 1.5em 0 } figure svg { max-width: 100%; height: auto } figcaption { color: #555 }
-.short { color: #b00020; font-weight: bold }
-.pair { display: grid; gap: 1em; grid-template-columns: 1fr 1fr } .pair figure { margin: 0 }
-"""
-
-
-def text(value):
-    return html.escape(str(value))
-
-
-def table(head, rows, kind=""):
-    def cell(value):
-        if isinstance(value, float):
-            return f'<td class="n">{value:.0f}</td>' if abs(value) >= 1000 else (
-                f'<td class="n">{value:.3g}</td>')
-        if isinstance(value, int):
-            return f'<td class="n">{value}</td>'
-        mark = ' class="short"' if value == "falls short" else ""
-        return f"<td{mark}>{text(value)}</td>"
-    return (f'<table class="{kind}"><tr>' + "".join(f"<th>{text(name)}</th>" for name in head) + "</tr>"
-            + "".join("<tr>" + "".join(map(cell, row)) + "</tr>" for row in rows) + "</table>")
-
-
-def figure(picture, caption):
-    return f"<figure>{picture}<figcaption>{text(caption)}</figcaption></figure>"
-
-
-def plotted(caption, paint, size=(9, 3.6)):
-    """A figure of what paint(axes) draws."""
-    with matplotlib.rc_context({"svg.hashsalt": caption, "svg.fonttype": "none"}):
-        shape, axes = pyplot.subplots(figsize=size)
-        paint(axes)
-        shape.tight_layout()
-        buffer = io.StringIO()
-        shape.savefig(buffer, format="svg", metadata={"Date": None})
-        pyplot.close(shape)
-    picture = buffer.getvalue()
-    return figure(picture[picture.index("<svg"):], caption)
-
-
-def by(found, *keys):
-    """{(values of the keys): [results]}, in the order of their first appearance."""
-    groups = {}
-    for result in found:
-        groups.setdefault(tuple(result[key] for key in keys), []).append(result)
-    return groups
-
-
-def order(names):
-    known = list(systems.SYSTEMS)
-    return sorted(set(names), key=lambda n: (known.index(n) if n in known else len(known), n))
-
-
-def about_system(name):
-    return systems.SYSTEMS[name].about if name in systems.SYSTEMS else name
-
-
-def ceiling(found):
-    """Mbit/s a flow that can be had: stride1 by TCP on the same fabric, or the links' rate."""
-    best = [r["mean_mbps"] for r in found
-            if r["workload"] == "stride1" and r["system"] == "tcp" and "mean_mbps" in r]
-    return (statistics.median(best), "stride1 by plain TCP") if best else (
-        found[0]["shape"]["rate"], "the links' rate")
-
-
-def goodput_bars(found):
-    top, what = ceiling(found)
-    rated = [r for r in found if "mean_mbps" in r]
-    groups, names = by(rated, "workload"), order(r["system"] for r in rated)
-
-    def paint(axes):
-        width, told = .8 / len(names), set()
-        for i, name in enumerate(names):
-            for x, runs in enumerate(groups.values()):
-                shares = [r["mean_mbps"] / top for r in runs if r["system"] == name]
-                if not shares:
-                    continue
-                middle = statistics.median(shares)
-                spread = [[middle - min(shares)], [max(shares) - middle]]
-                axes.bar(x + (i + .5) * width - .4, middle, width * .92, yerr=spread, capsize=3,
-                         color=COLOURS[i % len(COLOURS)],
-                         label=None if name in told else about_system(name))
-                told.add(name)
-        axes.set_xticks(range(len(groups)), [workload for (workload,) in groups])
-        axes.axhline(1, color="black", linewidth=1, linestyle="--")
-        axes.set(ylabel="goodput / ceiling", ylim=(0, 1.45))
-        axes.legend(loc="upper left", ncols=2, fontsize=8)
-    return plotted(f"Receivers' goodput over {what} ({top:.1f} Mbit/s a flow): median over the"
-                   " seeds, whiskers from the worst to the best", paint)
+OURS = "subflow"
+SMALL = 40  # links, in both directions, of which two maps stand side by side
 
 
 def completions(runs):
     return sorted(c["s"] for r in runs for c in r["completions"])
 
 
-def cdf(workload, runs):
+def start_of(settings):
+    """Bytes of the rule's first threshold."""
+    return float(settings["rule"].split("/")[0]) * 1e6
+
+
+def shares(runs):
+    return [r["mean_mbps"] / ceiling(r) for r in runs]
+
+
+def versus(value, base):
+    return f"{value / base:.2f} x" if base else "-"
+
+
+def rates(rated):
+    """What endless flows got, beside the first of the systems."""
+    rows = []
+    for (workload,), runs in by(rated, "workload").items():
+        groups = by(runs, "system")
+        names = order(n for (n,) in groups)
+        base = statistics.median(shares(groups[names[0],]))
+        for name in names:
+            group = groups[name,]
+            got = shares(group)
+            rows.append((
+                workload, about_system(name), len(group), statistics.median(got), min(got), max(got),
+                versus(statistics.median(got), base),
+                min(min(r["flows_mbps"]) / ceiling(r) for r in group),
+                statistics.median(r["jain"] for r in group), path_share(group)))
+    return table(("workload", "system", "seeds", "goodput", "worst seed", "best", "against the first",
+                  "worst flow", "fairness (Jain)", "distinct paths"), rows, about_system(OURS))
+
+
+def costs(runs):
+    """What it took: retransmissions, silence, CPU, what MPTCP's own counters say."""
+    rows = []
+    for (workload, name), group in by(runs, "workload", "system").items():
+        median = lambda key: statistics.median(r[key] for r in group)  # noqa: E731
+        rows.append((
+            workload, name, median("retransmits"),
+            max((max(r["gap_ms"]) for r in group if "gap_ms" in r), default="-"),
+            statistics.median(r["mptcp"].get("MPJoinSynAckRx", 0) for r in group),
+            max(r["mptcp"].get("MPJoinRejected", 0) for r in group),
+            max(r.get("counters", {}).get("repairs", 0) for r in group),
+            max(max((v for k, v in r["mptcp"].items() if "Fallback" in k), default=0) for r in group),
+            median("cpu_idle"), max(100 * r["daemon_cpu_s"] / r["seconds"] for r in group)))
+    return table(("workload", "system", "retransmits", "longest silence, ms", "joins", "rejected",
+                  "most repairs", "fell back", "CPU idle", "daemon, % of a CPU"), rows)
+
+
+def path_share(group):
+    """Median of distinct paths / possible; one subflow has one path."""
+    told = [r["paths"]["distinct"] / r["paths"]["possible"] for r in group if r.get("paths")]
+    return statistics.median(told) if told else "-"
+
+
+def size_classes(workload, runs):
+    """Completion times of mice, of those in between, and of elephants, beside the first system."""
     groups = by(runs, "system")
-
-    def paint(axes):
-        for i, name in enumerate(order(n for (n,) in groups)):
-            times = completions(groups[name,])
-            axes.plot([t * 1e3 for t in times], [(n + 1) / len(times) for n in range(len(times))],
-                      color=COLOURS[i % len(COLOURS)], label=about_system(name), linewidth=1.4)
-        axes.set(xscale="log", xlabel="completion time, ms", ylabel="part of the flows",
-                 ylim=(0, 1.02))
-        axes.legend(loc="lower right", fontsize=8)
-        axes.grid(alpha=.3)
-    return plotted(f"Completion times, {workload}", paint)
-
-
-def splits(result):
-    """[(when, text)] of the moments at which a connection had more subflows than before."""
-    told, seen = [], {}
-    for line in result.get("decisions", ()):
-        if line["subflows"] > max(1, seen.get(line["connection"], 0)):
-            sent = f"{line['bytes'] / 1e6:.0f} MB: " if line["bytes"] is not None else ""
-            told.append((line["s"], f"{sent}{line['subflows']} subflows"))
-        seen[line["connection"]] = max(line["subflows"], seen.get(line["connection"], 0))
-    return told
+    names, rows = order(n for (n,) in groups), []
+    for label, low, high in pictures.classes(start_of(runs[0]["settings"])):
+        base = None
+        for name in names:
+            times = sorted(c["s"] * 1e3 for r in groups[name,] for c in r["completions"]
+                           if low <= c["bytes"] < high)
+            if times:
+                mean = statistics.mean(times)
+                base = base or mean
+                rows.append((label, about_system(name), len(times), statistics.median(times), mean,
+                             times[int(.99 * len(times))], versus(base, mean)))
+    return f"<h3>{text(workload)}: completion times</h3>" + table(
+        ("size", "system", "flows", "median ms", "mean ms", "p99 ms", "sooner than the first, mean"),
+        rows, about_system(OURS))
 
 
 def decisions(runs):
@@ -158,72 +104,8 @@ def decisions(runs):
     rows = [(about_system(r["system"]), r["seed"], line["s"],
              "-" if line["bytes"] is None else round(line["bytes"] / 1e6, 1), line["subflows"],
              line["decision"]) for r in runs for line in r.get("decisions", ())]
-    return table(("system", "seed", "s", "MB sent", "subflows", "decision"), rows) if rows else ""
-
-
-def over_time(result):
-    series, paths = result["series"], list(result["series"]["paths"])
-
-    def paint(axes):
-        axes.stackplot(series["s"], [series["paths"][path] for path in paths], labels=paths,
-                       colors=[COLOURS[i % len(COLOURS)] for i in range(len(paths))], linewidth=0)
-        axes.set(xlabel="seconds", ylabel="Mbit/s", xlim=(series["s"][0], series["s"][-1]))
-        top = 1.35 * max(map(sum, zip(*series["paths"].values())))
-        axes.set_ylim(0, top)
-        for when, note in splits(result):
-            axes.axvline(when, color="black", linestyle="--", linewidth=1)
-            axes.text(when, .8 * top, note, fontsize=7, va="top", rotation=90,
-                      ha="left" if when < series["s"][-1] / 5 else "right")
-        for step in result["settings"]["fail"]:
-            axes.axvline(float(step.split(":")[0]), color="black", linestyle=":")
-        axes.legend(loc="upper left", fontsize=7, ncols=4)
-    broken = "; dotted: " + ", ".join(result["settings"]["fail"]) if result["settings"]["fail"] else ""
-    return plotted(f"{about_system(result['system'])}: {result['workload']}, seed {result['seed']},"
-                   f" by the router at the top of the path{broken}", paint, (6, 3))
-
-
-def heat(result):
-    from lab.command import topology_of  # late: the command imports this module
-    topology = topology_of(argparse.Namespace(**result["shape"]))
-    name = f"{about_system(result['system'])}: {result['workload']}, seed {result['seed']}"
-    return figure(draw.svg(topology, result["links_mbps"], name),
-                  f"{name}. Load of each link in both directions: grey idle, yellow half, red full")
-
-
-def size_classes(runs, rule_bytes):
-    """Rows of a table: completion times of mice, of those in between, and of elephants."""
-    rows = []
-    for (name,), group in by(runs, "system").items():
-        flows = [c for r in group for c in r["completions"]]
-        for label, low, high in (("below 100 kB", 0, 1e5), ("to the threshold", 1e5, rule_bytes),
-                                 ("elephants", rule_bytes, float("inf"))):
-            times = sorted(c["s"] * 1e3 for c in flows if low <= c["bytes"] < high)
-            if times:
-                rows.append((about_system(name), label, len(times), statistics.median(times),
-                             times[int(.99 * len(times))]))
-    return table(("system", "size", "flows", "median ms", "p99 ms"), rows)
-
-
-def path_share(group):
-    """Median of distinct paths / possible; one subflow has one path."""
-    shares = [r["paths"]["distinct"] / r["paths"]["possible"] for r in group if r.get("paths")]
-    return statistics.median(shares) if shares else "-"
-
-
-def rates(runs, top):
-    rows = []
-    for (workload, name), group in by(runs, "workload", "system").items():
-        shares = [r["mean_mbps"] / top for r in group]
-        rows.append((workload, about_system(name), len(group), statistics.median(shares),
-                     min(shares), max(shares), min(min(r["flows_mbps"]) for r in group) / top,
-                     statistics.median(r["jain"] for r in group),
-                     path_share(group), max(r.get("counters", {}).get("repairs", 0) for r in group),
-                     statistics.median(r["retransmits"] for r in group),
-                     max(max(r["gap_ms"]) for r in group),
-                     statistics.median(r["cpu_idle"] for r in group),
-                     max(r["daemon_cpu_s"] / r["seconds"] for r in group) * 100))
-    return table(("workload", "system", "seeds", "goodput", "min", "max", "worst flow", "Jain",
-                  "distinct paths", "most repairs", "retransmits", "longest silence ms", "CPU idle", "daemon, % of a CPU"), rows, "runs")
+    return "<h3>What subflowd decided</h3>" + table(
+        ("system", "seed", "s", "MB sent", "subflows", "decision"), rows, is_tall=True) if rows else ""
 
 
 def bench_rows(directory):
@@ -240,94 +122,135 @@ def bench_rows(directory):
     return sorted(rows, key=lambda row: row[0])
 
 
-def section(name, fabric_runs):
-    """Everything about one fabric and one set of settings."""
-    parts = [f"<h2>{text(name)}</h2>"]
-    settings = fabric_runs[0]["settings"]
-    parts.append(f"<p>Congestion control {text(settings['control'])}; packets up to"
-                 f" {settings['gso']} bytes; elephants at {text(settings['rule'])} (start, step,"
-                 f" stop), {'IPv4' if settings['family'] == 'ip4' else 'IPv6'}"
-                 + (f"; broken: {text(', '.join(settings['fail']))}" if settings["fail"] else "")
-                 + ".</p>")
-    rated = [r for r in fabric_runs if "mean_mbps" in r]
+def found_in(runs):
+    """Lines of what these runs say of Subflow beside the first of the others."""
+    lines = []
+    for (workload,), group in by(runs, "workload").items():
+        groups = by(group, "system")
+        names = order(n for (n,) in groups)
+        if OURS not in names or names[0] == OURS:
+            continue
+        first, ours = groups[names[0],], groups[OURS,]
+        if "mean_mbps" in ours[0]:
+            a, b = statistics.median(shares(first)), statistics.median(shares(ours))
+            lines.append(f"<b>{text(workload)}</b>: {b:.2f} of the ceiling (worst seed"
+                         f" {min(shares(ours)):.2f}) and {a:.2f} by {text(about_system(names[0]))}:"
+                         f" <b>{versus(b, a)}</b>")
+            continue
+        start = start_of(ours[0]["settings"])
+        means = [[statistics.mean(times) if (times := [
+            c["s"] for r in side for c in r["completions"] if (c["bytes"] >= start) == is_long]) else None
+            for side in (first, ours)] for is_long in (True, False)]
+        told = [f"{what} in <b>{b * 1e3:,.0f} ms</b> and not {a * 1e3:,.0f} ({versus(a, b)} sooner)"
+                for what, (a, b) in zip(("elephants", "the rest"), means) if a and b]
+        lines.append(f"<b>{text(workload)}</b>, mean completion, by {text(about_system(names[0]))}"
+                     f" and by the rule: " + "; ".join(told))
+    return f'<div class="found">{items(lines)}</div>' if lines else ""
+
+
+def conditions(first):
+    """Of one section, for people."""
+    settings = first["settings"]
+    broken = f"; broken: {', '.join(settings['fail'])}" if settings["fail"] else ""
+    program = f"; {settings['program']}" if "program" in settings else ""
+    return (f'<p class="meta">Congestion control {text(settings["control"])}; packets up to'
+            f" {settings['gso']} bytes; elephants at {text(settings['rule'])} (start, step, stop);"
+            f" {'IPv4' if settings['family'] == 'ip4' else 'IPv6'}{text(broken + program)}. Subflow"
+            f" {text(first['commit'])}, kernel {text(first['kernel'])}, iproute2"
+            f" {text(first['iproute2'])}, {settings['machine']['cpus']} CPUs.</p>")
+
+
+def series(shown):
+    longest = max(r["series"]["s"][-1] for r in shown)
+    top = max(max(pictures.total(r)) for r in shown)
+    return "".join(pictures.over_time(r, longest, top) for r in shown)
+
+
+def section(name, runs):
+    """Everything about one fabric and one set of settings, measured with one commit."""
+    parts = [f"<h2>{text(name)}</h2>", conditions(runs[0]), found_in(runs)]
+    if busy := sum("busy" in r for r in runs):
+        parts.append(f'<p class="short">{busy} of these {len(runs)} runs missed the gate of the CPU or of the'
+                     " ceiling and were kept (--busy): their figures do not count.</p>")
+    rated = [r for r in runs if "mean_mbps" in r]
     if rated:
-        parts += [goodput_bars(fabric_runs), rates(rated, ceiling(fabric_runs)[0])]
-    for (workload,), runs in by([r for r in fabric_runs if "completions" in r], "workload").items():
-        start = float(settings["rule"].split("/")[0]) * 1e6
-        if all(len(completions([run])) > 1 for run in runs):
-            parts.append(cdf(workload, runs))
-        parts.append(size_classes(runs, start))
-    last = ([r for r in rated if r["workload"] != "stride1"] or fabric_runs)[-1]
-    shown = [r for r in fabric_runs if r["workload"] == last["workload"]
-             and r["seed"] == last["seed"]]
-    parts.append('<div class="pair">' + "".join(map(over_time, shown)) + "</div>")
-    parts.append('<div class="pair">' + "".join(map(heat, shown)) + "</div>")
-    parts.append(decisions(shown))
+        parts += ["<h3>Goodput</h3>", pictures.goodput_bars(rated), rates(rated)]
+    for (workload,), sized in by([r for r in runs if "completions" in r], "workload").items():
+        parts += [size_classes(workload, sized), pictures.cdf(workload, sized, start_of(sized[0]["settings"]))]
+    last = ([r for r in rated if r["workload"] != "stride1"] or runs)[-1]
+    ranks = order(r["system"] for r in runs)
+    shown = sorted((r for r in runs if r["workload"] == last["workload"] and r["seed"] == last["seed"]),
+                   key=lambda r: ranks.index(r["system"]))
+    parts += [f"<h3>{text(last['workload'])}, seed {last['seed']}: throughput over time, by path</h3>",
+              f'<div class="pair">{series(shown)}</div>', decisions(shown),
+              f"<h3>{text(last['workload'])}, seed {last['seed']}: which links carried it</h3>",
+              f'<div class="{"pair" * (len(runs[0]["links_mbps"]) <= SMALL)}">'
+              + "".join(map(pictures.heat, shown[:1] + shown[1:][-1:])) + "</div>",
+              "<h3>What it took</h3>", costs(runs)]
     return "".join(parts)
 
 
 def emulated(found, k=4):
     """{system: median goodput / ceiling} of random permutations on fat-trees of this size."""
-    here = [r for r in found if r["shape"]["topology"] == "fat-tree" and r["shape"]["k"] == k
-            and "mean_mbps" in r and not r["settings"]["fail"]]
-    runs = [r for r in here if r["workload"] == "permutation"]
-    return {name: statistics.median(r["mean_mbps"] for r in group) / ceiling(here)[0]
-            for (name,), group in by(runs, "system").items()}
+    runs = [r for r in found if r["shape"]["topology"] == "fat-tree" and r["shape"]["k"] == k
+            and r["workload"] == "permutation" and not r["settings"]["fail"]]
+    return {name: statistics.median(shares(group)) for (name,), group in by(runs, "system").items()}
 
 
-def theory(found):
-    measured = emulated(found)
+def theory(measured):
     rows = [(about, *(values[k] for k in model.SIZES), measured.get(name, "-"))
             for name, about, values in model.table(model.SIZES)]
     return ("<h2>Larger fat-trees, by a model</h2>"
             + table(("permutation, goodput / optimum", *(f"k = {k}" for k in model.SIZES),
                      "emulated here, k = 4"), rows)
-            + "<p>Max-min at flow level, and no emulation: " + text("; ".join(model.ASSUMPTIONS))
+            + "<p>Max-min at flow level, and no emulation. Assumed: " + text("; ".join(model.ASSUMPTIONS))
             + ". The emulation's own goodput is over its ceiling, which has headers off.</p>")
+
+
+def published(measured):
+    rows = [(what, value, measured.get(name, "-"), about_system(name), where)
+            for what, value, where, name in PUBLISHED]
+    return ("<h2>Published figures</h2><p>Fat-trees, random permutations; Hedera also stride. Other"
+            " machines, links and years: what they tell is the order of things.</p>"
+            + table(("what", "published", "here, k = 4", "by", "where"), rows))
+
+
+LIMITS = (
+    "<b>Shown:</b> how much of a fabric's capacity flows get under each system, what it does to completion"
+    " times, and on which links the bytes went, by the routers' own counters.",
+    "<b>Not shown:</b> latencies of hardware. Round trips here are those of a kernel on few CPUs, and"
+    " queues are some packets of up to 8 kB; absolute times mean little, ratios side by side do.",
+    "<b>Not shown:</b> switches' own hash functions. Linux routers hash the five fields of each packet with"
+    " a seed; real ones use CRCs of fewer bits, and may polarise (--polarised).",
+    "<b>Not shown:</b> speed. Links are of some 10 Mbit/s and hosts some dozen, so that the machine is not"
+    " the bottleneck; larger fat-trees are a model's.",
+    "Thresholds are scaled with the links' rate where the text says so: at 50 Mbit/s an elephant of 100 MB"
+    " would take 16 s.",
+    "A mix that is carried over MPTCP loses about 1 % of its connections to plain TCP where full queues"
+    " drop the third ACK of the handshake. They are in the figures.",
+)
 
 
 def write(found, output, bench=None):
     """Writes the page of these results; at least one of them counts."""
-    good = results.runs(found)
-    thrown = [r for r in found if r["discarded"]]
-    first = good[-1]
+    good, thrown = results.runs(found), [r for r in found if r["discarded"]]
     parts = [
-        "<!doctype html><html lang=en><meta charset=utf-8><title>Subflow in the lab</title>",
-        f"<style>{STYLE}</style><h1>Subflow in the lab</h1>",
-        f"<p>{len(good)} runs that passed all gates, {len(thrown)} thrown away. Kernel"
-        f" {text(first['kernel'])}, iproute2 {text(first['iproute2'])}, Subflow"
-        f" {text(first['commit'])}, {first['settings']['machine']['cpus']} CPUs. Real Linux routing"
-        " and TCP in network namespaces; every router hashes with a seed of its own unless said"
-        " otherwise. Systems are compared side by side on the same fabric, with the same flows.</p>",
-    ]
-    if busy := [r for r in good if r.get("busy")]:
-        parts.append(f'<p class="short">{len(busy)} of these runs had less than 15 % of the CPU idle'
-                     " (--busy): their figures do not count.</p>")
+        "<h1>Subflow in the lab</h1>",
+        f'<p class="lead">{len(good)} runs that passed all gates, {len(thrown)} thrown away. Real Linux'
+        " routing and TCP in network namespaces; every router hashes with a seed of its own unless said"
+        " otherwise. Systems are compared side by side on the same fabric, with the same flows.</p>"]
     for _, runs in by([{**r, "group": json.dumps([r["settings"], *map(r.get, results.VERSIONS)],
-                                             sort_keys=True)} for r in good],
-                      "group").items():
+                                                 sort_keys=True)} for r in good], "group").items():
         parts.append(section(runs[0]["settings"]["fabric"], runs))
     if rows := bench_rows(bench):
         parts += ["<h2>Against the goals</h2>",
-                  table(("row", "figure", "median", "worst", "goal", "without", "known", "limit", ""),
-                        rows)]
-    parts.append(theory(good))
-    parts += [
-        "<h2>Published figures</h2>", table(("what", "figure", "where"), PUBLISHED),
-        "<h2>What this shows, and what not</h2><ul>"
-        "<li>Shown: how much of a fabric's capacity long flows get under each system, what it does"
-        " to completion times, and on which links the bytes went, by the routers' own counters.</li>"
-        "<li>Not shown: latencies of hardware. Round trips here are those of a kernel on few CPUs,"
-        " and queues are some packets of up to 8 kB; absolute times mean little.</li>"
-        "<li>Not shown: switches' own hash functions. Linux routers hash the five fields of each"
-        " packet with a seed; real ones use CRCs of fewer bits, and may polarise.</li>"
-        "<li>Thresholds are scaled with the links' rate where the text says so: at 50 Mbit/s an"
-        " elephant of 100 MB would take 16 s.</li>"
-        "<li>A mix that is carried over MPTCP loses about 1 % of its connections to plain TCP where"
-        " full queues drop the third ACK of the handshake.</li></ul>"]
+                  table(("row", "figure", "median", "worst", "goal", "without", "known", "limit", ""), rows)]
+    measured = emulated(good)
+    parts += [published(measured), theory(measured),
+              "<h2>What this shows, and what it does not</h2>", items(LIMITS)]
     if thrown:
         parts += ["<h2>Thrown away</h2>", table(
             ("workload", "system", "seed", "why"),
-            [(r["workload"], r["system"], r["seed"], r["discarded"]) for r in thrown])]
+            [(r["workload"], r["system"], str(r["seed"]), r["discarded"]) for r in thrown])]
     output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text("".join(parts) + "</html>\n")
+    output.write_text(page.document("Subflow in the lab", parts))

@@ -2,7 +2,7 @@
 """The model: what max-min is, what paths are, and the figures that theory is known for."""
 import numpy
 import pytest
-from lab import fabric, model
+from lab import compared, fabric, model
 
 
 def rates(links, n_links):
@@ -69,3 +69,29 @@ def test_figures_of_theory(k, name, expected):
 def test_a_tree_without_a_choice():
     with pytest.raises(ValueError, match="even, from 4"):
         model.Tree(2)
+
+
+def emulated(system, seed, mean_mbps, **more):
+    return {"workload": "permutation", "system": system, "seed": seed, "mean_mbps": mean_mbps,
+            "ceiling_mbps": 50.0, "settings": {"fabric": "fat-tree k=4, 50 Mbit/s", "fail": []},
+            "shape": {"topology": "fat-tree", "k": 4, "asymmetry": None}, **more}
+
+
+def test_the_emulation_is_held_against_its_own_permutations():
+    rows = compared.compare([emulated("tcp", seed, 30.0) for seed in range(1, 6)]
+                            + [emulated("subflow", 1, 50.0), emulated("subflow", 2, 40.0),
+                               emulated("subflow", 3, 1.0, workload="stride8")])
+    assert [(k, system, count) for k, system, count, *_ in rows] == [(4, "subflow", 2), (4, "tcp", 5)]
+    (_, _, _, got, said, allowed), tcp = rows
+    assert (got, said, allowed) == (pytest.approx(.9), pytest.approx(1), compared.TOLERANCE)
+    assert compared.differs(rows[0]) and not compared.differs(tcp), "four paths have no luck"
+    assert tcp[4] == pytest.approx(.6, abs=.08) and compared.TOLERANCE < tcp[5] < 2 * compared.TOLERANCE
+
+
+@pytest.mark.parametrize("more", [
+    {"workload": "stride8"}, {"system": "mine"}, {"shape": {"topology": "ring", "k": 4, "asymmetry": None}},
+    {"shape": {"topology": "fat-tree", "k": 4, "asymmetry": [["core0", 5]]}},
+    {"settings": {"fabric": "fat-tree k=4, 50 Mbit/s, polarised", "fail": []}},
+    {"settings": {"fabric": "fat-tree k=4, 50 Mbit/s", "fail": ["1:notice"]}}])
+def test_what_the_model_says_nothing_of(more):
+    assert compared.compare([{**emulated("tcp", 1, 30.0), **more}]) == []
