@@ -7,7 +7,7 @@ import statistics
 import matplotlib
 
 matplotlib.use("Agg")
-from matplotlib import pyplot  # noqa: E402: the backend comes first
+from matplotlib import pyplot, ticker  # noqa: E402: the backend comes first
 
 from lab import draw, systems  # noqa: E402
 from lab.page import figure, keys  # noqa: E402
@@ -123,6 +123,8 @@ def cdf(workload, runs, rule_bytes):
                            where="post", color=colour(name, names), linewidth=2.4 if name == "subflow" else 1.5)
             place.set(xscale="log", xlabel="completion time, ms", ylim=(0, 1.02))
             place.set_title(f"{about}: {len(sample)} flows", fontsize=10, loc="left")
+            place.xaxis.set_major_formatter(ticker.FuncFormatter(lambda ms, _: f"{ms:g}"))
+            place.xaxis.set_minor_formatter(ticker.NullFormatter())
             place.grid()
         (axes if len(kinds) == 1 else axes[0]).set_ylabel("part of the flows")
     return plotted(f"Completion times by size, {workload}: further left is sooner", paint, key_of(names),

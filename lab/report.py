@@ -234,9 +234,11 @@ LIMITS = (
 def write(found, output, bench=None):
     """Writes the page of these results; at least one of them counts."""
     good, thrown = results.runs(found), [r for r in found if r["discarded"]]
+    busy = sum("busy" in r for r in good)
     parts = [
         "<h1>Subflow in the lab</h1>",
-        f'<p class="lead">{len(good)} runs that passed all gates, {len(thrown)} thrown away. Real Linux'
+        f'<p class="lead">{len(good) - busy} runs that passed all gates, '
+        + f"{busy} kept that did not (--busy), " * bool(busy) + f"{len(thrown)} thrown away. Real Linux"
         " routing and TCP in network namespaces; every router hashes with a seed of its own unless said"
         " otherwise. Systems are compared side by side on the same fabric, with the same flows.</p>"]
     for _, runs in by([{**r, "group": json.dumps([r["settings"], *map(r.get, results.VERSIONS)],

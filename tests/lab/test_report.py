@@ -119,7 +119,7 @@ def test_what_was_thrown_away_or_measured_on_a_busy_machine_is_said(tmp_path):
             result("tcp", 3, busy="only 3 % of the CPU was idle")]
     report.write(runs, tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text()
-    assert "2 runs that passed all gates, 1 thrown away" in text
+    assert "1 runs that passed all gates, 1 kept that did not (--busy), 1 thrown away" in text
     assert "3 joins were &lt;rejected&gt;" in text and "1 of these 2 runs missed the gate" in text
 
 
