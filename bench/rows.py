@@ -88,6 +88,8 @@ FIGURES = [
            ".94-.99", "1"),
     Figure(16, "harmless", "neighbour", "one TCP flow beside 4 subflows: share / fair share", .9,
            ".33", "1"),
+    Figure(16, "harmless", "last-hop", "the same on a last hop that 4 paths lead to", .9, ".40", "1"),
+    Figure(16, "harmless", "last-hop-coupled", "the same, [fairness] coupled = yes", .9, ".40", "1"),
     Figure(17, "mix", "elephants", "completion of elephants, TCP over ECMP / Subflow", 1.6, "1",
            "non-blocking fabric"),
     less(17, "mix", "mice", "p99 completion of mice, Subflow / TCP over ECMP", 1.0, "1",
@@ -95,6 +97,7 @@ FIGURES = [
     Figure(18, "bulk", "goodput", "one fast link: Subflow / MPTCP with 1 subflow", .99,
            "TCP 1.15 (25.4 of 22.0 Gbit/s)", "1"),
     less(18, "bulk", "cpu", "the same: CPU a byte, Subflow / MPTCP with 1 subflow", 1.01, "-", "1"),
+    Figure(18, "bulk", "spread", "the same where 4 fast paths lead there", .99, "-", "1"),
 ]
 
 

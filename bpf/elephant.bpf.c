@@ -153,6 +153,7 @@ static __always_inline __u32 note_siblings(
 	flags |= SPREAD;
 	bpf_sock_ops_cb_flags_set(ctx, flags);
 	hasten(ctx);
+	couple(ctx);
 	return flags;
 }
 
@@ -333,8 +334,10 @@ static __noinline int on_established(struct bpf_sock_ops *ctx, bool active)
 	if (joined)
 		flags |= SPREAD;
 	bpf_sock_ops_cb_flags_set(ctx, flags);
-	if (joined)
+	if (joined) {
 		hasten(ctx);
+		couple(ctx);
+	}
 
 	/*
 	 * What was asked before the handshake ended. The setsockopt hook writes

@@ -80,6 +80,7 @@ struct sock {
 };
 
 struct inet_connection_sock {
+	void *icsk_ulp_data; /* of a subflow: its struct mptcp_subflow_context */
 	__u8 icsk_retransmits;
 };
 
@@ -89,6 +90,10 @@ struct tcp_sock {
 	__u32 packets_out;
 	__u32 sacked_out;
 	__u32 rcv_tstamp; /* of the last acknowledgement, jiffies */
+	__u32 snd_cwnd, snd_ssthresh;
+	__u32 srtt_us; /* times 8 */
+	__u8 is_cwnd_limited : 1;
+	__u8 is_mptcp : 1;
 };
 
 struct mptcp_pm_data {
@@ -109,7 +114,7 @@ struct mptcp_sock {
 struct mptcp_subflow_context {
 	struct list_head node;
 	__u64 idsn;
-	struct sock *tcp_sock;
+	struct sock *tcp_sock, *conn;
 };
 
 /* include/linux/filter.h: what a sockopt program's context really is */

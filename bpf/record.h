@@ -167,6 +167,10 @@ struct conn_rule {
 	__u64 backlog;           /* bytes that wait to be sent; 0 = they do not matter */
 };
 
+/* What the coupled congestion control is called: TCP_CONGESTION. */
+#define COUPLED_NAME     "subflow"
+#define COUPLED_NAME_MAX 16 /* include/net/tcp.h: TCP_CA_NAME_MAX */
+
 /* Set by the daemon before it loads the programs, and again on change. */
 struct hook_config {
 	__u64 start, step, stop; /* the elephant rule, bytes */
@@ -185,6 +189,7 @@ struct hook_config {
 	__u32 is_full;           /* the daemon can take up no more connections */
 	__u32 applications;      /* 0 = what they ask for is refused */
 	__u32 calls_per_second_of_user;
+	__u32 couples; /* subflows that have siblings get COUPLED_NAME */
 };
 
 /* By which device does this socket of the daemon's namespace send? */

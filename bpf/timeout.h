@@ -14,6 +14,7 @@
 /* include/net/tcp.h */
 #define SOL_TCP         6
 #define TCP_BPF_RTO_MIN 1004
+#define TCP_CONGESTION  13
 
 /* A receiver acknowledges every other packet at once; one alone may wait, and is no dead path. */
 #define PACKETS_ENOUGH 4
@@ -78,6 +79,15 @@ static __always_inline void hasten(struct bpf_sock_ops *ctx)
 
 	if (rto_min_us)
 		bpf_setsockopt(ctx, SOL_TCP, TCP_BPF_RTO_MIN, &rto_min_us, sizeof(rto_min_us));
+}
+
+/* Where subflows of one connection meet, they are to take no more than one would. */
+static __always_inline void couple(struct bpf_sock_ops *ctx)
+{
+	char name[COUPLED_NAME_MAX] = COUPLED_NAME;
+
+	if (config.couples)
+		bpf_setsockopt(ctx, SOL_TCP, TCP_CONGESTION, name, sizeof(name));
 }
 
 static __noinline int on_timeout(struct bpf_sock_ops *ctx)

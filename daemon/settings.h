@@ -62,6 +62,8 @@ struct settings {
 	uint32_t moved_hold_s;
 	uint32_t delay_ms;
 	uint32_t slow_percent; /* 0 = rates are not looked at */
+	/* [fairness] */
+	bool coupled;
 	/* [placement] */
 	char *placement; /* see settings_placement() */
 	char *probe_prefixes;

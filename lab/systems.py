@@ -125,4 +125,6 @@ SYSTEMS = {system.name: system for system in (
     Unplaced("rule-kernel", "the elephant rule, the kernel's ports", "kernel"),
     Unplaced("rule-random", "the elephant rule, ports by lot", "random"),
     Elephant("subflow", "Subflow: the elephant rule, up to 4 subflows on paths of their own"),
+    Elephant("coupled", "Subflow, and a coupled congestion control",
+             fairness={"coupled": "yes"}),
 )}

@@ -166,6 +166,7 @@ static struct json_object *write_daemon(const struct status_view *view)
 	json_object_object_add(object, "rules", write_rules(&view->plan->rules));
 	json_object_object_add(object, "policy", write_policy(&view->plan->policy));
 	put_number(object, "max_subflows", view->plan->max_subflows);
+	put_flag(object, "coupled", view->hooks->coupling.skeleton);
 	put_number(object, "watchers", view->server->watchers);
 	json_object_object_add(object, "memory", tables_write_memory(view));
 	json_object_object_add(object, "tables", tables_write(view));

@@ -195,8 +195,10 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 		err = load_without_pins(hooks, config, ring_bytes, max_connections, err);
 	if (!err && *hooks->pins.folder)
 		carry_others(hooks, max_connections);
-	if (!err)
+	if (!err) {
+		coupling_set(&hooks->coupling, config->couples);
 		return 0;
+	}
 	snprintf(error, error_size,
 		"the kernel refuses the BPF programs: %s; `subflow doctor` says what it lacks, "
 		"--verbose what it said",
@@ -394,6 +396,7 @@ void hooks_done(struct hooks *hooks)
 {
 	ring_buffer__free(hooks->ring);
 	hooks->ring = NULL;
+	coupling_set(&hooks->coupling, false);
 	hooks_bpf__destroy(hooks->skeleton);
 	hooks->skeleton = NULL;
 }
@@ -417,6 +420,8 @@ void hooks_set_config(struct hooks *hooks, const struct hook_config *config)
 	__atomic_store_n(&to->downloads, config->downloads, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->plain_tcp, config->plain_tcp, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->rto_min_us, config->rto_min_us, __ATOMIC_SEQ_CST);
+	coupling_set(&hooks->coupling, config->couples);
+	__atomic_store_n(&to->couples, config->couples, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->applications, config->applications, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->calls_per_second, config->calls_per_second, __ATOMIC_SEQ_CST);
 	__atomic_store_n(

@@ -5,6 +5,7 @@
 
 #include "base/loop.h"
 #include "core/event.h"
+#include "kernel/coupling.h"
 #include "kernel/pins.h"
 #include "record.h"
 
@@ -17,6 +18,7 @@ struct hooks_bpf;
 struct hooks {
 	struct hooks_bpf *skeleton;
 	struct ring_buffer *ring;
+	struct coupling coupling;
 	struct source source;
 	uint64_t lost_seen;
 	struct pins pins; /* pins_open(); none: nothing outlives the daemon */

@@ -12,7 +12,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+([<"])([^>"]+)[>"]', re.M)
 PURE = {"arpa/inet.h", "assert.h", "errno.h", "inttypes.h", "linux/types.h", "netinet/in.h", "nettle/sha2.h",
         "stdarg.h", "stdbool.h", "stddef.h", "stdint.h", "stdio.h", "stdlib.h", "string.h",
         "sys/param.h", "sys/queue.h", "uthash.h"}
-SKELETONS = {"subflow.skel.h", "carry.skel.h"}
+SKELETONS = {"subflow.skel.h", "carry.skel.h", "coupled.skel.h"}
 
 
 def table():

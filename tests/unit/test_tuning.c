@@ -35,6 +35,15 @@ static void the_hooks_are_told(void **state)
 	assert_int_equal(stage.config.start, 1000000);
 }
 
+static void subflows_are_coupled_if_that_is_wanted(void **state)
+{
+	(void)state;
+	assert_int_equal(set("elephant.start", "1MB"), 0);
+	assert_false(stage.config.couples);
+	assert_int_equal(set("fairness.coupled", "yes"), 0);
+	assert_true(stage.config.couples);
+}
+
 static void what_the_census_finds_the_hooks_do_not_look_for(void **state)
 {
 	struct settings *settings = &stage.daemon.settings;
@@ -145,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(the_hooks_are_told),
+		TEST(subflows_are_coupled_if_that_is_wanted),
 		TEST(what_the_census_finds_the_hooks_do_not_look_for),
 		TEST(the_parts_are_told),
 		TEST(what_was_without_room_is_opened),

@@ -191,6 +191,7 @@ static void tells_of_the_daemon(void **state)
 	assert_int_equal(number(root, "daemon.elephant.start"), 100);
 	assert_int_equal(number(root, "daemon.elephant.max_subflows"), 4);
 	assert_int_equal(number(root, "daemon.max_subflows"), 8);
+	assert_false(json_object_get_boolean(at_path(root, "daemon.coupled")));
 	assert_int_equal(number(root, "daemon.counters.records"), 7);
 	assert_int_equal(number(root, "daemon.counters.records_lost"), 1);
 	assert_int_equal(number(root, "daemon.counters.records_deferred"), 2);
