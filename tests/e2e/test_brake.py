@@ -12,6 +12,8 @@ from test_placement import Scene
 
 MBIT = 100
 # On a busy machine, or an emulated one, even memory is slow.
+# Which of the two processes is the slower one, the scheduler decides.
+WHY = ("its sender has no more to send", "its peer takes no more")
 FAST = {"benefit": {"fast_mbit": MBIT // 2}}
 
 
@@ -42,7 +44,7 @@ def test_nothing_is_split_while_no_path_is_the_limit(unshaped):
     assert (counters["creates"], counters["held"]) == (0, 1)
     assert len(app.subflows()) == 1
     shown = scene.status(app)
-    assert shown["held"] == "its sender has no more to send"
+    assert shown["held"] in WHY
     assert shown["wanted"] == 3
     assert "No path holds it back" in explain(scene, app)
     slow_down(unshaped)
@@ -77,4 +79,4 @@ def test_it_is_told_to_those_who_watch(unshaped):
     finally:
         watch.kill()
         watch.communicate()
-    assert "no path holds it back: its sender has no more to send" in line
+    assert any(f"no path holds it back: {why}" in line for why in WHY)
