@@ -11,9 +11,9 @@ from test_benefit import explain, pour, wait_counter
 from test_placement import Scene
 
 MBIT = 100
-# On a busy machine, or an emulated one, even memory is slow.
 # Which of the two processes is the slower one, the scheduler decides.
 WHY = ("its sender has no more to send", "its peer takes no more")
+# On a busy machine, or an emulated one, even memory is slow.
 FAST = {"benefit": {"fast_mbit": MBIT // 2}}
 
 
