@@ -17,8 +17,8 @@ from lab.lab import Lab  # noqa: E402
 from lab.netns import wait_until  # noqa: E402
 
 from app import App  # noqa: E402
-from kept import Kept  # noqa: E402
 from namespace import Namespace  # noqa: E402
+from pinned import Kept  # noqa: E402
 
 BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
 

@@ -10,8 +10,8 @@ import subprocess
 import pytest
 from app import ADD, EXPECTED, INTENT, REMOVE
 from conftest import ROOT
-from kept import HOW
 from lab.netns import wait_until
+from pinned import HOW
 from test_elephant import MB, NO_REPAIR, joins
 from test_lists import PORT, fails
 

@@ -5,8 +5,8 @@ import signal
 
 import pytest
 from app import ADD, NDIFFPORTS, REMOVE, packed
-from kept import HOW, RULE
 from lab.netns import wait_until
+from pinned import HOW, RULE
 
 
 @HOW

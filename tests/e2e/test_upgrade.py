@@ -7,7 +7,7 @@ import subprocess
 import pytest
 from app import ADD, NDIFFPORTS, REMOVE
 from conftest import BUILD, ROOT
-from kept import RULE
+from pinned import RULE
 
 PARTS = ("meson.build", "bpf", "daemon", "include")
 # What an application has asked for, and the receipts: 8 bytes at the end of each.
