@@ -77,14 +77,15 @@ def test_react(tmp_path):
 
 def test_bulk(tmp_path):
     data = measured(tmp_path, "bulk", "--megabytes", "1")
-    check(data, "bulk", ["goodput", "cpu"])
+    check(data, "bulk", ["goodput", "cpu", "spread"])
     (measured_round,) = data["rounds"]
     turns = measured_round["turns"]
-    assert set(turns) == {"tcp", "mptcp", "again", "four", "subflow"}
+    assert set(turns) == {"tcp", "mptcp", "again", "four", "subflow", "one-wide", "wide"}
     assert {len(poured) for poured in turns.values()} == {3}
     for poured in itertools.chain(*turns.values()):
         assert poured["mbps"] > 0 and poured["cpu"] > 0
-    assert [set(line["without"]) for line in data["figures"]] == [{"TCP", "4 subflows", "chance"}] * 2
+    others = {"TCP", "4 subflows", "chance"}
+    assert [set(line["without"]) for line in data["figures"]] == [others, others, set()]
     assert "4 subflows" in data["said"] or "subflows beyond the first" in data["said"]
 
 

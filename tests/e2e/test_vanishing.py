@@ -10,6 +10,7 @@ from app import ADD
 from lab.netns import PATIENCE, wait_until
 
 ROUNDS = 20
+CHURNS = 3
 # In each: how long a namespace lives beyond its first connection, in milliseconds.
 LIVES = (0, 1, 5, 20, 50, 100, 200, 500)
 
@@ -132,7 +133,16 @@ def test_namespaces_that_vanish_at_any_moment(pair, hub, mode, slow):
     app.wait_subflows(3)
     before, memory = descriptors(daemon), memory_of(daemon)
     tracer = delay(daemon, slow) if slow else None
-    churn(pair, hub)
+
+    def reached():
+        counters = daemon.status()["daemon"]["counters"]
+        return counters["surveys"] if mode == "paths" else counters["creates"] > 2
+
+    # A slow daemon may miss all that a short life had to offer.
+    for _ in range(CHURNS):
+        churn(pair, hub)
+        if reached():
+            break
     if tracer:
         tracer.terminate()
         tracer.wait(10)
@@ -146,8 +156,7 @@ def test_namespaces_that_vanish_at_any_moment(pair, hub, mode, slow):
     wait_until(lambda: descriptors(daemon) == before, f"what was open before: {before}, and not "
                f"{descriptors(daemon)}")
     assert memory_of(daemon) - memory < 8 << 20
-    counters = daemon.status()["daemon"]["counters"]
-    assert counters["surveys"] if mode == "paths" else counters["creates"] > 2, "they were reached"
+    assert reached()
     app.set(ADD, 1)
     app.wait_subflows(4)
     assert "cannot restore" not in daemon.log.read_text()
