@@ -22,28 +22,14 @@
 void apart_init(struct aparts *aparts)
 {
 	*aparts = (struct aparts){};
-	TAILQ_INIT(&aparts->due);
+	agenda_init(&aparts->agenda);
 	TAILQ_INIT(&aparts->waiting);
 }
 
 /* 0 = nothing is due. */
 static void set_due(struct plan *plan, struct conn *conn, uint64_t due_ns)
 {
-	struct aparts *aparts = &plan->aparts;
-	struct conn *other;
-
-	if (conn->apart.due_ns)
-		TAILQ_REMOVE(&aparts->due, conn, apart.due);
-	conn->apart.due_ns = due_ns;
-	if (!due_ns)
-		return;
-	TAILQ_FOREACH (other, &aparts->due, apart.due) {
-		if (other->apart.due_ns > due_ns) {
-			TAILQ_INSERT_BEFORE(other, conn, apart.due);
-			return;
-		}
-	}
-	TAILQ_INSERT_TAIL(&aparts->due, conn, apart.due);
+	agenda_set(&plan->aparts.agenda, &conn->apart.due, due_ns);
 }
 
 static void set_waiting(struct plan *plan, struct conn *conn, bool is_waiting)
@@ -75,7 +61,7 @@ void apart_expect(struct plan *plan, struct conn *conn)
 	uint64_t delay_ns;
 
 	if (!rule->moves || !conn->is_elephant || plan->steer.mode != STEER_PATHS ||
-		conn->apart.due_ns || find_heir(conn))
+		conn->apart.due.at_ns || find_heir(conn))
 		return;
 	/* Many hosts, and many connections of one, are not to move in step. */
 	delay_ns = (ports_random(&plan->steer.random) >> 32) * rule->delay_ns >> 32;
@@ -175,7 +161,7 @@ static void ask(struct plan *plan, struct conn *conn, const struct subflow *subf
 /* The rates that are measured of a trial are those of the ways as they are. */
 static bool is_on_trial(const struct conn *conn)
 {
-	return conn->benefit.due_ns || conn->benefit.phase > BENEFIT_BEFORE;
+	return conn->benefit.due.at_ns || conn->benefit.phase > BENEFIT_BEFORE;
 }
 
 static void look(struct plan *plan, struct conn *conn)
@@ -355,17 +341,10 @@ static void run_due(struct plan *plan, struct conn *conn)
 
 void apart_tick(struct plan *plan, uint64_t now_ns)
 {
-	struct conn *conn;
+	struct agenda_entry *due;
 
-	while ((conn = TAILQ_FIRST(&plan->aparts.due)) && conn->apart.due_ns <= now_ns)
-		run_due(plan, conn);
-}
-
-uint64_t apart_next_ns(const struct aparts *aparts)
-{
-	const struct conn *conn = TAILQ_FIRST(&aparts->due);
-
-	return conn ? conn->apart.due_ns : 0;
+	while ((due = agenda_find_due(&plan->aparts.agenda, now_ns)))
+		run_due(plan, AGENDA_OWNER(due, struct conn, apart.due));
 }
 
 void apart_forget(struct plan *plan, struct conn *conn)

@@ -6,6 +6,8 @@
 #ifndef SUBFLOW_APART_H
 #define SUBFLOW_APART_H
 
+#include "core/agenda.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -22,9 +24,8 @@ struct apart_rule {
 
 /* Of one connection. One of its subflows is moved at a time. */
 struct apart {
-	TAILQ_ENTRY(conn) due;     /* in aparts.due while due_ns is set, the first due first */
+	struct agenda_entry due;   /* when it is looked at, or a move ends */
 	TAILQ_ENTRY(conn) waiting; /* in aparts.waiting while is_waiting */
-	uint64_t due_ns;           /* CLOCK_MONOTONIC */
 	bool is_waiting;           /* it shares a way, and none better is known */
 	uint64_t asked_ns;         /* when the paths were last asked for */
 	uint64_t moved_ns;         /* when the last move began */
@@ -43,7 +44,7 @@ struct apart_counters {
 
 struct aparts {
 	struct apart_rule rule; /* apart_init() leaves it off */
-	TAILQ_HEAD(, conn) due;
+	struct agenda agenda;
 	TAILQ_HEAD(, conn) waiting;
 	struct apart_counters counters;
 };
@@ -84,9 +85,6 @@ bool apart_inherit(struct conn *conn, const struct subflow *subflow);
 
 /* Does what is due. */
 void apart_tick(struct plan *plan, uint64_t now_ns);
-
-/* When apart_tick() has something to do next; 0 = nothing. */
-uint64_t apart_next_ns(const struct aparts *aparts);
 
 /* The connection is about to be forgotten. */
 void apart_forget(struct plan *plan, struct conn *conn);

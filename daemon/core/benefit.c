@@ -16,27 +16,13 @@
 void benefit_init(struct benefits *benefits)
 {
 	*benefits = (struct benefits){};
-	TAILQ_INIT(&benefits->trials);
+	agenda_init(&benefits->agenda);
 }
 
 /* 0 = nothing is due. */
 static void set_due(struct plan *plan, struct conn *conn, uint64_t due_ns)
 {
-	struct benefits *benefits = &plan->benefits;
-	struct conn *other;
-
-	if (conn->benefit.due_ns)
-		TAILQ_REMOVE(&benefits->trials, conn, benefit.entry);
-	conn->benefit.due_ns = due_ns;
-	if (!due_ns)
-		return;
-	TAILQ_FOREACH (other, &benefits->trials, benefit.entry) {
-		if (other->benefit.due_ns > due_ns) {
-			TAILQ_INSERT_BEFORE(other, conn, benefit.entry);
-			return;
-		}
-	}
-	TAILQ_INSERT_TAIL(&benefits->trials, conn, benefit.entry);
+	agenda_set(&plan->benefits.agenda, &conn->benefit.due, due_ns);
 }
 
 static uint64_t window_ns(const struct plan *plan, const struct rate_sample *sample)
@@ -147,14 +133,14 @@ int benefit_admit(struct plan *plan, struct conn *conn, const struct path *path,
 		plan->benefits.counters.left_alone++;
 		return -EHOSTDOWN;
 	}
-	if (benefit->phase == BENEFIT_BEFORE && !benefit->due_ns && benefit->begin.now_ns &&
+	if (benefit->phase == BENEFIT_BEFORE && !benefit->due.at_ns && benefit->begin.now_ns &&
 		plan->now_ns > benefit->begin.now_ns + STALE_NS)
 		benefit->phase = BENEFIT_IDLE;
 	if (benefit->phase == BENEFIT_IDLE) {
 		begin(plan, conn);
 		conn_say(conn, "before one more subflow the rate without it is measured");
 	}
-	return benefit->phase == BENEFIT_BEFORE && plan->now_ns >= benefit->due_ns ? 1 : -EBUSY;
+	return benefit->phase == BENEFIT_BEFORE && plan->now_ns >= benefit->due.at_ns ? 1 : -EBUSY;
 }
 
 void benefit_take(struct plan *plan, struct conn *conn, const struct subflow *subflow)
@@ -409,17 +395,10 @@ static void run_due(struct plan *plan, struct conn *conn)
 
 void benefit_tick(struct plan *plan, uint64_t now_ns)
 {
-	struct conn *conn;
+	struct agenda_entry *due;
 
-	while ((conn = TAILQ_FIRST(&plan->benefits.trials)) && conn->benefit.due_ns <= now_ns)
-		run_due(plan, conn);
-}
-
-uint64_t benefit_next_ns(const struct benefits *benefits)
-{
-	const struct conn *conn = TAILQ_FIRST(&benefits->trials);
-
-	return conn ? conn->benefit.due_ns : 0;
+	while ((due = agenda_find_due(&plan->benefits.agenda, now_ns)))
+		run_due(plan, AGENDA_OWNER(due, struct conn, benefit.due));
 }
 
 void benefit_forget(struct plan *plan, struct conn *conn)

@@ -8,11 +8,11 @@
 #ifndef SUBFLOW_BENEFIT_H
 #define SUBFLOW_BENEFIT_H
 
+#include "core/agenda.h"
 #include "core/rate.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 struct conn;
 struct endpoint;
@@ -39,9 +39,8 @@ enum benefit_phase {
 
 /* Of one connection. One of its subflows is judged at a time. */
 struct benefit {
-	TAILQ_ENTRY(conn) entry; /* in benefits.trials while due_ns is set, the first due first */
+	struct agenda_entry due; /* when the trial goes on */
 	enum benefit_phase phase;
-	uint64_t due_ns; /* CLOCK_MONOTONIC */
 	struct rate_sample begin, joined;
 	struct rate before, with; /* of the last verdict, once the trial has ended */
 	enum rate_verdict verdict;
@@ -62,7 +61,7 @@ struct benefit_counters {
 
 struct benefits {
 	struct benefit_rule rule; /* benefit_init() leaves it off */
-	TAILQ_HEAD(, conn) trials;
+	struct agenda agenda;
 	struct benefit_counters counters;
 };
 
@@ -92,9 +91,6 @@ void benefit_hear_measured(struct plan *plan, struct conn *conn, const struct ev
 
 /* Does what is due. */
 void benefit_tick(struct plan *plan, uint64_t now_ns);
-
-/* When benefit_tick() has something to do next; 0 = nothing. */
-uint64_t benefit_next_ns(const struct benefits *benefits);
 
 /* The connection is about to be forgotten. */
 void benefit_forget(struct plan *plan, struct conn *conn);

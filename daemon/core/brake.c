@@ -15,27 +15,13 @@
 void brake_init(struct brakes *brakes)
 {
 	*brakes = (struct brakes){};
-	TAILQ_INIT(&brakes->waiting);
+	agenda_init(&brakes->agenda);
 }
 
 /* 0 = nothing is due. */
 static void set_due(struct plan *plan, struct conn *conn, uint64_t due_ns)
 {
-	struct brakes *brakes = &plan->brakes;
-	struct conn *other;
-
-	if (conn->brake.due_ns)
-		TAILQ_REMOVE(&brakes->waiting, conn, brake.entry);
-	conn->brake.due_ns = due_ns;
-	if (!due_ns)
-		return;
-	TAILQ_FOREACH (other, &brakes->waiting, brake.entry) {
-		if (other->brake.due_ns > due_ns) {
-			TAILQ_INSERT_BEFORE(other, conn, brake.entry);
-			return;
-		}
-	}
-	TAILQ_INSERT_TAIL(&brakes->waiting, conn, brake.entry);
+	agenda_set(&plan->brakes.agenda, &conn->brake.due, due_ns);
 }
 
 static void idle(struct plan *plan, struct conn *conn)
@@ -91,7 +77,7 @@ int brake_admit(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 	/* Of what was announced nothing has been carried yet. */
 	if (!plan->brakes.rule.fast_bytes_per_s || conn_is_foreseen(conn))
 		return 0;
-	if (brake->phase == BRAKE_FREE && plan->now_ns < brake->due_ns)
+	if (brake->phase == BRAKE_FREE && plan->now_ns < brake->due.at_ns)
 		return 0;
 	if (brake->phase == BRAKE_HELD)
 		say(conn);
@@ -181,17 +167,10 @@ static void run_due(struct plan *plan, struct conn *conn)
 
 void brake_tick(struct plan *plan, uint64_t now_ns)
 {
-	struct conn *conn;
+	struct agenda_entry *due;
 
-	while ((conn = TAILQ_FIRST(&plan->brakes.waiting)) && conn->brake.due_ns <= now_ns)
-		run_due(plan, conn);
-}
-
-uint64_t brake_next_ns(const struct brakes *brakes)
-{
-	const struct conn *conn = TAILQ_FIRST(&brakes->waiting);
-
-	return conn ? conn->brake.due_ns : 0;
+	while ((due = agenda_find_due(&plan->brakes.agenda, now_ns)))
+		run_due(plan, AGENDA_OWNER(due, struct conn, brake.due));
 }
 
 void brake_forget(struct plan *plan, struct conn *conn)

@@ -7,11 +7,11 @@
 #ifndef SUBFLOW_BRAKE_H
 #define SUBFLOW_BRAKE_H
 
+#include "core/agenda.h"
 #include "core/rate.h"
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/queue.h>
 
 struct conn;
 struct event;
@@ -30,9 +30,8 @@ enum brake_phase {
 
 /* Of one connection. */
 struct brake {
-	TAILQ_ENTRY(conn) entry; /* in brakes.waiting while due_ns is set, the first due first */
+	struct agenda_entry due; /* when it is looked at again, or an answer is given up */
 	enum brake_phase phase;
-	uint64_t due_ns;         /* CLOCK_MONOTONIC */
 	uint64_t wait_ns;        /* while none is opened: until it is looked at again */
 	uint64_t cause_ns;       /* of what is to be opened */
 	uint32_t asked;          /* for samples: which one an answer is to */
@@ -45,7 +44,7 @@ struct brake {
 
 struct brakes {
 	struct brake_rule rule; /* brake_init() leaves it off */
-	TAILQ_HEAD(, conn) waiting;
+	struct agenda agenda;
 	uint64_t held; /* times that a connection was found to need no more */
 };
 
@@ -65,9 +64,6 @@ const char *brake_text(const struct conn *conn);
 
 /* Does what is due. */
 void brake_tick(struct plan *plan, uint64_t now_ns);
-
-/* When brake_tick() has something to do next; 0 = nothing. */
-uint64_t brake_next_ns(const struct brakes *brakes);
 
 /* The connection is about to be forgotten. */
 void brake_forget(struct plan *plan, struct conn *conn);

@@ -20,28 +20,13 @@
 void lag_init(struct lags *lags)
 {
 	*lags = (struct lags){};
-	TAILQ_INIT(&lags->due);
+	agenda_init(&lags->agenda);
 }
 
 /* 0 = nothing is due. */
 static void set_due(struct plan *plan, struct conn *conn, uint64_t due_ns)
 {
-	struct lags *lags = &plan->lags;
-	struct conn *other;
-
-	if (conn->lag.due_ns)
-		TAILQ_REMOVE(&lags->due, conn, lag.due);
-	conn->lag.due_ns = due_ns;
-	if (!due_ns)
-		return;
-	TAILQ_FOREACH_REVERSE(other, &lags->due, lag_list, lag.due)
-	{
-		if (other->lag.due_ns <= due_ns) {
-			TAILQ_INSERT_AFTER(&lags->due, other, conn, lag.due);
-			return;
-		}
-	}
-	TAILQ_INSERT_HEAD(&lags->due, conn, lag.due);
+	agenda_set(&plan->lags.agenda, &conn->lag.due, due_ns);
 }
 
 static bool is_watched(const struct subflow *subflow)
@@ -76,7 +61,7 @@ static void plan_round(struct plan *plan, struct conn *conn, uint64_t due_ns)
 void lag_expect(struct plan *plan, struct conn *conn)
 {
 	if (!plan->lags.rule.slow_percent || !plan->aparts.rule.moves || !conn->is_elephant ||
-		conn->lag.due_ns || !count_watched(conn))
+		conn->lag.due.at_ns || !count_watched(conn))
 		return;
 	conn->lag.pause_ns = 0;
 	plan_round(plan, conn, plan->now_ns + 1);
@@ -227,19 +212,14 @@ void lag_hear_paced(struct plan *plan, struct conn *conn, const struct event *ev
 
 void lag_tick(struct plan *plan, uint64_t now_ns)
 {
+	struct agenda_entry *due;
 	struct conn *conn;
 
-	while ((conn = TAILQ_FIRST(&plan->lags.due)) && conn->lag.due_ns <= now_ns) {
+	while ((due = agenda_find_due(&plan->lags.agenda, now_ns))) {
+		conn = AGENDA_OWNER(due, struct conn, lag.due);
 		set_due(plan, conn, 0);
 		begin_round(plan, conn);
 	}
-}
-
-uint64_t lag_next_ns(const struct lags *lags)
-{
-	const struct conn *conn = TAILQ_FIRST(&lags->due);
-
-	return conn ? conn->lag.due_ns : 0;
 }
 
 void lag_forget(struct plan *plan, struct conn *conn)

@@ -6,10 +6,10 @@
 #ifndef SUBFLOW_LAG_H
 #define SUBFLOW_LAG_H
 
+#include "core/agenda.h"
 #include "core/rate.h"
 
 #include <stdint.h>
-#include <sys/queue.h>
 
 struct conn;
 struct event;
@@ -21,10 +21,9 @@ struct lag_rule {
 
 /* Of one connection. Its subflows are measured in rounds. */
 struct lag {
-	TAILQ_ENTRY(conn) due; /* in lags.due while due_ns is set, the first due first */
-	uint64_t due_ns;       /* CLOCK_MONOTONIC: of the next round */
-	uint32_t awaited;      /* answers of this one */
-	uint64_t pause_ns;     /* to the next one, while nothing moves */
+	struct agenda_entry due; /* when the next round begins */
+	uint32_t awaited;        /* answers of this one */
+	uint64_t pause_ns;       /* to the next one, while nothing moves */
 };
 
 /* Of one subflow. */
@@ -40,7 +39,7 @@ struct lag_counters {
 
 struct lags {
 	struct lag_rule rule; /* lag_init() leaves it off */
-	TAILQ_HEAD(lag_list, conn) due;
+	struct agenda agenda;
 	uint64_t free_ns; /* CLOCK_MONOTONIC: before, all questions of a second are spent */
 	struct lag_counters counters;
 };
@@ -55,9 +54,6 @@ void lag_hear_paced(struct plan *plan, struct conn *conn, const struct event *ev
 
 /* Does what is due. */
 void lag_tick(struct plan *plan, uint64_t now_ns);
-
-/* When lag_tick() has something to do next; 0 = nothing. */
-uint64_t lag_next_ns(const struct lags *lags);
 
 /* The connection is about to be forgotten. */
 void lag_forget(struct plan *plan, struct conn *conn);

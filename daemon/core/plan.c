@@ -410,10 +410,10 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 	apart_tick(plan, now_ns);
 	brake_tick(plan, now_ns);
 	lag_tick(plan, now_ns);
-	next_ns = sooner(next_ns, benefit_next_ns(&plan->benefits));
-	next_ns = sooner(next_ns, apart_next_ns(&plan->aparts));
-	next_ns = sooner(next_ns, brake_next_ns(&plan->brakes));
-	return sooner(next_ns, lag_next_ns(&plan->lags));
+	next_ns = sooner(next_ns, agenda_next_ns(&plan->benefits.agenda));
+	next_ns = sooner(next_ns, agenda_next_ns(&plan->aparts.agenda));
+	next_ns = sooner(next_ns, agenda_next_ns(&plan->brakes.agenda));
+	return sooner(next_ns, agenda_next_ns(&plan->lags.agenda));
 }
 
 void plan_forget_netns(struct plan *plan, uint64_t netns)
