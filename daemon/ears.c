@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "control/watchers.h"
 #include "core/multihome.h"
+#include "kernel/maps.h"
 #include "parts.h"
 
 #include <inttypes.h>
@@ -105,7 +106,7 @@ void ears_resume(struct daemon *daemon)
 
 	if (!daemon->hooks.has_earlier)
 		return;
-	hooks_sift_receipts(&daemon->hooks, is_receipt_known, daemon);
+	maps_sift_receipts(&daemon->hooks, is_receipt_known, daemon);
 	err = hooks_hear_all(&daemon->hooks);
 	if (err)
 		log_error("cannot walk the sockets for what was asked of an earlier daemon: %s",
@@ -234,14 +235,14 @@ static int netns_begun(void *owner, struct served_netns *netns)
 	struct daemon *daemon = owner;
 	int err = read_local_routes(daemon, netns);
 
-	return err ? err : hooks_serve(&daemon->hooks, netns->cookie);
+	return err ? err : maps_serve(&daemon->hooks, netns->cookie);
 }
 
 static void netns_ended(void *owner, const struct served_netns *netns)
 {
 	struct daemon *daemon = owner;
 
-	hooks_unserve(&daemon->hooks, netns->cookie);
+	maps_unserve(&daemon->hooks, netns->cookie);
 	locals_forget(&daemon->locals, netns->cookie);
 	scout_forget(&daemon->scout, netns->cookie);
 	flows_expire(&daemon->detector.flows, netns->cookie, UINT64_MAX);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "control/watchers.h"
 #include "kernel/genl.h"
+#include "kernel/maps.h"
 #include "kernel/netns.h"
 
 #include <errno.h>
@@ -231,7 +232,7 @@ static void carry_out(struct hands *hands, const struct action *action)
 		read_locals(hands, *action);
 		break;
 	case ACTION_RULE:
-		if (hooks_put_rule(hands->hooks, &action->key, &action->rule))
+		if (maps_put_rule(hands->hooks, &action->key, &action->rule))
 			hands->rules_refused++;
 		break;
 	case ACTION_OWNER:
@@ -256,7 +257,7 @@ static void carry_out(struct hands *hands, const struct action *action)
 		survey(hands, *action);
 		break;
 	case ACTION_RECEIPT:
-		if (hooks_put_receipt(hands->hooks, &action->key, &action->receipt)) {
+		if (maps_put_receipt(hands->hooks, &action->key, &action->receipt)) {
 			hands->receipts_refused++;
 			log_warning(
 				"no room for the receipt of connection %08x", action->key.token);
@@ -265,8 +266,8 @@ static void carry_out(struct hands *hands, const struct action *action)
 	case ACTION_FORGET:
 		/* At our end it is not the connection that has gone. */
 		if (!hands->is_ending)
-			hooks_drop_receipt(hands->hooks, &action->key);
-		hooks_drop_rule(hands->hooks, &action->key);
+			maps_drop_receipt(hands->hooks, &action->key);
+		maps_drop_rule(hands->hooks, &action->key);
 		break;
 	}
 }

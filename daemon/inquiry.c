@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "core/adoption.h"
 #include "kernel/diag.h"
+#include "kernel/maps.h"
 
 #include <errno.h>
 #include <string.h>
@@ -112,7 +113,7 @@ static void found(void *arg, const struct diag_conn *conn)
 	struct hooks *hooks = search->inquiry->hooks;
 
 	event.has_receipt =
-		hooks->has_earlier && !hooks_get_receipt(hooks, &event.key, &event.receipt);
+		hooks->has_earlier && !maps_get_receipt(hooks, &event.key, &event.receipt);
 	plan_hear(search->inquiry->plan, &event);
 }
 

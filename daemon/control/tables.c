@@ -4,6 +4,7 @@
 
 #include "control/put.h"
 #include "core/footprint.h"
+#include "kernel/maps.h"
 
 #include <sys/param.h>
 
@@ -60,7 +61,7 @@ static bool has_rule(const struct conn *conn)
 static void put_hooks(struct json_object *tables, const struct status_view *view)
 {
 	struct hook_counters counters = hooks_counters(view->hooks);
-	struct hook_usage usage = hooks_usage(view->hooks);
+	struct maps_usage usage = maps_usage(view->hooks);
 	const struct conn_table *conns = &view->plan->table;
 
 	put(tables, "receipts", conns->limit, count_with(conns, has_receipt),

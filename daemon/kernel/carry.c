@@ -2,6 +2,8 @@
 /* What a daemon of another build has kept is carried over. */
 #include "carry.h"
 
+#include "kernel/visit.h"
+
 #include "carry.skel.h"
 #include "record.h"
 
@@ -61,37 +63,18 @@ static int open_map(const struct pins *pins, const char *map, const char *layout
 	return fd < 0 ? -errno : fd;
 }
 
-/* Has @program look at every socket that has something in the map. */
-static int walk(const struct bpf_program *program, int map_fd)
+/* It writes nothing. */
+static int read_all(void *arg, int fd)
 {
-	union bpf_iter_link_info info = {.map.map_fd = map_fd};
-	struct bpf_iter_attach_opts opts;
-	struct bpf_link *link;
 	char nothing[64];
 	ssize_t len;
-	int fd, err = 0;
 
-	/* All of it: libbpf refuses what an initialiser leaves in the padding. */
-	memset(&opts, 0, sizeof(opts));
-	opts.sz = sizeof(opts);
-	opts.link_info = &info;
-	opts.link_info_len = sizeof(info);
-	link = bpf_program__attach_iter(program, &opts);
-	if (!link)
-		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	if (fd < 0)
-		err = -errno;
-	while (fd >= 0 && (len = read(fd, nothing, sizeof(nothing))) != 0) {
-		if (len > 0 || errno == EINTR)
-			continue;
-		err = -errno;
-		break;
+	(void)arg;
+	while ((len = read(fd, nothing, sizeof(nothing))) != 0) {
+		if (len < 0 && errno != EINTR)
+			return -errno;
 	}
-	if (fd >= 0)
-		close(fd);
-	bpf_link__destroy(link);
-	return err;
+	return 0;
 }
 
 static int walk_map(const struct bpf_program *program, const struct pins *pins, const char *map,
@@ -101,7 +84,7 @@ static int walk_map(const struct bpf_program *program, const struct pins *pins, 
 
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	err = walk(program, fd);
+	err = visit_sockets(program, fd, read_all, NULL);
 	close(fd);
 	return err;
 }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The BPF programs: loading, attaching, their ring and their maps. */
+/* The BPF programs: loading, attaching, and what they tell. */
 #include "hooks.h"
 
 #include "base/log.h"
 #include "kernel/carry.h"
+#include "kernel/visit.h"
 
 #include "subflow.skel.h"
 
@@ -438,45 +439,37 @@ void hooks_set_full(struct hooks *hooks, bool is_full)
 	hooks->skeleton->data->config.is_full = is_full;
 }
 
-int hooks_walk(
-	struct hooks *hooks, void (*each)(void *arg, const struct wide_record *record), void *arg)
-{
-	struct bpf_map *map = hooks->skeleton->maps.intents;
-	union bpf_iter_link_info info = {.map.map_fd = bpf_map__fd(map)};
-	struct bpf_iter_attach_opts opts;
-	struct wide_record records[64];
-	struct bpf_link *link;
-	ssize_t len;
-	int fd, err = 0;
+struct reader {
+	struct hooks *hooks;
+	void (*each)(void *arg, const struct wide_record *record);
+	void *arg;
+};
 
-	/* All of it: libbpf refuses what an initialiser leaves in the padding. */
-	memset(&opts, 0, sizeof(opts));
-	opts.sz = sizeof(opts);
-	opts.link_info = &info;
-	opts.link_info_len = sizeof(info);
-	link = bpf_program__attach_iter(hooks->skeleton->progs.subflow_walk, &opts);
-	if (!link)
-		return -errno;
-	fd = bpf_iter_create(bpf_link__fd(link));
-	if (fd < 0) {
-		err = -errno;
-		goto out;
-	}
-	hooks->walks++;
+static int read_intents(void *arg, int fd)
+{
+	const struct reader *reader = arg;
+	struct wide_record records[64];
+	ssize_t len;
+
+	reader->hooks->walks++;
 	while ((len = read(fd, records, sizeof(records))) != 0) {
 		if (len < 0 && errno == EINTR)
 			continue;
-		if (len < 0 || len % sizeof(*records)) {
-			err = len < 0 ? -errno : -EBADMSG;
-			break;
-		}
+		if (len < 0 || len % sizeof(*records))
+			return len < 0 ? -errno : -EBADMSG;
 		for (size_t i = 0; i < len / sizeof(*records); i++)
-			each(arg, &records[i]);
+			reader->each(reader->arg, &records[i]);
 	}
-	close(fd);
-out:
-	bpf_link__destroy(link);
-	return err;
+	return 0;
+}
+
+int hooks_walk(
+	struct hooks *hooks, void (*each)(void *arg, const struct wide_record *record), void *arg)
+{
+	struct reader reader = {.hooks = hooks, .each = each, .arg = arg};
+
+	return visit_sockets(hooks->skeleton->progs.subflow_walk,
+		bpf_map__fd(hooks->skeleton->maps.intents), read_intents, &reader);
 }
 
 int hooks_mark(struct hooks *hooks, int fd, uint32_t generation)
@@ -485,60 +478,6 @@ int hooks_mark(struct hooks *hooks, int fd, uint32_t generation)
 
 	return bpf_map__update_elem(
 		hooks->skeleton->maps.intents, &fd, sizeof(fd), &intent, sizeof(intent), BPF_ANY);
-}
-
-int hooks_serve(struct hooks *hooks, uint64_t netns)
-{
-	uint32_t one = 1;
-
-	return bpf_map__update_elem(
-		hooks->skeleton->maps.served, &netns, sizeof(netns), &one, sizeof(one), BPF_ANY);
-}
-
-void hooks_unserve(struct hooks *hooks, uint64_t netns)
-{
-	bpf_map__delete_elem(hooks->skeleton->maps.served, &netns, sizeof(netns), 0);
-}
-
-int hooks_put_local(struct hooks *hooks, const struct local_key *key)
-{
-	uint32_t one = 1;
-
-	return bpf_map__update_elem(
-		hooks->skeleton->maps.locals, key, sizeof(*key), &one, sizeof(one), BPF_ANY);
-}
-
-void hooks_drop_local(struct hooks *hooks, const struct local_key *key)
-{
-	bpf_map__delete_elem(hooks->skeleton->maps.locals, key, sizeof(*key), 0);
-}
-
-int hooks_put_receipt(
-	struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt)
-{
-	return bpf_map__update_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), receipt,
-		sizeof(*receipt), BPF_ANY);
-}
-
-int hooks_get_receipt(struct hooks *hooks, const struct conn_key *key, struct receipt *ret_receipt)
-{
-	return bpf_map__lookup_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), ret_receipt,
-		sizeof(*ret_receipt), 0);
-}
-
-void hooks_sift_receipts(
-	struct hooks *hooks, bool (*is_known)(void *arg, const struct conn_key *key), void *arg)
-{
-	struct bpf_map *map = hooks->skeleton->maps.receipts;
-	struct conn_key key, next;
-	bool is_there = bpf_map__get_next_key(map, NULL, &key, sizeof(key)) == 0;
-
-	while (is_there) {
-		is_there = bpf_map__get_next_key(map, &key, &next, sizeof(next)) == 0;
-		if (!is_known(arg, &key))
-			hooks_drop_receipt(hooks, &key);
-		key = next;
-	}
 }
 
 int hooks_hear_all(struct hooks *hooks)
@@ -558,22 +497,6 @@ void hooks_unpin(struct hooks *hooks)
 
 	if (*hooks->pins.folder && !hooks_walk(hooks, note_any, &has) && !has)
 		pins_drop(&hooks->pins);
-}
-
-void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key)
-{
-	bpf_map__delete_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), 0);
-}
-
-int hooks_put_rule(struct hooks *hooks, const struct conn_key *key, const struct conn_rule *rule)
-{
-	return bpf_map__update_elem(
-		hooks->skeleton->maps.rules, key, sizeof(*key), rule, sizeof(*rule), BPF_ANY);
-}
-
-void hooks_drop_rule(struct hooks *hooks, const struct conn_key *key)
-{
-	bpf_map__delete_elem(hooks->skeleton->maps.rules, key, sizeof(*key), 0);
 }
 
 unsigned int hooks_find_egress(

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The BPF programs: loading, attaching, their ring and their maps. */
+/* The BPF programs: loading, attaching, and what they tell. */
 #ifndef SUBFLOW_HOOKS_H
 #define SUBFLOW_HOOKS_H
 
@@ -77,43 +77,16 @@ int hooks_walk(
 /* Sets the intent of a socket of this process, so that the walk shows it. */
 int hooks_mark(struct hooks *hooks, int fd, uint32_t generation);
 
-int hooks_serve(struct hooks *hooks, uint64_t netns);
-void hooks_unserve(struct hooks *hooks, uint64_t netns);
-/* An address, or a prefix of some, is local in a namespace, or is no more. */
-int hooks_put_local(struct hooks *hooks, const struct local_key *key);
-void hooks_drop_local(struct hooks *hooks, const struct local_key *key);
-
-int hooks_put_receipt(
-	struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt);
-/* -ENOENT: there is none. */
-int hooks_get_receipt(struct hooks *hooks, const struct conn_key *key, struct receipt *ret_receipt);
-
-/* Drops the receipts of which @is_known says that there is no such connection. */
-void hooks_sift_receipts(
-	struct hooks *hooks, bool (*is_known)(void *arg, const struct conn_key *key), void *arg);
-
 /* Hears every intent anew. */
 int hooks_hear_all(struct hooks *hooks);
 
 /* Leaves nothing to the next daemon, if no application has asked for anything. */
 void hooks_unpin(struct hooks *hooks);
 
-void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key);
-
-/* -E2BIG: there is no room for the thresholds of one more connection. */
-int hooks_put_rule(struct hooks *hooks, const struct conn_key *key, const struct conn_rule *rule);
-void hooks_drop_rule(struct hooks *hooks, const struct conn_key *key);
-
 /* The device by which a TCP socket of the namespace that the thread is in sends; 0 = not known. */
 unsigned int hooks_find_egress(
 	struct hooks *hooks, const struct endpoint *local, const struct endpoint *remote);
 
 struct hook_counters hooks_counters(const struct hooks *hooks);
-
-/* Of the maps of users and of strangers: how many there are. Reads them whole. */
-struct hook_usage {
-	uint32_t users, strangers;
-};
-struct hook_usage hooks_usage(const struct hooks *hooks);
 
 #endif

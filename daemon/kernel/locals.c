@@ -2,6 +2,8 @@
 /* A mirror of what is local in each served namespace, for the hooks. */
 #include "locals.h"
 
+#include "kernel/maps.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/filter.h>
@@ -129,8 +131,8 @@ static void tell(struct locals *locals, const struct locals_netns *netns, struct
 			: j == now->count ? -1
 					  : compare(&netns->keys[i], &now->keys[j]);
 		if (order < 0)
-			hooks_drop_local(locals->hooks, &netns->keys[i]);
-		else if (order > 0 && hooks_put_local(locals->hooks, &now->keys[j]))
+			maps_drop_local(locals->hooks, &netns->keys[i]);
+		else if (order > 0 && maps_put_local(locals->hooks, &now->keys[j]))
 			locals->refused++;
 		else
 			now->keys[told++] = now->keys[j];

@@ -3,12 +3,13 @@
 #include "datagrams.h"
 #include "fuzz.h"
 #include "kernel/locals.h"
+#include "kernel/maps.h"
 
 #include <linux/netlink.h>
 
 static uint32_t count;
 
-int hooks_put_local(struct hooks *hooks, const struct local_key *key)
+int maps_put_local(struct hooks *hooks, const struct local_key *key)
 {
 	(void)hooks;
 	FUZZ_CHECK(key->bits >= 64 && key->bits <= 64 + 128);
@@ -16,7 +17,7 @@ int hooks_put_local(struct hooks *hooks, const struct local_key *key)
 	return 0;
 }
 
-void hooks_drop_local(struct hooks *hooks, const struct local_key *key)
+void maps_drop_local(struct hooks *hooks, const struct local_key *key)
 {
 	(void)hooks;
 	(void)key;

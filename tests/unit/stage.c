@@ -2,6 +2,8 @@
 /* The daemon's parts with a kernel that is played. */
 #include "stage.h"
 
+#include "kernel/maps.h"
+
 #include <errno.h>
 #include <string.h>
 
@@ -189,10 +191,10 @@ struct hook_counters hooks_counters(const struct hooks *hooks)
 	return (struct hook_counters){};
 }
 
-struct hook_usage hooks_usage(const struct hooks *hooks)
+struct maps_usage maps_usage(const struct hooks *hooks)
 {
 	(void)hooks;
-	return (struct hook_usage){};
+	return (struct maps_usage){};
 }
 
 void hooks_drain(struct hooks *hooks)
@@ -213,7 +215,7 @@ void hooks_set_full(struct hooks *hooks, bool is_full)
 	stage.fulls += is_full;
 }
 
-int hooks_serve(struct hooks *hooks, uint64_t netns)
+int maps_serve(struct hooks *hooks, uint64_t netns)
 {
 	(void)hooks;
 	(void)netns;
@@ -221,28 +223,27 @@ int hooks_serve(struct hooks *hooks, uint64_t netns)
 	return 0;
 }
 
-void hooks_unserve(struct hooks *hooks, uint64_t netns)
+void maps_unserve(struct hooks *hooks, uint64_t netns)
 {
 	(void)hooks;
 	(void)netns;
 	stage.unserves++;
 }
 
-int hooks_put_local(struct hooks *hooks, const struct local_key *key)
+int maps_put_local(struct hooks *hooks, const struct local_key *key)
 {
 	(void)hooks;
 	(void)key;
 	return 0;
 }
 
-void hooks_drop_local(struct hooks *hooks, const struct local_key *key)
+void maps_drop_local(struct hooks *hooks, const struct local_key *key)
 {
 	(void)hooks;
 	(void)key;
 }
 
-int hooks_put_receipt(
-	struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt)
+int maps_put_receipt(struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt)
 {
 	(void)hooks;
 	(void)key;
@@ -251,7 +252,7 @@ int hooks_put_receipt(
 	return 0;
 }
 
-int hooks_get_receipt(struct hooks *hooks, const struct conn_key *key, struct receipt *ret_receipt)
+int maps_get_receipt(struct hooks *hooks, const struct conn_key *key, struct receipt *ret_receipt)
 {
 	(void)hooks;
 	(void)key;
@@ -261,14 +262,14 @@ int hooks_get_receipt(struct hooks *hooks, const struct conn_key *key, struct re
 	return 0;
 }
 
-void hooks_drop_receipt(struct hooks *hooks, const struct conn_key *key)
+void maps_drop_receipt(struct hooks *hooks, const struct conn_key *key)
 {
 	(void)hooks;
 	(void)key;
 	stage.forgotten++;
 }
 
-void hooks_sift_receipts(
+void maps_sift_receipts(
 	struct hooks *hooks, bool (*is_known)(void *arg, const struct conn_key *key), void *arg)
 {
 	(void)hooks;
@@ -283,7 +284,7 @@ int hooks_hear_all(struct hooks *hooks)
 	return 0;
 }
 
-int hooks_put_rule(struct hooks *hooks, const struct conn_key *key, const struct conn_rule *rule)
+int maps_put_rule(struct hooks *hooks, const struct conn_key *key, const struct conn_rule *rule)
 {
 	(void)hooks;
 	(void)key;
@@ -291,7 +292,7 @@ int hooks_put_rule(struct hooks *hooks, const struct conn_key *key, const struct
 	return stage.rule_error;
 }
 
-void hooks_drop_rule(struct hooks *hooks, const struct conn_key *key)
+void maps_drop_rule(struct hooks *hooks, const struct conn_key *key)
 {
 	(void)hooks;
 	(void)key;

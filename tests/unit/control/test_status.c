@@ -6,6 +6,7 @@
 
 #include "base/loop.h"
 #include "kernel/diag.h"
+#include "kernel/maps.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -38,10 +39,10 @@ struct hook_counters hooks_counters(const struct hooks *hooks)
 		.lost = 1, .deferred = 2, .refused = 3, .users = 5000, .strangers = 1};
 }
 
-struct hook_usage hooks_usage(const struct hooks *hooks)
+struct maps_usage maps_usage(const struct hooks *hooks)
 {
 	(void)hooks;
-	return (struct hook_usage){.users = 4000, .strangers = 1};
+	return (struct maps_usage){.users = 4000, .strangers = 1};
 }
 
 struct scene {

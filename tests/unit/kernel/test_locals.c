@@ -4,6 +4,7 @@
 
 #include "../unit.h"
 #include "answers.h"
+#include "kernel/maps.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -17,7 +18,7 @@ static unsigned int used, puts_told, drops_told;
 static struct local_key last;
 static bool has_no_room;
 
-int hooks_put_local(struct hooks *hooks, const struct local_key *key)
+int maps_put_local(struct hooks *hooks, const struct local_key *key)
 {
 	(void)hooks;
 	last = *key;
@@ -25,7 +26,7 @@ int hooks_put_local(struct hooks *hooks, const struct local_key *key)
 	return has_no_room ? -E2BIG : 0;
 }
 
-void hooks_drop_local(struct hooks *hooks, const struct local_key *key)
+void maps_drop_local(struct hooks *hooks, const struct local_key *key)
 {
 	(void)hooks;
 	last = *key;

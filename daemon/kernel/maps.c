@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+#include "maps.h"
+
+#include "subflow.skel.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <stdlib.h>
+
+#define BATCH 1024 /* more than a bucket of the kernel's has ever */
+
+static uint32_t count(const struct bpf_map *map)
+{
+	void *keys = calloc(BATCH, bpf_map__key_size(map)),
+	     *values = calloc(BATCH, bpf_map__value_size(map));
+	uint32_t total = 0, at = 0, n;
+	bool is_first = true;
+	int err = keys && values ? 0 : -ENOMEM;
+
+	while (!err) {
+		n = BATCH;
+		err = bpf_map_lookup_batch(
+			bpf_map__fd(map), is_first ? NULL : &at, &at, keys, values, &n, NULL);
+		is_first = false;
+		if (!err || err == -ENOENT) /* that was the last */
+			total += n;
+	}
+	free(keys);
+	free(values);
+	return total;
+}
+
+int maps_serve(struct hooks *hooks, uint64_t netns)
+{
+	uint32_t one = 1;
+
+	return bpf_map__update_elem(
+		hooks->skeleton->maps.served, &netns, sizeof(netns), &one, sizeof(one), BPF_ANY);
+}
+
+void maps_unserve(struct hooks *hooks, uint64_t netns)
+{
+	bpf_map__delete_elem(hooks->skeleton->maps.served, &netns, sizeof(netns), 0);
+}
+
+int maps_put_local(struct hooks *hooks, const struct local_key *key)
+{
+	uint32_t one = 1;
+
+	return bpf_map__update_elem(
+		hooks->skeleton->maps.locals, key, sizeof(*key), &one, sizeof(one), BPF_ANY);
+}
+
+void maps_drop_local(struct hooks *hooks, const struct local_key *key)
+{
+	bpf_map__delete_elem(hooks->skeleton->maps.locals, key, sizeof(*key), 0);
+}
+
+int maps_put_receipt(struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt)
+{
+	return bpf_map__update_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), receipt,
+		sizeof(*receipt), BPF_ANY);
+}
+
+int maps_get_receipt(struct hooks *hooks, const struct conn_key *key, struct receipt *ret_receipt)
+{
+	return bpf_map__lookup_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), ret_receipt,
+		sizeof(*ret_receipt), 0);
+}
+
+void maps_drop_receipt(struct hooks *hooks, const struct conn_key *key)
+{
+	bpf_map__delete_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), 0);
+}
+
+void maps_sift_receipts(
+	struct hooks *hooks, bool (*is_known)(void *arg, const struct conn_key *key), void *arg)
+{
+	struct bpf_map *map = hooks->skeleton->maps.receipts;
+	struct conn_key key, next;
+	bool is_there = bpf_map__get_next_key(map, NULL, &key, sizeof(key)) == 0;
+
+	while (is_there) {
+		is_there = bpf_map__get_next_key(map, &key, &next, sizeof(next)) == 0;
+		if (!is_known(arg, &key))
+			maps_drop_receipt(hooks, &key);
+		key = next;
+	}
+}
+
+int maps_put_rule(struct hooks *hooks, const struct conn_key *key, const struct conn_rule *rule)
+{
+	return bpf_map__update_elem(
+		hooks->skeleton->maps.rules, key, sizeof(*key), rule, sizeof(*rule), BPF_ANY);
+}
+
+void maps_drop_rule(struct hooks *hooks, const struct conn_key *key)
+{
+	bpf_map__delete_elem(hooks->skeleton->maps.rules, key, sizeof(*key), 0);
+}
+
+struct maps_usage maps_usage(const struct hooks *hooks)
+{
+	return (struct maps_usage){.users = count(hooks->skeleton->maps.users),
+		.strangers = count(hooks->skeleton->maps.strangers)};
+}
