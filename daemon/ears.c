@@ -6,6 +6,7 @@
 #include "control/watchers.h"
 #include "core/multihome.h"
 #include "kernel/maps.h"
+#include "kernel/ring.h"
 #include "parts.h"
 
 #include <inttypes.h>
@@ -65,7 +66,7 @@ static void hear_event(void *owner, int nsid, struct event *event)
 		return;
 	/* What was asked for and recorded earlier counts when the connection comes up. */
 	if (event->kind == EVENT_ESTABLISHED)
-		hooks_drain(&daemon->hooks);
+		ring_drain(&daemon->hooks);
 	event->key.netns = netns->cookie;
 	event->now_ns = loop_now_ns();
 	log_debug("event %d token %08x error %d reset reason %d", event->kind, event->key.token,
@@ -107,7 +108,7 @@ void ears_resume(struct daemon *daemon)
 	if (!daemon->hooks.has_earlier)
 		return;
 	maps_sift_receipts(&daemon->hooks, is_receipt_known, daemon);
-	err = hooks_hear_all(&daemon->hooks);
+	err = ring_hear_all(&daemon->hooks);
 	if (err)
 		log_error("cannot walk the sockets for what was asked of an earlier daemon: %s",
 			strerror(-err));

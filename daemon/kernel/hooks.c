@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
-/* The BPF programs: loading, attaching, and what they tell. */
+/* The BPF programs: loading and attaching. */
 #include "hooks.h"
 
 #include "base/log.h"
 #include "kernel/carry.h"
+#include "kernel/ring.h"
 #include "kernel/visit.h"
 
 #include "subflow.skel.h"
@@ -17,12 +18,9 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <unistd.h>
-
-#define PORTION_MAX 16
 
 static int print_libbpf(enum libbpf_print_level level, const char *format, va_list args)
 {
@@ -274,69 +272,6 @@ static int check_alone(int cgroup_fd, const char *path, char *error, size_t erro
 	return err;
 }
 
-static void hear(struct hooks *hooks, const void *bytes, size_t size)
-{
-	struct event event;
-
-	if (event_from_record(bytes, size, &event)) {
-		hooks->malformed++;
-		return;
-	}
-	hooks->records++;
-	hooks->heard(hooks->owner, &event);
-}
-
-/* libbpf: an error ends the reading after this record. */
-static int read_record(void *context, void *data, size_t size)
-{
-	struct hooks *hooks = context;
-
-	hear(hooks, data, size);
-	return hooks->portion-- > 1 ? 0 : -EAGAIN;
-}
-
-static void hear_walked(void *arg, const struct wide_record *record)
-{
-	hear(arg, record, sizeof(*record));
-}
-
-/* A full ring lost doorbells: the intents themselves are still in their sockets. */
-static void check_losses(struct hooks *hooks)
-{
-	uint64_t lost = hooks_counters(hooks).lost;
-	int err;
-
-	if (lost == hooks->lost_seen)
-		return;
-	hooks->lost_seen = lost;
-	err = hooks_walk(hooks, hear_walked, hooks);
-	if (err)
-		log_error("cannot walk the sockets for lost requests: %s", strerror(-err));
-}
-
-/* Not more than there may be now: who fills the ring must not keep us here. */
-static void drain(struct hooks *hooks, uint32_t portion)
-{
-	hooks->portion = portion;
-	ring_buffer__consume(hooks->ring);
-	check_losses(hooks);
-}
-
-/* In portions: the path manager's events are to be heard between. */
-static void read_ring(struct source *source, uint32_t events)
-{
-	struct hooks *hooks = SOURCE_OWNER(source, struct hooks, source);
-
-	(void)events;
-	hooks->rung(hooks->owner);
-	drain(hooks, PORTION_MAX);
-}
-
-void hooks_drain(struct hooks *hooks)
-{
-	drain(hooks, hooks->ring_records);
-}
-
 int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const char *cgroup,
 	char *error, size_t error_size)
 {
@@ -354,20 +289,9 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 	err = check_alone(cgroup_fd, cgroup, error, error_size);
 	if (err)
 		goto out;
-	hooks->ring = ring_buffer__new(bpf_map__fd(skeleton->maps.ring), read_record, hooks, NULL);
-	if (!hooks->ring) {
-		err = -errno;
-		snprintf(error, error_size, "the ring cannot be mapped: %s", strerror(-err));
+	err = ring_open(hooks, loop, error, error_size);
+	if (err)
 		goto out;
-	}
-	/* Not libbpf's epoll set around it: that would be one more to be woken up in each call. */
-	hooks->source.fd = bpf_map__fd(skeleton->maps.ring);
-	hooks->source.ready = read_ring;
-	err = loop_add(loop, &hooks->source, EPOLLIN);
-	if (err) {
-		snprintf(error, error_size, "the ring cannot be watched: %s", strerror(-err));
-		goto out;
-	}
 	err = attach(skeleton->progs.subflow_sockops, &skeleton->links.subflow_sockops, root_fd,
 		root, error, error_size);
 	if (!err)
@@ -478,11 +402,6 @@ int hooks_mark(struct hooks *hooks, int fd, uint32_t generation)
 
 	return bpf_map__update_elem(
 		hooks->skeleton->maps.intents, &fd, sizeof(fd), &intent, sizeof(intent), BPF_ANY);
-}
-
-int hooks_hear_all(struct hooks *hooks)
-{
-	return hooks_walk(hooks, hear_walked, hooks);
 }
 
 static void note_any(void *arg, const struct wide_record *record)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The BPF programs: loading, attaching, and what they tell. */
+/* The BPF programs: loading and attaching. */
 #ifndef SUBFLOW_HOOKS_H
 #define SUBFLOW_HOOKS_H
 
@@ -55,9 +55,6 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 	char *error, size_t error_size);
 void hooks_done(struct hooks *hooks);
 
-/* Reads every record that is there now. */
-void hooks_drain(struct hooks *hooks);
-
 /*
  * Changes the configuration of programs that run. A connection that waits for a threshold goes on
  * waiting for it. The fallback mask stays.
@@ -76,9 +73,6 @@ int hooks_walk(
 
 /* Sets the intent of a socket of this process, so that the walk shows it. */
 int hooks_mark(struct hooks *hooks, int fd, uint32_t generation);
-
-/* Hears every intent anew. */
-int hooks_hear_all(struct hooks *hooks);
 
 /* Leaves nothing to the next daemon, if no application has asked for anything. */
 void hooks_unpin(struct hooks *hooks);

@@ -3,6 +3,7 @@
 #include "stage.h"
 
 #include "kernel/maps.h"
+#include "kernel/ring.h"
 
 #include <errno.h>
 #include <string.h>
@@ -197,7 +198,7 @@ struct maps_usage maps_usage(const struct hooks *hooks)
 	return (struct maps_usage){};
 }
 
-void hooks_drain(struct hooks *hooks)
+void ring_drain(struct hooks *hooks)
 {
 	(void)hooks;
 }
@@ -277,7 +278,7 @@ void maps_sift_receipts(
 	(void)arg;
 }
 
-int hooks_hear_all(struct hooks *hooks)
+int ring_hear_all(struct hooks *hooks)
 {
 	(void)hooks;
 	stage.walks++;
