@@ -304,3 +304,13 @@ void play_assert_receipt(struct play *play, uint32_t adds, uint32_t removes)
 	assert_int_equal(play_conn(play)->receipt.adds, adds);
 	assert_int_equal(play_conn(play)->receipt.removes, removes);
 }
+
+void play_learn(struct play *play, struct path_map *map, uint16_t port, uint16_t way)
+{
+	struct path_table *table = &play->plan.steer.paths;
+	struct in6_addr router = {.s6_addr = {[0] = 0xfd, [15] = 1}};
+
+	assert_int_equal(path_learn(table, map, port, 1, &router), 0);
+	router.s6_addr[15] = 16 + way;
+	assert_int_equal(path_learn(table, map, port, 2, &router), 0);
+}

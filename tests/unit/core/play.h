@@ -81,4 +81,7 @@ void play_assert_subflows(
 	struct play *play, uint32_t established, uint32_t opening, uint32_t wanted);
 void play_assert_receipt(struct play *play, uint32_t adds, uint32_t removes);
 
+/* The flow from @port takes the way of that number, by the second router. */
+void play_learn(struct play *play, struct path_map *map, uint16_t port, uint16_t way);
+
 #endif

@@ -27,26 +27,16 @@ static struct path_map *begin_map(struct play *play)
 	return map;
 }
 
-static void learn(struct play *play, struct path_map *map, uint16_t port, uint16_t way)
-{
-	struct path_table *table = &play->plan.steer.paths;
-	struct in6_addr router = {.s6_addr = {[0] = 0xfd, [15] = 1}};
-
-	assert_int_equal(path_learn(table, map, port, 1, &router), 0);
-	router.s6_addr[15] = 16 + way;
-	assert_int_equal(path_learn(table, map, port, 2, &router), 0);
-}
-
 /* So many ways are known, and the first ports of all three connections take the first of them. */
 static struct path_map *know(struct play *play, uint16_t ways)
 {
 	struct path_map *map = begin_map(play);
 
 	for (uint16_t way = 0; way < ways; way++)
-		learn(play, map, PLACED + way, way);
-	learn(play, map, LOCAL_PORT, 0);
-	learn(play, map, OTHER, 0);
-	learn(play, map, THIRD, 0);
+		play_learn(play, map, PLACED + way, way);
+	play_learn(play, map, LOCAL_PORT, 0);
+	play_learn(play, map, OTHER, 0);
+	play_learn(play, map, THIRD, 0);
 	return map;
 }
 
@@ -363,7 +353,7 @@ static void what_is_not_known_is_asked_for(void **state)
 	struct path_map *map = begin_map(play);
 
 	for (uint16_t way = 0; way < 8; way++)
-		learn(play, map, PLACED + way, way);
+		play_learn(play, map, PLACED + way, way);
 	map->is_changed = true;
 	play_connect(play);
 	play_joined(play, LOCAL_PORT + 1);
@@ -400,7 +390,7 @@ static void moves_are_counted(void **state)
 					.reset_reason = -1});
 		/* The fabric hashes differently now: all is on one way again. */
 		TAILQ_FOREACH (subflow, &play_conn(play)->subflows, entry)
-			learn(play, map, subflow->local.port, 0);
+			play_learn(play, map, subflow->local.port, 0);
 		map->is_changed = true;
 		play_hear(play, (struct event){.kind = EVENT_PATHS});
 	}

@@ -64,16 +64,6 @@ static void answer_pace(struct play *play, const struct action *action)
 				       .sample = counts[pipe - pipes]});
 }
 
-static void learn(struct play *play, struct path_map *map, uint16_t port, uint16_t way)
-{
-	struct path_table *table = &play->plan.steer.paths;
-	struct in6_addr router = {.s6_addr = {[0] = 0xfd, [15] = 1}};
-
-	assert_int_equal(path_learn(table, map, port, 1, &router), 0);
-	router.s6_addr[15] = 16 + way;
-	assert_int_equal(path_learn(table, map, port, 2, &router), 0);
-}
-
 static struct path_map *find_map(struct play *play)
 {
 	struct endpoint local = play_local(0), remote = play_remote();
@@ -104,7 +94,7 @@ static int begin(void **state)
 	map->state = PATH_KNOWN;
 	map->is_thorough = map->is_changed = true;
 	map->learned_ns = map->confirmed_ns = play->now_ns;
-	learn(play, map, LOCAL_PORT, 0);
+	play_learn(play, map, LOCAL_PORT, 0);
 	return 0;
 }
 
@@ -112,7 +102,7 @@ static int begin(void **state)
 static void spread(struct play *play, uint16_t ways)
 {
 	for (uint16_t way = 0; way < ways; way++)
-		learn(play, find_map(play), PLACED + way, way);
+		play_learn(play, find_map(play), PLACED + way, way);
 	play_connect(play);
 	for (uint64_t mb = 100; mb < 250; mb += 50) {
 		play_threshold(play, mb);
