@@ -133,6 +133,14 @@ static void netns_left(void *owner, const struct served_netns *netns)
 	watchers_tell_netns(&daemon->server, "namespace_left_alone", netns);
 }
 
+/* The socket of a survey would keep it alive for as long as routers are silent. */
+static void netns_vanished(void *owner, const struct served_netns *netns)
+{
+	struct daemon *daemon = owner;
+
+	scout_forget(&daemon->scout, netns->cookie);
+}
+
 /* The scout knows more of the paths that this connection may take. */
 static void hear_paths(void *owner, const struct conn_key *key)
 {
@@ -277,5 +285,6 @@ void ears_connect(struct daemon *daemon)
 	daemon->served.begun = netns_begun;
 	daemon->served.serving = netns_serving;
 	daemon->served.left = netns_left;
+	daemon->served.vanished = netns_vanished;
 	daemon->served.ended = netns_ended;
 }

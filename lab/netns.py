@@ -19,12 +19,15 @@ PATIENCE = float(os.environ.get("SUBFLOW_PATIENCE", 1))
 
 
 def wait_until(condition, what, timeout_s=10.0):
-    """Returns the first true value of condition(); LabError when there is none in time."""
+    """Returns the first true value of condition(); LabError when there is none in time.
+
+    what: text for people, or what makes it in the end.
+    """
     timeout_s *= PATIENCE
     deadline = time.monotonic() + timeout_s
     while not (value := condition()):
         if time.monotonic() > deadline:
-            raise LabError(f"{what}: not within {timeout_s:g} s")
+            raise LabError(f"{what() if callable(what) else what}: not within {timeout_s:g} s")
         time.sleep(0.02)
     return value
 

@@ -66,7 +66,7 @@ bool scout_survey(struct scout *scout, const struct action *action);
 /* The ports that the kernel chooses from in a namespace. */
 int scout_read_ports(struct scout *scout, uint64_t netns, struct ports *ret_ports);
 
-/* A namespace is gone. */
+/* A namespace is gone, or has no name any more: its surveys are given up. */
 void scout_forget(struct scout *scout, uint64_t netns);
 
 #endif

@@ -296,6 +296,7 @@ static void lose_name(struct served *served, struct served_netns *netns)
 	/* RTM_DELNSID will tell of its end. */
 	netns->state = SERVED_VANISHED;
 	say(netns, "it has no name any more, so it cannot be entered");
+	served->vanished(served->owner, netns);
 }
 
 /* One that has lost its name has another one. The inode number may be a younger namespace's. */

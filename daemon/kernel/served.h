@@ -58,6 +58,8 @@ struct served {
 	void (*serving)(void *owner, struct served_netns *netns);
 	/* It is left alone. */
 	void (*left)(void *owner, const struct served_netns *netns);
+	/* It has lost its name: nothing that is open inside may keep it. */
+	void (*vanished)(void *owner, const struct served_netns *netns);
 	/* It is not served any more, or not left alone any more. */
 	void (*ended)(void *owner, const struct served_netns *netns);
 };
