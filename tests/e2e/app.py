@@ -128,7 +128,7 @@ class App:
 
     def wait_subflows(self, count, socket_name="s"):
         wait_until(lambda: len(self.subflows(socket_name)) == count,
-                   f"{count} subflows, there are {len(self.subflows(socket_name))}")
+                   lambda: f"{count} subflows, there are {len(self.subflows(socket_name))}")
         return self.subflows(socket_name)
 
     def close(self):
@@ -136,7 +136,7 @@ class App:
 
     def stop(self):
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(10 * PATIENCE)
 
 
 def packed(*addresses):

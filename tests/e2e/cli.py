@@ -8,11 +8,12 @@ import threading
 
 import pytest
 from conftest import BUILD
+from lab.netns import PATIENCE
 
 SUBFLOW = str(BUILD / "cli" / "subflow")
 SUBFLOWD = BUILD / "daemon" / "subflowd"
 PYTHON = "/usr/bin/python3"
-DEADLINE_S = 30
+DEADLINE_S = 30 * PATIENCE
 NOBODY = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups"]
 # As a shell starts its programs, and as some services and shells below them do.
 SIGPIPES = [["env", "--default-signal=PIPE"], ["env", "--ignore-signal=PIPE"]]

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from app import ADD, packed
+from lab.netns import PATIENCE
 
 RULE = {"elephant": {"start": "1MB", "step": "1MB", "stop": "1000GB", "max_subflows": 4}}
 HOW = pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
@@ -56,7 +57,7 @@ class Kept:
 
     def end(self, how):
         self.daemon.process.send_signal(how)
-        self.daemon.process.wait(10)
+        self.daemon.process.wait(10 * PATIENCE)
 
     def again(self, how, **sections):
         self.end(how)

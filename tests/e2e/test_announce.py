@@ -10,7 +10,7 @@ import subprocess
 import pytest
 from app import ADD, EXPECTED, INTENT, REMOVE
 from conftest import ROOT
-from lab.netns import wait_until
+from lab.netns import PATIENCE, wait_until
 from pinned import HOW
 from test_elephant import MB, NO_REPAIR, joins
 from test_lists import PORT, fails
@@ -53,7 +53,7 @@ def test_an_announced_elephant_is_split_at_once(pair, family, when):
         app("s.setblocking(False)")
         fails(errno.EINPROGRESS, app, f"s.connect(({address!r}, {PORT}))")
         app.set(EXPECTED, size(400))
-        app("import select; select.select([], [s], [], 10); s.setblocking(True)")
+        app("import select; select.select([], [s], []); s.setblocking(True)")
     else:
         app(f"s.connect(({address!r}, {PORT}))")
     app("s.send(b'x')")
@@ -279,7 +279,7 @@ def test_subflow_py(served):
     assert app("subflow.intent(s) is subflow.Intent.INTERACTIVE")
     assert app("subflow.expected(s)") == 400 * MB
     app("subflow.set_intent(s, subflow.Intent.DEFAULT)")
-    app("subflow.wait(s, 4, 10)")
+    app(f"subflow.wait(s, 4, {10 * PATIENCE})")
 
 
 def waiting(connection):
@@ -347,7 +347,8 @@ def test_a_backlog_of_its_own_rule(pair):
         pair.sink(port=port)
         apps[port] = pair.app(pair.client).connect(pair.far.ip4, port)
         apps[port](f"send(s, {20 * MB})")
-    apps[7001].wait_subflows(2)
+    # Whatever becomes of the subflow: the kernel resets one now and then.
+    wait_until(lambda: joins(pair) == 1, "the one that waits is split")
     assert waiting(pair.connection(daemon, apps[7001])) == [(100, True)]
     assert joins(pair) == 1 and daemon.status()["daemon"]["counters"]["thresholds"] == 1
 

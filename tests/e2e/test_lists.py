@@ -60,7 +60,13 @@ def locals_of(app):
 
 def wait_locals(app, *addresses):
     wait_until(lambda: locals_of(app) == sorted(addresses),
-               f"subflows from {addresses}, there are {app.subflows()}")
+               lambda: f"subflows from {addresses}, there are {app.subflows()}")
+
+
+def is_told(homes):
+    """The kernel says once that an address goes, with whichever packet leaves next: while much is
+    sent, a full queue drops that one now and then. Not all kernels count what they say."""
+    return homes.client.netstat().get("MPTcpExtRmAddrTx") or homes.server.netstat()["MPTcpExtRmAddr"]
 
 
 @pytest.mark.parametrize("family", ["ip4", "ip6"])
@@ -75,7 +81,7 @@ def test_one_more_from_each_address(homes, family):
                "the second link carries data")
     app.set(REMOVE, ends(near2))
     wait_locals(app, near, near)
-    wait_until(lambda: homes.server.netstat()["MPTcpExtRmAddr"] > 0, "the peer is told")
+    wait_until(lambda: is_told(homes), "the peer is told")
     app.set(ADD, ends(near2))
     wait_locals(app, near, near, near2)
 
@@ -111,7 +117,7 @@ def test_before_connect_the_list_is_a_restriction(homes, family, blocking):
     if not blocking:
         app("s.setblocking(False)")
         fails(errno.EINPROGRESS, app, f"s.connect(({prefix + far!r}, {PORT}))")
-        app("import select; select.select([], [s], [], 10); s.setblocking(True)")
+        app("import select; select.select([], [s], []); s.setblocking(True)")
     else:
         app(f"s.connect(({prefix + far!r}, {PORT}))")
     app("s.send(b'x')")

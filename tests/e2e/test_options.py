@@ -8,7 +8,7 @@ import struct
 import pytest
 from app import (ADD, BACKUP, CONNID, ENABLE, EXPECTED, INTENT, MPTCP, NDIFFPORTS, REMOVE, SUBFLOWS, TCP, backup,
                  packed)
-from lab.netns import wait_until
+from lab.netns import PATIENCE, wait_until
 from test_orders import does
 
 MPTCP_INFO = (284, 1)
@@ -79,7 +79,7 @@ s = socket.socket(socket.AF_INET, socket.SOCK_STREAM, {MPTCP})
 s.connect(("{served.far.ip4}", 7000))
 s.setsockopt(socket.IPPROTO_TCP, 10003, 3)
 s.send(b"x")
-deadline = time.monotonic() + 10
+deadline = time.monotonic() + {10 * PATIENCE}
 while len(s.getsockopt(socket.IPPROTO_TCP, 10005, 1024)) < 4 * 56 and time.monotonic() < deadline:
     pass
 pairs = s.getsockopt(socket.IPPROTO_TCP, 10005, 1024)
@@ -113,7 +113,7 @@ def test_add_during_a_nonblocking_connect(served):
     with pytest.raises(OSError):
         app(f"s.connect(({served.far.ip4!r}, 7000))")
     app.set(ADD, 2)
-    app("import select; select.select([], [s], [], 10); s.setblocking(True)")
+    app("import select; select.select([], [s], []); s.setblocking(True)")
     app("s.send(b'x')")
     app.wait_subflows(3)
 
@@ -209,6 +209,7 @@ def test_one_direction_shut_down(served):
     app.wait_subflows(4)
     wait_until(lambda: server("len(accepted)") == 1, "accepted")
     server.wait_subflows(4, "accepted[0]")
+    wait_until(lambda: server("drained") == 1, "the byte is read")
     app("s.shutdown(socket.SHUT_WR)")
     assert server("accepted[0].recv(1)") == b""
     for end, name in ((app, "s"), (server, "accepted[0]")):

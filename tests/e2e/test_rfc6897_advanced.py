@@ -6,6 +6,7 @@ import re
 import pytest
 
 from app import ADD
+from lab.netns import wait_until
 
 # Resolves the group of path-manager events and joins it: linux/genetlink.h, linux/mptcp.h.
 LISTEN = r"""
@@ -60,11 +61,12 @@ def has_multipath(family):
 
 def test_each_subflow_can_be_measured(served):
     """REQ6: the kernel's own MPTCP_TCPINFO (linux/mptcp.h), for any application."""
-    served.sink()
+    sink, size = served.sink(), 16 << 20
     app = served.app(served.client).connect(served.far.ip4)
     app.set(ADD, 3)
     app.wait_subflows(4)
-    app(f"send(s, {16 << 20})")
+    app(f"send(s, {size})")
+    wait_until(lambda: sink("drained") == 1 + size, "all has arrived")
     # The sizes of struct mptcp_subflow_data and tcp_info; bytes_acked is at offset 120 of the latter.
     app("""
 import ctypes
@@ -91,11 +93,12 @@ def test_no_option_takes_a_profile(served):
 
 def test_no_byte_is_sent_twice_on_purpose(served):
     """REQ12: the kernel's scheduler knows no redundancy: four subflows carry one copy."""
-    served.sink()
+    sink, size = served.sink(), 4 << 20
     app = served.app(served.client).connect(served.far.ip4)
     app.set(ADD, 3)
     app.wait_subflows(4)
-    app(f"send(s, {4 << 20})")
+    app(f"send(s, {size})")
+    wait_until(lambda: sink("drained") == 1 + size, "all has arrived")
     flows = served.client.run(["ss", "-tnHOi", "state", "established"])
     sent = sum(map(int, re.findall(r" bytes_sent:(\d+)", flows)))
-    assert sent < 2 * (4 << 20)
+    assert size < sent < 2 * size

@@ -28,6 +28,7 @@ def test_both_ends_list_the_same_subflows(served):
     app = served.app(served.client).connect(served.far.ip4)
     app.set(ADD, 3)
     app.wait_subflows(4)
+    wait_until(lambda: sink("len(accepted)") == 1, "accepted")
     sink("s = accepted[0]")
     assert {(remote, local) for local, remote in sink.wait_subflows(4)} == set(app.subflows())
 
