@@ -20,7 +20,7 @@ ROOT = Path(__file__).resolve().parents[1]
 SANITIZE = ["-Db_sanitize=address,undefined", "-Dc_args=-fno-sanitize-recover=undefined"]
 # directory, compiler, options of Meson, suites that run on it; `fuzz` takes FUZZ_SECONDS a fuzzer
 BUILDS = [
-    ("build", "gcc", [], ["source", "unit", "demo", "lab", "e2e"]),
+    ("build", "gcc", [], ["source", "unit", "demo", "alone", "lab", "e2e"]),
     ("build-clang", "clang", [], ["fuzz"]),
     ("build-sanitize", "gcc", SANITIZE, ["unit", "e2e"]),
 ]
@@ -28,17 +28,27 @@ OF_MESON = {"unit", "fuzz"}
 # A fuzzer takes its time whatever it has of the processors.
 FUZZERS_AT_ONCE = 8
 E2E = ROOT / "tests" / "e2e"
-DEMO = [E2E / "test_demo.py"]
-# They emulate fabrics of the lab, which is not sanitized, and need the machine for themselves.
-FABRICS = [E2E / f"test_{name}.py"
-           for name in ("benefit", "experiment", "extending", "fabric", "lab", "lab_host",
-                        "lab_report")]
-FILES = {"source": [ROOT / "tests" / "source"], "lab": [ROOT / "tests" / "lab", *FABRICS],
-         "demo": DEMO, "e2e": [E2E, *(f"--ignore={file}" for file in [*DEMO, *FABRICS])]}
+
+
+def e2e(*names):
+    return [E2E / f"test_{name}.py" for name in names]
+
+
+DEMO = e2e("demo")
+# The figures and the host's own state are what they look at: nothing else may run meanwhile.
+ALONE = e2e("lab_report", "benefit", "lab_host")
+# They emulate fabrics of the lab, which is not sanitized.
+FABRICS = e2e("lab", "experiment", "extending", "fabric")
+# What takes longest begins first: nobody waits for a single file in the end.
+LONGEST = e2e("bench", "vanishing")
+FILES = {"source": [ROOT / "tests" / "source"], "lab": [*FABRICS, ROOT / "tests" / "lab"],
+         "alone": ALONE, "demo": DEMO,
+         "e2e": [*LONGEST, E2E, *(f"--ignore={file}" for file in [*DEMO, *ALONE, *FABRICS])]}
 # What a sanitizer adds nothing to, and what its own system calls would be killed for: the unit's filter.
-UNSANITIZED = [f"--ignore={E2E / name}" for name in ("test_bench.py", "test_unit.py")]
-# Most of their time they wait: two fit on a processor.
-E2E_AT_ONCE = ["-n", "3", "--dist", "loadfile"]
+UNSANITIZED = e2e("bench", "unit")
+# Most of their time they wait: more of them than there are processors.
+AT_ONCE = {"source": ["-n", "2"], "lab": ["-n", "2", "--dist", "loadfile"],
+           "e2e": ["-n", "3", "--dist", "loadfile"]}
 
 
 def build(directory, compiler, options):
@@ -70,9 +80,11 @@ def run_pytest(directory, suite, tally):
         return subprocess.run(command, cwd=ROOT, env={
             **os.environ, "SUBFLOW_BUILD": str(ROOT / directory)}).returncode
 
-    left_out = UNSANITIZED if directory == "build-sanitize" else []
-    twice.run_pytest(run, report, ["-q", *FILES[suite], *left_out],
-                     first=E2E_AT_ONCE if suite == "e2e" else (), again=suite in ("lab", "e2e"))
+    files = FILES[suite]
+    if directory == "build-sanitize":
+        files = [*(f for f in files if f not in UNSANITIZED), *(f"--ignore={f}" for f in UNSANITIZED)]
+    twice.run_pytest(run, report, ["-q", *files], first=AT_ONCE.get(suite, ()),
+                     again=suite in ("alone", "lab", "e2e"))
     tally.add(report, f"{directory}, {suite}")
 
 
@@ -85,7 +97,9 @@ def main():
             continue
         tally.passed += 1
         for suite in suites:
+            begun = time.monotonic()
             (run_meson if suite in OF_MESON else run_pytest)(directory, suite, tally)
+            print(f"{directory}, {suite}: {time.monotonic() - begun:.0f} s", flush=True)
     if "--kernels" in sys.argv[1:]:
         run_kernels(tally, suites=CONTRACT)
     print(f"in {time.monotonic() - started:.0f} s")
