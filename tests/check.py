@@ -41,7 +41,7 @@ ALONE = e2e("lab_report", "benefit", "lab_host")
 FABRICS = e2e("lab", "experiment", "extending", "fabric")
 # What takes longest begins first: nobody waits for a single file in the end.
 LONGEST = e2e("bench", "vanishing")
-FILES = {"source": [ROOT / "tests" / "source"], "lab": [*FABRICS, ROOT / "tests" / "lab"],
+FILES = {"source": [ROOT / "tests" / "source"], "lab": [ROOT / "tests" / "lab", *FABRICS],
          "alone": ALONE, "demo": DEMO,
          "e2e": [*LONGEST, E2E, *(f"--ignore={file}" for file in [*DEMO, *ALONE, *FABRICS])]}
 # What a sanitizer adds nothing to, and what its own system calls would be killed for: the unit's filter.
