@@ -414,17 +414,17 @@ void steer_stay(struct steer *steer, const struct conn *conn, struct subflow *su
 		learn_one(map, subflow, false);
 }
 
-void steer_release(
-	struct steer *steer, const struct conn *conn, struct subflow *subflow, bool is_refused)
+void steer_release(struct steer *steer, const struct conn *conn, struct subflow *subflow)
 {
 	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
 	struct path_port *port = map ? path_port_find(map, subflow->local.port) : NULL;
 
 	path_unload(&subflow->path, subflow->is_light);
-	if (port && is_refused && map->state != PATH_ASKING)
+	/* While a survey goes on, an answer that is on its way would bring it back. */
+	if (port && subflow->is_port_refused && map->state != PATH_ASKING)
 		path_port_drop(map, port);
 	else if (port)
-		port->is_taken = is_refused;
+		port->is_taken = subflow->is_port_refused;
 }
 
 void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,

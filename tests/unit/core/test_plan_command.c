@@ -149,6 +149,39 @@ static void a_port_in_use_is_no_failure(void **state)
 	play_assert_receipt(play, 1, 0);
 }
 
+/* It stays so while the survey goes on that has found it: the next one is another. */
+static void a_port_in_use_is_tried_once(void **state)
+{
+	struct endpoint local = play_local(0), remote = play_remote();
+	struct play *play = *state;
+	struct path_key key = path_key_of(play->key.netns, &local, &remote);
+	struct path_map *map = path_map_get(&play->plan.steer.paths, &key);
+
+	assert_non_null(map);
+	map->depth = 2;
+	map->state = PATH_ASKING;
+	map->is_changed = true;
+	for (uint16_t way = 0; way < 3; way++)
+		play_learn(play, map, LOCAL_PORT + way, way);
+	play->plan.steer.mode = STEER_PATHS;
+	play_connect(play);
+	play->create_error = EADDRINUSE;
+	play_intent(play, 1, 0);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(play->surveys, 1);
+	assert_true(path_port_find(map, LOCAL_PORT + 1)->is_taken);
+	assert_true(path_port_find(map, LOCAL_PORT + 2)->is_taken);
+	/* That of one that has come and gone is free again. */
+	play->create_error = 0;
+	play_learn(play, map, LOCAL_PORT + 3, 3);
+	play_hear(play, (struct event){.kind = EVENT_PATHS});
+	play_joined(play, LOCAL_PORT + 3);
+	assert_true(path_port_find(map, LOCAL_PORT + 3)->is_taken);
+	play_intent(play, 1, 1);
+	play_left(play, LOCAL_PORT + 3);
+	assert_false(path_port_find(map, LOCAL_PORT + 3)->is_taken);
+}
+
 /* One more request does not hurry those that wait. */
 static void requests_wait_with_the_others(void **state)
 {
@@ -279,6 +312,7 @@ int main(void)
 		TEST(retries_what_may_pass),
 		TEST(gives_the_rest_up_at_once),
 		TEST(a_port_in_use_is_no_failure),
+		TEST(a_port_in_use_is_tried_once),
 		TEST(says_what_a_link_local_address_lacks),
 		TEST(pauses_double_up_to_the_last_try),
 		TEST(those_of_one_call_share_the_tries),
