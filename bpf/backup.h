@@ -20,6 +20,7 @@ struct marking {
 	struct mptcp_sock *msk;
 	struct list_head *node;
 	const struct conn_key *key;
+	__u32 uid;
 	struct end local;
 	__u32 backup;
 	bool tells, failed; /* failed: there was no room to tell of one */
@@ -34,6 +35,7 @@ static __always_inline bool tell_backup(const struct marking *marking, const str
 	if (!r)
 		return false;
 	fill_record(r, RECORD_BACKUP, marking->key->netns, marking->key->token);
+	r->uid = marking->uid;
 	r->is_backup = marking->backup;
 	r->family = BPF_CORE_READ(ssk, __sk_common.skc_family);
 	r->local_port = BPF_CORE_READ(ssk, __sk_common.skc_num);
@@ -117,6 +119,7 @@ static __always_inline int set_backup(struct bpf_sockopt *ctx)
 		return fail(ctx, ENOTCONN);
 	marking.msk = request.msk;
 	marking.key = &request.key;
+	marking.uid = request.uid;
 	mark(&marking, false);
 	if (!marking.n)
 		return fail(ctx, EADDRNOTAVAIL);

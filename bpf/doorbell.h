@@ -4,6 +4,15 @@
 #define SUBFLOW_DOORBELL_H
 
 #include "maps.h"
+#include "mptcp.h"
+
+#include <bpf/bpf_core_read.h>
+
+/* Whose socket it is. */
+static __always_inline __u32 uid_of(const struct mptcp_sock *msk)
+{
+	return BPF_CORE_READ((const struct sock *)msk, sk_uid.val);
+}
 
 static __always_inline void fill_record(struct record *r, __u16 kind, __u64 netns, __u32 token)
 {
@@ -16,9 +25,10 @@ static __always_inline void fill_record(struct record *r, __u16 kind, __u64 netn
 }
 
 static __always_inline void fill_intent(
-	struct record *r, __u64 netns, __u32 token, const struct intent *intent)
+	struct record *r, __u64 netns, __u32 token, __u32 uid, const struct intent *intent)
 {
 	fill_record(r, RECORD_INTENT, netns, token);
+	r->uid = uid;
 	r->generation = intent->generation;
 	r->adds = intent->adds;
 	r->removes = intent->removes;
@@ -41,8 +51,8 @@ static __always_inline void *reserve(__u64 size)
  * either it has been drained meanwhile, or the daemon still has records to
  * read and sees the counter after them. So a loss never goes unnoticed.
  */
-static __always_inline void ring_doorbell(
-	__u64 netns, __u32 token, const struct intent *intent, const struct wishes *wishes)
+static __always_inline void ring_doorbell(__u64 netns, __u32 token, __u32 uid,
+	const struct intent *intent, const struct wishes *wishes)
 {
 	struct wide_record *wide;
 	struct record *r;
@@ -51,7 +61,7 @@ static __always_inline void ring_doorbell(
 		wide = reserve(sizeof(*wide));
 		if (!wide)
 			return;
-		fill_intent(&wide->record, netns, token, intent);
+		fill_intent(&wide->record, netns, token, uid, intent);
 		wide->wishes = *wishes;
 		bpf_ringbuf_submit(wide, 0);
 		return;
@@ -59,7 +69,7 @@ static __always_inline void ring_doorbell(
 	r = reserve(sizeof(*r));
 	if (!r)
 		return;
-	fill_intent(r, netns, token, intent);
+	fill_intent(r, netns, token, uid, intent);
 	bpf_ringbuf_submit(r, 0);
 }
 

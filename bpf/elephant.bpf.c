@@ -286,7 +286,7 @@ static __always_inline int on_accepted(__u64 netns, struct mptcp_sock *msk)
 		return 1;
 	intent = bpf_sk_storage_get(&intents, msk, &fresh, BPF_SK_STORAGE_GET_F_CREATE);
 	if (intent)
-		ring_doorbell(netns, msk->token, intent, wishes);
+		ring_doorbell(netns, msk->token, uid_of(msk), intent, wishes);
 	return 1;
 }
 
@@ -350,8 +350,8 @@ static __noinline int on_established(struct bpf_sock_ops *ctx, bool active)
 		tell(RECORD_BOUND, netns, msk->token);
 	intent = bpf_sk_storage_get(&intents, msk, NULL, 0);
 	if (intent && intent->generation)
-		ring_doorbell(
-			netns, msk->token, intent, bpf_sk_storage_get(&all_wishes, msk, NULL, 0));
+		ring_doorbell(netns, msk->token, uid_of(msk), intent,
+			bpf_sk_storage_get(&all_wishes, msk, NULL, 0));
 	return 1;
 }
 

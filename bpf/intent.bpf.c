@@ -27,7 +27,7 @@ int subflow_walk(struct bpf_iter__bpf_sk_storage_map *ctx)
 	if (!intent->generation)
 		return 0;
 	fill_intent(&wide.record, BPF_CORE_READ(sk, __sk_common.skc_net.net, net_cookie),
-		BPF_CORE_READ(msk, token), intent);
+		BPF_CORE_READ(msk, token), uid_of(msk), intent);
 	wide.record.msk_flags = BPF_CORE_READ(msk, flags);
 	wishes = bpf_sk_storage_get(&all_wishes, sk, NULL, 0);
 	if (wishes)

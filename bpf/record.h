@@ -89,7 +89,10 @@ struct record {
 	 * RECORD_INTENT: expected
 	 */
 	__u64 bytes;
-	__u64 threshold; /* RECORD_THRESHOLD, RECORD_BACKLOG: the one that was passed, bytes */
+	union {
+		__u64 threshold; /* RECORD_THRESHOLD, RECORD_BACKLOG: the one passed, bytes */
+		__u64 uid;       /* RECORD_INTENT, RECORD_BACKUP: of the socket's owner */
+	};
 	__u32 generation, adds, removes; /* RECORD_INTENT: see struct intent */
 	union {
 		__u32 msk_flags; /* the walk only: mptcp_sock.flags, for calibration */

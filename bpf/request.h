@@ -25,6 +25,7 @@
 struct request {
 	struct mptcp_sock *msk;
 	struct conn_key key;
+	__u32 uid; /* of the socket's owner */
 	__u32 state;
 	bool is_server;
 	struct intent *intent;
@@ -93,9 +94,9 @@ static __always_inline bool is_too_often(struct request *request)
 }
 
 /* Of all sockets of their owner; root's are not counted. Two CPUs may be off by a few. */
-static __always_inline bool is_user_too_often(const struct sock *sk)
+static __always_inline bool is_user_too_often(__u32 uid)
 {
-	__u32 uid = BPF_CORE_READ(sk, sk_uid.val), now = bpf_ktime_get_ns() / NS_PER_S, second;
+	__u32 now = bpf_ktime_get_ns() / NS_PER_S, second;
 	struct user_calls fresh = {.second = now}, *user;
 
 	if (!uid)
@@ -122,6 +123,7 @@ static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request
 	if (!is_mptcp(ctx))
 		return EOPNOTSUPP;
 	request->msk = msk;
+	request->uid = uid_of(msk);
 	request->state = ctx->sk->state;
 	request->key.netns = bpf_get_netns_cookie(ctx);
 	if (has_fallen_back(msk) || BPF_CORE_READ(msk, pm.pm_type) != PM_TYPE_USERSPACE ||
@@ -137,7 +139,7 @@ static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request
 	request->intent = bpf_sk_storage_get(&intents, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!request->intent)
 		return ENOBUFS;
-	if (is_too_often(request) || is_user_too_often((struct sock *)msk))
+	if (is_too_often(request) || is_user_too_often(request->uid))
 		return EAGAIN;
 	request->wishes = bpf_sk_storage_get(&all_wishes, ctx->sk, NULL, 0);
 	return 0;
@@ -182,8 +184,8 @@ static __always_inline int accept_request(struct bpf_sockopt *ctx, struct reques
 	first = BPF_CORE_READ(msk, first);
 	if (first && BPF_CORE_READ(first, __sk_common.skc_state) != BPF_TCP_SYN_SENT &&
 		request->state != BPF_TCP_CLOSE && request->state != BPF_TCP_LISTEN)
-		ring_doorbell(
-			request->key.netns, request->key.token, request->intent, request->wishes);
+		ring_doorbell(request->key.netns, request->key.token, request->uid, request->intent,
+			request->wishes);
 	return handled(ctx);
 }
 

@@ -138,6 +138,8 @@ static int begin(struct daemon *daemon)
 	if (!err)
 		err = watch_signals(daemon);
 	if (!err)
+		err = ears_begin(daemon);
+	if (!err)
 		err = hands_init(&daemon->hands, &daemon->loop);
 	if (!err)
 		err = scout_init(&daemon->scout, &daemon->plan.steer.random);
@@ -208,6 +210,7 @@ static void end(struct daemon *daemon)
 		scope_set(&daemon->inquiry.scope, NULL, 0);
 		hooks_done(&daemon->hooks);
 	}
+	ears_done(daemon);
 	hands_done(&daemon->hands);
 	if (daemon->signals.fd >= 0)
 		close(daemon->signals.fd);

@@ -9,8 +9,12 @@
 #include "kernel/ring.h"
 #include "parts.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
 
 /* What was done leads to events whose time counts, for so long. */
 #define ALERT_NS 1000000000ull
@@ -34,6 +38,48 @@ static void hear_bell(void *owner)
 	monitor_rouse(&daemon->monitor);
 }
 
+static void carry_out(struct daemon *daemon, const struct event *event)
+{
+	plan_hear(&daemon->plan, event);
+	hands_act(&daemon->hands);
+}
+
+/* The loop comes back to what waits. */
+static void expect_turn(struct daemon *daemon)
+{
+	if (daemon->requests.count)
+		eventfd_write(daemon->turn.fd, 1);
+}
+
+/* One, and others may have come. */
+static void take_turn(void *owner)
+{
+	struct daemon *daemon = owner;
+	struct event event;
+
+	if (!requests_next(&daemon->requests, &event))
+		return;
+	/* Its namespace may have ended while it waited. */
+	if (served_find(&daemon->served, event.key.netns))
+		carry_out(daemon, &event);
+	expect_turn(daemon);
+}
+
+static void turn_ready(struct source *source, uint32_t events)
+{
+	eventfd_t count;
+
+	(void)events;
+	eventfd_read(source->fd, &count);
+	take_turn(SOURCE_OWNER(source, struct daemon, turn));
+}
+
+static bool is_request(const struct event *event)
+{
+	return event->kind == EVENT_INTENT || event->kind == EVENT_BACKUP;
+}
+
+/* Requests wait for their user's turn: before any is carried out the ring is read to its end. */
 static void hear_record(void *owner, const struct event *event)
 {
 	struct daemon *daemon = owner;
@@ -53,8 +99,27 @@ static void hear_record(void *owner, const struct event *event)
 		log_debug("threshold token %08x threshold %" PRIu64 " bytes %" PRIu64
 			  " noticed %" PRIu64,
 			event->key.token, event->threshold, event->bytes, event->now_ns);
-	plan_hear(&daemon->plan, event);
-	hands_act(&daemon->hands);
+	if (!is_request(event) || requests_add(&daemon->requests, event))
+		carry_out(daemon, event);
+}
+
+/*
+ * What was asked for and recorded before the connection came up counts when it does, and nothing of
+ * it when it is gone.
+ */
+static void hear_waiting(struct daemon *daemon, const struct event *event)
+{
+	struct event request;
+
+	if (event->kind == EVENT_ESTABLISHED)
+		ring_drain(&daemon->hooks);
+	else if (event->kind != EVENT_CLOSED)
+		return;
+	while (requests_take(&daemon->requests, &event->key, &request)) {
+		if (event->kind == EVENT_ESTABLISHED)
+			carry_out(daemon, &request);
+	}
+	expect_turn(daemon);
 }
 
 static void hear_event(void *owner, int nsid, struct event *event)
@@ -64,15 +129,12 @@ static void hear_event(void *owner, int nsid, struct event *event)
 
 	if (!netns || netns->state == SERVED_ALONE)
 		return;
-	/* What was asked for and recorded earlier counts when the connection comes up. */
-	if (event->kind == EVENT_ESTABLISHED)
-		ring_drain(&daemon->hooks);
 	event->key.netns = netns->cookie;
+	hear_waiting(daemon, event);
 	event->now_ns = loop_now_ns();
 	log_debug("event %d token %08x error %d reset reason %d", event->kind, event->key.token,
 		event->error, event->reset_reason);
-	plan_hear(&daemon->plan, event);
-	hands_act(&daemon->hands);
+	carry_out(daemon, event);
 	if ((event->kind == EVENT_CREATED || event->kind == EVENT_ESTABLISHED) && !event->is_server)
 		census_expect(&daemon->detector.census);
 }
@@ -112,6 +174,7 @@ void ears_resume(struct daemon *daemon)
 	if (err)
 		log_error("cannot walk the sockets for what was asked of an earlier daemon: %s",
 			strerror(-err));
+	expect_turn(daemon);
 }
 
 static void netns_serving(void *owner, struct served_netns *netns)
@@ -261,11 +324,26 @@ static void netns_ended(void *owner, const struct served_netns *netns)
 		watchers_tell_netns(&daemon->server, "namespace_ended", netns);
 }
 
+int ears_begin(struct daemon *daemon)
+{
+	daemon->turn.ready = turn_ready;
+	daemon->turn.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	return daemon->turn.fd < 0 ? -errno : loop_add(&daemon->loop, &daemon->turn, EPOLLIN);
+}
+
+void ears_done(struct daemon *daemon)
+{
+	requests_done(&daemon->requests);
+	if (daemon->turn.fd >= 0)
+		close(daemon->turn.fd);
+}
+
 void ears_connect(struct daemon *daemon)
 {
 	daemon->hooks.owner = daemon;
 	daemon->hooks.rung = hear_bell;
 	daemon->hooks.heard = hear_record;
+	daemon->hooks.read = take_turn;
 	daemon->scout.owner = daemon;
 	daemon->scout.heard = hear_paths;
 	daemon->scout.find_user = find_user;

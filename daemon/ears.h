@@ -5,6 +5,10 @@
 
 struct daemon;
 
+/* Adds to the loop that those who wait take turns. -errno. */
+int ears_begin(struct daemon *daemon);
+void ears_done(struct daemon *daemon);
+
 /* Carries out what applications had asked of an earlier daemon. */
 void ears_resume(struct daemon *daemon);
 

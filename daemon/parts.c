@@ -42,6 +42,7 @@ void parts_init(struct daemon *daemon)
 	*daemon = (struct daemon){.lock_fd = -1,
 		.signals.fd = -1,
 		.guardian.fd = -1,
+		.turn.fd = -1,
 		.monitor.rest.fd = -1,
 		.recorder.fd = -1,
 		.served = {.mounts.fd = -1, .claims_fd = -1},
@@ -53,5 +54,6 @@ void parts_init(struct daemon *daemon)
 	TAILQ_INIT(&daemon->served.list);
 	TAILQ_INIT(&daemon->server.clients);
 	conn_table_init(&daemon->plan.table, 0);
+	requests_init(&daemon->requests);
 	introduce(daemon);
 }

@@ -6,6 +6,7 @@
 #include "base/loop.h"
 #include "control/server.h"
 #include "core/plan.h"
+#include "core/requests.h"
 #include "detector.h"
 #include "hands.h"
 #include "inquiry.h"
@@ -31,7 +32,7 @@ struct daemon {
 	char cgroup[PATH_MAX]; /* where the socket options are answered */
 	int lock_fd;
 	struct loop loop;
-	struct source signals, guardian_end;
+	struct source signals, guardian_end, turn;
 	struct guardian guardian;
 	struct genl_family family;
 	struct hooks hooks;
@@ -39,6 +40,7 @@ struct daemon {
 	struct addresses_watch addresses;
 	struct locals locals;
 	struct served served;
+	struct requests requests; /* carried out at @turn */
 	struct plan plan;
 	struct recorder recorder;
 	struct inquiry inquiry;

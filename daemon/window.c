@@ -113,6 +113,7 @@ char *window_answer(void *owner, const struct peer *peer, const char *request, b
 		.config_path = daemon->config_path,
 		.cgroup = daemon->cgroup,
 		.plan = &daemon->plan,
+		.requests = &daemon->requests,
 		.served = &daemon->served,
 		.hooks = &daemon->hooks,
 		.locals = &daemon->locals,

@@ -8,6 +8,7 @@
 #include "control/server.h"
 #include "core/flows.h"
 #include "core/plan.h"
+#include "core/requests.h"
 #include "core/wire.h"
 #include "kernel/capture.h"
 #include "kernel/census.h"
@@ -24,6 +25,7 @@ struct status_view {
 	const char *config_path; /* NULL = defaults */
 	const char *cgroup;      /* where the socket options are answered */
 	struct plan *plan;
+	const struct requests *requests;
 	struct served *served;
 	const struct hooks *hooks;
 	const struct locals *locals;

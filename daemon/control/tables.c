@@ -104,6 +104,7 @@ struct json_object *tables_write(const struct status_view *view)
 	put(tables, "left_alone", REFUSALS_MAX, HASH_COUNT(plan->in_vain.entries),
 		plan->in_vain.displaced);
 	put_paths(tables, view);
+	put(tables, "requests", REQUESTS_MAX, view->requests->count, view->requests->refused);
 	put(tables, "untreated", FLOWS_MAX, HASH_COUNT(view->flows->list), view->flows->refused);
 	put(tables, "wire_flows", view->wire->limit, view->wire->count, view->wire->refused);
 	put(tables, "clients", SERVER_CLIENTS_MAX, view->server->count, view->server->refused);

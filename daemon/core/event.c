@@ -56,10 +56,13 @@ int event_from_record(const void *bytes, size_t size, struct event *ret_event)
 		.now_ns = record.time_ns,
 		.key = {.netns = record.netns, .token = record.token},
 		.bytes = record.bytes,
-		.threshold = record.threshold,
 		.generation = record.generation,
 		.adds = record.adds,
 		.removes = record.removes};
+	if (kind == EVENT_INTENT || kind == EVENT_BACKUP)
+		ret_event->uid = record.uid;
+	else
+		ret_event->threshold = record.threshold;
 	ret_event->has_wishes = kind == EVENT_INTENT && size >= sizeof(struct wide_record);
 	if (ret_event->has_wishes)
 		memcpy(&ret_event->wishes,

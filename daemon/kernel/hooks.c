@@ -319,8 +319,7 @@ out:
 
 void hooks_done(struct hooks *hooks)
 {
-	ring_buffer__free(hooks->ring);
-	hooks->ring = NULL;
+	ring_close(hooks);
 	coupling_set(&hooks->coupling, false);
 	hooks_bpf__destroy(hooks->skeleton);
 	hooks->skeleton = NULL;

@@ -18,6 +18,7 @@ struct hooks_bpf;
 struct hooks {
 	struct hooks_bpf *skeleton;
 	struct ring_buffer *ring;
+	const unsigned long *consumed, *produced; /* bytes of it; the kernel's */
 	struct coupling coupling;
 	struct source source;
 	uint64_t lost_seen;
@@ -28,12 +29,15 @@ struct hooks {
 	bool has_earlier; /* what an earlier daemon has left is there */
 	uint64_t records, malformed, walks;
 	uint32_t ring_records; /* that fit the ring */
-	uint32_t portion;      /* still to be read in this turn */
+	/* Records that may still be read, and how often @read may be called, before others are
+	 * heard. */
+	uint32_t left, turns;
 
 	bool hears_strangers; /* set by the caller: new namespaces are of interest */
 	void *owner;
 	void (*rung)(void *owner); /* records have come, and are read next */
 	void (*heard)(void *owner, const struct event *event);
+	void (*read)(void *owner); /* and now no more of them is there */
 };
 
 /* Before hooks_load(): what applications ask for outlives this daemon, if that can be had. */
@@ -49,7 +53,8 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 
 /*
  * Attaches detection to the root of cgroup2 at @root and the socket options to
- * @cgroup, and adds the ring to the loop. @owner, @rung and @heard are set by the caller.
+ * @cgroup, and adds the ring to the loop. @owner, @rung, @heard and @read are
+ * set by the caller.
  */
 int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const char *cgroup,
 	char *error, size_t error_size);

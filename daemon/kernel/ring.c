@@ -8,11 +8,22 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <linux/bpf.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
-#define PORTION_MAX 16
+/* Requests, one after the other, while more come: then the path manager's events are to be heard.
+ */
+#define TURNS_MAX 16
+
+/* As the kernel does. */
+static size_t round_up(size_t size)
+{
+	return (size + 7) & ~(size_t)7;
+}
 
 static void hear(struct hooks *hooks, const void *bytes, size_t size)
 {
@@ -26,13 +37,31 @@ static void hear(struct hooks *hooks, const void *bytes, size_t size)
 	hooks->heard(hooks->owner, &event);
 }
 
-/* libbpf: an error ends the reading after this record. */
+/* Whether no other follows on the one that is being read. */
+static bool is_last(const struct hooks *hooks, size_t size)
+{
+	unsigned long after = *hooks->consumed + round_up(size + BPF_RINGBUF_HDR_SZ);
+
+	return __atomic_load_n(hooks->produced, __ATOMIC_ACQUIRE) == after;
+}
+
+/*
+ * While the last record counts as being read the kernel wakes nobody up for those that come, which
+ * is most of what a call with a record costs: so what is to be done is done meanwhile. libbpf: an
+ * error ends the reading after this record.
+ */
 static int read_record(void *context, void *data, size_t size)
 {
 	struct hooks *hooks = context;
 
 	hear(hooks, data, size);
-	return hooks->portion-- > 1 ? 0 : -EAGAIN;
+	if (hooks->turns && is_last(hooks, size)) {
+		hooks->read(hooks->owner);
+		hooks->turns--;
+		if (!hooks->turns)
+			return -EAGAIN;
+	}
+	return hooks->left-- > 1 ? 0 : -EAGAIN;
 }
 
 static void hear_walked(void *arg, const struct wide_record *record)
@@ -55,26 +84,41 @@ static void check_losses(struct hooks *hooks)
 }
 
 /* Not more than there may be now: who fills the ring must not keep us here. */
-static void drain(struct hooks *hooks, uint32_t portion)
+static void drain(struct hooks *hooks, uint32_t turns)
 {
-	hooks->portion = portion;
+	hooks->turns = turns;
+	hooks->left = hooks->ring_records;
 	ring_buffer__consume(hooks->ring);
 	check_losses(hooks);
 }
 
-/* In portions: the path manager's events are to be heard between. */
 static void read_ring(struct source *source, uint32_t events)
 {
 	struct hooks *hooks = SOURCE_OWNER(source, struct hooks, source);
 
 	(void)events;
 	hooks->rung(hooks->owner);
-	drain(hooks, PORTION_MAX);
+	drain(hooks, TURNS_MAX);
+	hooks->read(hooks->owner);
 }
 
 void ring_drain(struct hooks *hooks)
 {
-	drain(hooks, hooks->ring_records);
+	drain(hooks, 0);
+}
+
+static int map_positions(struct hooks *hooks)
+{
+	size_t page = sysconf(_SC_PAGESIZE);
+	/* kernel/bpf/ringbuf.c: the consumer's page, the producer's, and what is in the ring. */
+	void *pages = mmap(
+		NULL, 2 * page, PROT_READ, MAP_SHARED, bpf_map__fd(hooks->skeleton->maps.ring), 0);
+
+	if (pages == MAP_FAILED)
+		return -errno;
+	hooks->consumed = pages;
+	hooks->produced = (void *)((char *)pages + page);
+	return 0;
 }
 
 int ring_open(struct hooks *hooks, struct loop *loop, char *error, size_t error_size)
@@ -83,8 +127,8 @@ int ring_open(struct hooks *hooks, struct loop *loop, char *error, size_t error_
 
 	hooks->ring =
 		ring_buffer__new(bpf_map__fd(hooks->skeleton->maps.ring), read_record, hooks, NULL);
-	if (!hooks->ring) {
-		err = -errno;
+	err = hooks->ring ? map_positions(hooks) : -errno;
+	if (err) {
 		snprintf(error, error_size, "the ring cannot be mapped: %s", strerror(-err));
 		return err;
 	}
@@ -95,6 +139,15 @@ int ring_open(struct hooks *hooks, struct loop *loop, char *error, size_t error_
 	if (err)
 		snprintf(error, error_size, "the ring cannot be watched: %s", strerror(-err));
 	return err;
+}
+
+void ring_close(struct hooks *hooks)
+{
+	if (hooks->consumed)
+		munmap((void *)hooks->consumed, 2 * sysconf(_SC_PAGESIZE));
+	hooks->consumed = hooks->produced = NULL;
+	ring_buffer__free(hooks->ring);
+	hooks->ring = NULL;
 }
 
 int ring_hear_all(struct hooks *hooks)

@@ -9,6 +9,8 @@
 /* Adds the ring to the loop. On error @error says in one line why; hooks_done() undoes it. */
 int ring_open(struct hooks *hooks, struct loop *loop, char *error, size_t error_size);
 
+void ring_close(struct hooks *hooks);
+
 /* Reads every record that is there now. */
 void ring_drain(struct hooks *hooks);
 

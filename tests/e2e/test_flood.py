@@ -2,12 +2,15 @@
 """One user floods with requests: those of others are carried out all the same."""
 import errno
 import itertools
+import signal
 import socket
 import subprocess
 
 import pytest
 from app import ADD, REMOVE, App
 from conftest import BUILD
+from lab.netns import wait_until
+from test_watch import Watch
 
 FLOODER = 65533
 ROUNDS = 20
@@ -63,3 +66,34 @@ def test_the_calls_of_one_user_are_bounded(pair):
     root = App(pair.client, uid=0)
     root("sockets = [socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) for _ in range(100)]")
     root(flood)
+
+
+def test_users_take_turns(pair):
+    """All of it waits: the last of three users to ask is third, and each has a turn before anybody
+    has his second."""
+    daemon = pair.serve()
+    pair.sink()
+    flooder = App(pair.client, uid=FLOODER)
+    flooder(f"""
+flood = [socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) for _ in range(60)]
+for s in flood:
+    s.connect(({pair.far.ip4!r}, 7000))
+    s.send(b"x")
+""")
+    others = [App(pair.client, uid=FLOODER - number).connect(pair.far.ip4) for number in (1, 2)]
+    tokens = [app.connid() for app in others]
+    wait_until(lambda: len([c for c in daemon.status()["connections"]
+                            if c["namespace"] == pair.client.name]) == 62, "all are known")
+    watch = Watch(pair, daemon)
+    daemon.process.send_signal(signal.SIGSTOP)
+    flooder(f"[s.setsockopt(6, {ADD}, 1) for s in flood]")
+    for app in others:
+        app.set(ADD, 1)
+    daemon.process.send_signal(signal.SIGCONT)
+
+    def asked():
+        order = [e["token"] for e in watch.events() if e["event"] == "request"]
+        return order if len(order) == 62 else None
+
+    order = wait_until(asked, "all were heard")
+    assert order[1:3] == tokens

@@ -2,6 +2,7 @@
 /* The daemon's parts with a kernel that is played. */
 #include "stage.h"
 
+#include "ears.h"
 #include "kernel/maps.h"
 #include "kernel/ring.h"
 
@@ -200,7 +201,9 @@ struct maps_usage maps_usage(const struct hooks *hooks)
 
 void ring_drain(struct hooks *hooks)
 {
-	(void)hooks;
+	if (stage.record.kind != EVENT_NONE)
+		hooks->heard(hooks->owner, &stage.record);
+	stage.record.kind = EVENT_NONE;
 }
 
 void hooks_set_config(struct hooks *hooks, const struct hook_config *config)
@@ -311,7 +314,7 @@ int stage_begin(void **state)
 	stage.netns.nsid = MONITOR_HOME;
 	strcpy(stage.netns.name, "own");
 	TAILQ_INSERT_TAIL(&daemon->served.list, &stage.netns, entry);
-	if (settings_init(&daemon->settings) || loop_init(&daemon->loop))
+	if (settings_init(&daemon->settings) || loop_init(&daemon->loop) || ears_begin(daemon))
 		return -1;
 	rule = settings_elephant(&daemon->settings);
 	return plan_init(&daemon->plan, &rule, 8, 4);
@@ -323,6 +326,7 @@ int stage_end(void **state)
 
 	(void)state;
 	detector_done(&daemon->detector);
+	ears_done(daemon);
 	plan_done(&daemon->plan);
 	scope_set(&daemon->inquiry.scope, NULL, 0);
 	hands_done(&daemon->hands);

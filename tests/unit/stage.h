@@ -27,6 +27,7 @@ struct stage {
 	uint64_t cookie; /* of the namespace that a socket is opened in */
 	bool has_earlier_receipt;
 	struct receipt earlier;
+	struct event record; /* the one that is in the ring; its kind is EVENT_NONE: none is */
 	/* What it was asked and told. */
 	unsigned int enters, opened, closed, creates, destroys, claims, configs, fulls, receipts,
 		forgotten, serves, unserves, looks, rescans, walks;

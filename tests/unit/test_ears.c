@@ -4,6 +4,7 @@
 
 #include "stage.h"
 
+#include <poll.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 
@@ -25,6 +26,23 @@ static void record(uint64_t netns, uint32_t token, enum event_kind kind)
 		.kind = kind, .key = {.netns = netns, .token = token}, .adds = 1, .generation = 1};
 
 	whole->hooks.heard(whole, &event);
+}
+
+static struct event request(uint32_t uid, uint32_t token)
+{
+	return (struct event){.kind = EVENT_INTENT,
+		.key = {.netns = STAGE_COOKIE, .token = token},
+		.uid = uid,
+		.adds = 1,
+		.generation = 1};
+}
+
+/* Whether the loop will come back to those who wait. */
+static bool is_turn_due(void)
+{
+	struct pollfd turn = {.fd = whole->turn.fd, .events = POLLIN};
+
+	return poll(&turn, 1, 0) == 1;
 }
 
 static void events_are_of_served_namespaces(void **state)
@@ -49,7 +67,74 @@ static void requests_are_carried_out(void **state)
 	assert_int_equal(stage.creates, 0);
 	assert_int_equal(conn_table_count(&whole->plan.table), 1);
 	record(STAGE_COOKIE, STAGE_TOKEN, EVENT_INTENT);
+	assert_int_equal(stage.creates, 0); /* others may follow */
+	whole->hooks.read(whole);
 	assert_int_equal(stage.creates, 1);
+	assert_false(is_turn_due());
+}
+
+static void many_requests_of_one_user_are_carried_out_after_one_of_another(void **state)
+{
+	struct event event;
+
+	(void)state;
+	stage_connect();
+	for (uint32_t token = 100; token < 140; token++) {
+		event = request(1, token);
+		whole->hooks.heard(whole, &event);
+	}
+	event = request(2, STAGE_TOKEN);
+	whole->hooks.heard(whole, &event);
+	whole->hooks.read(whole);
+	assert_int_equal(stage.creates, 0);
+	whole->hooks.read(whole);
+	assert_int_equal(stage.creates, 1);
+	/* One at a time: what else is to be heard is heard between. */
+	for (int left = 39; left > 0; left--) {
+		assert_int_equal(whole->requests.count, left);
+		assert_true(is_turn_due());
+		whole->turn.ready(&whole->turn, EPOLLIN);
+	}
+	assert_int_equal(whole->requests.count, 0);
+	assert_false(is_turn_due());
+}
+
+static void what_is_no_request_does_not_wait(void **state)
+{
+	(void)state;
+	stage_connect();
+	record(STAGE_COOKIE, STAGE_TOKEN, EVENT_FOREIGN);
+	assert_true(stage_conn()->is_foreign);
+}
+
+/* Whosever turn it is. */
+static void what_was_asked_for_early_is_heard_when_the_connection_is_up(void **state)
+{
+	struct event other = request(1, 100);
+
+	(void)state;
+	hear(MONITOR_HOME, EVENT_CREATED);
+	whole->hooks.heard(whole, &other);
+	stage.record = request(2, STAGE_TOKEN);
+	hear(MONITOR_HOME, EVENT_ESTABLISHED);
+	assert_int_equal(stage.creates, 1);
+	assert_int_equal(whole->requests.count, 1);
+	assert_true(is_turn_due());
+}
+
+static void nobody_waits_for_what_is_gone(void **state)
+{
+	(void)state;
+	stage_connect();
+	record(STAGE_COOKIE, STAGE_TOKEN, EVENT_INTENT);
+	hear(MONITOR_HOME, EVENT_CLOSED);
+	assert_int_equal(whole->requests.count, 0);
+	stage_connect();
+	record(STAGE_COOKIE, STAGE_TOKEN, EVENT_INTENT);
+	stage.netns.cookie++;
+	whole->hooks.read(whole);
+	assert_int_equal(whole->requests.count, 0);
+	assert_int_equal(stage.creates, 0);
 }
 
 static void strangers_are_looked_for(void **state)
@@ -144,6 +229,10 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(events_are_of_served_namespaces),
 		TEST(requests_are_carried_out),
+		TEST(many_requests_of_one_user_are_carried_out_after_one_of_another),
+		TEST(what_is_no_request_does_not_wait),
+		TEST(what_was_asked_for_early_is_heard_when_the_connection_is_up),
+		TEST(nobody_waits_for_what_is_gone),
 		TEST(strangers_are_looked_for),
 		TEST(what_was_lost_is_listed_anew),
 		TEST(a_namespace_is_taken_up_and_dropped),

@@ -48,6 +48,7 @@ struct maps_usage maps_usage(const struct hooks *hooks)
 struct scene {
 	struct settings settings;
 	struct plan plan;
+	struct requests requests;
 	struct served served;
 	struct served_netns netns;
 	struct hooks hooks;
@@ -97,6 +98,7 @@ static int set_up(void **state)
 		.settings = &scene->settings,
 		.cgroup = "/cgroup",
 		.plan = &scene->plan,
+		.requests = &scene->requests,
 		.served = &scene->served,
 		.hooks = &scene->hooks,
 		.monitor = &scene->monitor,
@@ -263,6 +265,7 @@ static void tells_what_bounds_it(void **state)
 	scene->served.refused = 4;
 	scene->locals.refused = 5;
 	scene->wire.refused = 6;
+	scene->requests.refused = 9;
 	scene->plan.refusals.displaced = 7;
 	scene->plan.in_vain.displaced = 8;
 	hear(scene, EVENT_CREATED);
@@ -272,6 +275,7 @@ static void tells_what_bounds_it(void **state)
 	assert_int_equal(number(root, "daemon.tables.path_maps.refused"), 1);
 	assert_int_equal(number(root, "daemon.counters.paths_refused"), 3);
 	assert_int_equal(number(root, "daemon.tables.probing_users.refused"), 3);
+	assert_int_equal(number(root, "daemon.tables.requests.refused"), 9);
 	assert_int_equal(number(root, "daemon.tables.namespaces.refused"), 4);
 	assert_int_equal(number(root, "daemon.tables.local_addresses.refused"), 5);
 	assert_int_equal(number(root, "daemon.tables.wire_flows.refused"), 6);

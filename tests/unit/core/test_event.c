@@ -15,7 +15,7 @@ static struct record record_of(uint16_t kind)
 		.netns = 4711,
 		.time_ns = 12345,
 		.bytes = 100000001,
-		.threshold = 100000000,
+		.threshold = 1000,
 		.adds = 3,
 		.removes = 2};
 }
@@ -40,7 +40,9 @@ static void decodes_every_kind(void **state)
 		assert_int_equal(event.key.zero, 0);
 		assert_int_equal(event.now_ns, 12345);
 		assert_int_equal(event.bytes, 100000001);
-		assert_int_equal(event.threshold, 100000000);
+		/* Whose request it is stands in its place. */
+		assert_int_equal(event.uid, kinds[i].kind == RECORD_INTENT ? 1000 : 0);
+		assert_int_equal(event.threshold, kinds[i].kind == RECORD_INTENT ? 0 : 1000);
 		assert_int_equal(event.adds, 3);
 		assert_int_equal(event.removes, 2);
 	}
@@ -94,6 +96,7 @@ static void decodes_what_is_expected(void **state)
 	assert_int_equal(event.backlog_bytes, 0);
 	record.kind = RECORD_BACKUP;
 	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
+	assert_int_equal(event.uid, 1000);
 	assert_int_equal(event.expected_bytes, 0);
 	assert_int_equal(event.purpose, PURPOSE_DEFAULT);
 	assert_true(event.is_backup);
