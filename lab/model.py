@@ -52,11 +52,8 @@ def max_min(links, n_links):
         own = numpy.where(is_real, share[passed], numpy.inf).min(axis=1)
         # A link is a bottleneck when none of its subflows is held up more elsewhere: all such
         # are settled in one turn.
-        least = numpy.full(n_links, numpy.inf)
-        for column in range(links.shape[1]):
-            real = is_real[:, column]
-            numpy.minimum.at(least, passed[real, column], own[real])
-        is_bottleneck = (count > 0) & (least >= share * (1 - 1e-12))
+        is_held = is_real & (own[:, None] < share[passed] * (1 - 1e-12))
+        is_bottleneck = (count > 0) & (numpy.bincount(passed[is_held], minlength=n_links) == 0)
         is_settled = (is_real & is_bottleneck[passed]).any(axis=1)
         rates[live[is_settled]] = own[is_settled]
         done, amount = passed[is_settled], own[is_settled]
@@ -83,7 +80,10 @@ def random_paths(tree, subflows, rng):
 
 def ranks(rng, rows, columns, count):
     """[rows][count] different numbers below `columns`, in any order."""
-    return numpy.argsort(rng.random((rows, columns)), axis=1)[:, :count]
+    drawn = rng.random((rows, columns))
+    if count == columns:
+        return numpy.argsort(drawn, axis=1)
+    return numpy.argpartition(drawn, count - 1, axis=1)[:, :count]
 
 
 def distinct_paths(tree, subflows, rng):
