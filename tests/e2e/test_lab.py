@@ -231,7 +231,8 @@ def test_a_drop_has_one_direction_and_the_sender_is_not_told(breakable):
 
 def test_all_paths_dropped_stall_everything(breakable):
     run = Run(breakable, "1:drop:leaf0:spine0", "1:drop:leaf0:spine1", flows=1, seconds=3)
-    assert sum(run.passed(1.5, 3)) == 0 and run.result["gap_ms"][0] > 1000
+    # Two seconds, less what a busy machine is late by.
+    assert sum(run.passed(1.5, 3)) == 0 and run.result["gap_ms"][0] > 500
 
 
 def test_steps_are_checked(breakable):
