@@ -270,6 +270,19 @@ static void compare(struct path_map *map, const struct path_port *port)
 	}
 }
 
+void path_map_deepen(struct path_map *map, uint8_t depth)
+{
+	if (map->depth == depth)
+		return;
+	map->depth = depth;
+	map->is_changed = true;
+	map->is_tangled = false;
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		compare(map, &map->ports[i]);
+		map->ports[i].is_sought |= map->ports[i].is_taken;
+	}
+}
+
 int path_learn(struct path_table *table, struct path_map *map, uint16_t port, unsigned int tier,
 	const struct in6_addr *address)
 {

@@ -83,8 +83,8 @@ struct path_map {
 	uint8_t depth;                     /* the tier by which paths are told apart */
 	bool is_tangled;                   /* the router there does not tell those before it */
 	bool is_thorough;                  /* looked at until it was sure: path_flows_sure() */
-	bool is_partial;                   /* the routers answered too little for the rule */
-	bool is_changed;                   /* by a survey, since the tape has noted it */
+	bool is_partial; /* the routers answered too little for the rule, or are too many */
+	bool is_changed; /* by a survey, since the tape has noted it */
 	uint8_t n_routers, n_ports;
 	struct router *routers[PATH_ROUTERS_MAX];
 	struct path_port ports[PATH_PORTS_MAX];
@@ -135,6 +135,10 @@ void path_map_reset(struct path_map *map);
 
 /* The same, but the ports of subflows that are there stay, to be asked again. */
 void path_map_renew(struct path_map *map);
+
+/* Ways are told apart at @depth from now on: those of subflows that are there are asked for there.
+ */
+void path_map_deepen(struct path_map *map, uint8_t depth);
 void path_map_silence(struct path_map *map, const char *why, uint64_t now_ns);
 
 struct path_prefix *path_prefix_get(struct path_table *table, const struct path_key *key);

@@ -4,17 +4,24 @@
 
 #include "core/volley.h"
 
+#include <errno.h>
 #include <sys/param.h>
 
 #define FLOWS_FIRST 8
 #define LUCK_MAX    .01
+
+/* How many may be under way: each hop that is asked finds a slot. */
+static unsigned int find_room(const struct survey *survey)
+{
+	return survey->phase == SURVEY_HOPS ? SURVEY_WINDOW - SURVEY_HOPS_MAX : SURVEY_WINDOW;
+}
 
 void sample_subflows(struct survey *survey)
 {
 	const struct path_map *map = survey->map;
 
 	for (unsigned int i = 0; i < map->n_ports; i++) {
-		if (volley_count(survey, -1) == SURVEY_WINDOW)
+		if (volley_count(survey, -1) >= find_room(survey))
 			return;
 		if (path_is_sought(map, &map->ports[i]) && !volley_has(survey, map->ports[i].port))
 			volley_add(survey, PURPOSE_OWN, map->ports[i].port, map->depth);
@@ -48,15 +55,32 @@ unsigned int sample_count_needed(const struct survey *survey)
 	return MIN(MAX(needed, survey->least_flows), PATH_PORTS_MAX);
 }
 
+/* What was asked at a nearer tier, when less was known, comes first. */
+static uint16_t choose_port(struct survey *survey)
+{
+	const struct path_map *map = survey->map;
+	const struct path_port *port;
+
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		port = &map->ports[i];
+		if (!port->is_taken && !path_is_known(map, port) && !volley_has(survey, port->port))
+			return port->port;
+	}
+	return sample_draw_port(survey);
+}
+
 void sample_flows(struct survey *survey)
 {
 	unsigned int seen, needed = sample_count_needed(survey), under_way;
 	uint16_t port;
 
+	if (survey->is_full)
+		return;
 	path_count(survey->map, survey->map->depth, &seen);
 	under_way = volley_count(survey, PURPOSE_FLOW) + volley_count(survey, PURPOSE_OWN);
-	for (; seen + under_way < needed && volley_count(survey, -1) < SURVEY_WINDOW; under_way++) {
-		port = sample_draw_port(survey);
+	for (; seen + under_way < needed && volley_count(survey, -1) < find_room(survey);
+		under_way++) {
+		port = choose_port(survey);
 		if (!port)
 			return;
 		volley_add(survey, PURPOSE_FLOW, port, survey->map->depth);
@@ -163,8 +187,10 @@ void sample_hear(
 	const struct survey_probe *probe = &slot->probe;
 	struct path_map *map = survey->map;
 	struct path_port *port;
+	int err = path_learn(survey->table, map, probe->port, probe->ttl, address);
 
-	if (path_learn(survey->table, map, probe->port, probe->ttl, address))
+	survey->is_full |= err == -ENOSPC;
+	if (err)
 		return;
 	port = path_port_find(map, probe->port);
 	if (!survey->has_uplinks)

@@ -86,11 +86,24 @@ static bool is_between(const struct subflow *subflow, const struct path_map *map
 	return subflow->local.port && !memcmp(&key, &map->key, sizeof(key));
 }
 
-/* The map may know more than when the subflow began, or another way: routes change. */
+static bool is_beyond(const struct path *path, unsigned int depth)
+{
+	for (unsigned int tier = depth + 1; tier < PATH_TIERS_MAX; tier++) {
+		if (path->tiers[tier])
+			return true;
+	}
+	return false;
+}
+
+/*
+ * The map may know more than when the subflow began, or another way: routes change. What was known
+ * is kept until it is known again how far it is.
+ */
 static void update(
 	struct path_map *map, struct subflow *subflow, const struct path_port *port, bool is_light)
 {
-	struct path path = path_of(map, port);
+	bool is_kept = map->state == PATH_ASKING && is_beyond(&subflow->path, map->depth);
+	struct path path = is_kept ? subflow->path : path_of(map, port);
 
 	if (subflow->is_light == is_light && !memcmp(&path, &subflow->path, sizeof(path)))
 		return;

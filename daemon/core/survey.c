@@ -18,12 +18,11 @@
 
 #define PREFIX_AGE_NS (600000 * MS)
 
-#define TRIES_HOP    3 /* of the first silent hop; the hop after it is tried once */
+#define TRIES_HOP    3 /* of the first silent hop; the hops after it are tried once */
 #define FAILURES_MAX 16
 
 void survey_begin(struct survey *survey, enum survey_phase phase)
 {
-	memset(survey->slots, 0, sizeof(survey->slots));
 	survey->phase = phase;
 	survey->failures = 0;
 	survey->n_same = sample_count_again(survey);
@@ -42,6 +41,7 @@ void survey_finish(struct survey *survey, uint64_t now_ns)
 	map->state = PATH_KNOWN;
 	map->is_changed = true;
 	map->is_thorough |= survey->is_thorough;
+	map->is_partial |= survey->is_full;
 	if (survey->phase != SURVEY_CONFIRM)
 		map->learned_ns = now_ns;
 	map->confirmed_ns = now_ns;
@@ -68,8 +68,10 @@ void survey_begin_anew(struct survey *survey)
 	survey->prefix->is_verified = false;
 	survey->prefix->rtt_ns = rtt_ns;
 	survey->heard_ttl = survey->asked_ttl = 0;
+	survey->is_full = false;
 	survey->pause_ns = survey->next_send_ns = 0;
 	survey->n_late = 0;
+	memset(survey->slots, 0, sizeof(survey->slots));
 	survey_begin(survey, SURVEY_HOPS);
 }
 
@@ -132,8 +134,10 @@ static void advance(struct survey *survey, uint64_t now_ns)
 
 	if (survey->phase == SURVEY_HOPS)
 		walk_advance(survey, now_ns);
-	if (survey->phase != SURVEY_HOPS && survey->phase != SURVEY_DONE)
+	if (survey->phase != SURVEY_DONE && survey->map->depth)
 		sample_subflows(survey);
+	if (survey->phase == SURVEY_HOPS && survey->map->depth)
+		sample_flows(survey);
 	if (survey->phase == SURVEY_FLOWS) {
 		sample_flows(survey);
 		/* Without a slot there are no more ports to try. */
@@ -185,6 +189,14 @@ bool survey_next(struct survey *survey, uint64_t now_ns, struct survey_probe *re
 		return true;
 	}
 	return false;
+}
+
+bool survey_is_blind(const struct survey *survey)
+{
+	unsigned int seen;
+
+	return !survey->map->depth || (path_count(survey->map, survey->map->depth, &seen) < 2 &&
+					      seen < path_flows_enough(1));
 }
 
 /* Up at once, down slowly. */
@@ -273,6 +285,9 @@ static void lose(struct survey *survey, const struct survey_slot *slot, uint64_t
 		survey->late[survey->n_late++ % SURVEY_LATE_MAX] = *slot;
 		break;
 	case PURPOSE_FLOW:
+		port = path_port_find(survey->map, slot->probe.port);
+		if (port && !port->is_taken)
+			path_port_drop(survey->map, port);
 		if (++survey->failures >= FAILURES_MAX)
 			survey->deadline_ns = now_ns;
 		break;
@@ -308,7 +323,8 @@ static void give_up(struct survey *survey, uint64_t now_ns)
 	if (survey->map->depth)
 		path_count(survey->map, survey->map->depth, &seen);
 	if (seen) {
-		survey->map->is_partial = survey->phase == SURVEY_FLOWS;
+		survey->map->is_partial |=
+			survey->phase == SURVEY_FLOWS || survey->phase == SURVEY_HOPS;
 		survey_finish(survey, now_ns);
 	} else if (survey->is_held && survey->failures < FAILURES_MAX) {
 		end_unknown(survey);
@@ -342,8 +358,6 @@ void survey_tick(struct survey *survey, uint64_t now_ns)
 		if (slot->tries < most_tries(survey, slot)) {
 			slot->is_sent = false;
 			is_slow |= slot->purpose != PURPOSE_HOP;
-			if (slot->purpose == PURPOSE_HOP)
-				walk_doubt(survey, &slot->probe);
 			continue;
 		}
 		lost = *slot;

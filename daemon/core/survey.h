@@ -14,6 +14,7 @@
 #include <sys/queue.h>
 
 #define SURVEY_WINDOW     16 /* probes under way at once */
+#define SURVEY_HOPS_MAX   8  /* that are counted: each has a slot */
 #define SURVEY_TRIES_MAX  4
 #define SURVEY_LATE_MAX   4
 #define SURVEY_ASKERS_MAX 64
@@ -71,6 +72,7 @@ struct survey {
 	uint8_t heard_ttl, asked_ttl; /* HOPS: the farthest */
 	uint8_t n_same;               /* VERIFY, CONFIRM: ports to be asked again */
 	bool is_thorough;             /* until path_flows_sure() */
+	bool is_full;                 /* more routers have answered than the map has room for */
 	bool has_walked;              /* the hops were counted by this survey */
 	bool has_news;                /* something that an asker may act on; the owner clears it */
 };
@@ -91,6 +93,9 @@ int survey_ask(struct survey *survey, const struct conn_key *key, bool wants_mor
 
 /* The next probe to send now; false when there is none, or none yet. */
 bool survey_next(struct survey *survey, uint64_t now_ns, struct survey_probe *ret_probe);
+
+/* Whether it can tell no two ways apart, and may yet: others are to let it go first. */
+bool survey_is_blind(const struct survey *survey);
 
 /* No probe may be sent before @until_ns. True: one is due now. */
 bool survey_hold(struct survey *survey, uint64_t now_ns, uint64_t until_ns);

@@ -7,13 +7,22 @@
 
 #include <sys/param.h>
 
-#define TTL_MAX 8
+/* At once: as many as the smallest fabric has whose ways part. */
+#define HOPS_FIRST 3
+
+/* Silence is the destination, or a router that says nothing: the hop after it tells. */
+#define HOPS_AHEAD 2
+
+static uint8_t find_middle(uint8_t hops)
+{
+	return MIN(hops / 2 + 1, PATH_TIERS_MAX - 1);
+}
 
 /* The deciding tier, near the middle of the way, where the first flow had an answer. */
 static uint8_t choose_depth(const struct survey *survey)
 {
 	const struct path_port *first = path_port_find(survey->map, survey->hop_port);
-	uint8_t middle = MIN(survey->prefix->hops / 2 + 1, PATH_TIERS_MAX - 1);
+	uint8_t middle = find_middle(survey->prefix->hops);
 
 	if (!first)
 		return 0;
@@ -36,7 +45,7 @@ static void end_hops(struct survey *survey, uint64_t now_ns)
 	}
 	survey->has_walked = true;
 	survey->prefix->hops = map->hops = hops;
-	map->depth = choose_depth(survey);
+	path_map_deepen(map, choose_depth(survey));
 	map->is_changed = true;
 	survey->prefix->depth = map->depth;
 	survey->prefix->learned_ns = now_ns;
@@ -64,10 +73,35 @@ static uint16_t draw_first_port(struct survey *survey)
 
 static void ask_hop(struct survey *survey, uint8_t ttl)
 {
-	if (ttl > TTL_MAX || volley_find_hop(survey, ttl))
+	if (volley_find_hop(survey, ttl))
 		return;
-	survey->asked_ttl = ttl;
+	survey->asked_ttl = MAX(survey->asked_ttl, ttl);
 	volley_add(survey, PURPOSE_HOP, survey->hop_port, ttl);
+}
+
+/* The next one again, if it was given up before the one that has answered now. */
+static void ask_ahead(struct survey *survey)
+{
+	uint8_t last = MIN(MAX(survey->heard_ttl + HOPS_AHEAD, HOPS_FIRST), SURVEY_HOPS_MAX);
+
+	for (uint8_t ttl = survey->heard_ttl + 1; ttl <= last; ttl++) {
+		if (ttl == survey->heard_ttl + 1 || ttl > survey->asked_ttl)
+			ask_hop(survey, ttl);
+	}
+}
+
+/*
+ * Silence takes long to be sure of. Ways that are different in the middle of what has answered
+ * are different ones, however far it is: they are looked for meanwhile, and may be taken.
+ */
+static void guess_depth(struct survey *survey)
+{
+	const struct path_port *first = path_port_find(survey->map, survey->hop_port);
+	uint8_t middle = find_middle(survey->heard_ttl);
+
+	survey->map->hops = survey->heard_ttl;
+	if (survey->heard_ttl >= HOPS_FIRST && first && first->tiers[middle])
+		path_map_deepen(survey->map, middle);
 }
 
 void walk_advance(struct survey *survey, uint64_t now_ns)
@@ -75,7 +109,7 @@ void walk_advance(struct survey *survey, uint64_t now_ns)
 	if (!survey->asked_ttl) {
 		survey->hop_port = draw_first_port(survey);
 		if (survey->hop_port)
-			ask_hop(survey, 1);
+			ask_ahead(survey);
 	}
 	if (!survey->hop_port)
 		survey_refuse(survey, "no port is free to probe from", now_ns);
@@ -110,15 +144,9 @@ void walk_hear(struct survey *survey, const struct survey_probe *probe,
 	if (probe->ttl < PATH_TIERS_MAX)
 		path_learn(survey->table, survey->map, probe->port, probe->ttl, address);
 	survey->has_news = true;
-	if (probe->ttl <= survey->heard_ttl)
-		return;
-	survey->heard_ttl = probe->ttl;
-	ask_hop(survey, probe->ttl + 1);
-}
-
-void walk_doubt(struct survey *survey, const struct survey_probe *probe)
-{
-	if (probe->ttl == survey->heard_ttl + 1 && probe->ttl == survey->asked_ttl &&
-		probe->ttl < TTL_MAX)
-		ask_hop(survey, probe->ttl + 1);
+	if (probe->ttl > survey->heard_ttl) {
+		survey->heard_ttl = probe->ttl;
+		ask_ahead(survey);
+	}
+	guess_depth(survey);
 }

@@ -212,6 +212,25 @@ static void send_due(struct scout_session *session, struct survey *survey, uint6
 	survey_hold(survey, now_ns, now_ns + price_ns(scout));
 }
 
+/*
+ * A first subflow is placed by two ways that are known; certainty that there are no more is for
+ * later.
+ */
+static void send_all(struct scout *scout, uint64_t now_ns)
+{
+	struct scout_session *session;
+	struct survey *survey;
+
+	for (int round = 0; round < 2; round++) {
+		TAILQ_FOREACH (session, &scout->sessions, entry) {
+			TAILQ_FOREACH (survey, &session->surveys, entry) {
+				if (survey_is_blind(survey) == !round)
+					send_due(session, survey, now_ns);
+			}
+		}
+	}
+}
+
 /* What is told may begin further surveys. */
 static void tell_all(struct scout *scout)
 {
@@ -293,11 +312,10 @@ static void go_on(struct scout *scout)
 		read_answers(session);
 	now_ns = loop_now_ns();
 	TAILQ_FOREACH (session, &scout->sessions, entry) {
-		TAILQ_FOREACH (survey, &session->surveys, entry) {
+		TAILQ_FOREACH (survey, &session->surveys, entry)
 			survey_tick(survey, now_ns);
-			send_due(session, survey, now_ns);
-		}
 	}
+	send_all(scout, now_ns);
 	tell_all(scout);
 	arm(scout, find_deadline(scout));
 }

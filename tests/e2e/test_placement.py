@@ -312,3 +312,33 @@ def test_one_user_makes_no_scanner_of_the_host_and_takes_nothing_from_others():
         assert len(set(scene.spread(root, 4))) == 4
         sent, elapsed_s = scene.counters()["probes"], time.monotonic() - began_s
         assert sent <= 3 * rate * (1 + elapsed_s) + 100, "three users, and what root has used"
+
+
+def state_of(scene, port):
+    """Of what is known of the paths to a port of the target; None: nobody has asked."""
+    maps = json.loads(paths(scene, "--json")[1])["paths"]
+    return {int(m["remote"].rsplit(":", 1)[1]): m["state"] for m in maps}.get(port)
+
+
+def test_a_subflow_goes_up_before_the_survey_is_over():
+    """The user's connections may cost few packets: 16 that nobody asks about, 16 of its own, and one a second."""
+    with fabric.leaf_spine(8) as lab:
+        scene = Scene(lab, {"placement": {"probes_per_second_of_user": 1}})
+        taken = scene.spread(scene.connect(), 2)
+        assert state_of(scene, PORT) == "asking", "8 paths take 58 flows"
+        assert len(set(taken)) == 2
+        assert scene.counters()["placed"] == 1
+
+
+def test_who_knows_nothing_is_not_kept_waiting_by_who_wants_to_know_all():
+    """The first survey has most of its 67 packets still to send, ten a second."""
+    with fabric.leaf_spine(8) as lab:
+        scene = Scene(lab, {"placement": {"probes_per_second": 10}})
+        scene.sink.sink(PORT + 1)
+        app, other = scene.connect(), App(scene.source).connect(scene.target.ip4, PORT + 1)
+        app.set(ADD, 1)
+        wait_until(lambda: scene.counters()["probes"] >= 10, "what may be sent at once is sent")
+        other.set(ADD, 1)
+        other.wait_subflows(2)
+        assert state_of(scene, PORT) == "asking", "the other one did not wait for its end"
+        assert scene.counters()["placed_blind"] == 0

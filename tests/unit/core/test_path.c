@@ -46,6 +46,31 @@ static void learn(struct path_map *map, uint16_t port, unsigned int tier, uint32
 	assert_int_equal(path_learn(&table, map, port, tier, &address), 0);
 }
 
+/* Those that a subflow took while less was known are to be asked for again. */
+static void what_was_known_at_a_nearer_tier_stays(void **state)
+{
+	struct path_map *map = get_map(2);
+
+	(void)state;
+	learn(map, 1000, 1, 11);
+	learn(map, 1000, 2, 21);
+	learn(map, 1001, 2, 21);
+	learn(map, 1001, 1, 12);
+	map->ports[0].is_taken = true;
+	assert_true(map->is_tangled);
+	assert_false(path_is_seeking(map));
+	path_map_deepen(map, 3);
+	assert_false(map->is_tangled);
+	assert_true(path_is_sought(map, &map->ports[0]));
+	assert_false(path_is_sought(map, &map->ports[1]));
+	learn(map, 1000, 3, 31);
+	assert_false(path_is_seeking(map));
+	assert_non_null(path_of(map, &map->ports[0]).tiers[2]);
+	/* They meet again: now that counts. */
+	learn(map, 1001, 3, 31);
+	assert_true(map->is_tangled);
+}
+
 /* The numbers of Veitch et al.: 99 % for one of 1, 2, 3, 4 ways more. */
 static void so_many_flows_are_enough(void **state)
 {
@@ -145,6 +170,7 @@ int main(void)
 			what_a_port_told_of_its_way_outlives_it, begin, end),
 		cmocka_unit_test_setup_teardown(
 			ports_of_subflows_outlive_what_was_learned, begin, end),
+		cmocka_unit_test_setup_teardown(what_was_known_at_a_nearer_tier_stays, begin, end),
 		cmocka_unit_test_setup_teardown(a_map_has_room_for_so_many_ports, begin, end),
 	};
 

@@ -262,6 +262,35 @@ static void routes_that_change_move_the_load(void **state)
 	assert_int_equal(place(play, a), PORT + 3);
 }
 
+/* The map is asked anew, and knows only the first routers yet. */
+static void what_was_known_farther_stays_until_it_is_known_again(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+	struct subflow *first = TAILQ_FIRST(&a->subflows);
+	struct steer_choice choice;
+	struct router *core;
+
+	play->map->depth = 3;
+	learn(play, FIRST_PORT + 1, 0);
+	learn_at(play, FIRST_PORT + 1, 3, 0x300);
+	learn(play, PORT, 1);
+	learn_at(play, PORT, 3, 0x301);
+	assert_int_equal(choose(play, a, &choice), STEER_GO);
+	core = first->path.tiers[3];
+	assert_non_null(core);
+	path_map_renew(play->map);
+	play->map->state = PATH_ASKING;
+	play->map->depth = 2;
+	learn(play, FIRST_PORT + 1, 0);
+	choose(play, a, &choice);
+	assert_ptr_equal(first->path.tiers[3], core);
+	play->map->state = PATH_KNOWN;
+	choose(play, a, &choice);
+	assert_null(first->path.tiers[3]);
+	assert_int_equal(core->load, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -276,6 +305,7 @@ int main(void)
 		TEST(what_cannot_be_known_is_done_without),
 		TEST(what_nobody_can_tell_is_not_believed),
 		TEST(routes_that_change_move_the_load),
+		TEST(what_was_known_farther_stays_until_it_is_known_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

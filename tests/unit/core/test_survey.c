@@ -43,6 +43,8 @@ struct play {
 	struct flight flights[FLIGHTS_MAX];
 	unsigned int n_flights;
 	unsigned int probes, peer_probes, heard;
+	enum survey_phase parted; /* what it was at when it first knew two ways */
+	uint64_t parted_ns;
 };
 
 static struct endpoint endpoint(uint32_t address, uint16_t port)
@@ -106,6 +108,17 @@ static void answer(struct play *play, const struct survey_probe *probe)
 		.router = path_address(&router)};
 }
 
+static void note_parting(struct play *play)
+{
+	const struct path_map *map = play->survey.map;
+	unsigned int ports;
+
+	if (play->parted_ns || !map->depth || path_count(map, map->depth, &ports) < 2)
+		return;
+	play->parted = play->survey.phase;
+	play->parted_ns = play->now_ns;
+}
+
 static void hear_due(struct play *play)
 {
 	struct flight flight;
@@ -120,6 +133,7 @@ static void hear_due(struct play *play)
 		play->heard++;
 		survey_hear(
 			&play->survey, flight.port, flight.cookie, &flight.router, play->now_ns);
+		note_parting(play);
 	}
 }
 
@@ -349,6 +363,26 @@ static void four_probes_reach_the_peer_at_most(void **state)
 	}
 }
 
+/*
+ * So a subflow is placed long before the survey is over: after three times there and back, the
+ * silence behind the last router apart.
+ */
+static void ways_are_told_apart_before_it_is_known_how_far_it_is(void **state)
+{
+	static const struct fabric fabrics[] = {{.hops = 3, .ways = 4, .rtt_ns = 10 * MS},
+		{.hops = 5, .ways = 2, .rtt_ns = 10 * MS}};
+	struct play play;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 2 * FABRICS; seed++) {
+		explore(&play, &fabrics[seed % 2], seed);
+		assert_int_equal(play.parted, SURVEY_HOPS);
+		assert_in_range(play.parted_ns, SECOND_NS, SECOND_NS + 6 * 20 * MS);
+		assert_int_equal(play.survey.map->state, PATH_KNOWN);
+		path_table_done(&play.table);
+	}
+}
+
 static void what_seems_to_be_all_is_looked_at_again(void **state)
 {
 	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
@@ -365,6 +399,26 @@ static void what_seems_to_be_all_is_looked_at_again(void **state)
 		assert_true(play.survey.map->is_thorough);
 		assert_int_equal(path_count(play.survey.map, 2, &ports), 4);
 		assert_in_range(ports, path_flows_sure(4), path_flows_sure(4) + SURVEY_WINDOW);
+		path_table_done(&play.table);
+	}
+}
+
+/* So a router that answers with an address of its own each time costs no more than many routers. */
+static void what_the_map_has_no_room_for_is_not_looked_for(void **state)
+{
+	static const struct fabric wide = {.hops = 3, .ways = 200, .rtt_ns = MS / 10};
+	struct path_map *map;
+	struct play play;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= 20; seed++) {
+		map = explore(&play, &wide, seed);
+		assert_int_equal(map->state, PATH_KNOWN);
+		assert_int_equal(map->n_routers, PATH_ROUTERS_MAX);
+		assert_true(map->is_partial);
+		assert_true_to(map, &play.fabric);
+		assert_in_range(play.probes, PATH_ROUTERS_MAX, 2 * PATH_ROUTERS_MAX);
+		assert_in_range(play.now_ns, SECOND_NS, 2 * SECOND_NS);
 		path_table_done(&play.table);
 	}
 }
@@ -524,6 +578,34 @@ static void each_waits_for_itself(void **state)
 	path_table_done(&play.table);
 }
 
+/* One that has found the ways lets others go first, and so does one that is sure of one. */
+static void two_ways_or_many_flows_are_no_more_blind(void **state)
+{
+	static const struct fabric many = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	static const struct fabric one = {.hops = 3, .ways = 1, .rtt_ns = MS / 10};
+	struct play play = {.fabric = many, .now_ns = SECOND_NS, .random = 3};
+	struct in6_addr device = {};
+
+	(void)state;
+	path_table_init(&play.table);
+	begin_survey(&play, 0xc0a80101);
+	assert_true(survey_is_blind(&play.survey));
+	/* Two devices of its own are no two ways yet. */
+	for (uint16_t i = 0; i < 2; i++) {
+		device.s6_addr[15] = i;
+		path_learn(&play.table, play.survey.map, 1000 + i, 0, &device);
+	}
+	assert_true(survey_is_blind(&play.survey));
+	run(&play);
+	assert_false(survey_is_blind(&play.survey));
+	begin_survey(&play, 0xc0a80102);
+	assert_true(survey_is_blind(&play.survey));
+	path_table_done(&play.table);
+	explore(&play, &one, 1);
+	assert_false(survey_is_blind(&play.survey));
+	path_table_done(&play.table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -537,12 +619,15 @@ int main(void)
 		cmocka_unit_test(nothing_answers),
 		cmocka_unit_test(an_even_number_of_routers_may_hide_the_ways),
 		cmocka_unit_test(four_probes_reach_the_peer_at_most),
+		cmocka_unit_test(ways_are_told_apart_before_it_is_known_how_far_it_is),
 		cmocka_unit_test(what_seems_to_be_all_is_looked_at_again),
+		cmocka_unit_test(what_the_map_has_no_room_for_is_not_looked_for),
 		cmocka_unit_test(the_ways_of_subflows_are_found),
 		cmocka_unit_test(a_change_of_routes_begins_it_anew),
 		cmocka_unit_test(a_farther_host_of_the_prefix_is_walked_to),
 		cmocka_unit_test(one_that_may_not_send_says_nothing_of_the_routers),
 		cmocka_unit_test(each_waits_for_itself),
+		cmocka_unit_test(two_ways_or_many_flows_are_no_more_blind),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

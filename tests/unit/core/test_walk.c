@@ -4,35 +4,85 @@
 
 #include "surveying.h"
 
-static void each_hop_is_asked_when_the_one_before_has_answered(void **state)
+/* The first three probes. */
+static void ask_first(struct surveying *play, struct survey_probe probes[3])
+{
+	for (int i = 0; i < 3; i++)
+		probes[i] = surveying_next(play);
+}
+
+/* Of a fabric of three hops at least. */
+static void answer_first(struct surveying *play)
+{
+	struct survey_probe probes[3];
+
+	ask_first(play, probes);
+	for (uint8_t i = 0; i < 3; i++)
+		surveying_answer(play, &probes[i], 1 + i);
+}
+
+static void two_hops_more_are_asked_than_have_answered(void **state)
 {
 	struct surveying *play = *state;
-	struct survey_probe probe, first = surveying_next(play);
+	struct survey_probe probe, first[3];
 
-	assert_int_equal(first.ttl, 1);
+	ask_first(play, first);
+	for (uint8_t i = 0; i < 3; i++) {
+		assert_int_equal(first[i].ttl, 1 + i);
+		assert_int_equal(first[i].port, first[0].port);
+	}
 	assert_false(survey_next(&play->survey, play->now_ns, &probe));
-	surveying_answer(play, &first, 1);
-	probe = surveying_next(play);
-	assert_int_equal(probe.ttl, 2);
-	assert_int_equal(probe.port, first.port);
-	surveying_answer(play, &probe, 2);
-	assert_int_equal(surveying_next(play).ttl, 3);
+	surveying_answer(play, &first[0], 1);
+	assert_false(survey_next(&play->survey, play->now_ns, &probe));
+	surveying_answer(play, &first[1], 2);
+	assert_int_equal(surveying_next(play).ttl, 4);
+	assert_false(survey_next(&play->survey, play->now_ns, &probe));
 }
 
 /* It may be the destination, or a router that says nothing. */
 static void beyond_a_silent_one_the_next_is_asked_once(void **state)
 {
 	struct surveying *play = *state;
-	struct survey_probe probe = surveying_next(play);
+	struct survey_probe probe, first[3];
+	unsigned int asked[SURVEY_HOPS_MAX + 1] = {};
 
+	ask_first(play, first);
+	surveying_answer(play, &first[0], 1);
+	while (play->survey.phase == SURVEY_HOPS) {
+		surveying_wait(play);
+		while (play->survey.phase == SURVEY_HOPS &&
+			survey_next(&play->survey, play->now_ns, &probe))
+			asked[probe.ttl]++;
+	}
+	assert_int_equal(asked[2], 2); /* and once before */
+	assert_int_equal(asked[3], 0);
+	assert_int_equal(play->survey.map->hops, 1);
+}
+
+static void what_answers_beyond_a_silent_one_is_on_the_way(void **state)
+{
+	struct surveying *play = *state;
+	struct survey_probe first[3];
+
+	ask_first(play, first);
+	surveying_answer(play, &first[0], 1);
+	surveying_answer(play, &first[2], 3);
+	assert_int_equal(play->survey.heard_ttl, 3);
+}
+
+/* Nothing has answered in time: what comes after the first hop was not waited for. */
+static void one_that_was_given_up_too_early_is_asked_again(void **state)
+{
+	struct surveying *play = *state;
+	struct survey_probe probe, first[3];
+
+	ask_first(play, first);
+	surveying_wait(play);
+	probe = surveying_next(play);
+	assert_int_equal(probe.ttl, 1);
+	assert_false(survey_next(&play->survey, play->now_ns, &first[0]));
 	surveying_answer(play, &probe, 1);
 	assert_int_equal(surveying_next(play).ttl, 2);
-	surveying_wait(play);
-	assert_int_equal(surveying_next(play).ttl, 2);
-	probe = surveying_next(play);
-	assert_int_equal(probe.ttl, 3);
-	surveying_answer(play, &probe, 3);
-	assert_int_equal(play->survey.heard_ttl, 3);
 }
 
 static void it_ends_before_the_destination(void **state)
@@ -40,10 +90,7 @@ static void it_ends_before_the_destination(void **state)
 	struct surveying *play = *state;
 	struct survey_probe probe;
 
-	for (uint8_t router = 1; router <= 3; router++) {
-		probe = surveying_next(play);
-		surveying_answer(play, &probe, router);
-	}
+	answer_first(play);
 	while (play->survey.phase == SURVEY_HOPS) {
 		surveying_wait(play);
 		while (play->survey.phase == SURVEY_HOPS &&
@@ -56,14 +103,93 @@ static void it_ends_before_the_destination(void **state)
 	assert_true(play->survey.has_walked);
 }
 
+/* The silence behind the last router takes longer than to see two ways. */
+static void ways_are_looked_for_before_the_end_is_sure(void **state)
+{
+	struct surveying *play = *state;
+	struct survey_probe hops[2], flow, other, again;
+	struct path_map *map = play->survey.map;
+
+	answer_first(play);
+	assert_int_equal(play->survey.phase, SURVEY_HOPS);
+	assert_int_equal(map->depth, 2);
+	flow = surveying_next(play);
+	for (int i = 0; i < 2; flow = surveying_next(play)) {
+		if (flow.ttl > 3)
+			hops[i++] = flow;
+	}
+	assert_int_equal(flow.ttl, 2);
+	other = surveying_next(play);
+	surveying_answer(play, &flow, 12);
+	assert_int_equal(play->survey.phase, SURVEY_HOPS);
+	assert_true(path_is_known(map, path_port_find(map, flow.port)));
+	/* It is farther than that: what has been asked so far is asked at the middle, first of all.
+	 */
+	surveying_answer(play, &hops[0], 4);
+	assert_int_equal(map->depth, 3);
+	assert_false(path_is_known(map, path_port_find(map, flow.port)));
+	surveying_answer(play, &other, 12);
+	do
+		again = surveying_next(play);
+	while (again.port != flow.port);
+	assert_int_equal(again.ttl, 3);
+	surveying_answer(play, &again, 23);
+	assert_true(path_is_known(map, path_port_find(map, flow.port)));
+	assert_int_equal(play->survey.phase, SURVEY_HOPS);
+}
+
+/* However many ways are looked for. */
+static void each_hop_finds_a_slot(void **state)
+{
+	struct surveying *play = *state;
+	struct survey_probe probe, fifth = {};
+	bool is_asked[SURVEY_HOPS_MAX + 1] = {};
+
+	answer_first(play);
+	while (survey_next(&play->survey, play->now_ns, &probe)) {
+		if (probe.ttl == 5)
+			fifth = probe;
+	}
+	surveying_answer(play, &fifth, 5);
+	while (survey_next(&play->survey, play->now_ns, &probe))
+		is_asked[probe.ttl] = true;
+	assert_true(is_asked[6]);
+	assert_true(is_asked[7]);
+}
+
+/* It may be on a way whose router in the middle is silent: others are tried. */
+static void what_answers_nearer_only_is_given_up(void **state)
+{
+	struct surveying *play = *state;
+	struct survey_probe probe, flow = {}, fourth = {};
+
+	answer_first(play);
+	while (survey_next(&play->survey, play->now_ns, &probe)) {
+		if (probe.ttl == 4)
+			fourth = probe;
+		if (probe.ttl == 2)
+			flow = probe;
+	}
+	surveying_answer(play, &flow, 12);
+	surveying_answer(play, &fourth, 4);
+	assert_non_null(path_port_find(play->survey.map, flow.port));
+	for (int i = 0; i < 100 && path_port_find(play->survey.map, flow.port); i++) {
+		surveying_wait(play);
+		while (survey_next(&play->survey, play->now_ns, &probe))
+			;
+	}
+	assert_null(path_port_find(play->survey.map, flow.port));
+	assert_int_not_equal(play->survey.phase, SURVEY_DONE);
+}
+
 static void a_circle_is_no_way(void **state)
 {
 	struct surveying *play = *state;
-	struct survey_probe probe = surveying_next(play);
+	struct survey_probe first[3];
 
-	surveying_answer(play, &probe, 1);
-	probe = surveying_next(play);
-	surveying_answer(play, &probe, 1);
+	ask_first(play, first);
+	surveying_answer(play, &first[0], 1);
+	surveying_answer(play, &first[1], 1);
 	assert_int_equal(play->survey.phase, SURVEY_DONE);
 	assert_string_equal(play->survey.map->why, "the way there runs in a circle");
 }
@@ -86,9 +212,14 @@ static void without_a_free_port_there_is_no_walk(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(each_hop_is_asked_when_the_one_before_has_answered),
+		TEST(two_hops_more_are_asked_than_have_answered),
 		TEST(beyond_a_silent_one_the_next_is_asked_once),
+		TEST(what_answers_beyond_a_silent_one_is_on_the_way),
+		TEST(one_that_was_given_up_too_early_is_asked_again),
 		TEST(it_ends_before_the_destination),
+		TEST(ways_are_looked_for_before_the_end_is_sure),
+		TEST(each_hop_finds_a_slot),
+		TEST(what_answers_nearer_only_is_given_up),
 		TEST(a_circle_is_no_way),
 		TEST(without_a_free_port_there_is_no_walk),
 	};
