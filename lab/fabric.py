@@ -211,6 +211,14 @@ class Fabric(Lab):
         for label, lines in routes.items():
             self.nodes[label].ip(*lines)
 
+    def add_address(self, host, ip4):
+        """A further address of a host, in the prefix of its first one and on the same ways."""
+        host.ip(f"address add {ip4}/32 dev {host.router.label}")
+        for hop, nexts in self.topology.next_hops(host.label).items():
+            if hop != host.router.label:
+                via = " ".join(f"nexthop via {self.end(n, hop).ip4}" for n in nexts)
+                self.nodes[hop].ip(f"route replace {ip4} {via}")
+
     def uplinks(self, host):
         """Devices of the host's router that lead into the fabric: the first step of each path."""
         return [label for label in self.topology.neighbours(host.router.label)

@@ -92,11 +92,15 @@ def test_bulk(tmp_path):
 def test_spread(tmp_path):
     data = measured(tmp_path, "spread", "--connections", "2")
     check(data, "spread", ["distinct-2", "distinct-4", "distinct-8", "wasted-syn", "probes-first-4",
-                           "probes-first-8", "probes-known"])
+                           "probes-first-8", "probes-next-4", "probes-next-8", "placing", "map",
+                           "probes-known"])
     lines = {line["key"]: line for line in data["figures"]}
     assert all(lines[f"distinct-{size}"]["median"] == 1 for size in (2, 4, 8))
     assert 0 < lines["distinct-8"]["without"]["the kernel's ports"]["median"] <= 1
     assert lines["wasted-syn"]["median"] == 0
+    assert lines["map"]["median"] <= 4096 and lines["placing"]["median"] > 0
+    for size in (4, 8):
+        assert 2 * size <= lines[f"probes-next-{size}"]["median"] < lines[f"probes-first-{size}"]["median"]
 
 
 def test_recover(tmp_path):

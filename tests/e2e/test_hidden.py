@@ -62,12 +62,27 @@ def disguise(lab):
                 }""")
 
 
+def rename(lab):
+    """The same, of more addresses than a map has room for."""
+    lots = ", ".join(f"{i} : 10.66.0.{i}" for i in range(256))
+    for label in lab.topology.routers:
+        if label.startswith("spine"):
+            nft(lab.nodes[label], f"""
+                table ip aliases {{
+                  chain out {{
+                    type filter hook output priority 0
+                    icmp type time-exceeded ip saddr set numgen random mod 256 map {{ {lots} }}
+                  }}
+                }}""")
+
+
 def connect(scene, family):
     return App(scene.source).connect(getattr(scene.target, family), PORT)
 
 
 @pytest.mark.parametrize("spines", [2, 4])
-@pytest.mark.parametrize("trouble, family", [(spray, "ip4"), (hash_labels, "ip6"), (disguise, "ip4")])
+@pytest.mark.parametrize("trouble, family", [(spray, "ip4"), (hash_labels, "ip6"), (disguise, "ip4"),
+                                             (rename, "ip4")])
 def test_a_fabric_whose_paths_no_port_decides(trouble, family, spines):
     with fabric.leaf_spine(spines) as lab:
         trouble(lab)
@@ -86,6 +101,33 @@ def test_a_fabric_whose_paths_no_port_decides(trouble, family, spines):
         counters = scene.counters()
         assert counters["placed_blind"] >= 6
         assert counters["placed"] + counters["placed_shared"] + counters["placed_blind"] == 9
+
+
+def share(lab):
+    """All spines answer with one address."""
+    for label in lab.topology.routers:
+        if label.startswith("spine"):
+            nft(lab.nodes[label], """
+                table ip share {
+                  chain out {
+                    type filter hook output priority 0
+                    icmp type time-exceeded ip saddr set 10.66.0.1
+                  }
+                }""")
+
+
+def test_routers_that_share_an_address_are_one():
+    """As the manual says: no elephant is split, applications may, and nothing is claimed of the paths."""
+    with fabric.leaf_spine(4) as lab:
+        share(lab)
+        scene = Scene(lab, {"elephant": RULE})
+        app, other = scene.connect(), scene.connect()
+        app(POUR)
+        wait_until(lambda: scene.counters()["single_paths"], "an elephant", 30)
+        assert scene.counters()["creates"] == 0
+        other.set(ADD, 3)
+        other.wait_subflows(4)
+        assert scene.counters()["placed"] == 0
 
 
 class Tunnelled(Fabric):
