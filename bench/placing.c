@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What it takes to choose a port: the median and the slowest of 1000 decisions over 64 candidates
+ * on 8 ways, for a connection that has three subflows, and what a path map takes in memory. Prints
+ * one JSON object. It is the daemon's own code, from the question to the answer.
+ */
+#include "core/steer.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { DECISIONS = 1000, CANDIDATES = 64, WAYS = 8, FIRST_PORT = 40000, PORT = 50000 };
+
+static struct endpoint endpoint(uint32_t address, uint16_t port)
+{
+	return (struct endpoint){.family = AF_INET, .port = port, .v4.s_addr = htonl(address)};
+}
+
+static uint64_t now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * 1000000000ull + now.tv_nsec;
+}
+
+static void learn(struct steer *steer, struct path_map *map, uint16_t port, uint32_t way)
+{
+	struct endpoint leaf = endpoint(0x0a000100, 0),
+			aggregation = endpoint(0x0a000200 + way / 2, 0),
+			core = endpoint(0x0a000300 + way, 0);
+	const struct endpoint *routers[] = {&leaf, &aggregation, &core};
+	struct in6_addr address;
+
+	for (unsigned int tier = 1; tier <= 3; tier++) {
+		address = path_address(routers[tier - 1]);
+		path_learn(&steer->paths, map, port, tier, &address);
+	}
+}
+
+static struct conn *add_conn(struct conn_table *table)
+{
+	struct conn_key key = {.netns = 1, .token = 1};
+	struct conn *conn = conn_get(table, &key);
+
+	conn->is_created = true;
+	conn->local = endpoint(1, FIRST_PORT);
+	conn->remote = endpoint(2, 80);
+	for (uint16_t i = 0; i < 3; i++) {
+		struct subflow *subflow = conn_add_subflow(conn);
+
+		subflow->local = endpoint(1, FIRST_PORT + i);
+		subflow->remote = conn->remote;
+	}
+	conn_join(table, conn);
+	return conn;
+}
+
+static int compare(const void *a, const void *b)
+{
+	const uint64_t *left = a, *right = b;
+
+	return (*left > *right) - (*left < *right);
+}
+
+int main(void)
+{
+	struct endpoint local = endpoint(1, 0), remote = endpoint(2, 80);
+	struct path_key key = path_key_of(1, &local, &remote);
+	static uint64_t took_ns[DECISIONS];
+	struct steer_choice choice;
+	struct conn_table table;
+	struct path_map *map;
+	struct steer steer;
+	struct conn *conn;
+
+	steer_init(&steer);
+	steer.mode = STEER_PATHS;
+	conn_table_init(&table, 1);
+	conn = add_conn(&table);
+	map = path_map_get(&steer.paths, &key);
+	map->state = PATH_KNOWN;
+	map->depth = 3;
+	for (uint16_t i = 0; i < 3; i++)
+		learn(&steer, map, FIRST_PORT + i, i);
+	for (uint16_t i = 0; i < CANDIDATES; i++)
+		learn(&steer, map, PORT + i, i % WAYS);
+	for (int i = 0; i < DECISIONS; i++) {
+		took_ns[i] = now_ns();
+		if (steer_choose(&steer, conn, &local, &remote, false, 1, &choice) != STEER_GO ||
+			choice.is_shared)
+			return EXIT_FAILURE;
+		took_ns[i] = now_ns() - took_ns[i];
+	}
+	qsort(took_ns, DECISIONS, sizeof(*took_ns), compare);
+	printf("{\"candidates\": %d, \"median_us\": %.2f, \"slowest_us\": %.2f, \"map_bytes\": "
+	       "%zu}\n",
+		CANDIDATES, took_ns[DECISIONS / 2] / 1e3, took_ns[DECISIONS - 1] / 1e3,
+		sizeof(struct path_map));
+	conn_table_done(&table);
+	steer_done(&steer);
+	return EXIT_SUCCESS;
+}
