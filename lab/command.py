@@ -7,12 +7,8 @@ import signal
 import sys
 from pathlib import Path
 
-from lab import campaign, draw, fabric, failures, keeper, results, systems, workloads
-from lab.lab import require_root
+from lab import campaign, draw, fabric, failures, keeper, machine, results, systems, workloads
 from lab.netns import LabError
-
-# Two cores carry some 0.8 Gbit/s over the five hops of a fat-tree with packets of 8 kB.
-HOST_MBIT_OF_A_CORE = 400
 
 
 def topology_of(options):
@@ -37,15 +33,10 @@ def about(options):
             + (", polarised" if options.polarised else ""))
 
 
-def check_machine(options):
-    require_root()
-    if not Path("/proc/sys/net/mptcp").exists():
-        raise LabError("this kernel has no MPTCP: boot one that has, as those of Debian 12")
-    hosts = len(topology_of(options).hosts)
-    room = HOST_MBIT_OF_A_CORE * (os.cpu_count() or 1)
-    if hosts * options.rate > room:
-        raise LabError(f"{hosts} hosts of {options.rate} Mbit/s are too much for {os.cpu_count()}"
-                       f" CPUs: take --rate {max(1, room // hosts)} or less")
+def check_machine(options, programs=()):
+    machine.check(programs)
+    machine.check_control(options.control)
+    machine.check_cpu(len(topology_of(options).hosts), options.rate)
 
 
 def rate_pair(text):
@@ -86,7 +77,8 @@ def draw_topology(options):
 
 
 def run(options):
-    check_machine(options)
+    program = workloads.WORKLOADS[options.workload].program
+    check_machine(options, program.needs if program else ())
     campaign.Campaign(options, topology_of(options), about(options),
                       lambda seed: make_fabric(options, seed)).run()
 
@@ -247,6 +239,9 @@ def main():
         return options.do(options) or 0
     except LabError as error:
         print(f"subflow-lab: {error}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        print(f"subflow-lab: Python has no {error.name}: make deps", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         kept = ("what was measured is kept, the same command goes on" if options.verb == "run"

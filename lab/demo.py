@@ -9,9 +9,8 @@ import sys
 import time
 from pathlib import Path
 
-from lab import fabric, measure
+from lab import fabric, machine, measure
 from lab.daemon import Daemon
-from lab.lab import require_root
 from lab.netns import LabError, wait_until
 
 SPINES = 4
@@ -137,7 +136,7 @@ def report(summary):
 
 
 def demo(build, scale):
-    require_root()
+    machine.check(["iperf3"])
     size, rate_mbit = round(BYTES * scale), RATE_MBIT * scale
     out = build / "demo"
     out.mkdir(parents=True, exist_ok=True)

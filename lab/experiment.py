@@ -227,7 +227,7 @@ def finish(traffic, watch, origin_s, flows):
     deadline = max(flow.start_s for flow in flows) + LEAD_S + PATIENCE_S
     ended = 0
     while time.monotonic() < origin_s + deadline:
-        sample = watch.until(time.monotonic(), LINKS_EVERY_S)
+        sample = watch.until(origin_s, time.monotonic() - origin_s + LINKS_EVERY_S)
         ended = sum("end_ns" in record or "failed" in record for record in traffic.records())
         if ended >= len(flows):
             break

@@ -79,8 +79,13 @@ class Namespace:
         def write():
             for name, value in values.items():
                 path = Path("/proc/sys", name.replace(".", "/"))
-                if path.exists() or name not in optional:
+                if not path.exists() and name in optional:
+                    continue
+                try:
                     path.write_text(str(value))
+                except OSError as error:
+                    raise LabError(f"this kernel does not take {name} = {value}"
+                                   f" ({error.strerror})") from None
         self.inside(write)
 
     def _proc_net(self, name):

@@ -26,10 +26,11 @@ def write(path, size):
 
 class Program:
     """What the others share. `is_download`: the server sends, and the client receives. `has_control`:
-    beside the connection that carries the data there is another one."""
+    beside the connection that carries the data there is another one. `needs`: the commands."""
     name = about = ""
     port = 0
     is_download = has_control = False
+    needs = ()
     version_command = ()
 
     def version(self):
@@ -55,6 +56,7 @@ class Iperf3(Program):
     about = "iperf3"
     port = 5201
     has_control = True
+    needs = ("iperf3",)
     version_command = ("iperf3", "--version")
 
     def server(self, directory, label):
@@ -69,6 +71,7 @@ class Rsync(Program):
     name = "rsync"
     about = "rsync of a tree to an rsync daemon"
     port = 8730
+    needs = ("rsync",)
     version_command = ("rsync", "--version")
 
     def prepare(self, directory, size):
@@ -95,6 +98,7 @@ class Rsync(Program):
 class Curl(Program):
     """nginx serves files, and takes them by PUT."""
     port = 8080
+    needs = ("curl", "nginx")
     version_command = ("curl", "--version")
 
     def version(self):

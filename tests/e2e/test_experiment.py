@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One run of the lab: the generator's bytes and times, the systems' subflows, the gates."""
+import itertools
 import random
 import subprocess
 
@@ -111,6 +112,24 @@ def test_every_flow_of_a_mix_completes_with_all_its_bytes(small, name, family):
     assert 0 <= starts[0] and starts[-1] < 3
     if name == "subflow":
         assert result["counters"]["elephants"] > 0
+
+
+@pytest.mark.parametrize("protocol", ["tcp", "mptcp"])
+def test_thousands_of_flows_at_once(small, protocol):
+    """From four processes; each byte arrives, and most of the flows are there at the same time."""
+    rng = random.Random(7)
+    flows = [workloads.Flow(*rng.sample(range(4), 2), rng.randrange(24, 9000)) for _ in range(2000)]
+    with Traffic(small, BUILD, protocol, family="ip6" if protocol == "tcp" else "ip4") as traffic:
+        origin_ns = traffic.go(flows)
+        wait_until(lambda: sum("end_ns" in r or "failed" in r for r in traffic.records()) == len(flows),
+                   "all of them end", 120)
+        records = traffic.end()
+    assert not [record for record in records if "failed" in record]
+    ended = {r["flow"]: r for r in records if "end_ns" in r}
+    assert [ended[number]["bytes"] for number in range(len(flows))] == [flow.bytes for flow in flows]
+    assert min(r["start_ns"] for r in ended.values()) >= origin_ns
+    moves = sorted([(r["start_ns"], 1) for r in ended.values()] + [(r["end_ns"], -1) for r in ended.values()])
+    assert max(itertools.accumulate(change for _, change in moves)) > 1000
 
 
 @pytest.mark.parametrize("protocol, has_token", [("mptcp", True), ("tcp", False)])

@@ -66,13 +66,6 @@ def test_what_cannot_be_is_said_in_one_line(command, words, remedy):
     assert not command.note.exists()
 
 
-def test_without_root(command):
-    process = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "/usr/bin/python3", "-m",
-                              "lab", "up", "fat-tree"], cwd=ROOT, env=command.environment,
-                             capture_output=True, text=True)
-    assert process.returncode == 1 and process.stderr.endswith("run this with sudo\n")
-
-
 def test_pictures(command):
     status, output, _ = command("draw", "fat-tree", "--dot")
     assert status == 0 and output.startswith("graph") and output.count(" -- ") == 48
@@ -122,6 +115,33 @@ def test_an_interrupted_run_keeps_what_it_has_and_goes_on(command, number):
         assert all(result[key] for key in ("kernel", "commit", "python", "iproute2", "ceiling_mbps"))
         assert result["settings"]["rule"]
         assert {"mptcp", "links_mbps", "cpu_idle", "retransmits", "seed"} <= set(result)
+
+
+def test_a_polarised_run_over_ipv6(command):
+    """While it goes on, its routers and sockets are looked at."""
+    words = command.run("stride1", "--polarised", "--family", "ip6", "--system", "tcp", "--system",
+                        "subflow", "--seeds", 1, "--seconds", 1, "--busy")
+    process = command.start(*words)
+    lines = iter(process.stdout.readline, "")
+    assert any(line.startswith("seed 1 tcp: mean") for line in lines)
+    names = namespaces(f"sf{process.pid}-")
+
+    def told(name, *command):
+        return subprocess.run(["ip", "netns", "exec", name, *command], capture_output=True, text=True).stdout
+
+    source = next(name for name in names if name.endswith("-host0"))
+    peers = wait_until(lambda: told(source, "ss", "-Htn", "dport", "=", ":7000"), "it sends")
+    assert "[fd00:" in peers and "10." not in peers
+    routers = [name for name in names if re.search("-(leaf|spine)[01]$", name)]
+    seeds = {told(name, "sysctl", "-n", fabric.SEED) for name in routers}
+    assert len(routers) == 4 and len(seeds) == 1
+    _, error = process.communicate(timeout=120)
+    assert process.returncode == 0, error
+    _, tcp, ours = command.kept()
+    for result in (tcp, ours):
+        assert result["settings"]["family"] == "ip6" and result["discarded"] == ""
+        assert result["settings"]["fabric"].endswith(", polarised") and result["mean_mbps"] > 5
+    assert ours["mptcp"]["MPJoinSynAckRx"] >= 1
 
 
 def test_a_ceiling_that_is_too_low_throws_all_away(command, tmp_path):
@@ -233,6 +253,20 @@ def test_all_paths_dropped_stall_everything(breakable):
     run = Run(breakable, "1:drop:leaf0:spine0", "1:drop:leaf0:spine1", flows=1, seconds=3)
     # Two seconds, less what a busy machine is late by.
     assert sum(run.passed(1.5, 3)) == 0 and run.result["gap_ms"][0] > 500
+
+
+def test_things_break_for_flows_that_end_as_well(breakable):
+    """Both paths are dead from before any flow can have ended."""
+    steps = tuple(failures.parse(step, breakable.topology) for step in (
+        "0.5:drop:leaf0:spine0", "0.5:drop:leaf0:spine1", "3:mend:leaf0:spine0", "3:mend:leaf0:spine1"))
+    flows = [workloads.Flow(0, 1, 3 * workloads.MB)] * 2
+    try:
+        result = experiment.measure(breakable, BUILD, systems.SYSTEMS["tcp"], flows,
+                                    experiment.Scenario(steps=steps), has_sizes=True)
+    finally:
+        failures.undo(steps, breakable)
+    assert [c["bytes"] for c in result["completions"]] == [3 * workloads.MB] * 2
+    assert min(c["start_s"] + c["s"] for c in result["completions"]) > 3
 
 
 def test_steps_are_checked(breakable):
