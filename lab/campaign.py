@@ -47,10 +47,11 @@ class Campaign:
     def __init__(self, options, topology, about, make):
         self.options, self.topology, self.make = options, topology, make
         self.workload = workloads.WORKLOADS[options.workload]
-        rule = systems.PAPER if options.paper_rule else systems.SCALED
+        rule = options.rule
         steps = tuple(failures.parse(text, topology) for text in options.fail or ())
         self.scenario = experiment.Scenario(window_s=options.seconds, rule=rule, steps=steps,
-                                            family=options.family, tells_paths=True)
+                                            family=options.family, tells_paths=not self.workload.trouble,
+                                            trouble=self.workload.trouble)
         self.chosen = options.system or list(systems.SYSTEMS)
         self.fabric = {"fabric": about, "gso": options.gso, "control": options.control,
                        "machine": {"cpus": os.cpu_count()}}
@@ -127,7 +128,7 @@ class Campaign:
         self.why = result["discarded"] or self.why
         self.counted += not result["discarded"]
         if self.scenario.steps:
-            failures.undo(self.scenario.steps, lab)
+            lab.heal()
 
     def shape(self):
         return {key: getattr(self.options, key) for key in SHAPE}

@@ -7,7 +7,7 @@ import signal
 import sys
 from pathlib import Path
 
-from lab import campaign, draw, fabric, failures, keeper, machine, results, systems, workloads
+from lab import campaign, draw, fabric, failures, keeper, machine, results, systems, troubles, workloads
 from lab.netns import LabError
 
 
@@ -44,6 +44,14 @@ def rate_pair(text):
     if not name or not rate.isdigit() or not int(rate):
         raise argparse.ArgumentTypeError(f"{text}: write NODE=MBIT or NODE:NODE=MBIT")
     return name, int(rate)
+
+
+def rule(text):
+    try:
+        return systems.Rule.parse(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text}: write START/STEP/STOP in MB, as {systems.PAPER}"
+                                         .removesuffix(" MB")) from None
 
 
 def positive(text):
@@ -121,7 +129,9 @@ def model(options):
 
 
 def list_all(_):
-    for title, things in (("workloads", workloads.WORKLOADS), ("systems", systems.SYSTEMS)):
+    ordinary = {name: w for name, w in workloads.WORKLOADS.items() if name not in troubles.TROUBLES}
+    for title, things in (("workloads", ordinary), ("workloads with troubles", troubles.TROUBLES),
+                          ("systems", systems.SYSTEMS)):
         print(title)
         for name, thing in things.items():
             print(f"  {name:14}{thing.about}")
@@ -186,8 +196,8 @@ def parser():
     verb.add_argument("--size", type=float, default=20, metavar="MB",
                       help="of a transfer, or a program's (%(default)s)")
     verb.add_argument("--family", choices=("ip4", "ip6"), default="ip4")
-    verb.add_argument("--paper-rule", action=argparse.BooleanOptionalAction, default=False,
-                      help=f"elephants as in the paper ({systems.PAPER}), not {systems.SCALED}")
+    verb.add_argument("--rule", type=rule, default=systems.SCALED, metavar="START/STEP/STOP",
+                      help=f"elephants, in MB (%(default)s; the paper's are {systems.PAPER})")
     verb.add_argument("--busy", action="store_true", help="keep runs that missed no gates but those"
                       " of the CPU and the ceiling; the report says so")
     verb.add_argument("--fail", action="append", metavar="SECONDS:WHAT[:NODE[:NODE]]",

@@ -27,6 +27,7 @@ class Scenario:
     family: str = "ip4"
     steps: tuple = ()       # failures: lab.failures
     tells_paths: bool = False  # asks the routers which paths the subflows took; takes seconds
+    trouble: object = None  # a Trouble of lab.troubles
 
 
 def counters(lab):
@@ -87,7 +88,7 @@ class Watch:
         while (left := origin_s + when_s - time.monotonic()) > 0:
             if self._done < len(self._steps):
                 step = self._steps[self._done]
-                due = origin_s + step.at_s - time.monotonic()
+                due = origin_s + step.at_s - time.monotonic() if step.at_s > 0 else 0
                 if due <= 0:
                     step.happen(self.lab)
                     self._done += 1
@@ -156,7 +157,9 @@ def carrier(lab, build, system, scenario, has_sizes, program):
     """What carries the flows."""
     if program:
         return Transfers(lab, build, program, system.protocol, scenario.family)
-    return Traffic(lab, build, system.protocol, 0 if has_sizes else SAMPLE_MS, scenario.family)
+    pauses = scenario.trouble.pauses if scenario.trouble else ()
+    return Traffic(lab, build, system.protocol, 0 if has_sizes else SAMPLE_MS, scenario.family,
+                   options=pauses)
 
 
 def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, program=None):
@@ -192,6 +195,8 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
         "daemon_cpu_s": round(last["daemon_s"] - first["daemon_s"], 3),
         "retransmits": after["TcpRetransSegs"] - before["TcpRetransSegs"],
         "mptcp": mptcp_changes(before, after),
+        "signs": {name: after[name] - before[name]
+                  for name in (scenario.trouble.signs if scenario.trouble else ())},
         "counters": (status.get("daemon") or {}).get("counters", {}),
         "links_mbps": {name: round((last["links"][name] - first["links"][name]) * 8e-6 / span_s, 2)
                        for name in last["links"] if name in first["links"]},

@@ -32,6 +32,18 @@ HOST = {
 }
 OPTIONAL = (SEED, "net.mptcp.blackhole_timeout")
 
+# What troubles are made of, besides loss: each packet is marked by lot, or joins are reset.
+TABLE = """table inet trouble {{
+    chain entry {{
+        type filter hook {hook};
+        {rule}
+    }}
+}}
+"""
+SPRAY = "meta mark set numgen random mod {ways} offset 1"
+REFUSE = "tcp option mptcp subtype 1 tcp flags & (syn | ack) == syn reject with tcp reset"
+SPRAY_TABLE = 100
+
 
 @dataclass(frozen=True)
 class Topology:
@@ -160,6 +172,7 @@ class Fabric(Lab):
         self.seed = seed
         self.polarised = polarised
         self.lost = set()
+        self._troubled = set()  # labels of nodes with a table of nftables
 
     def host(self, number):
         return self.nodes[self.topology.hosts[number]]
@@ -169,6 +182,54 @@ class Fabric(Lab):
         for at, to in ((a, b), (b, a)):
             self.black_hole(at, to, on)
         (self.lost.add if on else self.lost.discard)(frozenset((a, b)))
+
+    def spray(self, label):
+        """The router chooses a way for each packet by lot, whatever flow it is of: flows are reordered.
+
+        Way i has routes of its own, to every host that there are several ways to.
+        """
+        node, hops = self.nodes[label], {
+            host: nexts for host in self.topology.hosts
+            if len(nexts := self.topology.next_hops(host).get(label, ())) > 1}
+        ways = max(map(len, hops.values()), default=0)
+        if ways < 2:
+            raise LabError(f"{label} has one way to each host: it cannot choose")
+        for way in range(ways):
+            ends = {host: self.end(nexts[way % len(nexts)], label) for host, nexts in hops.items()}
+            node.ip(*(f"route replace {getattr(self.nodes[host], family)} via {getattr(end, family)}"
+                      f" table {SPRAY_TABLE + way}"
+                      for host, end in ends.items() for family in ("ip4", "ip6")))
+            for family in ("-4", "-6"):
+                node.run(["ip", family, "rule", "add", "fwmark", way + 1, "table", SPRAY_TABLE + way])
+        self._trouble(label, "prerouting priority mangle", SPRAY.format(ways=ways))
+
+    def refuse_joins(self, label):
+        """The host resets every SYN that is to join a connection."""
+        self._trouble(label, "input priority filter", REFUSE)
+
+    def _trouble(self, label, hook, rule):
+        self.nodes[label].run(["nft", "-f", "-"], input=TABLE.format(hook=hook, rule=rule))
+        self._troubled.add(label)
+
+    def calm(self, label):
+        """The node does neither of these any more."""
+        if label not in self._troubled:
+            return
+        node = self.nodes[label]
+        node.run(["nft", "delete", "table", "inet", "trouble"])
+        for family in ("-4", "-6"):
+            for rule in json.loads(node.run(["ip", family, "-j", "rule", "show"])):
+                if "fwmark" in rule:
+                    node.run(["ip", family, "rule", "delete", "fwmark", rule["fwmark"]])
+        self._troubled.discard(label)
+
+    def heal(self):
+        """All is as it was built, whatever has been broken."""
+        self.drop_nothing()
+        for label in list(self._troubled):
+            self.calm(label)
+        self.lost.clear()
+        self.reroute()
 
     def reroute(self):
         """What a routing protocol does in the end: routes go around the links that were lost."""

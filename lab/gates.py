@@ -11,6 +11,10 @@ FALLBACKS_OF_MIX = 0.03
 CONTROL_BYTES = 1000
 # subflowd's counters of joins that take the place of a subflow.
 REPLACING = ("repairs", "replaced", "moved", "moves_failed")
+# core/repair.h: of one connection, in so many seconds.
+REPAIRS_MOST, REPAIRS_WINDOW_S = 8, 10
+# core/command.c: how often one subflow is tried.
+TRIES_MOST = 8
 
 
 def fallbacks(changes):
@@ -30,6 +34,17 @@ def intended(system, flows, rule, topology, program=None):
     return least, sum(system.joins(topology, flow, rule) for flow in flows)
 
 
+def strays(changes, flows):
+    """Joins and connections that did not become what they were to be."""
+    found = []
+    if changes.get("MPJoinRejected"):
+        found.append(f"{changes['MPJoinRejected']} joins were rejected")
+    is_mix = any(flow.bytes for flow in flows)
+    if fallbacks(changes) > (FALLBACKS_OF_MIX * len(flows) if is_mix else 0):
+        found.append(f"{fallbacks(changes)} connections fell back to TCP")
+    return found
+
+
 def missed_joins(result, least, most):
     """A subflow that fell silent, as on a busy machine, or did not help, and was replaced is one more
     join; so is one that was moved to another path, or was to be."""
@@ -40,17 +55,41 @@ def missed_joins(result, least, most):
     return [f"{joins} joins and not {least}" + (f" to {most}" if most > least else "")]
 
 
+def repairs_most(seconds):
+    """How often a subflow of one connection may be replaced because its path is dead."""
+    return REPAIRS_MOST * (1 + int(seconds // REPAIRS_WINDOW_S))
+
+
+def storms(result, joins, connections, trouble):
+    """What subflowd did too often in a trouble; `joins`: how many subflows were promised."""
+    counters = result["counters"]
+    if not counters:
+        return []
+    most = {name: times * connections for name, times in
+            {"repairs": repairs_most(result["seconds"]), **trouble.bounds}.items()}
+    due = joins + sum(map(counters.get, REPLACING))
+    most = {"creates": due + counters["retries"], "retries": TRIES_MOST * due, **most}
+    return [f"{counters[name]} {name} and not at most {times}" for name, times in most.items()
+            if counters[name] > times]
+
+
+def absent(result):
+    """A trouble that nobody felt shows nothing."""
+    signs = result["signs"]
+    return [f"the trouble did not come about: no {' or '.join(signs)}"] if signs and not any(
+        signs.values()) else []
+
+
 def missed(result, system, flows, scenario, lab, program=None):
     """Why this run does not count; [] when it does."""
     found, changes = [], result["mptcp"]
     if result["cpu_idle"] < IDLE_MIN:
         found.append(f"only {result['cpu_idle']:.0%} of the CPU was idle")
-    found += missed_joins(result, *intended(system, flows, scenario.rule, lab.topology, program))
-    if changes.get("MPJoinRejected"):
-        found.append(f"{changes['MPJoinRejected']} joins were rejected")
-    is_mix = any(flow.bytes for flow in flows)
-    if fallbacks(changes) > (FALLBACKS_OF_MIX * len(flows) if is_mix else 0):
-        found.append(f"{fallbacks(changes)} connections fell back to TCP")
+    least, most = intended(system, flows, scenario.rule, lab.topology, program)
+    if scenario.trouble:
+        found += storms(result, most, len(flows), scenario.trouble) + absent(result)
+    else:
+        found += missed_joins(result, least, most) + strays(changes, flows)
     if result["failed"]:
         found.append(f"{len(result['failed'])} flows failed ({result['failed'][0]['error']})")
     wrong = [label for label in lab.topology.hosts

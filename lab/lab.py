@@ -16,6 +16,8 @@ _serial = itertools.count()
 GSO_MAX_SIZE = 16384
 # One instruction of classic BPF: return TC_ACT_SHOT.
 DROP = "1,6 0 0 2"
+# A random number of 32 bits; not below the limit: TC_ACT_OK, else TC_ACT_SHOT.
+DROP_SOME = "4,32 0 0 4294963256,53 1 0 {limit},6 0 0 2,6 0 0 0"
 
 
 def require_root():
@@ -55,7 +57,7 @@ class Lab:
         self.prefix = f"sf{os.getpid()}-{next(_serial)}-"
         self.nodes = {}
         self.links = []
-        self._holes = set()  # (at, to)
+        self._lost = {}  # {(at, to): share}
         self.directory = None
         self.cgroup = None
         self._reaper = None
@@ -167,15 +169,25 @@ class Lab:
 
         A program at the far end drops it: what is lost in a queue, the sender's kernel is told of.
         """
-        if on == ((at, to) in self._holes):
+        self.drop(at, to, 1 if on else 0)
+
+    def drop(self, at, to, share):
+        """The same of a share of the packets, each by lot; 0: of none any more."""
+        if share == self._lost.get((at, to), 0):
             return
         end = self.end(to, at)
-        if on:
-            end.node.tc(f"qdisc add dev {end.device} clsact",
-                        f"filter add dev {end.device} ingress bpf bytecode \"{DROP}\" direct-action")
-        else:
+        if self._lost.pop((at, to), 0):
             end.node.tc(f"qdisc delete dev {end.device} clsact")
-        (self._holes.add if on else self._holes.discard)((at, to))
+        if share:
+            code = DROP if share == 1 else DROP_SOME.format(limit=round(share * 2**32))
+            end.node.tc(f"qdisc add dev {end.device} clsact",
+                        f"filter add dev {end.device} ingress bpf bytecode \"{code}\" direct-action")
+            self._lost[at, to] = share
+
+    def drop_nothing(self):
+        """Every link carries again what is sent."""
+        for at, to in list(self._lost):
+            self.drop(at, to, 0)
 
 
 def link_addresses(number, end):

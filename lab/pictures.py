@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot, ticker  # noqa: E402: the backend comes first
 
-from lab import draw, systems  # noqa: E402
+from lab import draw, failures, systems  # noqa: E402
 from lab.page import figure, keys  # noqa: E402
 from lab.plot import COLOURS  # noqa: E402
 
@@ -167,7 +167,7 @@ def over_time(result, longest_s, top_mbps):
                           bbox={"facecolor": "white", "edgecolor": "none", "pad": .8})
         for step in result["settings"]["fail"]:
             axes.axvline(float(step.split(":")[0]), color="#b00020", linestyle=":", linewidth=1.5)
-    broken = "; dotted: " + ", ".join(result["settings"]["fail"]) if result["settings"]["fail"] else ""
+    broken = "; dotted: " + failures.told(result["settings"]["fail"]) if result["settings"]["fail"] else ""
     split = "; dashed: a subflow more" if notes and len(notes) <= 8 else ""
     return plotted(f"{about_system(result['system'])}; by the router at the top of the path{split}{broken}", paint, key,
                    (6, 3.4))

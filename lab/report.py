@@ -3,7 +3,7 @@
 import json
 import statistics
 
-from lab import model, page, pictures, results
+from lab import failures, model, page, pictures, results
 from lab.page import items, table, text
 from lab.pictures import about_system, by, ceiling, order
 
@@ -151,7 +151,7 @@ def found_in(runs):
 def conditions(first):
     """Of one section, for people."""
     settings = first["settings"]
-    broken = f"; broken: {', '.join(settings['fail'])}" if settings["fail"] else ""
+    broken = f"; broken: {failures.told(settings['fail'])}" if settings["fail"] else ""
     program = f"; {settings['program']}" if "program" in settings else ""
     return (f'<p class="meta">Congestion control {text(settings["control"])}; packets up to'
             f" {settings['gso']} bytes; elephants at {text(settings['rule'])} (start, step, stop);"

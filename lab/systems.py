@@ -15,6 +15,14 @@ class Rule:
     def __str__(self):
         return "/".join(f"{size / 1e6:g}" for size in (self.start, self.step, self.stop)) + " MB"
 
+    @classmethod
+    def parse(cls, text):
+        """From START/STEP/STOP in MB; ValueError."""
+        start, step, stop = (round(float(word) * 1e6) for word in text.split("/"))
+        if not 0 < start <= stop or step <= 0:
+            raise ValueError(text)
+        return cls(start, step, stop)
+
     def passed(self, size):
         """How many thresholds a flow of this many bytes passes; 0 bytes: it has no end."""
         size = min(size or self.stop, self.stop)
@@ -24,6 +32,8 @@ class Rule:
 PAPER = Rule(100_000_000, 50_000_000, 300_000_000)
 # A hundredth: at the lab's 50 Mbit/s, 100 MB would be sixteen seconds.
 SCALED = Rule(1_000_000, 500_000, 3_000_000)
+# Of a thousand elephants at once.
+TINY = Rule(100_000, 50_000, 300_000)
 
 
 class System:

@@ -14,7 +14,8 @@ LEAD_S = 0.2
 class Traffic:
     """Flows among the hosts of a fabric; for `with`."""
 
-    def __init__(self, lab, build, protocol, sample_ms=0, family="ip4", tells_tokens=False):
+    def __init__(self, lab, build, protocol, sample_ms=0, family="ip4", tells_tokens=False,
+                 options=()):
         self.lab = lab
         self.family = family
         self._program = build / "lab" / "traffic"
@@ -23,6 +24,7 @@ class Traffic:
         self._options = (["--mptcp"] if protocol == "mptcp" else [])
         self._options += ["--sample", sample_ms] if sample_ms else []
         self._options += ["--tokens"] if tells_tokens else []
+        self._options += options
         self._hosts = []
 
     def __enter__(self):

@@ -7,7 +7,7 @@ bytes go on until the end. Adding one is one function and a line in WORKLOADS.
 import itertools
 from dataclasses import dataclass, field
 
-from lab import programs
+from lab import programs, systems
 
 MB = 1000000
 # (bytes, cumulative probability); in between it is linear. Websearch: Alizadeh et al., DCTCP,
@@ -124,11 +124,12 @@ class Workload:
     has_sizes: bool = False  # flows end by themselves: completion times, and not rates
     program: programs.Program = None  # what carries the flows; None: the lab's own generator
     options: dict = field(default_factory=dict)  # of the command, where it is not told others
+    trouble: object = None  # a Trouble of lab.troubles: what goes on is no comparison, but to be borne
 
 
 # Two hosts, four paths between them, and thresholds in real bytes.
 PAPER = {"topology": "leaf-spine", "spines": 4, "leaves": 2, "hosts": 1, "rate": 100, "gso": 16384,
-         "size": 400, "paper_rule": True, "seeds": 1}
+         "size": 400, "rule": systems.PAPER, "seeds": 1}
 
 
 def _sized(points, largest):

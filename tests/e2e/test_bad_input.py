@@ -5,14 +5,13 @@ import time
 
 import pytest
 from app import ADD, REMOVE, App
-from lab import fabric
+from lab import fabric, gates
+from lab.failures import LOSS
 from lab.netns import wait_until
 from test_benefit import POUR
 from test_placement import PORT, Scene
 
 MB = 1000000
-# core/repair.h: of one connection, in so many seconds.
-REPAIRS_MOST, REPAIRS_WINDOW_S = 8, 10
 # Names of what the daemon does to subflows.
 ACTS = ("creates", "destroys", "repairs", "replaced", "taken_back", "retries")
 SMALL = {"elephant": {"start": "2MB", "step": "1MB", "stop": "6MB"}}
@@ -36,19 +35,7 @@ def last(seconds):
 
 def budget(begun):
     """Repairs that one connection may have had since then."""
-    return REPAIRS_MOST * (1 + (time.monotonic() - begun) // REPAIRS_WINDOW_S)
-
-
-def spray(lab, rule):
-    """An nftables rule on what comes in at the spines."""
-    for spine in (label for label in lab.topology.routers if label.startswith("spine")):
-        lab.nodes[spine].run(["nft", "-f", "-"], input=f"""
-            table ip bad {{
-                chain entry {{
-                    type filter hook prerouting priority mangle;
-                    tcp dport {PORT} {rule}
-                }}
-            }}""")
+    return gates.repairs_most(time.monotonic() - begun)
 
 
 def test_a_receiver_that_stalls_is_no_black_hole(lab):
@@ -99,24 +86,9 @@ def test_an_application_that_is_idle_has_not_failed(lab):
 
 
 def test_reordering_is_no_dead_path():
-    """Packets of a subflow take one of two ways by lot, and wait longer on one of them."""
-    with fabric.leaf_spine(2) as lab:
-        leaf, spines = lab.host(0).router, ("spine0", "spine1")
-        for mark, spine in enumerate(spines, 1):
-            far = next(far for pair in lab.links for near, far in (pair, pair[::-1])
-                       if (near.node.label, far.node.label) == (leaf.label, spine))
-            leaf.ip(f"route add {lab.host(1).ip4} via {far.ip4} table {100 + mark}",
-                    f"rule add fwmark {mark} table {100 + mark}")
-        lab.end("spine1", lab.host(1).router.label).node.tc(
-            f"class change dev {lab.host(1).router.label} parent 1: classid 1:1 htb rate 10mbit"
-            " ceil 10mbit burst 16k cburst 16k quantum 3028")
-        leaf.run(["nft", "-f", "-"], input=f"""
-            table ip bad {{
-                chain entry {{
-                    type filter hook prerouting priority mangle;
-                    tcp dport {PORT} meta mark set numgen random mod 10 map {{ 0-8 : 1, 9 : 2 }}
-                }}
-            }}""")
+    """Packets of a subflow take one of two ways by lot, and wait in two queues."""
+    with fabric.leaf_spine(2, rate_mbit=20) as lab:
+        lab.spray(lab.host(0).router.label)
         scene = Scene(lab, {"elephant": {"max_subflows": 1}})
         app = scene.connect()
         app.set(ADD, 3)
@@ -128,6 +100,23 @@ def test_reordering_is_no_dead_path():
         assert sum(after[name] - before[name] for name in
                    ("TcpExtTCPSACKReorder", "TcpExtTCPTSReorder", "TcpExtTCPRenoReorder")) > 0
         assert scene.counters()["repairs"] <= budget(begun)
+
+
+def test_a_peer_that_resets_every_join(lab):
+    """It is left alone after some, whoever asks; what is being sent arrives all the same."""
+    lab.refuse_joins(lab.topology.hosts[-1])
+    scene = Scene(lab, {**SMALL, "joins": {"refusals": 3, "hold_s": 3600}})
+    apps = [scene.connect() for _ in range(5)]
+    apps[0].set(ADD, 3)
+    wait_until(lambda: scene.counters()["refused_by_peer"] == 3, "three are refused")
+    for app in apps[1:]:
+        app.set(ADD, 3)
+    for number, app in enumerate(apps, 1):
+        app(f"send(s, {8 * MB})")
+        wait_until(lambda: scene.sink("drained") >= 8 * MB * number, "all arrives", 60)
+    counters = scene.counters()
+    assert counters["refused_by_peer"] == counters["creates"] == 3 and counters["withheld"] >= 12
+    assert counters["established"] == 0 and [len(app.subflows()) for app in apps] == [1] * 5
 
 
 def test_a_link_that_flaps_makes_no_storm(lab):
@@ -152,7 +141,9 @@ def test_a_link_that_flaps_makes_no_storm(lab):
 def test_a_fabric_where_every_path_is_bad(lab):
     """One packet in fifty is lost, wherever it goes: that is for TCP to mend."""
     scene = Scene(lab, SMALL)
-    spray(lab, "numgen random mod 50 < 1 drop")
+    for spine in lab.topology.neighbours(lab.host(0).router.label):
+        if spine in lab.topology.routers:
+            lab.drop(lab.host(0).router.label, spine, LOSS)
     begun = time.monotonic()
     app = scene.connect()
     app(f"send(s, {8 * MB})")

@@ -57,6 +57,8 @@ def test_down_cleans_up_after_everything_was_killed(command):
     (["run", "stride1", "--fail", "2:explode:leaf0"], "die:NODE"),
     (["run", "stride1", "--fail", "2:die:spine0"], "the topology has no spine0"),
     (["run", "stride1", "--fail", "soon:notice"], "no time"),
+    (["run", "stride1", "--topology", "leaf-spine", "--spines", "1", "--rate", "20", "--fail", "0:spray:leaf0",
+      "--system", "tcp", "--seeds", "1", "--busy"], "leaf0 has one way to each host"),
     (["model", "--k", "5"], "k is even"),
     (["report", "--results", "/nowhere"], "subflow-lab run"),
 ])
@@ -183,7 +185,7 @@ class Run:
             self.result = experiment.measure(lab, BUILD, systems.SYSTEMS["tcp"],
                                              [workloads.Flow(0, 1)] * flows, scenario)
         finally:
-            failures.undo(steps, lab)
+            lab.heal()
 
     def passed(self, first_s, last_s):
         """(bytes that each spine gave the receivers' leaf) between two times."""
@@ -264,14 +266,15 @@ def test_things_break_for_flows_that_end_as_well(breakable):
         result = experiment.measure(breakable, BUILD, systems.SYSTEMS["tcp"], flows,
                                     experiment.Scenario(steps=steps), has_sizes=True)
     finally:
-        failures.undo(steps, breakable)
+        breakable.heal()
     assert [c["bytes"] for c in result["completions"]] == [3 * workloads.MB] * 2
     assert min(c["start_s"] + c["s"] for c in result["completions"]) > 3
 
 
 def test_steps_are_checked(breakable):
     for text, why in (("1:cut:leaf0:host1", "not linked"), ("1:die:nobody", "no nobody"),
-                      ("1:cut:leaf0", "cut:NODE:NODE")):
+                      ("1:cut:leaf0", "cut:NODE:NODE"), ("1:spray:host0", "host0 is no router"),
+                      ("1:refuse:leaf0", "leaf0 is no host")):
         with pytest.raises(LabError, match=why):
             failures.parse(text, breakable.topology)
 
@@ -330,7 +333,7 @@ def test_a_server_that_ends_is_said_to(breakable, monkeypatch):
 
 def test_the_papers_experiment_keeps_what_was_decided(command):
     """The real one takes minutes; this is a hundredth of it."""
-    words = "run", "paper", "--no-paper-rule", "--system", "subflow", "--size", 8, "--rate", 20
+    words = "run", "paper", "--rule", "1/0.5/3", "--system", "subflow", "--size", 8, "--rate", 20
     status, output, error = command(*words, "--spines", 2, "--busy", "--results", command.results)
     top, result = command.kept()
     assert status == 0 and result["discarded"] == "", (output, error, result["discarded"])

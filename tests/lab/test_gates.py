@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: MIT
 """Which runs count: how many joins a run may have had."""
 import pytest
-from lab import gates
+from lab import failures, gates, systems
+from lab.troubles import Trouble
 
 
 @pytest.mark.parametrize("joins, counters, said", [
@@ -11,3 +12,38 @@ from lab import gates
 def test_joins_that_take_the_place_of_others_are_as_intended(joins, counters, said):
     result = {"mptcp": {"MPJoinSynAckRx": joins}, "counters": counters}
     assert gates.missed_joins(result, 6, 8) == said
+
+
+IDLE = {"creates": 0, "retries": 0, **dict.fromkeys(gates.REPLACING, 0)}
+
+
+@pytest.mark.parametrize("counters, seconds, bounds, said", [
+    ({}, 5, {}, []), ({"creates": 6}, 5, {}, []), ({"creates": 7}, 5, {}, ["7 creates and not at most 6"]),
+    ({"creates": 9, "retries": 2, "moved": 1}, 5, {}, []), ({"retries": 48}, 5, {}, []),
+    ({"retries": 49}, 5, {}, ["49 retries and not at most 48"]),
+    ({"creates": 22, "repairs": 16}, 9.9, {}, []), ({"repairs": 17}, 9.9, {}, ["17 repairs and not at most 16"]),
+    ({"repairs": 17}, 10, {}, []), ({"creates": 3}, 5, {"creates": 1}, ["3 creates and not at most 2"]),
+    ({"replaced": 1}, 5, {"replaced": 0}, ["1 replaced and not at most 0"])])
+def test_a_storm_is_more_than_was_promised(counters, seconds, bounds, said):
+    """Of two connections, with six subflows in all."""
+    result = {"counters": {**IDLE, **counters}, "seconds": seconds}
+    assert gates.storms(result, 6, 2, Trouble(bounds=bounds)) == said
+    assert gates.storms({**result, "counters": {}}, 0, 2, Trouble(bounds=bounds)) == [], "no daemon, no storm"
+
+
+def test_a_trouble_that_left_no_sign_is_said():
+    assert gates.absent({"signs": {"A": 0, "B": 0}}) == ["the trouble did not come about: no A or B"]
+    assert gates.absent({"signs": {"A": 0, "B": 1}}) == gates.absent({"signs": {}}) == []
+
+
+def test_a_rule_is_read_as_it_is_shown():
+    assert systems.Rule.parse("1/0.5/3") == systems.SCALED
+    assert all(systems.Rule.parse(str(rule).removesuffix(" MB")) == rule for rule in (systems.PAPER, systems.TINY))
+    for text in ("1/2", "a/b/c", "3/1/2", "1/0/3", "0/1/3", ""):
+        with pytest.raises(ValueError):
+            systems.Rule.parse(text)
+
+
+def test_many_steps_are_told_in_short():
+    assert failures.told(["a", "b"]) == "a, b"
+    assert failures.told(list("abcdef")) == "a, b, c, d and 2 more"
