@@ -14,6 +14,9 @@
 #define PATH_SIZE  96
 #define BYTES_SIZE 32
 
+/* What a newer daemon may say: it is not to pass for something else. */
+#define UNKNOWN "for a reason that this command does not know"
+
 struct teller {
 	struct answer_reader reader;
 	FILE *out;
@@ -103,12 +106,14 @@ static const char *reason_of(const char *asker, bool is_first, bool is_server)
 		{"move", "in place of one that shared its path"},
 	};
 
+	if (!*asker && is_first)
+		return "the one that the connection began with";
+	if (!*asker)
+		return is_server ? "the other host opened it" : "nobody here asked for it";
 	for (size_t i = 0; i < sizeof(reasons) / sizeof(*reasons); i++)
 		if (!strcmp(asker, reasons[i].asker))
 			return reasons[i].reason;
-	if (is_first)
-		return "the one that the connection began with";
-	return is_server ? "the other host opened it" : "nobody here asked for it";
+	return UNKNOWN;
 }
 
 static size_t tell_subflows(struct teller *teller)
@@ -150,6 +155,7 @@ static void tell_forecast(struct teller *teller)
 	static const struct {
 		const char *intent, *sentence;
 	} intents[] = {
+		{"default", ""},
 		{"bulk", "Its application calls it bulk: an elephant from its start.\n"},
 		{"interactive", "Its application calls it interactive: the elephant rule does not "
 				"split it.\n"},
@@ -158,12 +164,30 @@ static void tell_forecast(struct teller *teller)
 	uint64_t expected = number_of(teller, "expected");
 	const char *intent = text_of(teller, "intent", "");
 	char text[BYTES_SIZE];
+	size_t i;
 
 	if (expected)
 		fprintf(teller->out, "Its application announced %s.\n", bytes(expected, text));
-	for (size_t i = 0; i < sizeof(intents) / sizeof(*intents); i++)
+	for (i = 0; i < sizeof(intents) / sizeof(*intents); i++)
 		if (!strcmp(intent, intents[i].intent))
-			fputs(intents[i].sentence, teller->out);
+			break;
+	fputs(i < sizeof(intents) / sizeof(*intents) ? intents[i].sentence
+						     : "Its application has announced it " UNKNOWN
+						       ".\n",
+		teller->out);
+}
+
+/* What its application has removed and had not asked for, the rule does not open again. */
+static void tell_removed(struct teller *teller)
+{
+	uint64_t waived = number_of(teller, "waived");
+
+	if (waived)
+		fprintf(teller->out,
+			"Its application has removed %" PRIu64
+			" more than it had asked for: the elephant rule counts them as if they "
+			"were there.\n",
+			waived);
 }
 
 /* The last one, 0 = none. */
@@ -207,7 +231,10 @@ static bool is_never(struct teller *teller, struct json_object *holder)
 		       &teller->reader, holder, "daemon.rules", "never", json_type_boolean));
 }
 
-/* What the elephant rule will do with it. @now: the last threshold that had its effect. */
+/*
+ * What the elephant rule will do with it. @subflows: as the rule counts them. @now: the last
+ * threshold that had its effect.
+ */
 static void tell_future(struct teller *teller, size_t subflows, uint64_t now)
 {
 	struct json_object *holder = find_rule(teller);
@@ -242,8 +269,8 @@ static void tell_future(struct teller *teller, size_t subflows, uint64_t now)
 	if (teller->reader.has_failed)
 		return;
 	if (subflows >= most) {
-		fprintf(teller->out, "The elephant rule gives no more: %" PRIu64 " in all.\n",
-			most);
+		fprintf(teller->out, "The elephant rule gives no more: %" PRIu64 " in all%s.\n",
+			most, number_of(teller, "waived") ? ", with those removed" : "");
 		return;
 	}
 	next = start;
@@ -293,7 +320,9 @@ static const char *verdict_text(const char *verdict)
 		return "it helps";
 	if (!strcmp(verdict, "in vain"))
 		return "it did not help, and was closed";
-	return "whether it helps is not known";
+	if (!strcmp(verdict, "not known"))
+		return "whether it helps is not known";
+	return UNKNOWN;
 }
 
 /* Whether more subflows help. */
@@ -362,6 +391,7 @@ static void tell(struct teller *teller)
 	tell_who(teller);
 	subflows = tell_subflows(teller);
 	tell_forecast(teller);
+	tell_removed(teller);
 	last = tell_thresholds(teller);
 	tell_refusals(teller);
 	tell_judged(teller);
@@ -371,7 +401,7 @@ static void tell(struct teller *teller)
 	if (!is_served)
 		fputs("The in-kernel path manager has it.\n", teller->out);
 	else if (!strcmp(text_of(teller, "role", ""), "client"))
-		tell_future(teller, subflows + wanted, last);
+		tell_future(teller, subflows + wanted + number_of(teller, "waived"), last);
 	fputs("The last decision: ", teller->out);
 	report_put_text(teller->out, text_of(teller, "decision", "none"), 0);
 	fputs(".\n", teller->out);

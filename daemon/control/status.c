@@ -364,6 +364,7 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 		object, "apart", conn ? write_apart(&asking->plan->aparts, conn) : NULL);
 	put_text(object, "rule", conn ? rules_name(asking->plan, conn) : NULL);
 	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
+	put_number(object, "waived", conn ? conn_count_waived(conn) : 0);
 	put_number(object, "expected", conn ? conn->forecast.expected_bytes : 0);
 	put_text(object, "intent",
 		forecast_purpose_text(conn ? conn->forecast.purpose : PURPOSE_DEFAULT));

@@ -360,19 +360,26 @@ void conn_want_again(struct conn *conn, enum subflow_asker asker)
 
 const char *conn_asker_text(enum subflow_asker asker)
 {
-	static const char *const askers[] = {
-		[ASKER_NOBODY] = NULL,
-		[ASKER_APPLICATION] = "application",
-		[ASKER_ELEPHANT] = "elephant",
-		[ASKER_POLICY] = "ndiffports",
-		[ASKER_REPAIR] = "repair",
-		[ASKER_MESH] = "fullmesh",
-		[ASKER_OPERATOR] = "operator",
-		[ASKER_LIST] = "application",
-		[ASKER_MOVE] = "move",
-	};
-
-	return askers[asker];
+	switch (asker) {
+	case ASKER_NOBODY:
+		break;
+	case ASKER_APPLICATION:
+	case ASKER_LIST:
+		return "application";
+	case ASKER_ELEPHANT:
+		return "elephant";
+	case ASKER_POLICY:
+		return "ndiffports";
+	case ASKER_REPAIR:
+		return "repair";
+	case ASKER_MESH:
+		return "fullmesh";
+	case ASKER_OPERATOR:
+		return "operator";
+	case ASKER_MOVE:
+		return "move";
+	}
+	return NULL;
 }
 
 void conn_renew_tries(struct conn *conn)

@@ -127,9 +127,11 @@ def test_a_namespace_that_vanishes_while_in_use(pair):
     app = pair.app(pair.client).connect(pair.far.ip4)
     pair.run(["ip", "netns", "delete", pair.client.name])
     wait_until(lambda: namespaces(daemon)[pair.client.name]["state"] == "vanished", "vanished")
+    assert namespaces(daemon)[pair.client.name]["reason"] == "it has no name any more, so it cannot be entered"
     app.set(ADD, 1)
     wait_until(lambda: daemon.status()["daemon"]["counters"]["create_failures"] == 1, "given up")
     assert len(app.subflows()) == 1
+    assert daemon.ask(line="paths")["paths"][0]["reason"] == "probes cannot be sent from this host"
     app("send(s, 1000000)")
     sink.stop()
     app.stop()

@@ -24,7 +24,7 @@ static const char status[] =
 	" \"refusals\": null, \"judged\": null, \"held\": null, \"left_alone_s\": 0, \"apart\": "
 	"null, "
 	"\"rule\": null,"
-	" \"wanted\": 1, \"expected\": 0,"
+	" \"wanted\": 1, \"waived\": 0, \"expected\": 0,"
 	" \"intent\": \"default\", \"thresholds\": ["
 	"{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2, \"foreseen\": false, "
 	"\"backlog\": 0},"
@@ -137,6 +137,24 @@ static void test_what_was_announced(void **state)
 	json_object_put(root);
 }
 
+/* A word of a newer daemon passes for no reason that is known. */
+static void test_unknown_words(void **state)
+{
+	struct json_object *root = parsed(), *connection = connection_of(root), *list;
+
+	(void)state;
+	put(connection, "intent", "urgent");
+	tells(root, "Its application has announced it for a reason that this command does not "
+		    "know.\n");
+	json_object_object_get_ex(connection, "subflows", &list);
+	put(json_object_array_get_idx(list, 1), "asked_by", "moon");
+	tells(root, "  b to r, opening: for a reason that this command does not know.\n");
+	json_object_object_add(connection, "judged",
+		json_tokener_parse("{\"verdict\": \"perhaps\", \"before\": 1, \"with\": 1}"));
+	tells(root, "with it: for a reason that this command does not know.\n");
+	json_object_put(root);
+}
+
 static void test_refusals(void **state)
 {
 	struct json_object *root = parsed(), *connection = connection_of(root), *refusals;
@@ -217,7 +235,7 @@ static void test_wrong_types(void **state)
 {
 	static const char *const keys[] = {"namespace", "token", "role", "local", "bytes_sent",
 		"state", "subflows", "refusals", "judged", "held", "left_alone_s", "apart", "rule",
-		"wanted", "expected", "intent", "thresholds", "decision"};
+		"wanted", "waived", "expected", "intent", "thresholds", "decision"};
 	char why[256], *text = NULL;
 	struct json_object *root;
 
@@ -261,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_client),
 		cmocka_unit_test(test_what_the_rule_will_do),
 		cmocka_unit_test(test_what_was_announced),
+		cmocka_unit_test(test_unknown_words),
 		cmocka_unit_test(test_refusals),
 		cmocka_unit_test(test_judged),
 		cmocka_unit_test(test_apart),

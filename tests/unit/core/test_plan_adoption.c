@@ -5,6 +5,7 @@
 #include "play.h"
 
 #include <errno.h>
+#include <string.h>
 
 static void list(struct play *play)
 {
@@ -49,6 +50,7 @@ static void one_is_taken_up_with_its_subflows(void **state)
 	assert_int_equal(TAILQ_FIRST(&play_conn(play)->subflows)->local.port, LOCAL_PORT);
 	assert_int_equal(play->claims, 1);
 	assert_int_equal(play->plan.counters.adopted, 1);
+	assert_string_equal(play_conn(play)->why, "taken up: its beginning was not seen");
 	/* And is as any other: at 150 MB it has two, and gets a third. */
 	play_threshold(play, 150);
 	play_assert_subflows(play, 2, 1, 0);

@@ -3,6 +3,7 @@
 #include "play.h"
 
 #include <errno.h>
+#include <string.h>
 
 #define MS       1000000ull
 #define HOLD_MS  60000
@@ -140,6 +141,8 @@ static void one_of_two_that_collide_is_moved(void **state)
 	to = play->create.local.port;
 	assert_in_range(to, PLACED + 3, PLACED + 7);
 	assert_int_equal(load(map, 0), 1);
+	assert_non_null(strstr(conn_find(&play->plan.table, &play->create.key)->why,
+		"shares its path with others of this host: it is moved"));
 	first = play->create.key.token == play->key.token ? LOCAL_PORT : OTHER;
 	hear(play, first, EVENT_SUBFLOW_ESTABLISHED, to);
 	assert_int_equal(play->destroys, 0);
@@ -148,6 +151,8 @@ static void one_of_two_that_collide_is_moved(void **state)
 	assert_int_equal(play->destroy.local.port, first);
 	hear(play, first, EVENT_SUBFLOW_CLOSED, first);
 	assert_int_equal(counters(play)->moved, 1);
+	assert_non_null(strstr(conn_find(&play->plan.table, &play->create.key)->why,
+		"was moved to a path of its own: from 10.0.0.1:"));
 	for (uint16_t way = 0; way < 3; way++)
 		assert_int_equal(load(map, way), 1);
 	/* And that is all. */
@@ -270,6 +275,8 @@ static void one_that_the_kernel_refuses_is_not_forced(void **state)
 	assert_int_equal(play->creates, 2 + 2 * 2);
 	assert_int_equal(play->destroys, 0);
 	assert_int_equal(counters(play)->failed, 4);
+	assert_non_null(strstr(play_conn(play)->why,
+		"it shares a path while another is free, and stays: it was moved 2 times in "));
 	assert_int_equal(conn_count_wanted(play_conn(play)), 0);
 }
 

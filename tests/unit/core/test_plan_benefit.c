@@ -222,6 +222,9 @@ static void others_that_come_meanwhile_disturb(void **state)
 	trial_pass(play, WINDOW_MS, 100);
 	assert_int_equal(trial_counters(play)->unjudged, 1);
 	assert_int_equal(play->destroys, 0);
+	assert_string_equal(play_conn(play)->why,
+		"the subflow from 10.0.0.1:40001 stays, whether it helps is not known: others came "
+		"or went meanwhile");
 }
 
 /* One that is silent is being closed, and the kernel has not said so yet. */

@@ -127,6 +127,8 @@ static void when_a_path_holds_it_back_it_gets_all_that_it_is_due(void **state)
 	assert_int_equal(play->measures, 2);
 	assert_int_equal(play->creates, 2);
 	assert_null(brake_text(play_conn(play)));
+	assert_string_equal(
+		play_conn(play)->why, "a path holds it back by now: it gets what it is due");
 	/* What was found holds for a moment; then it is asked again. */
 	play->now_ns += 500 * MS;
 	play_threshold(play, 200);

@@ -162,6 +162,30 @@ static void a_shared_path_is_judged_once(void **state)
 	play_assert_subflows(play, 2, 0, 0);
 }
 
+/* Nobody knew of it when the subflow was opened: the trial is over, and it stays. */
+static void one_whose_path_proves_to_be_its_own_is_judged_no_more(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map;
+	struct subflow *subflow;
+
+	trial_second(play);
+	map = open_map(play);
+	learn(play, map, LOCAL_PORT, 1);
+	learn(play, map, LOCAL_PORT + 1, 2);
+	play_meddle(play);
+	TAILQ_FOREACH (subflow, &play_conn(play)->subflows, entry) {
+		subflow->path = path_of(map, path_port_find(map, subflow->local.port));
+		path_load(&subflow->path, subflow->is_light);
+	}
+	trial_pass(play, WINDOW_MS, 100);
+	assert_int_equal(play->destroys, 0);
+	assert_int_equal(trial_counters(play)->unjudged, 1);
+	assert_string_equal(play_conn(play)->why,
+		"the subflow from 10.0.0.1:40001 stays, whether it helps is not known: its path is "
+		"its own, as is known by now");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, trial_begin, play_end)
 
 int main(void)
@@ -175,6 +199,7 @@ int main(void)
 		TEST(a_path_of_its_own_is_not_judged),
 		TEST(the_only_path_is_not_judged),
 		TEST(a_shared_path_is_judged_once),
+		TEST(one_whose_path_proves_to_be_its_own_is_judged_no_more),
 	};
 
 	return cmocka_run_group_tests_name("plan_exempt", tests, NULL, NULL);

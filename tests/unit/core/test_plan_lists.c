@@ -465,6 +465,28 @@ static void the_only_established_one_stays(void **state)
 	play_assert_receipt(play, 0, 1);
 }
 
+/* The peer has no address of that family: it is waited for, whoever asks. */
+static void what_cannot_be_reached_is_waited_for(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	wish(0, 2, 0, 1);
+	wishes.list[0].addr[2] = 0; /* no IPv4 address any more */
+	tell(play);
+	assert_int_equal(play->creates, 0);
+	assert_string_equal(play_conn(play)->why,
+		"waiting for an address of the peer that can be reached from those that the "
+		"application has listed");
+	take_away(1, 1, 0);
+	tell(play);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 0);
+	assert_string_equal(play_conn(play)->why,
+		"waiting for an address that the application allows and the peer can be reached "
+		"from");
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, play_end)
 
@@ -491,6 +513,7 @@ int main(void)
 		TEST(the_first_one_is_not_taken_back),
 		TEST(the_first_one_is_not_counted_twice),
 		TEST(the_only_established_one_stays),
+		TEST(what_cannot_be_reached_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -3,6 +3,7 @@
 #include "play.h"
 
 #include <errno.h>
+#include <string.h>
 
 static void fall_silent(struct play *play, uint16_t port)
 {
@@ -175,6 +176,8 @@ static void flapping_links_are_left_to_the_kernel(void **state)
 	assert_int_equal(play->destroys, REPAIR_MOST);
 	assert_int_equal(play->plan.counters.repairs, REPAIR_MOST);
 	assert_int_equal(play->plan.counters.repairs_denied, 2 * REPAIR_MOST);
+	assert_non_null(strstr(play_conn(play)->why,
+		"a subflow died, and is left to the kernel: 8 were replaced"));
 	play->now_ns += REPAIR_WINDOW_NS;
 	fall_silent(play, port);
 	assert_int_equal(play->destroys, REPAIR_MOST + 1);
@@ -224,6 +227,8 @@ static void one_that_is_reset_is_replaced(void **state)
 	play->plan.does_repair = true;
 	play_two(play);
 	is_reset(play, LOCAL_PORT + 1, ECONNRESET, 0);
+	assert_string_equal(
+		play_conn(play)->why, "the subflow of 10.0.0.1:40001 was reset: replaced");
 	assert_int_equal(play->creates, 2);
 	play_assert_subflows(play, 1, 1, 0);
 	assert_int_equal(play->plan.counters.repairs, 1);

@@ -207,6 +207,31 @@ static void without_a_free_port_there_is_no_walk(void **state)
 	assert_string_equal(play->survey.map->why, "no port is free to probe from");
 }
 
+/* They answer, and there is no room to remember who did. */
+static void without_a_router_in_the_middle_there_is_no_map(void **state)
+{
+	struct surveying *play = *state;
+	struct path_map *map = play->survey.map;
+	struct survey_probe probe;
+	struct router other = {};
+
+	while (map->n_routers < PATH_ROUTERS_MAX)
+		map->routers[map->n_routers++] = &other;
+	for (uint8_t router = 1; router <= 3; router++) {
+		probe = surveying_next(play);
+		surveying_answer(play, &probe, router);
+	}
+	while (play->survey.phase == SURVEY_HOPS) {
+		surveying_wait(play);
+		while (play->survey.phase == SURVEY_HOPS &&
+			survey_next(&play->survey, play->now_ns, &probe))
+			;
+	}
+	map->n_routers = 0;
+	assert_int_equal(play->survey.phase, SURVEY_DONE);
+	assert_string_equal(map->why, "the routers in the middle do not answer");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, surveying_begin, surveying_end)
 
 int main(void)
@@ -222,6 +247,7 @@ int main(void)
 		TEST(what_answers_nearer_only_is_given_up),
 		TEST(a_circle_is_no_way),
 		TEST(without_a_free_port_there_is_no_walk),
+		TEST(without_a_router_in_the_middle_there_is_no_map),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

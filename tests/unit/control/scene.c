@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: MIT */
+/* A daemon without a kernel, whose status is asked for. */
+#include "scene.h"
+
+#include "base/loop.h"
+
+#include <arpa/inet.h>
+#include <stdlib.h>
+#include <string.h>
+
+int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg);
+
+struct scene_kernel scene_kernel;
+
+int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg)
+{
+	for (size_t i = 0; i < scene_kernel.n; i++)
+		each(arg, &scene_kernel.conns[i]);
+	return scene_kernel.err;
+}
+
+struct hook_counters hooks_counters(const struct hooks *hooks)
+{
+	(void)hooks;
+	return (struct hook_counters){
+		.lost = 1, .deferred = 2, .refused = 3, .users = 5000, .strangers = 1};
+}
+
+struct maps_usage maps_usage(const struct hooks *hooks)
+{
+	(void)hooks;
+	return (struct maps_usage){.users = 4000, .strangers = 1};
+}
+
+struct endpoint scene_at(const char *address, uint16_t port)
+{
+	struct endpoint endpoint = {.family = AF_INET, .port = port};
+
+	inet_pton(AF_INET, address, &endpoint.v4);
+	return endpoint;
+}
+
+int scene_begin(void **state)
+{
+	const struct elephant_rule rule = {
+		.start_bytes = 100, .step_bytes = 50, .stop_bytes = 300, .max_subflows = 4};
+	struct scene *scene = calloc(1, sizeof(*scene));
+
+	memset(&scene_kernel, 0, sizeof(scene_kernel));
+	assert_int_equal(plan_init(&scene->plan, &rule, 8, 16), 0);
+	TAILQ_INIT(&scene->served.list);
+	strcpy(scene->netns.name, "own");
+	scene->netns.cookie = SCENE_NETNS;
+	TAILQ_INSERT_TAIL(&scene->served.list, &scene->netns, entry);
+	scene->hooks.records = 7;
+	scene->monitor.overruns = 8;
+	scene->monitor.malformed = 9;
+	histogram_add(&scene->create_us, 15);
+	scene->peer.is_operator = true;
+	scene->server.refused = 10;
+	scene->server.untold = 11;
+	scene->census.looks = 12;
+	scene->view = (struct status_view){.peer = &scene->peer,
+		.is_recording_short = true,
+		.settings = &scene->settings,
+		.cgroup = "/cgroup",
+		.plan = &scene->plan,
+		.requests = &scene->requests,
+		.served = &scene->served,
+		.hooks = &scene->hooks,
+		.monitor = &scene->monitor,
+		.scout = &scene->scout,
+		.locals = &scene->locals,
+		.census = &scene->census,
+		.flows = &scene->flows,
+		.capture = &scene->capture,
+		.wire = &scene->wire,
+		.server = &scene->server,
+		.rules_refused = 12,
+		.receipts_refused = 13,
+		.create_us = &scene->create_us};
+	*state = scene;
+	return 0;
+}
+
+int scene_end(void **state)
+{
+	struct scene *scene = *state;
+
+	plan_done(&scene->plan);
+	flows_done(&scene->flows);
+	free(scene);
+	return 0;
+}
+
+struct json_object *scene_read(const struct scene *scene)
+{
+	char *text = status_write(&scene->view);
+	struct json_object *root = json_tokener_parse(text);
+
+	assert_non_null(root);
+	assert_null(strchr(text, '\n'));
+	free(text);
+	return root;
+}
+
+struct json_object *scene_find(struct json_object *object, const char *path)
+{
+	char key[64];
+	size_t len;
+
+	for (; *path; path += len + (path[len] == '.')) {
+		len = strcspn(path, ".");
+		snprintf(key, sizeof(key), "%.*s", (int)len, path);
+		if (json_object_is_type(object, json_type_array))
+			object = json_object_array_get_idx(object, atoi(key));
+		else if (!json_object_object_get_ex(object, key, &object))
+			fail_msg("no %s", path);
+	}
+	return object;
+}
+
+int64_t scene_number(struct json_object *root, const char *path)
+{
+	struct json_object *value = scene_find(root, path);
+
+	assert_true(json_object_is_type(value, json_type_int));
+	return json_object_get_int64(value);
+}
+
+const char *scene_text(struct json_object *root, const char *path)
+{
+	struct json_object *value = scene_find(root, path);
+
+	assert_true(json_object_is_type(value, json_type_string));
+	return json_object_get_string(value);
+}
+
+void scene_hear(struct scene *scene, enum event_kind kind)
+{
+	struct event event = {.kind = kind,
+		.key = {.netns = SCENE_NETNS, .token = 11},
+		.local = scene_at("10.0.0.1", 40000),
+		.remote = scene_at("10.0.0.2", 80),
+		.reset_reason = -1};
+
+	plan_hear(&scene->plan, &event);
+	while (plan_next(&scene->plan))
+		;
+}
