@@ -162,6 +162,9 @@ struct receipt {
 	struct {
 		__u16 since, done; /* of the wish in this slot: carried out or given up */
 	} wishes[WISHES_MAX];
+	/* Local ports: of a subflow that is being moved, and of the one that is to take its place;
+	 * 0 = none. */
+	__u16 moved, heir;
 };
 
 /* The thresholds of one connection, where there are rules; written by the daemon alone. */

@@ -124,6 +124,7 @@ static void take_up(struct plan *plan, struct conn *conn)
 	news_add(&plan->news, NEWS_ADOPTED, conn);
 	if (conn->has_receipt)
 		settle_last(plan, conn);
+	apart_resume(plan, conn);
 	action = actions_add(&plan->actions, ACTION_CLAIM, conn);
 	if (!action)
 		return;

@@ -133,6 +133,24 @@ static bool may_move(struct plan *plan, struct conn *conn)
 	return false;
 }
 
+/*
+ * Until one of the two is gone the connection has one more than it is due: that is noted where it
+ * outlives this daemon, before the command is given.
+ */
+static void note_move(
+	struct plan *plan, struct conn *conn, const struct subflow *old, const struct subflow *heir)
+{
+	conn->receipt.moved = old ? old->local.port : 0;
+	conn->receipt.heir = heir ? heir->local.port : 0;
+	conn_owe_receipt(&plan->table, conn);
+}
+
+static bool is_noted(const struct conn *conn, const struct subflow *subflow)
+{
+	return conn->receipt.moved && (subflow->local.port == conn->receipt.moved ||
+					      subflow->local.port == conn->receipt.heir);
+}
+
 static void move(struct plan *plan, struct conn *conn, struct subflow *subflow,
 	const struct steer_choice *choice)
 {
@@ -144,6 +162,7 @@ static void move(struct plan *plan, struct conn *conn, struct subflow *subflow,
 		plan->aparts.counters.failed++;
 		return;
 	}
+	note_move(plan, conn, subflow, find_heir(conn));
 	steer_leave(subflow);
 	news_add_subflow(&plan->news, NEWS_SUBFLOW_MOVE, conn, subflow, conn->why);
 }
@@ -278,6 +297,38 @@ void apart_hear_established(struct plan *plan, struct conn *conn, const struct s
 		quieten(plan, conn, old, true);
 }
 
+static struct subflow *find_port(struct conn *conn, uint16_t port)
+{
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->local.port == port)
+			return subflow;
+	}
+	return NULL;
+}
+
+void apart_resume(struct plan *plan, struct conn *conn)
+{
+	struct subflow *old, *heir;
+
+	if (!conn->receipt.moved)
+		return;
+	old = find_port(conn, conn->receipt.moved);
+	heir = find_port(conn, conn->receipt.heir);
+	if (!old || !heir) {
+		if (old)
+			quieten(plan, conn, old, false);
+		note_move(plan, conn, NULL, NULL);
+		return;
+	}
+	heir->asker = ASKER_MOVE;
+	heir->replaces = old->serial;
+	steer_leave(old);
+	if (heir->state == SUBFLOW_ESTABLISHED)
+		apart_hear_established(plan, conn, heir);
+}
+
 /* The old one stays. Where the peer has no room for one more, it will have none soon. */
 static void fail(struct plan *plan, struct conn *conn, struct subflow *heir)
 {
@@ -298,6 +349,8 @@ static void fail(struct plan *plan, struct conn *conn, struct subflow *heir)
 
 void apart_hear_gone(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
+	if (is_noted(conn, subflow))
+		note_move(plan, conn, NULL, NULL);
 	if (subflow->replaces)
 		fail(plan, conn, subflow);
 	/* It has died, and was not removed: what was to replace it does. */
@@ -309,6 +362,8 @@ void apart_hear_gone(struct plan *plan, struct conn *conn, struct subflow *subfl
 
 void apart_hear_kept(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
+	if (is_noted(conn, subflow))
+		note_move(plan, conn, NULL, NULL);
 	if (subflow->is_leaving)
 		steer_stay(&plan->steer, conn, subflow);
 }

@@ -71,6 +71,12 @@ void apart_hear_free(struct plan *plan);
 
 void apart_hear_established(struct plan *plan, struct conn *conn, const struct subflow *subflow);
 
+/*
+ * The connection is taken up: what an earlier daemon was moving when it died is moved to its end,
+ * or stays where it is.
+ */
+void apart_resume(struct plan *plan, struct conn *conn);
+
 /* @subflow is about to be taken out. */
 void apart_hear_gone(struct plan *plan, struct conn *conn, struct subflow *subflow);
 

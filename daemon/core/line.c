@@ -43,7 +43,9 @@ _Static_assert(offsetof(struct event, n_locals) - offsetof(struct event, locals)
 		FIELD("live", field_u32, object, receipt.live),                                    \
 		FIELD("heard", field_u32, object, receipt.heard),                                  \
 		FIELD("ids", field_u32, object, receipt.ids),                                      \
-		FIELD("paid_wishes", shape_paid, object, receipt.wishes)
+		FIELD("paid_wishes", shape_paid, object, receipt.wishes),                          \
+		FIELD("moved", field_u16, object, receipt.moved),                                  \
+		FIELD("heir", field_u16, object, receipt.heir)
 
 static const struct field settings_list[] = {
 	ELEPHANT_FIELDS(struct line_settings, elephant),

@@ -3,11 +3,13 @@
 import subprocess
 
 import pytest
-from app import MPTCP, App
+from app import ADD, MPTCP, App
 from lab import fabric
 from lab.netns import wait_until
+from pinned import Kept
 from test_benefit import POUR
 from test_placement import Scene
+from test_restart import deafen, kill
 
 MB = 1000000
 HASHED, FOREIGN = 7002, 7001
@@ -58,6 +60,34 @@ def test_two_elephants_whose_first_subflows_collide_are_moved_apart(lab):
     moved = [app for app in apps if scene.status(app)["apart"]["moved"]]
     assert len(moved) == 1
     assert "moved to a path of its own: 1." in explain(scene, moved[0])
+
+
+def test_a_move_that_a_kill_cuts_short_is_carried_to_its_end(lab):
+    """The daemon dies between make and break: the next one knows which subflow is one too many."""
+    scene = Scene(lab, {"elephant": RULE, "apart": {"slow_percent": 0}})
+    hosts, within = [scene.source, scene.target], Kept(lab)
+    scene.daemon.stop()
+    scene.daemon.start(hosts, within)
+    apps = collide(scene)
+    for app in apps:
+        app.set(ADD, 1)
+        app.wait_subflows(2)
+    deafen(scene.target)
+    for app in apps:
+        app(POUR)
+
+    def moving():
+        return [subflow for app in apps for subflow in scene.status(app)["subflows"]
+                if (subflow["asked_by"], subflow["state"]) == ("move", "opening")]
+
+    wait_until(moving, "a SYN is on its way", timeout_s=30)
+    kill(scene.daemon)
+    scene.daemon.start(hosts, within)
+    assert moving(), "the next one knows what it is for"
+    deafen(scene.target, False)
+    wait_until(lambda: are_apart(scene, *apps), "four subflows on four paths", timeout_s=30)
+    wait_until(lambda: scene.counters()["moved"] == 1, "the old one is closed")
+    assert scene.counters()["creates"] == 0
 
 
 def stranger(lab, on_spine):

@@ -70,6 +70,23 @@ def assert_known(lab, daemon, app):
     assert sorted(said) == sorted(f"{address}:{port}" for (address, port), _ in app.subflows())
 
 
+def deafen(node, is_deaf=True):
+    """It answers no SYN any more, or does so again."""
+    if not is_deaf:
+        node.run(["nft", "delete", "table", "ip", "deaf"])
+        return
+    try:
+        node.run(["nft", "-f", "-"], input="""table ip deaf {
+ chain input {
+  type filter hook input priority filter;
+  tcp flags & (syn|ack) == syn counter drop
+ }
+}
+""")
+    except LabError:
+        pytest.skip("this kernel has no nftables")
+
+
 def answers(app):
     try:
         return app.connid()
@@ -175,16 +192,7 @@ def test_a_kill_while_a_subflow_is_being_opened(pair, within):
     daemon = pair.serve(rule, within=within)
     pair.sink()
     app = pair.app(pair.client).connect(pair.far.ip4)
-    try:
-        pair.server.run(["nft", "-f", "-"], input="""table ip deaf {
- chain input {
-  type filter hook input priority filter;
-  tcp flags & (syn|ack) == syn counter drop
- }
-}
-""")
-    except LabError:
-        pytest.skip("this kernel has no nftables")
+    deafen(pair.server)
     app(f"send(s, {1500000})")
     wait_until(lambda: opening(pair, app), "a SYN is on its way")
     kill(daemon)
@@ -194,11 +202,34 @@ def test_a_kill_while_a_subflow_is_being_opened(pair, within):
     app(f"send(s, {3000000})")
     wait_until(lambda: daemon.status()["daemon"]["counters"]["thresholds"], "another threshold")
     assert opening(pair, app) == 1
-    pair.server.run(["nft", "delete", "table", "ip", "deaf"])
+    deafen(pair.server, False)
     wait_until(lambda: len(app.subflows()) == 2, "it is answered in the end", timeout_s=30)
     app(f"send(s, {3000000})")
     assert len(app.subflows()) == 2 and joins(pair) == 1
     assert daemon.status()["daemon"]["counters"]["creates"] == 0
+
+
+def test_a_kill_while_what_was_asked_for_is_being_opened(pair):
+    """By a peer that is slow to answer: the next daemon knows what was carried out, and does the rest."""
+    within = Kept(pair)
+    daemon = pair.serve(within=within)
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    wait_until(lambda: pair.connection(daemon, app)["state"] == "served", "it is known")
+    deafen(pair.server)
+    for n in range(1, 4):
+        app.set(NDIFFPORTS, 1 + n)
+        wait_until(lambda: opening(pair, app) == n, "a SYN is on its way")
+        kill(daemon)
+        daemon.start([pair.client, pair.server], within)
+        states = [s["state"] for s in pair.connection(daemon, app)["subflows"]]
+        assert states == ["established"] + n * ["opening"]
+    app.set(NDIFFPORTS, 3)
+    deafen(pair.server, False)
+    wait_until(lambda: len(app.subflows()) == 3 and not opening(pair, app), "they are answered", timeout_s=30)
+    assert daemon.status()["daemon"]["counters"]["creates"] == 0
+    assert joins(pair) == 3
+    assert_known(pair, daemon, app)
 
 
 def opening(lab, app):

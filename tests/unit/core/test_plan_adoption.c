@@ -275,6 +275,93 @@ static void the_last_command_counts_if_the_socket_shows_it(void **state)
 	}
 }
 
+static void list_with_move(struct play *play, uint16_t moved, uint16_t heir)
+{
+	play_hear(play, (struct event){.kind = EVENT_FOUND,
+				.local = play_local(LOCAL_PORT),
+				.remote = play_remote(),
+				.has_receipt = true,
+				.receipt = {.moved = moved, .heir = heir}});
+}
+
+/* It died between make and break: one of the two is one too many. */
+static void a_move_is_carried_to_its_end(void **state)
+{
+	struct play *play = *state;
+
+	adoption_begin(&play->plan, play->key.netns);
+	list_with_move(play, LOCAL_PORT, LOCAL_PORT + 2);
+	for (uint16_t i = 0; i < 3; i++)
+		list_subflow(play, LOCAL_PORT + i, 0, false);
+	end(play);
+	assert_int_equal(conn_count_all(play_conn(play)), 2);
+	assert_int_equal(play->backups, 1);
+	assert_int_equal(play->backup.local.port, LOCAL_PORT);
+	assert_true(play->backup.is_backup);
+	assert_true(play_wait(play));
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT);
+	assert_int_equal(play->receipt.moved, LOCAL_PORT);
+	play_left(play, LOCAL_PORT);
+	assert_int_equal(play->receipt.moved, 0);
+	assert_int_equal(play->receipt.heir, 0);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(play->creates, 0);
+}
+
+static void so_is_one_whose_syn_is_not_answered(void **state)
+{
+	struct play *play = *state;
+
+	adoption_begin(&play->plan, play->key.netns);
+	list_with_move(play, LOCAL_PORT + 1, LOCAL_PORT + 2);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	list_subflow(play, LOCAL_PORT + 1, 0, false);
+	list_opening(play, LOCAL_PORT + 2);
+	end(play);
+	assert_int_equal(conn_count_all(play_conn(play)), 2);
+	assert_int_equal(play->backups, 0);
+	play_joined(play, LOCAL_PORT + 2);
+	assert_int_equal(play->backups, 1);
+	assert_true(play_wait(play));
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 1);
+}
+
+/* What was to take its place is not there: the old one carries data again. */
+static void one_that_came_to_nothing_is_forgotten(void **state)
+{
+	struct play *play = *state;
+
+	adoption_begin(&play->plan, play->key.netns);
+	list_with_move(play, LOCAL_PORT, LOCAL_PORT + 2);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	list_subflow(play, LOCAL_PORT + 1, 0, false);
+	end(play);
+	assert_int_equal(play->backups, 1);
+	assert_int_equal(play->backup.local.port, LOCAL_PORT);
+	assert_false(play->backup.is_backup);
+	assert_int_equal(play->receipt.moved, 0);
+	assert_false(play_wait(play));
+	play_assert_subflows(play, 2, 0, 0);
+}
+
+/* The old one had gone already, and that was not noted any more. */
+static void nor_is_anything_done_for_one_that_was_over(void **state)
+{
+	struct play *play = *state;
+
+	adoption_begin(&play->plan, play->key.netns);
+	list_with_move(play, LOCAL_PORT + 1, LOCAL_PORT + 2);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	list_subflow(play, LOCAL_PORT + 2, 0, false);
+	end(play);
+	assert_int_equal(play->backups, 0);
+	assert_int_equal(play->receipt.moved, 0);
+	assert_false(play_wait(play));
+	play_assert_subflows(play, 2, 0, 0);
+}
+
 /* Its end was not heard. */
 static void one_that_is_gone_leaves_room(void **state)
 {
@@ -333,6 +420,10 @@ int main(void)
 		TEST(one_that_came_up_unheard_is_established),
 		TEST(an_earlier_daemons_work_is_not_repeated),
 		TEST(the_last_command_counts_if_the_socket_shows_it),
+		TEST(a_move_is_carried_to_its_end),
+		TEST(so_is_one_whose_syn_is_not_answered),
+		TEST(one_that_came_to_nothing_is_forgotten),
+		TEST(nor_is_anything_done_for_one_that_was_over),
 		TEST(one_that_is_gone_leaves_room),
 		TEST(other_namespaces_are_not_touched),
 		TEST(one_that_is_not_established_yet_stays),

@@ -321,6 +321,47 @@ static void a_new_one_that_dies_leaves_the_old_one(void **state)
 	assert_false(TAILQ_FIRST(&play_conn(play)->subflows)->is_leaving);
 }
 
+/* Should the daemon die, the next one knows which of the two is one too many. */
+static void it_is_noted_until_one_of_the_two_is_gone(void **state)
+{
+	struct play *play = *state;
+	uint16_t to;
+
+	begin_move(play);
+	to = play->create.local.port;
+	assert_int_equal(play->receipt.moved, LOCAL_PORT);
+	assert_int_equal(play->receipt.heir, to);
+	play_joined(play, to);
+	pass(play, PROOF_MS);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->receipt.moved, LOCAL_PORT);
+	play_left(play, LOCAL_PORT);
+	assert_int_equal(play->receipt.moved, 0);
+	assert_int_equal(play->receipt.heir, 0);
+}
+
+static void what_did_not_come_up_is_noted_no_more(void **state)
+{
+	struct play *play = *state;
+
+	begin_move(play);
+	play_left(play, play->create.local.port);
+	assert_int_equal(counters(play)->failed, 1);
+	assert_int_equal(play->receipt.moved, 0);
+}
+
+static void nor_is_what_the_kernel_would_not_close(void **state)
+{
+	struct play *play = *state;
+
+	begin_move(play);
+	play_joined(play, play->create.local.port);
+	play->destroy_error = EPERM;
+	pass(play, PROOF_MS);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->receipt.moved, 0);
+}
+
 /* The pair is one subflow: to remove one removes both. */
 static void a_removal_during_a_move_takes_both(void **state)
 {
@@ -421,6 +462,9 @@ int main(void)
 		WITH_PLAY(one_that_the_kernel_refuses_is_not_forced),
 		WITH_PLAY(a_death_during_a_move_needs_no_other_replacement),
 		WITH_PLAY(a_new_one_that_dies_leaves_the_old_one),
+		WITH_PLAY(it_is_noted_until_one_of_the_two_is_gone),
+		WITH_PLAY(what_did_not_come_up_is_noted_no_more),
+		WITH_PLAY(nor_is_what_the_kernel_would_not_close),
 		WITH_PLAY(a_removal_during_a_move_takes_both),
 		WITH_PLAY(the_pair_counts_as_one),
 		WITH_PLAY(what_is_not_known_is_asked_for),
