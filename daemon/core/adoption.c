@@ -114,7 +114,8 @@ static void take_up(struct plan *plan, struct conn *conn)
 {
 	struct action *action;
 
-	conn->is_created = conn->is_established = true;
+	conn->is_established = true;
+	conn_hear_created(&plan->table, conn);
 	conn_set_retry(&plan->table, conn, 0);
 	conn_join(&plan->table, conn);
 	plan->counters.adopted++;

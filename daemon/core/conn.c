@@ -35,6 +35,36 @@ struct conn *conn_find(struct conn_table *table, const struct conn_key *key)
 	return conn;
 }
 
+/*
+ * While the table is full the hooks refuse what connections ask for that are not in it. They tell
+ * them by the receipts, of which there is room for as many: who has none gets one. Not before the
+ * connection is known: an earlier daemon may have left it one.
+ */
+static void introduce(struct conn_table *table, struct conn *conn)
+{
+	conn->is_introduced = true;
+	if (!conn->has_receipt)
+		conn_owe_receipt(table, conn);
+}
+
+/* The table is in the order of time. */
+static void introduce_older(struct conn_table *table, const struct conn *youngest)
+{
+	struct conn *conn = youngest->hh.prev;
+
+	for (; conn && !conn->is_introduced; conn = conn->hh.prev) {
+		if (conn->is_created)
+			introduce(table, conn);
+	}
+}
+
+void conn_hear_created(struct conn_table *table, struct conn *conn)
+{
+	conn->is_created = true;
+	if (conn_table_count(table) >= table->limit)
+		introduce(table, conn);
+}
+
 struct conn *conn_get(struct conn_table *table, const struct conn_key *key)
 {
 	struct conn *conn = conn_find(table, key);
@@ -50,6 +80,8 @@ struct conn *conn_get(struct conn_table *table, const struct conn_key *key)
 	conn->key = *key;
 	TAILQ_INIT(&conn->subflows);
 	HASH_ADD(hh, table->conns, key, sizeof(conn->key), conn);
+	if (conn_table_count(table) == table->limit)
+		introduce_older(table, conn);
 	return conn;
 }
 

@@ -130,8 +130,9 @@ struct conn {
 	struct receipt receipt;             /* of these, carried out or given up */
 	/* Of these, what an earlier daemon was carrying out when it died, and did carry out. */
 	uint32_t resumed_adds, resumed_removes;
-	bool has_receipt;  /* the hooks were told of it */
-	bool owes_receipt; /* it has changed: in conn_table.owing */
+	bool has_receipt;   /* the hooks were told of it */
+	bool owes_receipt;  /* it has changed: in conn_table.owing */
+	bool is_introduced; /* the hooks know it, as they do all that are older and created */
 	TAILQ_ENTRY(conn) owing;
 	uint32_t tries;        /* failed ones in a row */
 	uint32_t ports_in_use; /* ports that were somebody else's, in a row */
@@ -167,6 +168,9 @@ struct conn *conn_find(struct conn_table *table, const struct conn_key *key);
 
 /* Finds or makes the connection. NULL when the table is full or memory is short. */
 struct conn *conn_get(struct conn_table *table, const struct conn_key *key);
+
+/* It is known now what the connection is. */
+void conn_hear_created(struct conn_table *table, struct conn *conn);
 
 /* Takes the connection and its subflows out and frees them. */
 void conn_free(struct conn_table *table, struct conn *conn);

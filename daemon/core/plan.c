@@ -110,7 +110,7 @@ static void hear_created(struct plan *plan, struct conn *conn, const struct even
 	conn->denies_join = event->denies_join;
 	if (conn->is_created)
 		return;
-	conn->is_created = true;
+	conn_hear_created(&plan->table, conn);
 	conn_set_retry(&plan->table, conn, 0);
 	conn->local = event->local;
 	conn->remote = event->remote;

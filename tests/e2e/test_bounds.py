@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What has a limit says so when it is full: tables filled for real, and the memory of connections."""
 import contextlib
+import errno
 import socket
 import subprocess
 
@@ -8,6 +9,7 @@ from app import ADD, NDIFFPORTS
 from cli import SUBFLOW
 from conftest import Pair
 from lab.netns import wait_until
+from test_lists import fails
 
 # More users than the hooks count calls of, each with one call: an application before connect.
 USERS = f"""
@@ -42,11 +44,19 @@ def test_more_connections_than_the_daemon_has_room_for(pair):
     first = pair.app(pair.client).connect(pair.far.ip4)
     first.set(ADD, 1)
     first.wait_subflows(2)
-    for _ in range(2):
-        pair.app(pair.client).connect(pair.far.ip4)
+    second = pair.app(pair.client).connect(pair.far.ip4)
+    wait_until(lambda: tables(daemon)["connections"]["used"] == 2, "both are known")
+    third = pair.app(pair.client).connect(pair.far.ip4)
     wait_until(lambda: tables(daemon)["connections"]["refused"], "one is refused")
     assert tables(daemon)["connections"]["used"] == tables(daemon)["connections"]["limit"] == 2
-    assert tables(daemon)["receipts"] == {"limit": 2, "used": 1, "refused": 0}
+    assert tables(daemon)["receipts"] == {"limit": 2, "used": 2, "refused": 0}
+    fails(errno.ENOBUFS, third, f"s.setsockopt(6, {ADD}, 1)")
+    # Those that it has room for are served as ever, whether they have asked for something before or not.
+    for app in (second, first):
+        app.set(ADD, 1)
+    second.wait_subflows(2)
+    first.wait_subflows(3)
+    assert len(third.subflows()) == 1
     assert "\n  full        connections (2 of 2) " in shown(daemon)
 
 

@@ -177,6 +177,7 @@ void play_act(struct play *play)
 			play->survey = action;
 			break;
 		case ACTION_RECEIPT:
+			play->told++;
 			play->receipts += action.receipt.adds != play->receipt.adds ||
 					  action.receipt.removes != play->receipt.removes;
 			play->receipt = action.receipt;

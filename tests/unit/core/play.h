@@ -36,6 +36,7 @@ struct play {
 	/* What was asked for so far. */
 	unsigned int creates, destroys, listens, searches, claims, owners, receipts, forgets,
 		lookups, withdrawals, surveys, announcements, backups, measures, paces;
+	unsigned int told; /* of @receipts, also those with no new numbers */
 	struct action create, destroy, withdraw, survey, announce, backup; /* the last of each */
 	struct receipt receipt;
 };

@@ -27,7 +27,7 @@ static void a_full_table_serves_no_more(void **state)
 	play_joined(play, LOCAL_PORT + 1);
 	play_left(play, LOCAL_PORT + 1);
 	play_closed(play);
-	assert_int_equal(play->creates + play->receipts + play->forgets, 0);
+	assert_int_equal(play->creates + play->forgets, 0);
 	/* The others are served as before. */
 	play->key.token = 3;
 	play_intent(play, 1, 0);
@@ -36,6 +36,45 @@ static void a_full_table_serves_no_more(void **state)
 	play_closed(play);
 	open_token(play, 1, 5);
 	assert_non_null(play_conn(play));
+}
+
+/* By their receipts: the hooks refuse what those ask for that found no room. */
+static void the_hooks_know_who_is_in_a_full_table(void **state)
+{
+	struct play *play = *state;
+	unsigned int before;
+
+	open_token(play, 1, 1);
+	open_token(play, 1, 2);
+	play_intent(play, 1, 0);
+	before = play->told;
+	open_token(play, 1, 3);
+	assert_int_equal(play->told, before + 2);
+	open_token(play, 1, 4);
+	assert_int_equal(play->told, before + 2);
+	/* Whoever takes the place of one that has left. */
+	play->key.token = 1;
+	play_closed(play);
+	assert_int_equal(play->forgets, 1);
+	assert_int_equal(play->told, before + 2);
+	open_token(play, 1, 5);
+	assert_int_equal(play->told, before + 3);
+	assert_int_equal(play->receipt.adds, 0);
+}
+
+/* One that was heard of and is not known yet may have left a receipt to an earlier daemon. */
+static void nothing_is_written_of_those_that_are_not_known(void **state)
+{
+	struct play *play = *state;
+
+	play->key.token = 1;
+	play_threshold(play, 100);
+	open_token(play, 1, 2);
+	open_token(play, 1, 3);
+	assert_int_equal(play->told, 2);
+	play->key.token = 1;
+	play_connect(play);
+	assert_int_equal(play->told, 3);
 }
 
 static void a_closed_connection_is_forgotten(void **state)
@@ -86,6 +125,7 @@ static void a_gone_namespace_takes_its_connections(void **state)
 	const struct action *action;
 	unsigned int forgets = 0;
 
+	play->plan.table.limit = 4;
 	open_token(play, 1, 7);
 	open_token(play, 2, 7);
 	play->create_error = ENOTCONN;
@@ -296,6 +336,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(a_full_table_serves_no_more),
+		TEST(the_hooks_know_who_is_in_a_full_table),
+		TEST(nothing_is_written_of_those_that_are_not_known),
 		TEST(a_closed_connection_is_forgotten),
 		TEST(records_of_a_closed_connection_do_not_stay),
 		TEST(a_gone_namespace_takes_its_connections),
