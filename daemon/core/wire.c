@@ -17,6 +17,9 @@ _Static_assert(sizeof(struct endpoint) == 4 + sizeof(struct in6_addr), "no paddi
 /* A sequence number further off than this is no loss of the capture: it says nothing. */
 #define GAP_MAX_BYTES (16 << 20)
 
+/* Where the table is full, one of so many gives way: whatever it holds, that takes no longer. */
+#define CROWD 8
+
 #define OVER_NS  2000000000ull   /* what comes after FIN or RST */
 #define STILL_NS 300000000000ull /* of a flow whose end was not seen */
 
@@ -141,29 +144,6 @@ static void clear_token(struct wire *wire, struct wire_flow *flow, int end)
 	flow->tokens[end] = 0;
 }
 
-static struct wire_flow *add(struct wire *wire, const struct endpoint ends[2])
-{
-	uint32_t index = wire->free, *chain;
-	struct wire_flow *flow;
-
-	if (index == NONE) {
-		wire->refused++;
-		return NULL;
-	}
-	flow = &wire->flows[index];
-	wire->free = flow->next;
-	wire->top = MAX(wire->top, index + 1);
-	wire->count++;
-	chain = tuple_chain(wire, ends);
-	*flow = (struct wire_flow){.is_used = true,
-		.leader = index,
-		.next = *chain,
-		.alarm_bytes = {wire->first_alarm_bytes, wire->first_alarm_bytes}};
-	memcpy(flow->ends, ends, sizeof(flow->ends));
-	*chain = index;
-	return flow;
-}
-
 static void give_back(struct wire *wire, struct wire_flow *flow)
 {
 	clear_token(wire, flow, 0);
@@ -190,6 +170,73 @@ static void drop(struct wire *wire, struct wire_flow *flow)
 		return;
 	}
 	give_back(wire, flow);
+}
+
+/* Of a flow, and of those that are added up with it, on the average. One that is over is worth
+ * nothing. */
+static uint64_t worth(const struct wire *wire, const struct wire_flow *flow)
+{
+	const struct wire_flow *leader = leader_of(wire, flow);
+
+	if (flow->is_over)
+		return 0;
+	return (leader->bytes[0] + leader->bytes[1]) / (1 + leader->members);
+}
+
+/* Others are added up in it, or it is of a connection of this host; or @kept would go with it. */
+static bool is_to_stay(
+	const struct wire *wire, const struct wire_flow *flow, const struct wire_flow *kept)
+{
+	return flow->members || flow->is_ours || flow == kept ||
+	       (leader_of(wire, flow) == kept && kept->is_gone && kept->members == 1);
+}
+
+/*
+ * A flood of small flows, real or forged, is not to keep out what comes next: of a few the one goes
+ * that has carried least, and of those the one that was still longest.
+ */
+static void make_room(struct wire *wire, const struct wire_flow *kept)
+{
+	struct wire_flow *flow, *least = NULL;
+
+	wire->refused++;
+	for (uint32_t i = 0; i < MIN(CROWD, wire->limit); i++) {
+		flow = &wire->flows[wire->hand];
+		wire->hand = (wire->hand + 1) % wire->limit;
+		if (is_to_stay(wire, flow, kept))
+			continue;
+		if (!least || worth(wire, flow) < worth(wire, least) ||
+			(worth(wire, flow) == worth(wire, least) && flow->seen_ns < least->seen_ns))
+			least = flow;
+	}
+	if (least)
+		drop(wire, least);
+}
+
+/* NULL: the table is full. @leader, NULL or the one that it is to follow, stays. */
+static struct wire_flow *add(
+	struct wire *wire, const struct endpoint ends[2], const struct wire_flow *leader)
+{
+	struct wire_flow *flow;
+	uint32_t index, *chain;
+
+	if (wire->free == NONE)
+		make_room(wire, leader);
+	index = wire->free;
+	if (index == NONE)
+		return NULL;
+	flow = &wire->flows[index];
+	wire->free = flow->next;
+	wire->top = MAX(wire->top, index + 1);
+	wire->count++;
+	chain = tuple_chain(wire, ends);
+	*flow = (struct wire_flow){.is_used = true,
+		.leader = index,
+		.next = *chain,
+		.alarm_bytes = {wire->first_alarm_bytes, wire->first_alarm_bytes}};
+	memcpy(flow->ends, ends, sizeof(flow->ends));
+	*chain = index;
+	return flow;
 }
 
 /* Makes a flow that leads none one of those that @leader leads: their @end and @leader_end are one.
@@ -256,7 +303,7 @@ static struct wire_flow *find_or_add(
 		leader = find_token(wire, packet->join_token, &leader_end);
 	if (!leader && (packet->is_syn || packet->is_over || (!packet->bytes && !packet->has_keys)))
 		return NULL;
-	flow = add(wire, ends);
+	flow = add(wire, ends, leader);
 	if (flow && leader)
 		follow(wire, flow, !from, leader, leader_end);
 	return flow;

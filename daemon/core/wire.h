@@ -35,9 +35,10 @@ struct wire {
 	struct wire_flow *flows; /* all there will ever be: no packet allocates */
 	uint32_t *tuples, *tokens;
 	uint32_t limit, top, mask, free, count; /* none beyond @top was ever used */
+	uint32_t hand;                          /* where the next to give way is looked for */
 	uint64_t seed;
 	uint64_t first_alarm_bytes; /* of a new flow; may be changed */
-	uint64_t refused;           /* flows that found the table full, once for each packet */
+	uint64_t refused;           /* flows that found the table full: another gave way, or none */
 };
 
 /* @seed: of the hash, from where nobody can guess it. -ENOMEM. */
@@ -45,7 +46,8 @@ int wire_init(struct wire *wire, uint32_t limit, uint64_t seed, uint64_t first_a
 void wire_done(struct wire *wire);
 
 /*
- * Takes a packet in. Returns the leader of its flow if that has sent an alarm's worth from one
+ * Takes a packet in. A new flow that finds the table full displaces one that has carried little.
+ * Returns the leader of its flow if that has sent an alarm's worth from one
  * end, NULL else. Data is counted by sequence number: what is sent again, or seen on two
  * interfaces, counts once.
  */

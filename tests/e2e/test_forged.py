@@ -177,6 +177,14 @@ def test_a_flood_of_flows_fills_one_table_and_no_more(pair, wire):
     assert now["wire_flows"] == FLOWS_MAX
     assert now["wire_flows_refused"] > 0
     assert memory_of(daemon) - before < 20 * MB
+    # Whoever comes now is not kept out, and an elephant that grows among them is not pushed out.
+    app = pair.app(pair.client)
+    pair.sink()
+    app.connect(pair.far.ip4)
+    app(f"send(s, {5 * MB})")
+    forge(daemon, wire, (frame(("10.70.0.1", port), ("10.99.0.1", 80)) for port in range(1, 20000)))
+    app(f"send(s, {10 * MB})")
+    app.wait_subflows(2)
     forge(daemon, wire, itertools.chain.from_iterable(
         leaps((hosts[0], port), ("10.99.0.1", 80), 3, options) for port in range(1, 2000)
         for options in (b"", mptcp(DSS, bytes(4)))))

@@ -266,12 +266,95 @@ static void the_table_is_bounded(void **state)
 		hear(wire, packet_of(port, 1, 1));
 	assert_int_equal(wire->count, 8);
 	assert_int_equal(wire->refused, 12);
-	hear(wire, packet_of(8, 2, 1)); /* it is there */
+	hear(wire, packet_of(20, 2, 1)); /* it is there */
 	assert_int_equal(wire->refused, 12);
 	wire_expire(wire, 302 * SECOND);
 	assert_int_equal(wire->count, 0);
 	hear(wire, packet_of(20, 1, 1));
 	assert_int_equal(wire->count, 1);
+}
+
+static struct wire_flow *find_port(struct wire *wire, uint16_t port)
+{
+	struct wire_flow *flow = NULL;
+
+	while ((flow = wire_next(wire, flow))) {
+		if (flow->ends[0].port == port || flow->ends[1].port == port)
+			return flow;
+	}
+	return NULL;
+}
+
+/* Whoever has carried much stays, and what comes next is not kept out. */
+static void the_smallest_gives_way(void **state)
+{
+	struct packet over = packet_of(4, 101, 0);
+	struct wire *wire = *state;
+
+	for (uint16_t port = 1; port <= 8; port++)
+		hear(wire, packet_of(port, 1, port == 5 ? 10 : 100));
+	hear(wire, packet_of(9, 1, 100));
+	assert_null(find_port(wire, 5));
+	assert_non_null(find_port(wire, 9));
+	/* What is over goes first. */
+	over.is_over = true;
+	hear(wire, over);
+	hear(wire, packet_of(10, 1, 1));
+	assert_null(find_port(wire, 4));
+	for (uint16_t port = 1000; port < 5000; port++)
+		hear(wire, packet_of(port, 1, 50));
+	for (uint16_t port = 1; port <= 9; port++)
+		assert_int_equal(!find_port(wire, port), port == 4 || port == 5);
+	assert_int_equal(wire->count, 8);
+}
+
+static void of_equals_the_one_that_was_still_longest_gives_way(void **state)
+{
+	struct wire *wire = *state;
+	struct packet packet;
+
+	for (uint16_t port = 1; port <= 9; port++) {
+		packet = packet_of(port, 1, 100);
+		wire_hear(wire, &packet, (port == 6 ? 1 : 1 + port) * SECOND);
+	}
+	assert_null(find_port(wire, 6));
+	assert_int_equal(wire->count, 8);
+}
+
+/* However little they have carried. */
+static void connections_of_this_host_stay(void **state)
+{
+	struct wire *wire = *state;
+
+	for (uint16_t port = 1; port <= 8; port++)
+		hear(wire, packet_of(port, 1, 1));
+	for (uint16_t port = 1; port <= 8; port++)
+		find_port(wire, port)->is_ours = true;
+	assert_null(hear(wire, packet_of(9, 1, ALARM)));
+	assert_null(find_port(wire, 9));
+	assert_int_equal(wire->refused, 1);
+	find_port(wire, 3)->is_ours = false;
+	assert_non_null(hear(wire, packet_of(9, 1, ALARM)));
+	assert_null(find_port(wire, 3));
+}
+
+/* What one of a connection joins is not what makes room for it; forged joins push out one another.
+ */
+static void joins_do_not_displace_what_they_join(void **state)
+{
+	struct wire *wire = *state;
+	struct wire_flow *leader;
+
+	hear(wire, capable(1));
+	leader = first(wire);
+	for (uint16_t port = 2; port <= 8; port++)
+		hear(wire, packet_of(port, 1, 1000));
+	for (uint16_t port = 1000; port < 1100; port++) {
+		hear(wire, join(port));
+		assert_ptr_equal(find_port(wire, 1), leader);
+		assert_int_equal(wire->count, 8);
+	}
+	assert_int_equal(leader->members, 1);
 }
 
 static void flows_can_be_tied_later(void **state)
@@ -383,6 +466,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_port_that_is_used_again_is_another_flow, begin, end),
 		cmocka_unit_test_setup_teardown(the_table_is_bounded, begin, end),
+		cmocka_unit_test_setup_teardown(the_smallest_gives_way, begin, end),
+		cmocka_unit_test_setup_teardown(
+			of_equals_the_one_that_was_still_longest_gives_way, begin, end),
+		cmocka_unit_test_setup_teardown(connections_of_this_host_stay, begin, end),
+		cmocka_unit_test_setup_teardown(joins_do_not_displace_what_they_join, begin, end),
 		cmocka_unit_test_setup_teardown(flows_can_be_tied_later, begin, end),
 		cmocka_unit_test_setup_teardown(a_token_of_zero_is_none, begin, end),
 		cmocka_unit_test_setup_teardown(a_storm_leaves_nothing, begin, end),
