@@ -6,6 +6,7 @@
 #include "preload.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,6 +24,32 @@ static void check_preload(struct host *host, struct finding *f)
 	else
 		doctor_found(f, STATE_WARN, "install Subflow's libraries, or set SUBFLOW_PRELOAD",
 			"\"subflow run\" finds no preload object: %s", path);
+}
+
+/* It answers. What it could not write was lost silently, but for its counters. */
+static void judge_daemon(struct json_object *root, const char *path, struct finding *f)
+{
+	char why[256] = "";
+	struct answer_reader reader = {.why = why, .why_size = sizeof(why)};
+	struct json_object *daemon = answer_get(&reader, root, "", "daemon", json_type_object);
+	struct json_object *counters =
+		answer_get(&reader, daemon, "daemon", "counters", json_type_object);
+	uint64_t lines = answer_get_number(&reader, counters, "daemon.counters", "log_lines_lost");
+	uint64_t recording =
+		answer_get_number(&reader, counters, "daemon.counters", "recording_lost");
+
+	if (reader.has_failed)
+		doctor_found(f, STATE_WARN, "restart subflowd",
+			"running, and of another version: %s", why);
+	else if (lines)
+		doctor_found(f, STATE_WARN, "make room where its log goes, or see that it is read",
+			"running, but %" PRIu64 " lines of its log could not be written", lines);
+	else if (recording)
+		doctor_found(f, STATE_WARN,
+			"make room for it, or start subflowd with a larger --record-limit",
+			"running, but its recording had no more room");
+	else
+		doctor_found(f, STATE_OK, NULL, "running, answers on %s", path);
 }
 
 static void check_daemon(struct host *host, struct finding *f)
@@ -55,7 +82,7 @@ static void check_daemon(struct host *host, struct finding *f)
 	if (r < 0)
 		doctor_found(f, STATE_WARN, "restart subflowd", "%s", why);
 	else
-		doctor_found(f, STATE_OK, NULL, "running, answers on %s", path);
+		judge_daemon(root, path, f);
 	json_object_put(root);
 }
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """A disk that is full: what is lost is said, and nothing else is."""
+import json
 import subprocess
 from pathlib import Path
 
@@ -45,6 +46,7 @@ def test_the_daemon_goes_on_and_says_what_was_lost(pair, daemon):
     app.set(ADD, 1)
     app.wait_subflows(2)
     assert counter(daemon, "log_lines_lost") == counter(daemon, "recording_lost") == 0
+    assert doctor(daemon)["state"] == "ok"
     fill(daemon.disk / "fill")
 
     def is_lost():
@@ -59,6 +61,9 @@ def test_the_daemon_goes_on_and_says_what_was_lost(pair, daemon):
     told = subprocess.run([daemon.cli, "status"], env=daemon.environment, capture_output=True,
                           text=True, check=True).stdout
     assert "recording_lost 1" in told and "log_lines_lost" in told
+    found = doctor(daemon)
+    assert found["state"] == "warn" and "make room" in found["remedy"], found
+    assert found["detail"].endswith(" lines of its log could not be written"), found
     recording = pair.directory / "recording"
     recording.write_bytes((daemon.disk / "recording").read_bytes())
     assert recording.read_text().endswith("\nfull\n")
@@ -72,6 +77,12 @@ def test_the_daemon_goes_on_and_says_what_was_lost(pair, daemon):
     assert said.count("lines of this log could not be written\n") == 1
     daemon.stop()
     assert daemon.process.returncode == 0
+
+
+def doctor(daemon):
+    """What `subflow doctor` finds of the daemon."""
+    run = subprocess.run([daemon.cli, "doctor", "--json"], env=daemon.environment, capture_output=True, text=True)
+    return next(check for check in json.loads(run.stdout)["checks"] if check["check"] == "subflowd")
 
 
 def counter(daemon, name):
