@@ -110,6 +110,19 @@ def test_recover(tmp_path):
         assert line["median"] > 0 and line["without"]["repair off"]["median"] > 0
 
 
+def test_soak_goes_on_where_it_was(tmp_path):
+    """Each run leaves the rounds that it has found in order."""
+    kept = tmp_path / "rounds"
+    for rounds in (2, 3, 3):
+        done = subprocess.run([ROOT / "bench" / "soak", "--rounds", str(rounds), "--resume", kept], text=True,
+                              capture_output=True, timeout=400,
+                              env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SUBFLOW_BUILD": str(BUILD)})
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{rounds} rounds; the options answer again after " in done.stdout
+        assert len([ms for line in kept.read_text().splitlines() for ms in json.loads(line)]) == rounds
+    assert "joins" not in done.stdout, "there was nothing left to do"
+
+
 @pytest.mark.parametrize("name", ["bulk", "detect", "fabric", "harmless", "idle", "mix", "react", "recover",
                                   "spread", "tax"])
 def test_help_says_what_is_measured(name):
