@@ -10,7 +10,7 @@ from lab import fabric
 from lab.fabric import Fabric, Topology
 from lab.netns import LabError, wait_until
 from test_benefit import POUR, filter_icmp
-from test_placement import PORT, Scene
+from test_placement import PORT, Scene, state_of
 
 # At 100 Mbit/s a step is .4 s.
 RULE = {"start": "5MB", "step": "5MB", "stop": "10GB", "max_subflows": 4}
@@ -80,28 +80,41 @@ def connect(scene, family):
     return App(scene.source).connect(getattr(scene.target, family), PORT)
 
 
+def is_found_out(lab, family):
+    """False: luck has sent each flow that was asked again where it was before, and all is believed."""
+    scene = Scene(lab)
+    if family == "ip6":
+        scene.sink6 = App(scene.target)
+        scene.sink6.sink(PORT, scene.target.ip6, socket.AF_INET6)
+    for _ in range(3):
+        app = connect(scene, family)
+        app.set(ADD, 3)
+        app.wait_subflows(4)
+        wait_until(lambda: state_of(scene, PORT) in ("known", "silent"), "the survey is over")
+        if state_of(scene, PORT) == "known":
+            return False
+        assert scene.status(app)["unplaced"] == UNDECIDED
+        # What was thought at first, while the survey went on, is forgotten.
+        assert all(subflow["path"] == [] for subflow in scene.status(app)["subflows"])
+        app.close()
+    counters = scene.counters()
+    assert counters["placed_blind"] >= 6
+    assert counters["probes"] <= 160, "what a map has no room for is not looked for"
+    assert counters["placed"] + counters["placed_shared"] + counters["placed_blind"] == 9
+    return True
+
+
 @pytest.mark.parametrize("spines", [2, 4])
 @pytest.mark.parametrize("trouble, family", [(spray, "ip4"), (hash_labels, "ip6"), (disguise, "ip4"),
                                              (rename, "ip4")])
 def test_a_fabric_whose_paths_no_port_decides(trouble, family, spines):
-    with fabric.leaf_spine(spines) as lab:
-        trouble(lab)
-        scene = Scene(lab)
-        if family == "ip6":
-            scene.sink6 = App(scene.target)
-            scene.sink6.sink(PORT, scene.target.ip6, socket.AF_INET6)
-        for _ in range(3):
-            app = connect(scene, family)
-            app.set(ADD, 3)
-            app.wait_subflows(4)
-            wait_until(lambda: scene.status(app)["unplaced"] == UNDECIDED, "status says why")
-            # What was thought at first, while the survey went on, is forgotten.
-            assert all(subflow["path"] == [] for subflow in scene.status(app)["subflows"])
-            app.close()
-        counters = scene.counters()
-        assert counters["placed_blind"] >= 6
-        assert counters["probes"] <= 160, "what a map has no room for is not looked for"
-        assert counters["placed"] + counters["placed_shared"] + counters["placed_blind"] == 9
+    """Found out with 99 %: of two fabrics one in ten thousand times both are not."""
+    for _ in range(2):
+        with fabric.leaf_spine(spines) as lab:
+            trouble(lab)
+            if is_found_out(lab, family):
+                return
+    pytest.fail("it is believed that ports decide")
 
 
 def share(lab):
