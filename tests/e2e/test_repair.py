@@ -2,6 +2,7 @@
 """A path that swallows what it is given: its subflow is closed and replaced, the transfer goes on."""
 import collections
 import re
+import subprocess
 import time
 
 import pytest
@@ -10,6 +11,8 @@ from conftest import BUILD
 from lab.daemon import Daemon
 from lab.fabric import leaf_spine
 from lab.netns import wait_until
+from test_benefit import POUR
+from test_watch import Watch
 
 MB = 1000000
 PORT = 7000
@@ -147,3 +150,37 @@ def test_an_outage_of_everything_is_not_for_us_to_mend(fabric):
     assert len(app.subflows()) == 8
     fabric.black_hole(router.label, fabric.host(1).label, on=False)
     wait_until(lambda: app("not t.is_alive()"), "it goes on where it was", 60)
+
+
+def test_of_an_elephant_too_and_it_is_told_to_those_who_ask(fabric):
+    """An elephant has all its subflows again, on paths that are alive, and what befell one is told."""
+    source, target = fabric.host(0), fabric.host(1)
+    daemon = Daemon(fabric, BUILD, {
+        "namespaces": {"serve": f"{source.name} {target.name}"},
+        "elephant": {"start": "1MB", "step": "500kB", "stop": "100GB", "max_subflows": 3},
+        "apart": {"moves": 0}})
+    daemon.start([source, target])
+    watch = Watch(fabric, daemon)
+    App(target).sink(PORT)
+    app = App(source).connect(target.ip4, PORT)
+    app(POUR)
+    begun = app.wait_subflows(3)
+
+    def spine(ends):
+        return fabric.path_of(source, target, ends[0][1], PORT)[1]
+
+    dead = spine(begun[-1])
+    before = repairs(daemon)
+    fabric.black_hole(dead, target.router.label)
+    told = watch.wait("subflow_repair", token=app.connid(), namespace=source.name)
+    assert "is silent: replaced" in told["why"]
+
+    def is_whole():
+        spines = {spine(ends) for ends in app.subflows()}
+        return len(app.subflows()) == 3 and dead not in spines
+
+    wait_until(is_whole, "three on live paths", 30)
+    assert repairs(daemon) > before
+    ways = subprocess.run([daemon.cli, "paths", "--json"], env=daemon.environment, check=True,
+                          capture_output=True, text=True).stdout
+    assert re.search(r'"shunned_s": ?[1-9]', ways), ways
