@@ -329,6 +329,7 @@ static const char *verdict_text(const char *verdict)
 static void tell_judged(struct teller *teller)
 {
 	uint64_t hold = number_of(teller, "left_alone_s");
+	uint64_t last_hop = number_of(teller, "last_hop_s");
 	struct json_object *judged;
 	char path[PATH_SIZE + 32];
 
@@ -348,6 +349,11 @@ static void tell_judged(struct teller *teller)
 			"opened "
 			"when a path does.\n",
 			text_of(teller, "held", ""));
+	if (last_hop)
+		fprintf(teller->out,
+			"The last link to its peer is what held it back: for another %" PRIu64
+			" s it takes no more of that link than one subflow does.\n",
+			last_hop);
 	if (hold)
 		fprintf(teller->out,
 			"More did not help to where it goes: for another %" PRIu64

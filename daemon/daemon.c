@@ -144,6 +144,8 @@ static int begin(struct daemon *daemon)
 	if (!err)
 		err = scout_init(&daemon->scout, &daemon->plan.steer.random);
 	if (!err)
+		err = reach_init(&daemon->reach);
+	if (!err)
 		err = detector_init(&daemon->detector);
 	if (!err)
 		err = watch_guardian(daemon);
@@ -204,6 +206,7 @@ static void end(struct daemon *daemon)
 		locals_done(&daemon->locals);
 		monitor_done(&daemon->monitor);
 		detector_done(&daemon->detector);
+		reach_done(&daemon->reach);
 		scout_done(&daemon->scout);
 		recorder_write(&daemon->recorder);
 		plan_done(&daemon->plan);

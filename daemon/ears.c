@@ -214,6 +214,15 @@ static void hear_paths(void *owner, const struct conn_key *key)
 	hands_act(&daemon->hands);
 }
 
+/* How far a router on the way of a subflow is. */
+static void hear_reached(void *owner, const struct event *event)
+{
+	struct daemon *daemon = owner;
+
+	plan_hear(&daemon->plan, event);
+	hands_act(&daemon->hands);
+}
+
 static unsigned int find_egress(
 	void *owner, const struct endpoint *local, const struct endpoint *remote)
 {
@@ -348,6 +357,8 @@ void ears_connect(struct daemon *daemon)
 	daemon->scout.heard = hear_paths;
 	daemon->scout.find_user = find_user;
 	daemon->scout.find_egress = find_egress;
+	daemon->reach.owner = daemon;
+	daemon->reach.heard = hear_reached;
 	daemon->monitor.owner = daemon;
 	daemon->monitor.heard = hear_event;
 	daemon->monitor.may_rest = may_rest;

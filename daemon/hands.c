@@ -187,6 +187,14 @@ static void pace(struct hands *hands, struct action action)
 	plan_hear(hands->plan, &event);
 }
 
+static void reach(struct hands *hands, struct action action)
+{
+	int err = reach_ask(hands->reach, &action);
+
+	if (err)
+		answer(hands, &action, EVENT_REACHED, err);
+}
+
 static void survey(struct hands *hands, struct action action)
 {
 	struct ports ports;
@@ -252,6 +260,9 @@ static void carry_out(struct hands *hands, const struct action *action)
 		break;
 	case ACTION_PACE:
 		pace(hands, *action);
+		break;
+	case ACTION_REACH:
+		reach(hands, *action);
 		break;
 	case ACTION_SURVEY:
 		survey(hands, *action);

@@ -10,6 +10,7 @@
 #include "inquiry.h"
 #include "kernel/hooks.h"
 #include "kernel/pm.h"
+#include "kernel/reach.h"
 #include "kernel/scout.h"
 #include "kernel/served.h"
 #include "recorder.h"
@@ -23,6 +24,7 @@ struct hands {
 	struct served *served;
 	struct hooks *hooks;
 	struct scout *scout;
+	struct reach *reach;
 	struct inquiry *inquiry;
 	struct server *server; /* whose watchers are told */
 	struct recorder *recorder;

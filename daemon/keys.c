@@ -206,6 +206,8 @@ const struct config_key keys_all[] = {
 	KEY("apart", "hold_s", CONFIG_NUMBER, moved_hold_s, 1, 86400, NULL, NULL),
 	KEY("apart", "delay_ms", CONFIG_NUMBER, delay_ms, 0, 10000, NULL, NULL),
 	KEY("apart", "slow_percent", CONFIG_NUMBER, slow_percent, 0, 90, NULL, NULL),
+	KEY("fairness", "last_hop", CONFIG_BOOL, last_hop, 0, 0, NULL, NULL),
+	KEY("fairness", "hold_s", CONFIG_NUMBER, last_hop_hold_s, 1, 86400, NULL, NULL),
 	KEY("fairness", "coupled", CONFIG_BOOL, coupled, 0, 0, NULL, NULL),
 	KEY("placement", "mode", CONFIG_STRING, placement, 0, 0, "paths, random or kernel",
 		check_placement),

@@ -16,6 +16,7 @@ static void introduce(struct daemon *daemon)
 	daemon->hands.served = &daemon->served;
 	daemon->hands.hooks = &daemon->hooks;
 	daemon->hands.scout = &daemon->scout;
+	daemon->hands.reach = &daemon->reach;
 	daemon->hands.inquiry = &daemon->inquiry;
 	daemon->hands.server = &daemon->server;
 	daemon->hands.recorder = &daemon->recorder;
@@ -23,6 +24,9 @@ static void introduce(struct daemon *daemon)
 	daemon->scout.loop = &daemon->loop;
 	daemon->scout.served = &daemon->served;
 	daemon->scout.paths = &daemon->plan.steer.paths;
+	daemon->reach.loop = &daemon->loop;
+	daemon->reach.served = &daemon->served;
+	daemon->reach.scout = &daemon->scout;
 	daemon->detector.loop = &daemon->loop;
 	daemon->detector.served = &daemon->served;
 	daemon->detector.plan = &daemon->plan;
@@ -48,9 +52,11 @@ void parts_init(struct daemon *daemon)
 		.served = {.mounts.fd = -1, .claims_fd = -1},
 		.hands.timer.fd = -1,
 		.scout.timer.fd = -1,
+		.reach.timer.fd = -1,
 		.detector = {.census.timer.fd = -1, .roster.timer.fd = -1, .capture.timer.fd = -1},
 		.server = {.source.fd = -1, .turn.fd = -1}};
 	TAILQ_INIT(&daemon->scout.sessions);
+	TAILQ_INIT(&daemon->reach.questions);
 	TAILQ_INIT(&daemon->served.list);
 	TAILQ_INIT(&daemon->server.clients);
 	conn_table_init(&daemon->plan.table, 0);

@@ -46,6 +46,7 @@ struct daemon {
 	struct inquiry inquiry;
 	struct hands hands;
 	struct scout scout;
+	struct reach reach;
 	struct detector detector;
 	struct server server;
 	uint64_t started_ns;

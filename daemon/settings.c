@@ -40,6 +40,8 @@ int settings_init(struct settings *settings)
 		.moved_hold_s = 60,
 		.delay_ms = 100,
 		.slow_percent = 60,
+		.last_hop = true,
+		.last_hop_hold_s = 60,
 		.max_subflows = 8,
 		.placement = strdup("paths"),
 		.probe_prefixes = strdup("private"),

@@ -63,6 +63,8 @@ struct settings {
 	uint32_t delay_ms;
 	uint32_t slow_percent; /* 0 = rates are not looked at */
 	/* [fairness] */
+	bool last_hop; /* whether it is the last link that holds an elephant back */
+	uint32_t last_hop_hold_s;
 	bool coupled;
 	/* [placement] */
 	char *placement; /* see settings_placement() */

@@ -82,6 +82,8 @@ static void apply_settings(struct daemon *daemon)
 		.delay_ns = settings->delay_ms * 1000000ull};
 	daemon->plan.brakes.rule.fast_bytes_per_s = settings->fast_mbit * 125000ull;
 	daemon->plan.lags.rule.slow_percent = settings->slow_percent;
+	daemon->plan.lasthops.rule = (struct lasthop_rule){
+		.is_on = settings->last_hop, .hold_ns = settings->last_hop_hold_s * 1000000000ull};
 	daemon->plan.in_vain.rule.hold_ns = settings->left_alone_s * 1000000000ull;
 	daemon->plan.does_repair = settings->rto_min_ms;
 	daemon->hands.rto_min_ms = settings->rto_min_ms;

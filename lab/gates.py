@@ -9,8 +9,8 @@ CEILING_MIN = 0.94
 # MPTCP itself goes on as TCP (MPCapableFallbackACK): about 1 % of short flows on a full fabric.
 FALLBACKS_OF_MIX = 0.03
 CONTROL_BYTES = 1000
-# subflowd's counters of joins that take the place of a subflow.
-REPLACING = ("repairs", "replaced", "moved", "moves_failed")
+# subflowd's counters of joins that take the place of a subflow, or are one that was there before.
+REPLACING = ("repairs", "replaced", "moved", "moves_failed", "last_hop_given")
 # core/repair.h: of one connection, in so many seconds.
 REPAIRS_MOST, REPAIRS_WINDOW_S = 8, 10
 # core/command.c: how often one subflow is tried.
@@ -47,9 +47,11 @@ def strays(changes, flows):
 
 def missed_joins(result, least, most):
     """A subflow that fell silent, as on a busy machine, or did not help, and was replaced is one more
-    join; so is one that was moved to another path, or was to be."""
+    join; so is one that was moved to another path, or was to be. One that was not opened because the
+    last link held its elephant back is one less."""
     joins = result["mptcp"].get("MPJoinSynAckRx", 0)
     most += sum(result["counters"].get(name, 0) for name in REPLACING)
+    least -= result["counters"].get("last_hop_withheld", 0)
     if least <= joins <= most:
         return []
     return [f"{joins} joins and not {least}" + (f" to {most}" if most > least else "")]

@@ -135,6 +135,6 @@ SYSTEMS = {system.name: system for system in (
     Unplaced("rule-kernel", "the elephant rule, the kernel's ports", "kernel"),
     Unplaced("rule-random", "the elephant rule, ports by lot", "random"),
     Elephant("subflow", "Subflow: the elephant rule, up to 4 subflows on paths of their own"),
-    Elephant("coupled", "Subflow, and a coupled congestion control",
-             fairness={"coupled": "yes"}),
+    Elephant("coupled", "Subflow, and a coupled congestion control for shared last links",
+             fairness={"coupled": "yes", "last_hop": "no"}),
 )}

@@ -94,6 +94,11 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "slow", view->plan->aparts.counters.slow);
 	put_number(object, "slow_stuck", view->plan->aparts.counters.stuck);
 	put_number(object, "rounds", view->plan->lags.counters.rounds);
+	put_number(object, "last_hop_asked", view->plan->lasthops.counters.asked);
+	put_number(object, "last_hop_answered", view->plan->lasthops.counters.answered);
+	put_number(object, "last_hop_taken", view->plan->lasthops.counters.taken);
+	put_number(object, "last_hop_given", view->plan->lasthops.counters.given);
+	put_number(object, "last_hop_withheld", view->plan->lasthops.counters.withheld);
 	put_number(object, "moves_held", view->plan->aparts.counters.held);
 	put_number(object, "destroys", plan->destroyed);
 	put_number(object, "destroy_failures", plan->destroy_failures);
@@ -360,6 +365,10 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 	put_text(object, "held", conn ? brake_text(conn) : NULL);
 	put_number(object, "left_alone_s",
 		find_left_alone_s(asking->plan, conn, key.netns, &seen->remote));
+	put_number(object, "last_hop_s",
+		conn && lasthop_is_held(conn, loop_now_ns())
+			? seconds_between(loop_now_ns(), conn->lasthop.until_ns)
+			: 0);
 	json_object_object_add(
 		object, "apart", conn ? write_apart(&asking->plan->aparts, conn) : NULL);
 	put_text(object, "rule", conn ? rules_name(asking->plan, conn) : NULL);

@@ -10,6 +10,7 @@
 #include "core/forecast.h"
 #include "core/ids.h"
 #include "core/lag.h"
+#include "core/lasthop.h"
 #include "core/listed.h"
 #include "core/mesh.h"
 #include "core/path.h"
@@ -124,6 +125,7 @@ struct conn {
 	struct brake brake;
 	uint32_t questions; /* for samples, asked so far */
 	struct lag lag;
+	struct lasthop lasthop;
 	/* Where the peer has reset a join for good: no more there of our own accord. */
 	struct endpoint barred;
 	uint32_t generation, adds, removes; /* of the application, heard so far */

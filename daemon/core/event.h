@@ -54,6 +54,7 @@ enum event_kind {
 	EVENT_LISTEN_DONE,   /* serial, error; EAGAIN: it was heard of meanwhile */
 	EVENT_MEASURED,      /* serial, of the question; sample, error */
 	EVENT_PACED,         /* serial, of the subflow; sample, of it alone; error */
+	EVENT_REACHED,       /* serial, of the subflow; sample.srtt_us, of this once; error */
 };
 
 struct event {
@@ -101,6 +102,8 @@ enum action_kind {
 	ACTION_MEASURE,  /* what the connection has moved, and how its subflow local, remote does;
 			    answered by EVENT_MEASURED */
 	ACTION_PACE,     /* what its subflow local, remote has moved; answered by EVENT_PACED */
+	ACTION_REACH,    /* how long it takes to the router @ttl hops away on the way of its subflow
+			    local, remote, and back; answered by EVENT_REACHED */
 	ACTION_SURVEY,   /* look at the paths from local (its first subflow's port) to remote */
 	ACTION_RECEIPT,  /* tell the hooks what was carried out */
 	ACTION_FORGET,   /* the connection is gone: drop its receipt and its rule */
@@ -116,6 +119,7 @@ struct action {
 	struct conn_rule rule;
 	bool is_announced; /* the hooks are told before */
 	bool is_backup;    /* BACKUP */
+	uint8_t ttl;       /* REACH */
 	bool wants_more;   /* SURVEY: what is known of the paths does not do */
 	uint64_t cause_ns; /* CREATE: when the kernel noticed what led to it; 0 = not known */
 };

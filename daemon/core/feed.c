@@ -55,6 +55,7 @@ static int take_settings(struct feed *feed, const struct line_settings *settings
 	plan->aparts.rule = settings->apart;
 	plan->brakes.rule = settings->brake;
 	plan->lags.rule = settings->lag;
+	plan->lasthops.rule = settings->lasthop;
 	plan->steer.mode = settings->placement;
 	plan->steer.random = settings->random;
 	return 0;

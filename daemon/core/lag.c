@@ -35,7 +35,17 @@ static bool is_watched(const struct subflow *subflow)
 	       !subflow->is_leaving && !subflow->replaces && !subflow->is_backup;
 }
 
-/* Where no way is known, there is no other one either. */
+/* Whether anybody wants to know how fast they are. */
+static bool is_wanted(const struct plan *plan)
+{
+	return (plan->lags.rule.slow_percent && plan->aparts.rule.moves) ||
+	       plan->lasthops.rule.is_on;
+}
+
+/*
+ * Where no way is known, there is no other one either. Of one alone it is asked whether its last
+ * link still holds it back.
+ */
 static uint32_t count_watched(const struct conn *conn)
 {
 	const struct subflow *subflow;
@@ -46,7 +56,7 @@ static uint32_t count_watched(const struct conn *conn)
 		count += is_watched(subflow);
 		is_known |= path_is_set(&subflow->path);
 	}
-	return is_known && count > 1 ? count : 0;
+	return is_known && (count > 1 || conn->lasthop.most) ? count : 0;
 }
 
 /* The next round is at @due_ns, or when its questions are within what a second allows. */
@@ -60,8 +70,7 @@ static void plan_round(struct plan *plan, struct conn *conn, uint64_t due_ns)
 
 void lag_expect(struct plan *plan, struct conn *conn)
 {
-	if (!plan->lags.rule.slow_percent || !plan->aparts.rule.moves || !conn->is_elephant ||
-		conn->lag.due.at_ns || !count_watched(conn))
+	if (!is_wanted(plan) || !conn->is_elephant || conn->lag.due.at_ns || !count_watched(conn))
 		return;
 	conn->lag.pause_ns = 0;
 	plan_round(plan, conn, plan->now_ns + 1);
@@ -72,7 +81,7 @@ static void begin_round(struct plan *plan, struct conn *conn)
 	struct subflow *subflow;
 
 	conn->lag.awaited = 0;
-	if (!conn->is_elephant || !count_watched(conn) || !plan->lags.rule.slow_percent)
+	if (!is_wanted(plan) || !conn->is_elephant || !count_watched(conn))
 		return;
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (is_watched(subflow) &&
@@ -125,7 +134,8 @@ static bool does_lag(const struct plan *plan, const struct subflow *subflow, uin
 {
 	const struct rate *rate = &subflow->pace.rate;
 
-	if (!rate->is_busy || !rate->bytes || median < LEAST || !is_grown(subflow, plan->now_ns))
+	if (!plan->aparts.rule.moves || !rate->is_busy || !rate->bytes || median < LEAST ||
+		!is_grown(subflow, plan->now_ns))
 		return false;
 	if (rate->is_received && rate->bytes_per_s * LEAST_PART < median)
 		return false;
@@ -185,6 +195,7 @@ static void end_round(struct plan *plan, struct conn *conn)
 		worst->pace.rounds = 0;
 	}
 	plan_round(plan, conn, due_ns);
+	lasthop_hear_round(plan, conn);
 }
 
 /* While the receiver's window is closed, the way is not what is slow. */

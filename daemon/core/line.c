@@ -67,6 +67,8 @@ static const struct field settings_list[] = {
 	FIELD("delay", field_u64, struct line_settings, apart.delay_ns),
 	FIELD("fast", field_u64, struct line_settings, brake.fast_bytes_per_s),
 	FIELD("slow", field_u32, struct line_settings, lag.slow_percent),
+	FIELD("last_hop", field_bool, struct line_settings, lasthop.is_on),
+	FIELD("last_hop_hold", field_u64, struct line_settings, lasthop.hold_ns),
 	FIELD("placement", shape_placement, struct line_settings, placement),
 	FIELD("random", field_u64, struct line_settings, random),
 	FIELD("owners", field_bool, struct line_settings, wants_owners),
@@ -143,6 +145,7 @@ static const struct field event_list[] = {
 	FIELD("queued", field_u64, struct event, sample.queued),
 	FIELD("busy_us", field_u64, struct event, sample.busy_us),
 	FIELD("srtt_us", field_u32, struct event, sample.srtt_us),
+	FIELD("least_us", field_u32, struct event, sample.least_us),
 	FIELD("own_acked", field_u64, struct event, sample.own_acked),
 	FIELD("held_us", field_u64, struct event, sample.held_us),
 	FIELD("unsent", field_u32, struct event, sample.unsent),
@@ -160,6 +163,7 @@ static const struct field action_list[] = {
 	FIELD("serial", field_u32, struct action, serial),
 	FIELD("announced", field_bool, struct action, is_announced),
 	FIELD("backup", field_bool, struct action, is_backup),
+	FIELD("ttl", field_u8, struct action, ttl),
 	FIELD("more", field_bool, struct action, wants_more),
 	FIELD("cause", field_u64, struct action, cause_ns),
 	FIELD("start", field_u64, struct action, rule.start),
@@ -251,6 +255,8 @@ const char *line_event_name(enum event_kind kind)
 		return "MEASURED";
 	case EVENT_PACED:
 		return "PACED";
+	case EVENT_REACHED:
+		return "REACHED";
 	case EVENT_CREATE_DONE:
 		return "CREATE_DONE";
 	case EVENT_DESTROY_DONE:
@@ -292,6 +298,8 @@ const char *line_action_name(enum action_kind kind)
 		return "MEASURE";
 	case ACTION_PACE:
 		return "PACE";
+	case ACTION_REACH:
+		return "REACH";
 	case ACTION_OWNER:
 		return "OWNER";
 	case ACTION_SEARCH:

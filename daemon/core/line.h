@@ -9,6 +9,7 @@
 #include "core/event.h"
 #include "core/fields.h"
 #include "core/lag.h"
+#include "core/lasthop.h"
 #include "core/path.h"
 #include "core/ports.h"
 #include "core/refusals.h"
@@ -54,6 +55,7 @@ struct line_settings {
 	struct apart_rule apart;
 	struct brake_rule brake;
 	struct lag_rule lag;
+	struct lasthop_rule lasthop;
 	uint32_t placement; /* enum steer_mode */
 	uint64_t random;
 };

@@ -175,7 +175,9 @@ static int weigh(struct plan *plan, struct conn *conn, const struct path *path,
 
 	if (steer_has_single_path(&plan->steer, conn, local, remote))
 		return plan->rule.on_single_path ? 0 : -ENETUNREACH;
-	err = brake_admit(plan, conn, cause_ns);
+	err = lasthop_admit(plan, conn);
+	if (!err)
+		err = brake_admit(plan, conn, cause_ns);
 	if (err)
 		return err;
 	return benefit_admit(plan, conn, path, remote);

@@ -345,6 +345,9 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_PACED:
 		lag_hear_paced(plan, conn, event);
 		break;
+	case EVENT_REACHED:
+		lasthop_hear_reached(plan, conn, event);
+		break;
 	case EVENT_PATHS:
 		hear_paths(plan, conn);
 		break;

@@ -11,6 +11,7 @@
 #include "core/elephant.h"
 #include "core/event.h"
 #include "core/lag.h"
+#include "core/lasthop.h"
 #include "core/news.h"
 #include "core/policy.h"
 #include "core/refusals.h"
@@ -60,6 +61,7 @@ struct plan {
 	struct aparts aparts;
 	struct brakes brakes;
 	struct lags lags;
+	struct lasthops lasthops;
 	struct refusals in_vain; /* destinations to which one more subflow did not help */
 	uint32_t max_subflows;   /* of one connection, for applications */
 	uint64_t now_ns;         /* of the last event or tick */

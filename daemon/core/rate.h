@@ -10,9 +10,10 @@
 struct rate_sample {
 	uint64_t now_ns; /* CLOCK_MONOTONIC; 0 = it could not be had */
 	uint64_t bytes_acked, bytes_received;
-	uint64_t queued;  /* bytes that the application has given and the peer not acknowledged */
-	uint64_t busy_us; /* that the subflow had something under way */
-	uint32_t srtt_us; /* of the subflow */
+	uint64_t queued;   /* bytes that the application has given and the peer not acknowledged */
+	uint64_t busy_us;  /* that the subflow had something under way */
+	uint32_t srtt_us;  /* of the subflow */
+	uint32_t least_us; /* its shortest round trip in five minutes */
 	/* Of the subflow alone: what the other end has acknowledged; how long it had to wait
 	 * because its peer took no more, in busy_us; what is given to it and not sent yet, bytes.
 	 */

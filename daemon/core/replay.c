@@ -229,8 +229,8 @@ static void succeed(struct replay *replay, const struct action *action)
 	else if (action->kind == ACTION_MEASURE) {
 		event.kind = EVENT_MEASURED;
 		event.error = ENODATA; /* nobody has measured */
-	} else if (action->kind == ACTION_PACE) {
-		event.kind = EVENT_PACED;
+	} else if (action->kind == ACTION_PACE || action->kind == ACTION_REACH) {
+		event.kind = action->kind == ACTION_PACE ? EVENT_PACED : EVENT_REACHED;
 		event.error = ENODATA;
 	} else
 		return;

@@ -32,6 +32,7 @@ static void note_settings(struct tape *tape, const struct plan *plan)
 		.apart = plan->aparts.rule,
 		.brake = plan->brakes.rule,
 		.lag = plan->lags.rule,
+		.lasthop = plan->lasthops.rule,
 		.placement = plan->steer.mode};
 
 	text_clear(&tape->scratch);

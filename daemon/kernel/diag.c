@@ -30,6 +30,7 @@ enum {
 	AT_BYTES_ACKED = 120,
 	AT_BYTES_RECEIVED = 128,
 	AT_NOTSENT = 144,
+	AT_MIN_RTT = 148,
 	AT_BUSY_TIME = 168,
 	AT_RWND_LIMITED = 176,
 };
@@ -432,6 +433,7 @@ int diag_decode_pace(const struct nlmsghdr *message, struct rate_sample *ret_sam
 		return -EBADMSG;
 	info = mnl_attr_get_payload(nests.info);
 	memcpy(&ret_sample->srtt_us, info + AT_RTT, sizeof(ret_sample->srtt_us));
+	memcpy(&ret_sample->least_us, info + AT_MIN_RTT, sizeof(ret_sample->least_us));
 	memcpy(&ret_sample->unsent, info + AT_NOTSENT, sizeof(ret_sample->unsent));
 	ret_sample->bytes_acked = read_bytes(nests.info, AT_BYTES_ACKED);
 	ret_sample->bytes_received = read_bytes(nests.info, AT_BYTES_RECEIVED);

@@ -32,7 +32,7 @@ struct scout_session {
 	TAILQ_HEAD(, survey) surveys;
 };
 
-static uint64_t draw(struct scout *scout)
+uint64_t scout_draw(struct scout *scout)
 {
 	return ports_random(&scout->random);
 }
@@ -112,7 +112,7 @@ static void send_probe(struct scout_session *session, struct survey *survey,
 		.remote = survey->remote,
 		.ttl = probe->ttl,
 		.sequence = probe->cookie,
-		.acknowledgement = draw(session->scout),
+		.acknowledgement = scout_draw(session->scout),
 		.label = probe->label};
 	int err;
 
@@ -343,7 +343,7 @@ static int open_inside(struct scout_session *session, int family)
 	if (!err)
 		err = genl_open(NETLINK_ROUTE, &session->route);
 	if (!err)
-		err = probe_open(&session->probe, family, draw(session->scout) >> 48 | 1);
+		err = probe_open(&session->probe, family, scout_draw(session->scout) >> 48 | 1);
 	return err;
 }
 
@@ -455,7 +455,7 @@ static int begin_survey(struct scout *scout, struct scout_session *session,
 	if (!survey)
 		return -ENOMEM;
 	err = survey_init(survey, scout->paths, session->netns, local, remote, &session->ports,
-		has_uplinks, draw(scout) | 1, loop_now_ns());
+		has_uplinks, scout_draw(scout) | 1, loop_now_ns());
 	if (err) {
 		free(survey);
 		return err;
@@ -475,6 +475,16 @@ static void silence(struct scout *scout, const struct path_key *key, const char 
 		return;
 	path_map_reset(map);
 	path_map_silence(map, why, loop_now_ns());
+}
+
+bool scout_spend(struct scout *scout, const struct endpoint *remote)
+{
+	struct in6_addr address = path_address(remote);
+
+	if (!prefixes_has(&scout->prefixes, &address) || !has_token(scout, loop_now_ns()))
+		return false;
+	scout->tokens_ns -= price_ns(scout);
+	return true;
 }
 
 bool scout_survey(struct scout *scout, const struct action *action)
@@ -552,7 +562,7 @@ int scout_init(struct scout *scout, uint64_t *ret_random)
 	if (getrandom(&scout->random, sizeof(scout->random), 0) < 0)
 		return -errno;
 	scout->random |= 1;
-	*ret_random = draw(scout);
+	*ret_random = scout_draw(scout);
 	scout->timer.ready = timer_ready;
 	scout->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	if (scout->timer.fd < 0)

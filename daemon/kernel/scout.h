@@ -63,6 +63,11 @@ void scout_done(struct scout *scout);
  */
 bool scout_survey(struct scout *scout, const struct action *action);
 
+/* Whether a probe of somebody else may be sent there now: it is one of those of this second. */
+bool scout_spend(struct scout *scout, const struct endpoint *remote);
+
+uint64_t scout_draw(struct scout *scout);
+
 /* The ports that the kernel chooses from in a namespace. */
 int scout_read_ports(struct scout *scout, uint64_t netns, struct ports *ret_ports);
 

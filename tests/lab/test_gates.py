@@ -8,6 +8,7 @@ from lab.troubles import Trouble
 @pytest.mark.parametrize("joins, counters, said", [
     (6, {}, []), (8, {}, []), (5, {}, ["5 joins and not 6 to 8"]), (9, {}, ["9 joins and not 6 to 8"]),
     (9, {"repairs": 1}, []), (10, {"moved": 1, "moves_failed": 1}, []), (9, {"replaced": 1}, []),
+    (9, {"last_hop_given": 1}, []), (5, {"last_hop_withheld": 1}, []),
     (9, {"splits": 1}, ["9 joins and not 6 to 8"])])
 def test_joins_that_take_the_place_of_others_are_as_intended(joins, counters, said):
     result = {"mptcp": {"MPJoinSynAckRx": joins}, "counters": counters}

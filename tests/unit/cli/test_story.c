@@ -21,7 +21,8 @@ static const char status[] =
 	"{\"local\": \"a\", \"remote\": \"r\", \"state\": \"established\", \"asked_by\": null},"
 	" {\"local\": \"b\", \"remote\": \"r\", \"state\": \"opening\", \"asked_by\": "
 	"\"elephant\"}],"
-	" \"refusals\": null, \"judged\": null, \"held\": null, \"left_alone_s\": 0, \"apart\": "
+	" \"refusals\": null, \"judged\": null, \"held\": null, \"left_alone_s\": 0,"
+	" \"last_hop_s\": 0, \"apart\": "
 	"null, "
 	"\"rule\": null,"
 	" \"wanted\": 1, \"waived\": 0, \"expected\": 0,"
@@ -215,6 +216,17 @@ static void test_held(void **state)
 	json_object_put(root);
 }
 
+static void test_last_hop(void **state)
+{
+	struct json_object *root = parsed();
+
+	(void)state;
+	json_object_object_add(connection_of(root), "last_hop_s", json_object_new_int(57));
+	tells(root, "The last link to its peer is what held it back: for another 57 s it takes no "
+		    "more of that link than one subflow does.\n");
+	json_object_put(root);
+}
+
 static void test_others(void **state)
 {
 	struct json_object *root = parsed(), *connection = connection_of(root);
@@ -234,8 +246,9 @@ static void test_others(void **state)
 static void test_wrong_types(void **state)
 {
 	static const char *const keys[] = {"namespace", "token", "role", "local", "bytes_sent",
-		"state", "subflows", "refusals", "judged", "held", "left_alone_s", "apart", "rule",
-		"wanted", "waived", "expected", "intent", "thresholds", "decision"};
+		"state", "subflows", "refusals", "judged", "held", "left_alone_s", "last_hop_s",
+		"apart", "rule", "wanted", "waived", "expected", "intent", "thresholds",
+		"decision"};
 	char why[256], *text = NULL;
 	struct json_object *root;
 
@@ -284,6 +297,7 @@ int main(void)
 		cmocka_unit_test(test_judged),
 		cmocka_unit_test(test_apart),
 		cmocka_unit_test(test_held),
+		cmocka_unit_test(test_last_hop),
 		cmocka_unit_test(test_rule),
 		cmocka_unit_test(test_others),
 		cmocka_unit_test(test_wrong_types),

@@ -190,13 +190,24 @@ static void tells_how_subflows_were_moved(void **state)
 	scene->plan.aparts.rule = (struct apart_rule){.moves = 2, .hold_ns = 3600000000000ull};
 	root = scene_read(scene);
 	assert_null(scene_find(root, "connections.0.apart"));
+	assert_int_equal(scene_number(root, "connections.0.last_hop_s"), 0);
 	json_object_put(root);
 	conn->is_elephant = true;
 	conn->apart.moved = conn->apart.spent = 2;
 	conn->apart.moved_ns = loop_now_ns();
 	scene->plan.aparts.counters =
 		(struct apart_counters){.moved = 101, .failed = 102, .held = 103};
+	scene->plan.lasthops.counters = (struct lasthop_counters){
+		.asked = 111, .answered = 112, .taken = 113, .given = 114, .withheld = 115};
+	conn->lasthop.most = 1;
+	conn->lasthop.until_ns = loop_now_ns() + 3600000000000ull;
 	root = scene_read(scene);
+	assert_in_range(scene_number(root, "connections.0.last_hop_s"), 3590, 3600);
+	assert_int_equal(scene_number(root, "daemon.counters.last_hop_asked"), 111);
+	assert_int_equal(scene_number(root, "daemon.counters.last_hop_answered"), 112);
+	assert_int_equal(scene_number(root, "daemon.counters.last_hop_taken"), 113);
+	assert_int_equal(scene_number(root, "daemon.counters.last_hop_given"), 114);
+	assert_int_equal(scene_number(root, "daemon.counters.last_hop_withheld"), 115);
 	assert_int_equal(scene_number(root, "connections.0.apart.moved"), 2);
 	assert_in_range(scene_number(root, "connections.0.apart.held_s"), 3590, 3600);
 	assert_int_equal(scene_number(root, "daemon.counters.moved"), 101);

@@ -172,6 +172,14 @@ void play_act(struct play *play)
 			else
 				answer(play, &action, EVENT_PACED, ENODATA);
 			break;
+		case ACTION_REACH:
+			play->reaches++;
+			play->reach = action;
+			if (play->answer_reach)
+				play->answer_reach(play, &action);
+			else
+				answer(play, &action, EVENT_REACHED, ENODATA);
+			break;
 		case ACTION_SURVEY:
 			play->surveys++;
 			play->survey = action;

@@ -30,14 +30,16 @@ struct play {
 	struct rate_sample sample; /* the answer to come, but for the time */
 	int measure_error;
 	bool is_measure_lost;
-	void (*answer_pace)(struct play *play, const struct action *action); /* NULL: ENODATA */
-	struct conn_rule rule;                                               /* the last one */
+	void (*answer_pace)(struct play *play, const struct action *action);  /* NULL: ENODATA */
+	void (*answer_reach)(struct play *play, const struct action *action); /* the same */
+	struct conn_rule rule;                                                /* the last one */
 	unsigned int rules;
 	/* What was asked for so far. */
 	unsigned int creates, destroys, listens, searches, claims, owners, receipts, forgets,
-		lookups, withdrawals, surveys, announcements, backups, measures, paces;
+		lookups, withdrawals, surveys, announcements, backups, measures, paces, reaches;
 	unsigned int told; /* of @receipts, also those with no new numbers */
-	struct action create, destroy, withdraw, survey, announce, backup; /* the last of each */
+	struct action create, destroy, withdraw, survey, announce, backup,
+		reach; /* the last of each */
 	struct receipt receipt;
 };
 

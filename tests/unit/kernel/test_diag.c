@@ -32,6 +32,7 @@ enum {
 	AT_TCP_BYTES_ACKED = 120,
 	AT_TCP_BYTES_RECEIVED = 128,
 	AT_TCP_NOTSENT = 144,
+	AT_TCP_MIN_RTT = 148,
 	AT_TCP_BUSY_TIME = 168,
 	AT_TCP_RWND_LIMITED = 176,
 };
@@ -183,6 +184,7 @@ static struct nlmsghdr *subflow_message(char *buffer, size_t info_bytes)
 	struct nlattr *ulp, *mptcp;
 
 	put_u32(info, AT_TCP_RTT, 1234);
+	put_u32(info, AT_TCP_MIN_RTT, 567);
 	put_u64(info, AT_TCP_BYTES_ACKED, 123456789012);
 	put_u64(info, AT_TCP_BYTES_RECEIVED, 345);
 	put_u32(info, AT_TCP_NOTSENT, 65537);
@@ -337,6 +339,7 @@ static void measures_a_connection(void **state)
 	put(message(buffers[1], AF_INET, TOKEN, 0, INFO_BYTES));
 	assert_int_equal(diag_measure(TOKEN, &local, &remote, &sample), 0);
 	assert_int_equal(sample.srtt_us, 1234);
+	assert_int_equal(sample.least_us, 567);
 	assert_int_equal(sample.own_acked, 123456789012);
 	assert_int_equal(sample.held_us, 87654321098);
 	assert_int_equal(sample.unsent, 65537);

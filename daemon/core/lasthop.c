@@ -1,0 +1,293 @@
+/* SPDX-License-Identifier: MIT */
+/* Judgement: whether the last link to its peer is what holds an elephant back. */
+#include "lasthop.h"
+
+#include "core/closing.h"
+#include "core/opening.h"
+#include "core/path.h"
+
+#include <errno.h>
+#include <sys/param.h>
+
+#define AT_ONCE   2    /* questions a round */
+#define ENOUGH    8    /* answers that decide */
+#define STRAY     2    /* of these, that may say otherwise: a busy machine is late */
+#define PART      4    /* up to the last router and back it takes less than 1/4 of the wait */
+#define WAIT_US   1000 /* who waits for less does not wait */
+#define LOST_NS   1000000000ull  /* an answer that has not come by then does not come */
+#define REST_NS   4000000000ull  /* after a verdict */
+#define DOUBT_NS  500000000ull   /* after one that was close */
+#define SILENT_NS 60000000000ull /* where the last router says nothing */
+#define SECOND_NS 1000000000ull
+#define SHIFT_MAX 4 /* of the hold: from then on each is as long as the one before */
+
+static void begin_anew(struct lasthop *lasthop)
+{
+	lasthop->compared = lasthop->there = lasthop->elsewhere = lasthop->unanswered = 0;
+}
+
+static bool is_up(const struct subflow *subflow)
+{
+	return subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed && !subflow->is_backup;
+}
+
+/*
+ * What an application or the operator asked for is theirs; while anything comes and goes, rates and
+ * ways are those of the moment.
+ */
+static bool is_ours(const struct conn *conn)
+{
+	const struct subflow *subflow;
+
+	if (conn->is_server || !conn->n_subflows || conn->listed || conn->adds != conn->removes ||
+		conn->benefit.phase > BENEFIT_BEFORE || conn_count_wanted(conn))
+		return false;
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (!is_up(subflow) || subflow->replaces || subflow->is_leaving ||
+			subflow->asker == ASKER_OPERATOR || subflow->asker == ASKER_MESH ||
+			subflow->asker == ASKER_POLICY)
+			return false;
+	}
+	return true;
+}
+
+/* All of them send as much as they can. */
+static bool is_busy(const struct conn *conn)
+{
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (!subflow->pace.rate.is_busy || subflow->pace.rate.is_received)
+			return false;
+	}
+	return true;
+}
+
+/*
+ * Up a fabric and down again there is an odd number of routers: else the last one has not answered.
+ * Who has several ways out itself has such peers, with a last link each. 0: nothing can be said.
+ */
+static uint8_t find_ttl(struct plan *plan, const struct conn *conn, const struct subflow *subflow)
+{
+	struct endpoint local = endpoint_unmap(&subflow->local),
+			remote = endpoint_unmap(&subflow->remote);
+	struct path_key key = path_key_of(conn->key.netns, &local, &remote);
+	const struct path_map *map = path_map_find(&plan->steer.paths, &key);
+
+	if (!map || !path_is_set(&subflow->path) || subflow->path.tiers[0] || map->hops < 3)
+		return 0;
+	return map->hops % 2 ? map->hops : 0;
+}
+
+/* How long its packets wait, on the way there and back: what is longer than its shortest round
+ * trip. */
+static uint32_t find_wait_us(const struct subflow *subflow)
+{
+	const struct rate_sample *last = &subflow->pace.last;
+
+	return last->srtt_us > last->least_us ? last->srtt_us - last->least_us : 0;
+}
+
+/* The one after that which was asked about last. */
+static struct subflow *choose_next(struct conn *conn)
+{
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->serial > conn->lasthop.turn)
+			return subflow;
+	}
+	return TAILQ_FIRST(&conn->subflows);
+}
+
+static void ask(struct plan *plan, struct conn *conn, struct subflow *subflow, uint8_t ttl)
+{
+	struct action *action = actions_add_about(&plan->actions, ACTION_REACH, conn, subflow);
+
+	if (!action)
+		return;
+	action->ttl = ttl;
+	conn->lasthop.asked_ns = plan->now_ns;
+	conn->lasthop.awaited++;
+	plan->lasthops.counters.asked++;
+}
+
+static struct subflow *find_youngest(struct conn *conn)
+{
+	struct subflow *subflow;
+
+	TAILQ_FOREACH_REVERSE(subflow, &conn->subflows, subflow_list, entry)
+	{
+		if (is_up(subflow) && subflow != TAILQ_FIRST(&conn->subflows))
+			return subflow;
+	}
+	return NULL;
+}
+
+/* Where it is of use for long, each hold is twice as long as the one before. */
+static void begin_hold(const struct plan *plan, struct lasthop *lasthop)
+{
+	uint64_t hold_ns = plan->lasthops.rule.hold_ns << MIN(lasthop->holds, SHIFT_MAX);
+
+	lasthop->holds++;
+	lasthop->until_ns = plan->now_ns + hold_ns;
+}
+
+/* Half of them at once: if that was too much, one comes back. */
+static void take_back(struct plan *plan, struct conn *conn)
+{
+	struct lasthop *lasthop = &conn->lasthop;
+	uint32_t n = conn->n_subflows;
+	struct subflow *subflow;
+
+	if (!lasthop->most)
+		begin_hold(plan, lasthop);
+	lasthop->most = n / 2;
+	conn_say(conn,
+		"the last link to its peer is what holds it back, and %u subflows take from others "
+		"there what one would not: %u stay",
+		n, lasthop->most);
+	for (; n > lasthop->most && (subflow = find_youngest(conn)); n--) {
+		subflow->is_lost = subflow->is_in_vain = true;
+		news_add_subflow(&plan->news, NEWS_SUBFLOW_JUDGED, conn, subflow, conn->why);
+		closing_begin(plan, conn, subflow);
+		lasthop->taken++;
+		plan->lasthops.counters.taken++;
+	}
+}
+
+static void give_back(struct plan *plan, struct conn *conn, uint32_t n)
+{
+	conn->lasthop.taken -= n;
+	plan->lasthops.counters.given += n;
+	for (conn->wanted_elephant += n; n; n--)
+		conn_reopen_passed(conn);
+	conn_renew_tries(conn);
+	opening_run(plan, conn, 0);
+}
+
+/* What was true then need not be any more. */
+static void end_hold(struct plan *plan, struct conn *conn)
+{
+	struct lasthop *lasthop = &conn->lasthop;
+
+	begin_anew(lasthop);
+	lasthop->most = 0;
+	lasthop->is_settled = false;
+	give_back(plan, conn, lasthop->taken);
+}
+
+/* Something else holds it back now. */
+static void relent(struct plan *plan, struct conn *conn)
+{
+	struct lasthop *lasthop = &conn->lasthop;
+
+	lasthop->most++;
+	lasthop->is_settled = true;
+	conn_say(conn, "the last link to its peer does not hold it back any more: %u subflows",
+		lasthop->most);
+	give_back(plan, conn, 1);
+}
+
+static void conclude(struct plan *plan, struct conn *conn)
+{
+	struct lasthop *lasthop = &conn->lasthop;
+	uint32_t others = lasthop->compared - lasthop->there;
+	bool is_last = others <= STRAY, is_close = lasthop->there >= others;
+	bool is_elsewhere = lasthop->elsewhere + STRAY >= ENOUGH;
+
+	if (lasthop->compared < ENOUGH && (is_last || lasthop->taken))
+		return;
+	lasthop->rest_ns = plan->now_ns + (is_close && !is_last ? DOUBT_NS : REST_NS);
+	begin_anew(lasthop);
+	if (lasthop->is_settled)
+		return;
+	if (is_last && conn->n_subflows > 1) {
+		take_back(plan, conn);
+		lasthop->rest_ns = 0;
+	} else if (lasthop->taken && is_elsewhere) {
+		relent(plan, conn);
+	}
+}
+
+/* @reach_us: how long it takes to the last router and back. */
+static void compare(
+	struct plan *plan, struct conn *conn, const struct subflow *subflow, uint64_t reach_us)
+{
+	struct lasthop *lasthop = &conn->lasthop;
+	uint32_t wait_us = find_wait_us(subflow);
+	bool is_there = reach_us * PART < wait_us;
+
+	lasthop->compared++;
+	lasthop->there += wait_us >= WAIT_US && is_there;
+	lasthop->elsewhere += wait_us >= WAIT_US && !is_there;
+	conclude(plan, conn);
+}
+
+void lasthop_hear_round(struct plan *plan, struct conn *conn)
+{
+	struct lasthop *lasthop = &conn->lasthop;
+	struct subflow *subflow;
+	uint8_t ttl;
+
+	if (lasthop->most && plan->now_ns >= lasthop->until_ns) {
+		end_hold(plan, conn);
+		return;
+	}
+	if (!plan->lasthops.rule.is_on || plan->now_ns < lasthop->rest_ns ||
+		(lasthop->awaited && plan->now_ns < lasthop->asked_ns + LOST_NS))
+		return;
+	lasthop->awaited = 0;
+	if (!is_ours(conn) || !is_busy(conn)) {
+		begin_anew(lasthop);
+		return;
+	}
+	for (int i = 0; i < AT_ONCE && lasthop->rest_ns <= plan->now_ns; i++) {
+		subflow = choose_next(conn);
+		lasthop->turn = subflow->serial;
+		ttl = find_ttl(plan, conn, subflow);
+		if (!ttl)
+			lasthop->rest_ns = plan->now_ns + REST_NS;
+		else if (find_wait_us(subflow) < WAIT_US)
+			compare(plan, conn, subflow, 0);
+		else
+			ask(plan, conn, subflow, ttl);
+	}
+}
+
+void lasthop_hear_reached(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	const struct subflow *subflow = conn_find_serial(conn, event->serial);
+	struct lasthop *lasthop = &conn->lasthop;
+
+	lasthop->awaited -= lasthop->awaited > 0;
+	if (!subflow || !is_ours(conn))
+		return;
+	if (!event->error) {
+		lasthop->unanswered = 0;
+		plan->lasthops.counters.answered++;
+		compare(plan, conn, subflow, event->sample.srtt_us);
+	} else if (++lasthop->unanswered >= ENOUGH) {
+		begin_anew(lasthop);
+		lasthop->rest_ns = plan->now_ns + SILENT_NS;
+	}
+}
+
+bool lasthop_is_held(const struct conn *conn, uint64_t now_ns)
+{
+	return conn->lasthop.most && now_ns < conn->lasthop.until_ns;
+}
+
+int lasthop_admit(struct plan *plan, struct conn *conn)
+{
+	struct lasthop *lasthop = &conn->lasthop;
+
+	if (!lasthop_is_held(conn, plan->now_ns) || conn_count_live(conn) < lasthop->most)
+		return 0;
+	plan->lasthops.counters.withheld++;
+	conn_say(conn,
+		"no subflow: the last link to its peer is what held it back; none is tried for "
+		"another %llu s",
+		(lasthop->until_ns - plan->now_ns + SECOND_NS - 1) / SECOND_NS);
+	return -EHOSTDOWN;
+}
