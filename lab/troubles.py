@@ -25,9 +25,9 @@ class Trouble:
 
 
 def flaps():
-    """Two spines lose in turn what they send to the receiver's leaf, and carry it again."""
+    """The spines lose in turn what they send to the receiver's leaf, and carry it again."""
     for number in range(FLAPS):
-        begin, link = 1 + number * FLAP_S, f"spine{number % 2}:{FAR}"
+        begin, link = 1 + number * FLAP_S, f"spine{number % SPINES}:{FAR}"
         yield f"{begin:g}:drop:{link}"
         yield f"{begin + DOWN_S:g}:mend:{link}"
 
@@ -41,7 +41,7 @@ def trouble(name, about, size, steps=(), flows=1, apart_s=0.0, more=None, **foun
 
 
 TROUBLES = {w.name: w for w in (
-    trouble("flapping", "two of four paths die and come back, again and again", 60, flaps(),
+    trouble("flapping", "each of four paths dies and comes back, twice", 60, flaps(),
             signs=("TcpExtTCPTimeouts",)),
     trouble("all-lossy", "every path loses one packet in fifty", 10,
             [f"0:lossy:spine{i}" for i in range(SPINES)], signs=("TcpRetransSegs",)),
