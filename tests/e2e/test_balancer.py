@@ -3,6 +3,7 @@
 import os
 import subprocess
 
+import ipvs
 import pytest
 from app import ADD
 from conftest import Pair
@@ -41,8 +42,17 @@ class Service(Pair):
                              backends=backends)
         self.balancer.run(["nft", "-f", "-"], input=rules)
 
+    def retire(self, backend):
+        """New flows go to the other one."""
+        self.balancer.run(["nft", "flush", "chain", "ip", "service", "prerouting"])
+        self.balancer.run(["nft", "add", "rule", "ip", "service", "prerouting", "ip", "daddr", SERVICE, "dnat", "to",
+                           self.addresses[1 - backend]])
+
     def begin(self, turns, config=None):
         self.balance(turns)
+        return self.start(config)
+
+    def start(self, config=None):
         daemon = self.serve({"placement": {"mode": "kernel"}, **(config or {})},
                             serve=[self.client, *self.backends])
         for backend in self.backends:
@@ -110,6 +120,32 @@ def test_joins_that_reach_another_host_are_given_up(pair):
     direct.wait_subflows(2)
 
 
+def test_a_backend_that_is_retired_keeps_its_connection_and_gets_no_joins(pair):
+    """By the kernel's own balancer, IPVS, where there is one; else by what nftables make of it."""
+    if ipvs.is_there(pair.balancer):
+        pair.balancer.ip("link set lo up", f"address add {SERVICE}/32 dev lo")
+        service = ipvs.Balancer(pair.balancer, SERVICE, 7000)
+        for address in pair.addresses:
+            service.add(address)
+        daemon = pair.start({"joins": {"refusals": 3, "hold_s": 3600}})
+    else:
+        service = None
+        daemon = pair.begin([0, 1], {"joins": {"refusals": 3, "hold_s": 3600}})
+    app = pair.app(pair.client).connect(SERVICE)
+    home, = (i for i, node in enumerate(pair.backends) if node.snmp()["TcpPassiveOpens"])
+    if service:
+        service.retire(pair.addresses[home])
+    else:
+        pair.retire(home)
+    app.set(ADD, 3)
+    wait_until(lambda: counters(daemon)["refused_by_peer"] == 3, "three are refused")
+    app.set(ADD, 2)
+    wait_until(lambda: counters(daemon)["withheld"] == 2, "two are not tried")
+    assert pair.backends[1 - home].netstat()["MPTcpExtMPJoinNoTokenFound"] == 3
+    assert pair.connection(daemon, app)["refusals"]["in_a_row"] == 3 and len(app.subflows()) == 1
+    app(f"send(s, {1 << 20})")
+
+
 def test_after_the_hold_it_is_tried_again(pair):
     daemon = pair.begin([0, 1, 0, 0], {"joins": {"refusals": 1, "hold_s": 1}})
     app = pair.app(pair.client).connect(SERVICE)
@@ -142,9 +178,7 @@ def test_many_connections_make_no_storm(pair):
     daemon = pair.begin([0, 1, 1, 1], {"policy": {"ndiffports": 4}, "joins": {"refusals": 3}})
     apps = [pair.app(pair.client).connect(SERVICE)]
     wait_until(lambda: counters(daemon)["refused_by_peer"] == 3, "three are refused")
-    pair.balancer.run(["nft", "flush", "chain", "ip", "service", "prerouting"])
-    pair.balancer.run(["nft", "add", "rule", "ip", "service", "prerouting", "ip", "daddr", SERVICE,
-                       "dnat", "to", pair.addresses[0]])
+    pair.retire(1)
     apps += [pair.app(pair.client).connect(SERVICE) for _ in range(5)]
     wait_until(lambda: counters(daemon)["withheld"] == 15, "no other one is tried")
     assert counters(daemon)["refused_by_peer"] == 3

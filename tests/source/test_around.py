@@ -44,6 +44,7 @@ TESTS = {
                                                         "test_after_a_transient_one_others_are_tried"],
     "a layer-4 balancer (IPVS, kube-proxy) that sends joins to another host": [
         "e2e/test_balancer.py::test_joins_that_reach_another_host_are_given_up",
+        "e2e/test_balancer.py::test_a_backend_that_is_retired_keeps_its_connection_and_gets_no_joins",
         "e2e/test_balancer.py::test_many_connections_make_no_storm"],
     "a table is full": ["e2e/test_bounds.py::test_more_connections_than_the_daemon_has_room_for",
                         "e2e/test_bounds.py::test_more_users_than_are_counted"],
