@@ -153,6 +153,7 @@ static __always_inline __u32 note_siblings(
 	flags |= SPREAD;
 	bpf_sock_ops_cb_flags_set(ctx, flags);
 	hasten(ctx);
+	leave_to_siblings(ctx);
 	couple(ctx);
 	return flags;
 }
@@ -254,6 +255,7 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 	r->backlog = bytes < next ? waiting : 0;
 	r->threshold = next;
 	bpf_ringbuf_submit(r, 0);
+	leave_to_siblings(ctx);
 	return 1;
 }
 
@@ -336,6 +338,7 @@ static __noinline int on_established(struct bpf_sock_ops *ctx, bool active)
 	bpf_sock_ops_cb_flags_set(ctx, flags);
 	if (joined) {
 		hasten(ctx);
+		leave_to_siblings(ctx);
 		couple(ctx);
 	}
 

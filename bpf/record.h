@@ -196,6 +196,7 @@ struct hook_config {
 	__u32 applications;      /* 0 = what they ask for is refused */
 	__u32 calls_per_second_of_user;
 	__u32 couples; /* subflows that have siblings get COUPLED_NAME */
+	__u32 unsent;  /* bytes that a subflow of an elephant may hold; 0 = as many as it likes */
 };
 
 /* By which device does this socket of the daemon's namespace send? */

@@ -12,9 +12,10 @@
 #include <bpf/bpf_endian.h>
 
 /* include/net/tcp.h */
-#define SOL_TCP         6
-#define TCP_BPF_RTO_MIN 1004
-#define TCP_CONGESTION  13
+#define SOL_TCP           6
+#define TCP_BPF_RTO_MIN   1004
+#define TCP_CONGESTION    13
+#define TCP_NOTSENT_LOWAT 25
 
 /* A receiver acknowledges every other packet at once; one alone may wait, and is no dead path. */
 #define PACKETS_ENOUGH 4
@@ -79,6 +80,19 @@ static __always_inline void hasten(struct bpf_sock_ops *ctx)
 
 	if (rto_min_us)
 		bpf_setsockopt(ctx, SOL_TCP, TCP_BPF_RTO_MIN, &rto_min_us, sizeof(rto_min_us));
+}
+
+/*
+ * What a subflow holds and cannot send yet is lost to its siblings: the rest waits in the
+ * connection, for whichever has room first. An application's own limit is the connection's, and
+ * stays.
+ */
+static __always_inline void leave_to_siblings(struct bpf_sock_ops *ctx)
+{
+	int unsent = config.unsent;
+
+	if (unsent)
+		bpf_setsockopt(ctx, SOL_TCP, TCP_NOTSENT_LOWAT, &unsent, sizeof(unsent));
 }
 
 /* Where subflows of one connection meet, they are to take no more than one would. */

@@ -21,6 +21,7 @@
 
 #define SOCKET_BYTES_MAX 107 /* sun_path */
 #define TERABYTE         1000000000000ull
+#define UNSENT_MAX       1000000000ull
 #define BACKLOG_MAX      4000000000ull /* a record has 32 bits for it */
 
 #define COUNT(list) (sizeof(list) / sizeof(*(list)))
@@ -183,6 +184,7 @@ const struct config_key keys_all[] = {
 	KEY("elephant", "backlog", CONFIG_BYTES, backlog_bytes, 0, BACKLOG_MAX, NULL, NULL),
 	KEY("elephant", "max_subflows", CONFIG_NUMBER, elephant_subflows, 1, SUBFLOWS_HARD_MAX,
 		NULL, NULL),
+	KEY("elephant", "unsent", CONFIG_BYTES, unsent_bytes, 0, UNSENT_MAX, NULL, NULL),
 	KEY("elephant", "downloads", CONFIG_BOOL, downloads, 0, 0, NULL, NULL),
 	KEY("elephant", "single_path", CONFIG_BOOL, single_path, 0, 0, NULL, NULL),
 	KEY("detect", "source", CONFIG_STRING, source, 0, 0, "bpf, capture or diag", check_source),

@@ -20,6 +20,7 @@ int settings_init(struct settings *settings)
 		.start_bytes = 100000000,
 		.step_bytes = 50000000,
 		.stop_bytes = 300000000,
+		.unsent_bytes = 128000,
 		.elephant_subflows = 4,
 		.downloads = true,
 		.source = strdup("bpf"),

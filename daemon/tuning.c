@@ -59,6 +59,7 @@ struct hook_config tuning_hook_config(const struct settings *settings)
 		.calls_per_second_of_user = settings->calls_per_second_of_user,
 		.rto_min_us = settings->rto_min_ms * 1000,
 		.couples = settings->coupled,
+		.unsent = settings->unsent_bytes,
 	};
 }
 

@@ -346,6 +346,7 @@ void hooks_set_config(struct hooks *hooks, const struct hook_config *config)
 	__atomic_store_n(&to->rto_min_us, config->rto_min_us, __ATOMIC_SEQ_CST);
 	coupling_set(&hooks->coupling, config->couples);
 	__atomic_store_n(&to->couples, config->couples, __ATOMIC_SEQ_CST);
+	__atomic_store_n(&to->unsent, config->unsent, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->applications, config->applications, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->calls_per_second, config->calls_per_second, __ATOMIC_SEQ_CST);
 	__atomic_store_n(

@@ -44,6 +44,7 @@ static void assert_defaults(void)
 	assert_int_equal(settings.start_bytes, 100000000);
 	assert_int_equal(settings.step_bytes, 50000000);
 	assert_int_equal(settings.stop_bytes, 300000000);
+	assert_int_equal(settings.unsent_bytes, 128000);
 	assert_int_equal(settings.elephant_subflows, 4);
 	assert_true(settings.downloads);
 	assert_false(settings.single_path);
@@ -84,6 +85,7 @@ static void every_key_is_read(void **state)
 				   "start = 1MB\n"
 				   "step = 2MB\n"
 				   "stop = 3MB\n"
+				   "unsent = 64kB\n"
 				   "max_subflows = 5\n"
 				   "downloads = no\n"
 				   "single_path = yes\n"
@@ -118,6 +120,7 @@ static void every_key_is_read(void **state)
 	assert_int_equal(settings.start_bytes, 1000000);
 	assert_int_equal(settings.step_bytes, 2000000);
 	assert_int_equal(settings.stop_bytes, 3000000);
+	assert_int_equal(settings.unsent_bytes, 64000);
 	assert_int_equal(settings.elephant_subflows, 5);
 	assert_false(settings.downloads);
 	assert_true(settings.single_path);

@@ -29,6 +29,7 @@ static void the_hooks_are_told(void **state)
 	assert_true(config.detects);
 	assert_false(config.plain_tcp);
 	assert_int_equal(config.rto_min_us, 20000);
+	assert_int_equal(config.unsent, 128000);
 	assert_int_equal(set("elephant.start", "1MB"), 0);
 	assert_string_equal(said, "set");
 	assert_int_equal(stage.configs, 1);
