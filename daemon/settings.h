@@ -33,7 +33,7 @@ struct settings {
 	/* [elephant] */
 	uint64_t start_bytes, step_bytes, stop_bytes;
 	uint64_t backlog_bytes; /* 0 = what waits to be sent does not matter */
-	uint64_t unsent_bytes; /* that each subflow may hold; 0 = as many as it likes */
+	uint64_t unsent_bytes;  /* that each subflow may hold; 0 = as many as it likes */
 	uint32_t elephant_subflows;
 	bool downloads;
 	bool single_path;

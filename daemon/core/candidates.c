@@ -19,7 +19,8 @@ void candidates_collect(const struct path_map *map, bool with_taken, uint64_t no
 	for (int round = 0; round < 2 && !ret_candidates->n; round++) {
 		for (unsigned int i = 0; i < map->n_ports; i++) {
 			port = &map->ports[i];
-			if ((port->is_taken && !with_taken) || !path_is_known(map, port))
+			if ((!with_taken && !path_port_is_free(port, now_ns)) ||
+				!path_is_known(map, port))
 				continue;
 			path = path_of(map, port);
 			router = path.tiers[map->depth];

@@ -46,7 +46,6 @@ void command_hear_created(struct plan *plan, struct conn *conn, const struct eve
 		return;
 	has_next = event->error == EADDRINUSE && subflow->local.port && !subflow->is_exact &&
 		   conn->ports_in_use < PORTS_MAX;
-	subflow->is_port_refused = event->error == EADDRINUSE && !subflow->is_exact;
 	is_asked = subflow->asker == ASKER_APPLICATION;
 	/* Those that failed together are tried again together. */
 	if (!subflow->is_doomed && subflow->asker != ASKER_MOVE &&

@@ -11,6 +11,8 @@
 
 #define MISS_MAX  .01
 #define MISS_SURE .00001
+#define SECOND_NS 1000000000ull
+#define REST_S    61 /* include/net/tcp.h: TCP_TIMEWAIT_LEN, and a second begun */
 
 _Static_assert(sizeof(struct path_map) <= 4096, "a path map is to cost 4 KB at most");
 
@@ -352,6 +354,28 @@ void path_port_drop(struct path_map *map, struct path_port *port)
 
 	*port = map->ports[--map->n_ports];
 	bequeath(map, &gone);
+}
+
+void path_port_rest(struct path_port *port, uint64_t now_ns)
+{
+	port->is_taken = false;
+	port->rested_s = MAX((uint16_t)(now_ns / SECOND_NS), 1);
+}
+
+bool path_port_is_free(const struct path_port *port, uint64_t now_ns)
+{
+	/* It wraps around after 18 hours, and then a port rests once more. */
+	uint16_t rest_s = now_ns / SECOND_NS - port->rested_s;
+
+	return !port->is_taken && (!port->rested_s || rest_s >= REST_S);
+}
+
+void path_make_room(struct path_map *map, unsigned int n)
+{
+	for (unsigned int i = map->n_ports; i-- > 0 && map->n_ports + n > PATH_PORTS_MAX;) {
+		if (map->ports[i].rested_s && !map->ports[i].is_taken)
+			path_port_drop(map, &map->ports[i]);
+	}
 }
 
 static uint8_t infer(const struct path_map *map, const struct path_port *port, unsigned int tier)

@@ -59,8 +59,9 @@ struct path_key {
 
 struct path_port {
 	uint16_t port;
-	bool is_taken;                 /* by a subflow of ours, or by somebody else */
-	bool is_sought;                /* of a subflow that is there: its way is to be asked */
+	bool is_taken;     /* by a subflow of ours, or by somebody else */
+	bool is_sought;    /* of a subflow that is there: its way is to be asked */
+	uint16_t rested_s; /* since when nobody can take it, CLOCK_MONOTONIC; 0 = ever */
 	uint8_t tiers[PATH_TIERS_MAX]; /* 1 + index of map.routers; 0 = not known */
 };
 
@@ -152,6 +153,18 @@ struct path_port *path_port_find(struct path_map *map, uint16_t port);
 /* A subflow leaves from @port, and its way is not known: a survey is to ask. -ENOSPC. */
 int path_port_seek(struct path_map *map, uint16_t port);
 void path_port_drop(struct path_map *map, struct path_port *port);
+
+/*
+ * Nobody takes it for a while: it was in use by somebody else, or is left in TIME_WAIT. Its way
+ * stays known.
+ */
+void path_port_rest(struct path_port *port, uint64_t now_ns);
+
+/* Whether a subflow can be opened from it, as far as is known. */
+bool path_port_is_free(const struct path_port *port, uint64_t now_ns);
+
+/* Forgets ports that rest until there is room for @n others, if there are so many. */
+void path_make_room(struct path_map *map, unsigned int n);
 
 /* What is known of the way from a port; the map's other ports help out. */
 struct path path_of(const struct path_map *map, const struct path_port *port);

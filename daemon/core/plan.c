@@ -218,7 +218,7 @@ void plan_forget(struct plan *plan, struct conn *conn)
 	news_add(&plan->news, NEWS_CLOSED, conn);
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		is_freeing |= path_is_set(&subflow->path) && !subflow->is_light;
-		steer_release(&plan->steer, conn, subflow);
+		steer_release(&plan->steer, conn, subflow, plan->now_ns);
 	}
 	if (is_freeing)
 		apart_hear_free(plan);

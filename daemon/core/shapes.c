@@ -8,6 +8,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define COUNT(list) (sizeof(list) / sizeof(*(list)))
@@ -206,7 +207,8 @@ static bool has_no_way(const void *value)
 	return !((const struct line_way *)value)->count;
 }
 
-/* "40001t/0/1/2/0/0": taken, sought; at each tier which router, from 1; 0: not known. */
+/* "40001tr7/0/1/2/0/0": taken, sought, rests since a second; at each tier which router, from 1; 0:
+ * not known. */
 static void write_way(struct text *text, const void *value)
 {
 	const struct line_way *way = value;
@@ -216,6 +218,8 @@ static void write_way(struct text *text, const void *value)
 		port = &way->ports[i];
 		text_add(text, "%s%u%s%s", i ? "," : "", port->port, port->is_taken ? "t" : "",
 			port->is_sought ? "s" : "");
+		if (port->rested_s)
+			text_add(text, "r%u", port->rested_s);
 		for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++)
 			text_add(text, "/%u", port->tiers[tier]);
 	}
@@ -226,7 +230,8 @@ static int read_way_port(const char *part, unsigned int index, void *value)
 	struct line_way *way = value;
 	struct path_port port = {};
 	uint64_t numbers[1 + PATH_TIERS_MAX];
-	char copy[WORD_MAX], *flags;
+	char copy[WORD_MAX], *flags, *end;
+	unsigned long rested_s;
 
 	strcpy(copy, part);
 	for (flags = copy; *flags >= '0' && *flags <= '9'; flags++)
@@ -234,6 +239,13 @@ static int read_way_port(const char *part, unsigned int index, void *value)
 	for (; *flags == 't' || *flags == 's'; memmove(flags, flags + 1, strlen(flags))) {
 		port.is_taken |= *flags == 't';
 		port.is_sought |= *flags == 's';
+	}
+	if (*flags == 'r') {
+		rested_s = strtoul(flags + 1, &end, 10);
+		if (rested_s > UINT16_MAX)
+			return -EINVAL;
+		port.rested_s = rested_s;
+		memmove(flags, end, strlen(end) + 1);
 	}
 	if (read_numbers(copy, numbers, COUNT(numbers), UINT16_MAX))
 		return -EINVAL;

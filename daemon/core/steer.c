@@ -427,17 +427,15 @@ void steer_stay(struct steer *steer, const struct conn *conn, struct subflow *su
 		learn_one(map, subflow, false);
 }
 
-void steer_release(struct steer *steer, const struct conn *conn, struct subflow *subflow)
+void steer_release(
+	struct steer *steer, const struct conn *conn, struct subflow *subflow, uint64_t now_ns)
 {
 	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
 	struct path_port *port = map ? path_port_find(map, subflow->local.port) : NULL;
 
 	path_unload(&subflow->path, subflow->is_light);
-	/* While a survey goes on, an answer that is on its way would bring it back. */
-	if (port && subflow->is_port_refused && map->state != PATH_ASKING)
-		path_port_drop(map, port);
-	else if (port)
-		port->is_taken = subflow->is_port_refused;
+	if (port)
+		path_port_rest(port, now_ns);
 }
 
 void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,

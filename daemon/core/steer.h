@@ -104,8 +104,9 @@ enum steer_company steer_contend(struct steer *steer, struct conn *conn, struct 
 void steer_leave(struct subflow *subflow);
 void steer_stay(struct steer *steer, const struct conn *conn, struct subflow *subflow);
 
-/* The subflow is gone, and its port is free for another, unless it was refused. */
-void steer_release(struct steer *steer, const struct conn *conn, struct subflow *subflow);
+/* The subflow is gone, or there was none from its port: that rests. */
+void steer_release(
+	struct steer *steer, const struct conn *conn, struct subflow *subflow, uint64_t now_ns);
 
 /* Its path is silent: for a while others are preferred. */
 void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,

@@ -16,7 +16,7 @@ void subflows_remove(struct plan *plan, struct conn *conn, struct subflow *subfl
 {
 	benefit_hear_gone(plan, conn, subflow);
 	apart_hear_gone(plan, conn, subflow);
-	steer_release(&plan->steer, conn, subflow);
+	steer_release(&plan->steer, conn, subflow, plan->now_ns);
 	conn_remove_subflow(conn, subflow);
 }
 

@@ -111,12 +111,14 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 
 int survey_ask(struct survey *survey, const struct conn_key *key, bool wants_more)
 {
-	unsigned int seen;
+	unsigned int seen, more;
 
 	if (wants_more) {
 		survey->is_thorough = true;
-		survey->least_flows = path_count(survey->map, survey->map->depth, &seen);
-		survey->least_flows = MIN(4 * survey->least_flows + seen, PATH_PORTS_MAX);
+		more = 4 * path_count(survey->map, survey->map->depth, &seen);
+		path_make_room(survey->map, more);
+		path_count(survey->map, survey->map->depth, &seen);
+		survey->least_flows = MIN(more + seen, PATH_PORTS_MAX);
 	}
 	for (unsigned int i = 0; i < survey->n_askers; i++) {
 		if (!memcmp(&survey->askers[i], key, sizeof(*key)))

@@ -168,7 +168,7 @@ static void every_other_kind(void **state)
 		 "confirmed=2 "
 		 "hops=3 depth=2 tangled=1 thorough=1 partial=1 "
 		 "routers=[::ffff:10.1.0.1]:0,[::ffff:10.1.0.2]:0 "
-		 "ports=40000t/0/0/1/0/0,40001ts/0/0/0/0/0,40002/0/0/2/0/0\n"),
+		 "ports=40000t/0/0/1/0/0,40001tsr7/0/0/0/0/0,40002r65535/0/0/2/0/0\n"),
 		("map netns=1 local=[fd00::1]:0 remote=[fd00::2]:80 state=silent "
 		 "why=no%20router%20on%20the%20way%20answers learned=1\n"),
 		"tick at=1\n",

@@ -161,6 +161,46 @@ static void a_map_has_room_for_so_many_ports(void **state)
 	assert_int_equal(path_port_seek(map, 1), 0);
 }
 
+static void a_port_rests_for_as_long_as_time_wait(void **state)
+{
+	const uint64_t second = 1000000000;
+	struct path_map *map = get_map(2);
+	struct path_port *port;
+
+	(void)state;
+	learn(map, 1000, 2, 21);
+	port = path_port_find(map, 1000);
+	assert_true(path_port_is_free(port, 0));
+	path_port_rest(port, 0);
+	assert_false(path_port_is_free(port, second));
+	path_port_rest(port, 65530 * second);
+	assert_false(path_port_is_free(port, 65530 * second));
+	assert_false(path_port_is_free(port, 65590 * second));
+	assert_true(path_port_is_free(port, 65591 * second));
+	port->is_taken = true;
+	assert_false(path_port_is_free(port, 65591 * second));
+}
+
+static void those_that_rest_make_room(void **state)
+{
+	struct path_map *map = get_map(2);
+
+	(void)state;
+	for (uint16_t i = 0; i < PATH_PORTS_MAX; i++)
+		learn(map, 1000 + i, 2, 21 + i % 4);
+	for (uint16_t i = 100; i < 150; i++)
+		path_port_rest(path_port_find(map, 1000 + i), 1);
+	path_port_find(map, 1149)->is_taken = true;
+	path_make_room(map, 16);
+	assert_int_equal(map->n_ports, PATH_PORTS_MAX - 16);
+	path_make_room(map, 16);
+	assert_int_equal(map->n_ports, PATH_PORTS_MAX - 16);
+	path_make_room(map, PATH_PORTS_MAX);
+	assert_int_equal(map->n_ports, PATH_PORTS_MAX - 49);
+	assert_non_null(path_port_find(map, 1149));
+	assert_non_null(path_port_find(map, 1000));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -172,6 +212,8 @@ int main(void)
 			ports_of_subflows_outlive_what_was_learned, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_known_at_a_nearer_tier_stays, begin, end),
 		cmocka_unit_test_setup_teardown(a_map_has_room_for_so_many_ports, begin, end),
+		cmocka_unit_test_setup_teardown(a_port_rests_for_as_long_as_time_wait, begin, end),
+		cmocka_unit_test_setup_teardown(those_that_rest_make_room, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
