@@ -111,6 +111,8 @@ def of(bench):
 
 # Why a figure falls short, or is not measured: (bench, key): sentences. Shown only where that is so.
 LIMITS = {
+    ("fabric", "goodput"): "The ceiling is plain TCP's. MPTCP's options take their part of each packet, also where no"
+    " flow meets another (beside it); the rest is what four congestion controls lose on the way to a full link.",
     ("fabric", "over-8-random"): "With 8 subflows on random ports a fat-tree of k = 4 is so full that"
     " by max-min theory there is 1.06 to be won.",
     ("spread", "probes-first-4"): "The figure is all packets until the first survey of a fabric is over. The rule"
