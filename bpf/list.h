@@ -6,87 +6,8 @@
 #ifndef SUBFLOW_LIST_H
 #define SUBFLOW_LIST_H
 
+#include "draft.h"
 #include "request.h"
-
-#define LOCAL_PREFIX_BITS (8 * (sizeof(struct local_key) - sizeof(__u32)))
-
-struct draft {
-	struct bpf_sockopt *ctx;
-	struct request *request;
-	__u32 at; /* bytes of optval that were read */
-	__u32 port_min;
-	bool add;
-	int n;
-	int err; /* positive */
-};
-
-/* The next address of optval; 0, or why it is none. */
-static __always_inline int read_address(struct draft *draft, struct end *end)
-{
-	struct bpf_sockopt *ctx = draft->ctx;
-	struct address4 *v4 = ctx->optval + (draft->at & 0xfff);
-	struct address6 *v6 = ctx->optval + (draft->at & 0xfff);
-
-	if ((void *)(v4 + 1) > ctx->optval_end)
-		return EINVAL;
-	end->port = bpf_ntohs(v4->port);
-	if (v4->family == AF_INET) {
-		map_v4(end->addr, v4->addr);
-		draft->at += sizeof(*v4);
-	} else {
-		if (v4->family != AF_INET6 || (void *)(v6 + 1) > ctx->optval_end)
-			return EINVAL;
-		end->addr[0] = v6->addr[0];
-		end->addr[1] = v6->addr[1];
-		end->addr[2] = v6->addr[2];
-		end->addr[3] = v6->addr[3];
-		draft->at += sizeof(*v6);
-	}
-	if ((int)draft->at > ctx->optlen)
-		return EINVAL;
-	if (!end->addr[3] && !end->addr[0] && !end->addr[1] &&
-		(!end->addr[2] || end->addr[2] == bpf_htonl(0xffff)))
-		return EINVAL;
-	if (ctx->sk->family == AF_INET && !is_v4(end->addr))
-		return EINVAL;
-	return 0;
-}
-
-static __always_inline bool is_local(__u64 netns, const struct end *end)
-{
-	struct local_key key = {.bits = LOCAL_PREFIX_BITS};
-
-	/* It would need a device. */
-	if ((end->addr[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000))
-		return false;
-	__builtin_memcpy(key.netns, &netns, sizeof(netns));
-	__builtin_memcpy(key.addr, end->addr, sizeof(key.addr));
-	return bpf_map_lookup_elem(&locals, &key);
-}
-
-/* bpf_loop: 1 ends it. */
-static int draft_address(__u32 index, void *arg)
-{
-	struct draft *draft = arg;
-	struct request *request = draft->request;
-	struct wishes *wishes = request->wishes;
-	struct end end = {};
-
-	if (!wishes || (int)draft->at >= draft->ctx->optlen)
-		return 1;
-	draft->err = read_address(draft, &end);
-	if (draft->err)
-		return 1;
-	if (draft->add && !is_local(request->key.netns, &end))
-		draft->err = EADDRNOTAVAIL;
-	else if (draft->add && end.port && end.port < draft->port_min)
-		draft->err = EACCES;
-	if (draft->err)
-		return 1;
-	draft->err = wishes_draft(wishes, &end, request->intent->generation + 1, draft->add);
-	draft->n++;
-	return draft->err != 0;
-}
 
 /* Whether the application has bound the socket to an address that it has not listed. */
 static __always_inline bool is_bound_elsewhere(const struct request *request)
@@ -140,7 +61,7 @@ static __always_inline int judge_remove(struct request *request)
 static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 {
 	struct request request = {};
-	struct draft draft = {.ctx = ctx, .request = &request, .add = add};
+	struct draft draft = {.add = add};
 	bool is_fresh, is_first;
 	int err;
 
@@ -158,12 +79,14 @@ static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 			bpf_sk_storage_get(&all_wishes, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!request.wishes)
 		return fail(ctx, ENOBUFS);
+	draft.netns = request.key.netns;
+	draft.generation = request.intent->generation + 1;
 	draft.port_min = BPF_CORE_READ(
 		(struct sock *)msk_of(ctx), __sk_common.skc_net.net, ipv4.sysctl_ip_prot_sock);
 	is_fresh = request.state == BPF_TCP_CLOSE || request.state == BPF_TCP_LISTEN;
 	if (request.receipt)
 		wishes_forget(request.wishes, request.receipt->heard);
-	bpf_loop(SUBFLOWS_HARD_MAX, draft_address, &draft, 0);
+	draft_read(ctx, request.wishes, &draft);
 	err = draft.err;
 	if (!err && (int)draft.at < ctx->optlen)
 		err = add ? EDQUOT : EINVAL;

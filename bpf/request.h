@@ -8,7 +8,7 @@
 
 #include "doorbell.h"
 #include "sockopt.h"
-#include "subflows.h"
+#include "tally.h"
 #include "wishes.h"
 
 #define NS_PER_S  1000000000ull
@@ -17,9 +17,6 @@
 
 /* The totals of a wish are told apart modulo 2^16. */
 #define UNHEARD_MAX 32768
-
-/* Bit set of the states in which a subflow counts. */
-#define LIVE ((1 << BPF_TCP_ESTABLISHED) | (1 << BPF_TCP_SYN_SENT) | (1 << BPF_TCP_SYN_RECV))
 
 /* One call. */
 struct request {
@@ -34,48 +31,10 @@ struct request {
 	int total;               /* how many subflows there will be */
 };
 
-/* The socket's subflows, counted under its lock. */
-struct tally {
-	struct mptcp_sock *msk;
-	struct list_head *node;
-	struct wishes *wishes;
-	__u32 heard;
-	bool is_remove;    /* by address */
-	int live, leaving; /* leaving: taken away by address, and counted in live */
-	int drafted;       /* meant by the call that is being checked, and not leaving */
-};
-
-/* bpf_loop: 1 ends it. */
-static int count_subflow(__u32 index, void *arg)
-{
-	struct tally *tally = arg;
-	struct sock *ssk = next_subflow(tally->msk, &tally->node);
-	struct end local = {};
-	int meant;
-
-	if (!ssk)
-		return 1;
-	if (!(1 << (BPF_CORE_READ(ssk, __sk_common.skc_state) & 31) & LIVE))
-		return 0;
-	tally->live++;
-	if (!tally->wishes)
-		return 0;
-	read_local(ssk, &local);
-	meant = wishes_meet(tally->wishes, &local, tally->heard, tally->is_remove);
-	if (meant & MEANT_LEAVES)
-		tally->leaving++;
-	else if (meant & MEANT_DRAFTED)
-		tally->drafted++;
-	return 0;
-}
-
 static __always_inline void count_subflows(const struct request *request, struct tally *tally)
 {
-	tally->msk = request->msk;
-	tally->node = subflows_of(request->msk);
-	tally->wishes = request->wishes;
 	tally->heard = request->receipt ? request->receipt->heard : 0;
-	bpf_loop(SUBFLOWS_HARD_MAX, count_subflow, tally, 0);
+	tally_count(tally, request->wishes, (__u64)request->msk);
 }
 
 /* Counts the calls in each second of the clock. */

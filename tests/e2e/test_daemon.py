@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import threading
+from pathlib import Path
 
 import pytest
 from app import ADD, SUBFLOWS
@@ -363,6 +364,15 @@ for s in socks:
     tracer.send_signal(signal.SIGINT)
     tracer.wait(10)
     assert "recvmsg" in trace.read_text()
+
+
+def test_the_verifier_has_little_to_look_at(served):
+    """At each start. It gives up at a million instructions, of which it counts each way through."""
+    folder = Path(f"/proc/{served.daemon.process.pid}/fdinfo")
+    about = [dict(line.split(":\t") for line in file.read_text().splitlines() if ":\t" in line)
+             for file in folder.iterdir()]
+    looked_at = [int(lines["verified_insns"]) for lines in about if "verified_insns" in lines]
+    assert len(looked_at) > 5 and max(looked_at) < 100000, looked_at
 
 
 def test_version_and_usage():
