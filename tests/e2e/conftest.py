@@ -3,6 +3,7 @@
 import fcntl
 import os
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -19,6 +20,9 @@ from lab.netns import wait_until  # noqa: E402
 from app import App  # noqa: E402
 from namespace import Namespace  # noqa: E402
 from pinned import Kept  # noqa: E402
+
+# A shell has its jobs in the background ignore it, and what is started here would as well.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
 
