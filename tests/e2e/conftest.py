@@ -25,6 +25,8 @@ from pinned import Kept  # noqa: E402
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
+# How often is tried what goes wrong now and then only.
+ROUNDS = int(os.environ.get("SUBFLOW_ROUNDS", 20))
 
 
 class Pair(Lab):

@@ -6,12 +6,11 @@ import subprocess
 
 import pytest
 from app import ADD, CONNID, NDIFFPORTS, REMOVE, packed
-from conftest import BUILD, Pair
+from conftest import BUILD, ROUNDS, Pair
 from lab.daemon import Daemon
 from lab.netns import LabError, wait_until
 from pinned import Kept
 
-ROUNDS = 20
 RULE = {"elephant": {"start": "1MB", "step": "1MB", "stop": "1000GB", "max_subflows": 4},
         "repair": {"rto_min_ms": 0}}
 # Sends until it is told to stop, and counts.

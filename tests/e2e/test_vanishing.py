@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 from app import ADD
+from conftest import ROUNDS
 from lab.netns import PATIENCE, wait_until
 
-ROUNDS = 20
 # In each: how long a namespace lives beyond its first connection, in milliseconds.
 LIVES = (0, 1, 5, 20, 50, 100, 200, 500)
 # A slow daemon may miss all that such a life has to offer: then they live so many times longer.
