@@ -41,9 +41,9 @@ ALONE = e2e("lab_report", "benefit", "lab_host")
 FABRICS = e2e("lab", "experiment", "extending", "fabric")
 # What takes longest begins first: nobody waits for a single file in the end.
 LONGEST = e2e("bench", "restart", "outlive", "detect", "announce", "daemon", "vanishing", "upgrade")
+OTHERS = sorted(set(E2E.glob("test_*.py")) - {*DEMO, *ALONE, *FABRICS, *LONGEST})
 FILES = {"source": [ROOT / "tests" / "source"], "lab": [ROOT / "tests" / "lab", *FABRICS],
-         "alone": ALONE, "demo": DEMO,
-         "e2e": [*LONGEST, E2E, *(f"--ignore={file}" for file in [*DEMO, *ALONE, *FABRICS])]}
+         "alone": ALONE, "demo": DEMO, "e2e": [*LONGEST, *OTHERS]}
 # What a sanitizer adds nothing to, and what its own system calls would be killed for: the unit's filter.
 UNSANITIZED = e2e("bench", "unit")
 # Most of their time they wait: more of them than there are processors.
@@ -84,7 +84,7 @@ def run_pytest(directory, suite, tally):
 
     if directory == "build-sanitize":
         environment["SUBFLOW_ROUNDS"] = SANITIZED_ROUNDS
-        files = [*(f for f in files if f not in UNSANITIZED), *(f"--ignore={f}" for f in UNSANITIZED)]
+        files = [file for file in files if file not in UNSANITIZED]
     twice.run_pytest(run, report, ["-q", *files], first=AT_ONCE.get(suite, ()),
                      again=suite in ("alone", "lab", "e2e"))
     tally.add(report, f"{directory}, {suite}")
