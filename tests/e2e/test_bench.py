@@ -6,6 +6,7 @@ import subprocess
 
 import pytest
 from conftest import BUILD, ROOT
+from lab.netns import PATIENCE
 
 ATTEMPTS = 3
 
@@ -15,8 +16,9 @@ def measured(tmp_path, name, *words):
     file = tmp_path / "figures.json"
     for _ in range(ATTEMPTS):
         done = subprocess.run([ROOT / "bench" / name, "--quick", "--rounds", "1", "--busy", "--json", file,
-                               *words], capture_output=True, text=True, timeout=400,
-                              env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SUBFLOW_BUILD": str(BUILD)})
+                               *words], capture_output=True, text=True, timeout=400 * PATIENCE,
+                              env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SUBFLOW_BUILD": str(BUILD),
+                                   "SUBFLOW_PATIENCE": str(PATIENCE)})
         if done.returncode == 0 or "no round passed its gates" not in done.stderr:
             break
     assert done.returncode == 0, done.stdout + done.stderr
