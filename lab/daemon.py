@@ -6,7 +6,7 @@ import socket
 import subprocess
 from pathlib import Path
 
-from lab.netns import LabError, wait_until
+from lab.netns import PATIENCE, LabError, wait_until
 
 
 class Daemon:
@@ -70,7 +70,7 @@ class Daemon:
         """What `subflow status --json` prints; {} when there is no answer."""
         try:
             answer = subprocess.run([self.cli, "status", "--json"], env=self.environment,
-                                    capture_output=True, timeout=5)
+                                    capture_output=True, timeout=5 * PATIENCE)
             return json.loads(answer.stdout) if answer.returncode == 0 else {}
         except (subprocess.TimeoutExpired, ValueError):
             return {}
