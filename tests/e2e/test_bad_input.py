@@ -9,7 +9,7 @@ from lab import fabric, gates
 from lab.failures import LOSS
 from lab.netns import PATIENCE, wait_until
 from test_benefit import POUR
-from test_placement import PORT, Scene
+from test_placement import PORT, Scene, state_of
 
 MB = 1000000
 # Names of what the daemon does to subflows.
@@ -75,6 +75,8 @@ def test_an_application_that_is_idle_has_not_failed(lab):
     app.set(ADD, 3)
     subflows = app.wait_subflows(4)
     app(f"send(s, {MB})")
+    # The last subflow may be there before the survey has seen flows enough.
+    wait_until(lambda: state_of(scene, PORT) == "known", "the paths are known")
     before = scene.counters()
     last(3)
     after = scene.counters()
