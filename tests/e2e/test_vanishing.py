@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Namespaces that are deleted in the middle of whatever the daemon does with them."""
+import contextlib
 import os
 import shutil
 import subprocess
@@ -95,8 +96,12 @@ def fixture_hub(pair):
 
 
 def descriptors(daemon):
-    return sorted(os.readlink(f"/proc/{daemon.process.pid}/fd/{fd}").split(":")[0]
-                  for fd in os.listdir(f"/proc/{daemon.process.pid}/fd"))
+    of_daemon, kinds = Path(f"/proc/{daemon.process.pid}/fd"), []
+    for fd in os.listdir(of_daemon):
+        # It may be closed by now.
+        with contextlib.suppress(FileNotFoundError):
+            kinds.append(os.readlink(of_daemon / fd).split(":")[0])
+    return sorted(kinds)
 
 
 def memory_of(daemon):
