@@ -207,6 +207,7 @@ static void without_connections_no_addresses_are_read(void **state)
 static void what_an_owner_brings_is_done(void **state)
 {
 	struct rule *rule = calloc(1, sizeof(*rule));
+	struct pollfd timer = {.events = POLLIN};
 	uint32_t uid;
 
 	(void)state;
@@ -218,6 +219,8 @@ static void what_an_owner_brings_is_done(void **state)
 	stage_conn()->forecast.purpose = PURPOSE_BULK;
 	assert_true(whole->scout.find_user(whole, &stage_conn()->key, &uid));
 	assert_int_equal(stage.creates, 0);
+	timer.fd = whole->hands.timer.fd;
+	assert_int_equal(poll(&timer, 1, -1), 1);
 	whole->hands.timer.ready(&whole->hands.timer, EPOLLIN);
 	assert_int_equal(stage.creates, 2);
 }
