@@ -314,6 +314,14 @@ void play_assert_receipt(struct play *play, uint32_t adds, uint32_t removes)
 	assert_int_equal(play_conn(play)->receipt.removes, removes);
 }
 
+struct path_map *play_map(struct play *play)
+{
+	struct endpoint local = play_local(0), remote = play_remote();
+	struct path_key key = path_key_of(play->key.netns, &local, &remote);
+
+	return path_map_get(&play->plan.steer.paths, &key);
+}
+
 void play_learn(struct play *play, struct path_map *map, uint16_t port, uint16_t way)
 {
 	struct path_table *table = &play->plan.steer.paths;

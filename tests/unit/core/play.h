@@ -84,6 +84,9 @@ void play_assert_subflows(
 	struct play *play, uint32_t established, uint32_t opening, uint32_t wanted);
 void play_assert_receipt(struct play *play, uint32_t adds, uint32_t removes);
 
+/* What is known of the paths between the two ends; made where there is none. */
+struct path_map *play_map(struct play *play);
+
 /* The flow from @port takes the way of that number, by the second router. */
 void play_learn(struct play *play, struct path_map *map, uint16_t port, uint16_t way);
 

@@ -16,9 +16,7 @@
 
 static struct path_map *begin_map(struct play *play)
 {
-	struct endpoint local = play_local(0), remote = play_remote();
-	struct path_key key = path_key_of(play->key.netns, &local, &remote);
-	struct path_map *map = path_map_get(&play->plan.steer.paths, &key);
+	struct path_map *map = play_map(play);
 
 	assert_non_null(map);
 	map->depth = 2;

@@ -153,10 +153,8 @@ static void a_port_in_use_is_no_failure(void **state)
  * known. */
 static void a_port_in_use_is_tried_once(void **state)
 {
-	struct endpoint local = play_local(0), remote = play_remote();
 	struct play *play = *state;
-	struct path_key key = path_key_of(play->key.netns, &local, &remote);
-	struct path_map *map = path_map_get(&play->plan.steer.paths, &key);
+	struct path_map *map = play_map(play);
 	const struct path_port *port;
 
 	assert_non_null(map);

@@ -64,14 +64,6 @@ static void answer_pace(struct play *play, const struct action *action)
 				       .sample = counts[pipe - pipes]});
 }
 
-static struct path_map *find_map(struct play *play)
-{
-	struct endpoint local = play_local(0), remote = play_remote();
-	struct path_key key = path_key_of(play->key.netns, &local, &remote);
-
-	return path_map_get(&play->plan.steer.paths, &key);
-}
-
 static int begin(void **state)
 {
 	struct play *play;
@@ -89,7 +81,7 @@ static int begin(void **state)
 	play->plan.aparts.rule =
 		(struct apart_rule){.moves = 2, .hold_ns = HOLD_MS * MS, .delay_ns = 100 * MS};
 	play->plan.lags.rule.slow_percent = 60;
-	map = find_map(play);
+	map = play_map(play);
 	map->depth = 2;
 	map->state = PATH_KNOWN;
 	map->is_thorough = map->is_changed = true;
@@ -102,7 +94,7 @@ static int begin(void **state)
 static void spread(struct play *play, uint16_t ways)
 {
 	for (uint16_t way = 0; way < ways; way++)
-		play_learn(play, find_map(play), PLACED + way, way);
+		play_learn(play, play_map(play), PLACED + way, way);
 	play_connect(play);
 	for (uint64_t mb = 100; mb < 250; mb += 50) {
 		play_threshold(play, mb);
@@ -343,7 +335,7 @@ static void many_are_asked_seldom(void **state)
 	play->plan.table.limit = 1000;
 	play->answer_pace = NULL;
 	spread(play, WAYS);
-	map = find_map(play);
+	map = play_map(play);
 	for (key.token = 1000; key.token < 1300; key.token++) {
 		conn = conn_get(&play->plan.table, &key);
 		conn->is_created = conn->is_established = conn->is_elephant = true;

@@ -66,14 +66,6 @@ static void answer_reach(struct play *play, const struct action *action)
 	plan_hear(&play->plan, &event);
 }
 
-static struct path_map *find_map(struct play *play)
-{
-	struct endpoint local = play_local(0), remote = play_remote();
-	struct path_key key = path_key_of(play->key.netns, &local, &remote);
-
-	return path_map_get(&play->plan.steer.paths, &key);
-}
-
 static int begin(void **state)
 {
 	struct play *play;
@@ -90,7 +82,7 @@ static int begin(void **state)
 	play->answer_reach = answer_reach;
 	play->plan.steer.mode = STEER_PATHS;
 	play->plan.lasthops.rule = (struct lasthop_rule){.is_on = true, .hold_ns = HOLD_MS * MS};
-	map = find_map(play);
+	map = play_map(play);
 	map->depth = 2;
 	map->hops = 3;
 	map->state = PATH_KNOWN;
@@ -130,8 +122,8 @@ static void pass(struct play *play, uint64_t ms)
 	uint64_t end_ns = play->now_ns + ms * MS, next_ns;
 	struct subflow *subflow;
 
-	find_map(play)->learned_ns = find_map(play)->confirmed_ns = play->now_ns;
-	find_map(play)->is_changed = true;
+	play_map(play)->learned_ns = play_map(play)->confirmed_ns = play->now_ns;
+	play_map(play)->is_changed = true;
 	while ((next_ns = plan_tick(&play->plan, 0)) && next_ns <= end_ns) {
 		play->now_ns = next_ns;
 		plan_tick(&play->plan, next_ns);
@@ -284,7 +276,7 @@ static void without_the_last_router_nothing_is_asked(void **state)
 {
 	struct play *play = *state;
 
-	find_map(play)->hops = 4;
+	play_map(play)->hops = 4;
 	hop.last_us = 4000;
 	spread(play);
 	pass(play, HOLD_MS);
