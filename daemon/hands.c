@@ -32,8 +32,8 @@ static int open_hand(struct hands *hands, uint64_t cookie)
 	if (hands->socket && hands->netns == cookie)
 		return 0;
 	close_hand(hands);
-	netns = served_find(hands->served, cookie);
-	if (!netns || netns->state != SERVED_YES)
+	netns = served_find_live(hands->served, cookie);
+	if (!netns)
 		return -ENONET;
 	err = netns->is_unnamed ? served_enter(netns) : netns_enter(netns->path, 0);
 	if (err)
@@ -140,9 +140,9 @@ static void withdraw(struct hands *hands, struct action action)
 
 static void search_again(struct hands *hands, struct action action)
 {
-	struct served_netns *netns = served_find(hands->served, action.key.netns);
+	struct served_netns *netns = served_find_live(hands->served, action.key.netns);
 
-	if (netns && netns->state == SERVED_YES)
+	if (netns)
 		inquiry_search(hands->inquiry, netns);
 }
 

@@ -42,10 +42,10 @@ uint32_t inquiry_find_device(
 int inquiry_is_silent(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
 	const struct endpoint *remote, uint32_t least_ms, bool *ret_is_silent)
 {
-	struct served_netns *netns = served_find(inquiry->served, cookie);
+	struct served_netns *netns = served_find_live(inquiry->served, cookie);
 	int err;
 
-	if (!netns || netns->state != SERVED_YES || served_enter(netns))
+	if (!netns || served_enter(netns))
 		return -ENONET;
 	err = diag_is_silent(local, remote, least_ms, ret_is_silent);
 	served_leave(netns);
@@ -55,10 +55,10 @@ int inquiry_is_silent(struct inquiry *inquiry, uint64_t cookie, const struct end
 int inquiry_measure(struct inquiry *inquiry, const struct conn_key *key,
 	const struct endpoint *local, const struct endpoint *remote, struct rate_sample *ret_sample)
 {
-	struct served_netns *netns = served_find(inquiry->served, key->netns);
+	struct served_netns *netns = served_find_live(inquiry->served, key->netns);
 	int err;
 
-	if (!netns || netns->state != SERVED_YES || served_enter(netns))
+	if (!netns || served_enter(netns))
 		return -ENONET;
 	err = diag_measure(key->token, local, remote, ret_sample);
 	served_leave(netns);
@@ -68,10 +68,10 @@ int inquiry_measure(struct inquiry *inquiry, const struct conn_key *key,
 int inquiry_pace(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
 	const struct endpoint *remote, struct rate_sample *ret_sample)
 {
-	struct served_netns *netns = served_find(inquiry->served, cookie);
+	struct served_netns *netns = served_find_live(inquiry->served, cookie);
 	int err;
 
-	if (!netns || netns->state != SERVED_YES || served_enter(netns))
+	if (!netns || served_enter(netns))
 		return -ENONET;
 	err = diag_pace(local, remote, ret_sample);
 	served_leave(netns);
@@ -80,10 +80,10 @@ int inquiry_pace(struct inquiry *inquiry, uint64_t cookie, const struct endpoint
 
 int inquiry_read_addresses(struct inquiry *inquiry, uint64_t cookie, struct addresses *addresses)
 {
-	struct served_netns *netns = served_find(inquiry->served, cookie);
+	struct served_netns *netns = served_find_live(inquiry->served, cookie);
 	int err = -ENONET;
 
-	if (netns && netns->state == SERVED_YES)
+	if (netns)
 		err = served_enter(netns);
 	if (err)
 		return err;

@@ -130,10 +130,10 @@ static int ask_all(struct asking *asking)
 
 static int enter(struct census *census, uint64_t cookie, bool *ret_is_away)
 {
-	struct served_netns *netns = served_find(census->served, cookie);
+	struct served_netns *netns = served_find_live(census->served, cookie);
 	int err;
 
-	if (!netns || netns->state != SERVED_YES)
+	if (!netns)
 		return -ENONET;
 	err = served_enter(netns);
 	if (!err)

@@ -103,10 +103,10 @@ static void timer_ready(struct source *source, uint32_t events)
 
 static int open_inside(struct reach *reach, struct reach_question *question)
 {
-	struct served_netns *served = served_find(reach->served, question->key.netns);
+	struct served_netns *served = served_find_live(reach->served, question->key.netns);
 	int err;
 
-	if (!served || served->state != SERVED_YES)
+	if (!served)
 		return -ENONET;
 	err = served_enter(served);
 	if (err)

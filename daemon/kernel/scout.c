@@ -350,7 +350,7 @@ static int open_inside(struct scout_session *session, int family)
 static int open_session(
 	struct scout *scout, uint64_t netns, int family, struct scout_session **ret_session)
 {
-	struct served_netns *served = served_find(scout->served, netns);
+	struct served_netns *served = served_find_live(scout->served, netns);
 	struct scout_session *session;
 	int err;
 
@@ -360,7 +360,7 @@ static int open_session(
 			return 0;
 		}
 	}
-	if (!served || served->state != SERVED_YES)
+	if (!served)
 		return -ENONET;
 	session = calloc(1, sizeof(*session));
 	if (!session)
@@ -528,10 +528,10 @@ bool scout_survey(struct scout *scout, const struct action *action)
 
 int scout_read_ports(struct scout *scout, uint64_t netns, struct ports *ret_ports)
 {
-	struct served_netns *served = served_find(scout->served, netns);
+	struct served_netns *served = served_find_live(scout->served, netns);
 	int err;
 
-	if (!served || served->state != SERVED_YES)
+	if (!served)
 		return -ENONET;
 	err = served_enter(served);
 	if (err)

@@ -502,6 +502,13 @@ struct served_netns *served_find(struct served *served, uint64_t cookie)
 	return NULL;
 }
 
+struct served_netns *served_find_live(struct served *served, uint64_t cookie)
+{
+	struct served_netns *netns = served_find(served, cookie);
+
+	return netns && netns->state == SERVED_YES ? netns : NULL;
+}
+
 struct served_netns *served_find_id(struct served *served, int nsid)
 {
 	struct served_netns *netns;

@@ -91,6 +91,8 @@ int served_enter(struct served_netns *netns);
 void served_leave(const struct served_netns *netns);
 
 struct served_netns *served_find(struct served *served, uint64_t cookie);
+/* NULL, too, where it is not served, or not any more. */
+struct served_netns *served_find_live(struct served *served, uint64_t cookie);
 struct served_netns *served_find_id(struct served *served, int nsid);
 
 /* The kernel says that the namespace is no more. */
