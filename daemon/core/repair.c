@@ -102,7 +102,9 @@ void repair_hear_closed(
 		return;
 	conn_say(conn, "the subflow of %s was reset: replaced",
 		endpoint_text(&subflow->local, text));
-	steer_shun(&plan->steer, conn, subflow, event->now_ns);
+	/* What went wrong in the peer's MPTCP says nothing of the way there, once. */
+	if (event->reset_reason != RESET_MPTCP || conn->repairs.spent > 1)
+		steer_shun(&plan->steer, conn, subflow, event->now_ns);
 	if (apart_inherit(conn, subflow))
 		return;
 	conn->wanted_repair++;

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <string.h>
 
+#define PLACED 50000 /* ports that lead to the ways 0, 1, 0, 1, ... */
+
 static void fall_silent(struct play *play, uint16_t port)
 {
 	play_hear(play,
@@ -288,10 +290,60 @@ static void one_that_meets_an_error_at_once_is_replaced(void **state)
 				.local = play_local(LOCAL_PORT + 1),
 				.remote = play_remote(),
 				.error = ECONNRESET,
-				.reset_reason = 1});
+				.reset_reason = RESET_MPTCP});
 	assert_int_equal(play->creates, 2);
 	assert_int_equal(play->plan.counters.refused_by_peer, 0);
 	assert_int_equal(play->plan.counters.repairs, 1);
+}
+
+/* Two ways are known: the first subflow is on one, the second on the other. */
+static void play_two_ways(struct play *play)
+{
+	struct path_map *map = play_map(play);
+
+	assert_non_null(map);
+	map->depth = 2;
+	map->state = PATH_KNOWN;
+	map->is_thorough = true;
+	map->learned_ns = map->confirmed_ns = play->now_ns;
+	play_learn(play, map, LOCAL_PORT, 0);
+	for (uint16_t i = 0; i < 8; i++)
+		play_learn(play, map, PLACED + i, i % 2);
+	play->plan.steer.mode = STEER_PATHS;
+	play->plan.does_repair = true;
+	play_connect(play);
+	play_intent(play, 1, 0);
+	assert_int_equal((play->create.local.port - PLACED) % 2, 1);
+	play_joined(play, play->create.local.port);
+}
+
+/* What broke was the peer's MPTCP, and not the way there. */
+static void an_error_of_the_peer_s_is_none_of_the_path(void **state)
+{
+	struct play *play = *state;
+	uint16_t first;
+
+	play_two_ways(play);
+	first = play->create.local.port;
+	is_reset(play, first, ECONNRESET, RESET_MPTCP);
+	assert_int_equal(play->creates, 2);
+	assert_int_not_equal(play->create.local.port, first);
+	assert_int_equal((play->create.local.port - PLACED) % 2, 1);
+	/* Or once: something on the way may have removed its options. */
+	play_joined(play, play->create.local.port);
+	is_reset(play, play->create.local.port, ECONNRESET, RESET_MPTCP);
+	assert_int_equal(play->creates, 3);
+	assert_int_equal((play->create.local.port - PLACED) % 2, 0);
+}
+
+static void any_other_reset_is(void **state)
+{
+	struct play *play = *state;
+
+	play_two_ways(play);
+	is_reset(play, play->create.local.port, ECONNRESET, -1);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal((play->create.local.port - PLACED) % 2, 0);
 }
 
 static void nor_one_that_never_had_siblings(void **state)
@@ -335,6 +387,8 @@ int main(void)
 		TEST(nor_what_the_peer_does_not_want),
 		TEST(nor_a_join_that_is_reset_at_once),
 		TEST(one_that_meets_an_error_at_once_is_replaced),
+		TEST(an_error_of_the_peer_s_is_none_of_the_path),
+		TEST(any_other_reset_is),
 		TEST(nor_one_that_never_had_siblings),
 		TEST(nothing_is_replaced_where_repair_is_off),
 	};
