@@ -165,6 +165,8 @@ struct receipt {
 	/* Local ports: of a subflow that is being moved, and of the one that is to take its place;
 	 * 0 = none. */
 	__u16 moved, heir;
+	/* Subflows that have joined, or are to join, and carry nothing yet. */
+	__u16 quiet, zero;
 };
 
 /* The thresholds of one connection, where there are rules; written by the daemon alone. */

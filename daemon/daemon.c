@@ -197,6 +197,10 @@ static int begin(struct daemon *daemon)
 
 static void end(struct daemon *daemon)
 {
+	if (daemon->has_begun) {
+		quiet_end(&daemon->plan, loop_now_ns());
+		hands_act(&daemon->hands);
+	}
 	daemon->hands.is_ending = true;
 	if (daemon->hooks.skeleton) {
 		hooks_unpin(&daemon->hooks);

@@ -63,6 +63,17 @@ static void answer(struct hands *hands, const struct action *action, enum event_
 	plan_hear(hands->plan, &event);
 }
 
+/* Linux 6.1 does not heed it in the command; then it is said while the SYN is on its way. */
+static void make_backup(struct hands *hands, const struct action *action)
+{
+	if (!hands->has_created_backup)
+		hands->has_created_backup = !inquiry_is_backup(hands->inquiry, action->key.netns,
+			&action->local, &action->remote, &hands->heeds_backup);
+	if (!hands->heeds_backup)
+		pm_set_backup(hands->socket, hands->family, action->key.token, &action->local,
+			&action->remote, true);
+}
+
 static void create(struct hands *hands, struct action action)
 {
 	uint32_t device = inquiry_find_device(hands->inquiry, &action.key, &action.local);
@@ -73,7 +84,9 @@ static void create(struct hands *hands, struct action action)
 		histogram_add(&hands->create_us, (loop_now_ns() - action.cause_ns) / 1000);
 	if (!err)
 		err = pm_create(hands->socket, hands->family, action.key.token, &action.local,
-			&action.remote, action.id, device);
+			&action.remote, action.id, device, action.is_backup);
+	if (!err && action.is_backup && action.local.port)
+		make_backup(hands, &action);
 	if (err)
 		log_debug("SUBFLOW_CREATE token %08x: %s", action.key.token, strerror(-err));
 	answer(hands, &action, EVENT_CREATE_DONE, err);

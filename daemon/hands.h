@@ -36,6 +36,8 @@ struct hands {
 	struct histogram create_us;
 	uint64_t rules_refused;    /* connections whose thresholds found the hooks' map full */
 	uint64_t receipts_refused; /* receipts that did */
+	bool has_created_backup;   /* @heeds_backup is known */
+	bool heeds_backup;         /* the kernel: when it is told so with the command to join */
 
 	/* The command socket of the namespace that was last acted in, for one batch. */
 	struct mnl_socket *socket;

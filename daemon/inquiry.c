@@ -11,6 +11,9 @@
 #include <errno.h>
 #include <string.h>
 
+/* A subflow has sent its SYN at least, and that counts. */
+#define SYN_BYTES 1
+
 struct device_search {
 	uint32_t token;
 	struct endpoint local;
@@ -48,6 +51,19 @@ int inquiry_is_silent(struct inquiry *inquiry, uint64_t cookie, const struct end
 	if (!netns || served_enter(netns))
 		return -ENONET;
 	err = diag_is_silent(local, remote, least_ms, ret_is_silent);
+	served_leave(netns);
+	return err;
+}
+
+int inquiry_is_backup(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
+	const struct endpoint *remote, bool *ret_is_backup)
+{
+	struct served_netns *netns = served_find_live(inquiry->served, cookie);
+	int err;
+
+	if (!netns || served_enter(netns))
+		return -ENONET;
+	err = diag_is_backup(local, remote, ret_is_backup);
 	served_leave(netns);
 	return err;
 }
@@ -127,7 +143,8 @@ static void found_subflow(void *arg, const struct diag_subflow *subflow)
 		.remote = subflow->remote,
 		.id = subflow->id,
 		.is_server = subflow->is_server,
-		.is_opening = subflow->is_opening};
+		.is_opening = subflow->is_opening,
+		.is_unused = subflow->is_backup && subflow->bytes_acked <= SYN_BYTES};
 
 	plan_hear(search->inquiry->plan, &event);
 }

@@ -30,6 +30,10 @@ uint32_t inquiry_find_device(
 int inquiry_is_silent(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
 	const struct endpoint *remote, uint32_t least_ms, bool *ret_is_silent);
 
+/* As diag_is_backup(), the same. */
+int inquiry_is_backup(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
+	const struct endpoint *remote, bool *ret_is_backup);
+
 /* As diag_measure(), the same. */
 int inquiry_measure(struct inquiry *inquiry, const struct conn_key *key,
 	const struct endpoint *local, const struct endpoint *remote,

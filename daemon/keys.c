@@ -198,6 +198,7 @@ const struct config_key keys_all[] = {
 	KEY("repair", "rto_min_ms", CONFIG_NUMBER, rto_min_ms, 0, 200, NULL, NULL),
 	KEY("joins", "refusals", CONFIG_NUMBER, refusals, 0, 1000000, NULL, NULL),
 	KEY("joins", "hold_s", CONFIG_NUMBER, hold_s, 1, 86400, NULL, NULL),
+	KEY("joins", "quiet_ms", CONFIG_NUMBER, quiet_ms, 0, 10000, NULL, NULL),
 	KEY("benefit", "fast_mbit", CONFIG_NUMBER, fast_mbit, 0, 10000000, NULL, NULL),
 	KEY("benefit", "margin_percent", CONFIG_NUMBER, margin_percent, 0, 1000, NULL, NULL),
 	KEY("benefit", "time_rtts", CONFIG_NUMBER, time_rtts, 1, 1000, NULL, NULL),

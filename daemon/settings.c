@@ -31,6 +31,7 @@ int settings_init(struct settings *settings)
 		.rto_min_ms = 20,
 		.refusals = 8,
 		.hold_s = 600,
+		.quiet_ms = 20,
 		.fast_mbit = 5000,
 		.margin_percent = 10,
 		.time_rtts = 20,

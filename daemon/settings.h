@@ -51,6 +51,7 @@ struct settings {
 	/* [joins] */
 	uint32_t refusals;
 	uint32_t hold_s;
+	uint32_t quiet_ms;
 	/* [benefit] */
 	uint32_t fast_mbit;      /* 0 = nobody is asked what holds it back */
 	uint32_t margin_percent; /* 0 = nothing is judged */

@@ -85,6 +85,7 @@ static void apply_settings(struct daemon *daemon)
 	daemon->plan.lags.rule.slow_percent = settings->slow_percent;
 	daemon->plan.lasthops.rule = (struct lasthop_rule){
 		.is_on = settings->last_hop, .hold_ns = settings->last_hop_hold_s * 1000000000ull};
+	daemon->plan.quiets.rule.time_ns = settings->quiet_ms * 1000000ull;
 	daemon->plan.in_vain.rule.hold_ns = settings->left_alone_s * 1000000000ull;
 	daemon->plan.does_repair = settings->rto_min_ms;
 	daemon->hands.rto_min_ms = settings->rto_min_ms;

@@ -67,6 +67,7 @@ void adoption_hear_found_subflow(struct conn *conn, const struct event *event)
 		subflow->id = event->id;
 		subflow->state = event->is_opening ? SUBFLOW_OPENING : SUBFLOW_ESTABLISHED;
 		subflow->is_sent = true;
+		subflow->is_unused = event->is_unused;
 		/* Where the port was chosen for it, the id is of both: the first address has 0. */
 		if (event->id == 0 || !endpoint_is_same_address(&local, &conn->local))
 			local.port = 0;
@@ -125,6 +126,7 @@ static void take_up(struct plan *plan, struct conn *conn)
 	news_add(&plan->news, NEWS_ADOPTED, conn);
 	if (conn->has_receipt)
 		settle_last(plan, conn);
+	quiet_resume(plan, conn);
 	apart_resume(plan, conn);
 	action = actions_add(&plan->actions, ACTION_CLAIM, conn);
 	if (!action)

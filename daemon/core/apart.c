@@ -99,7 +99,7 @@ static bool is_movable(const struct conn *conn, const struct subflow *subflow)
 	struct endpoint remote = endpoint_unmap(&subflow->remote);
 
 	if (subflow->state != SUBFLOW_ESTABLISHED || subflow->is_doomed || subflow->is_backup ||
-		subflow->is_exact || subflow->asker == ASKER_LIST)
+		quiet_is_on(subflow) || subflow->is_exact || subflow->asker == ASKER_LIST)
 		return false;
 	if (conn->is_bound && endpoint_is_equal(&subflow->local, &conn->local))
 		return false;
@@ -162,6 +162,7 @@ static void move(struct plan *plan, struct conn *conn, struct subflow *subflow,
 		plan->aparts.counters.failed++;
 		return;
 	}
+	set_due(plan, conn, 0);
 	note_move(plan, conn, subflow, find_heir(conn));
 	steer_leave(subflow);
 	news_add_subflow(&plan->news, NEWS_SUBFLOW_MOVE, conn, subflow, conn->why);
@@ -250,15 +251,6 @@ int apart_leave(struct plan *plan, struct conn *conn, struct subflow *subflow, u
 	return 0;
 }
 
-/* Both ends are to send over it no more, as long as there are others; or are again. */
-static void quieten(struct plan *plan, struct conn *conn, const struct subflow *subflow, bool is_on)
-{
-	struct action *action = actions_add_about(&plan->actions, ACTION_BACKUP, conn, subflow);
-
-	if (action)
-		action->is_backup = is_on;
-}
-
 /* The heir has proved itself. What it was to replace may be gone by now: then it is one too many.
  */
 static void finish(struct plan *plan, struct conn *conn, struct subflow *heir)
@@ -294,7 +286,7 @@ void apart_hear_established(struct plan *plan, struct conn *conn, const struct s
 	}
 	set_due(plan, conn, plan->now_ns + PROOF_NS);
 	if (old && old->state == SUBFLOW_ESTABLISHED)
-		quieten(plan, conn, old, true);
+		quiet_set(plan, conn, old, true);
 }
 
 static struct subflow *find_port(struct conn *conn, uint16_t port)
@@ -317,8 +309,8 @@ void apart_resume(struct plan *plan, struct conn *conn)
 	old = find_port(conn, conn->receipt.moved);
 	heir = find_port(conn, conn->receipt.heir);
 	if (!old || !heir) {
-		if (old)
-			quieten(plan, conn, old, false);
+		if (old && !old->is_backup)
+			quiet_set(plan, conn, old, false);
 		note_move(plan, conn, NULL, NULL);
 		return;
 	}
@@ -340,8 +332,8 @@ static void fail(struct plan *plan, struct conn *conn, struct subflow *heir)
 		conn->apart.spent = plan->aparts.rule.moves;
 	if (old) {
 		steer_stay(&plan->steer, conn, old);
-		if (heir->state != SUBFLOW_OPENING)
-			quieten(plan, conn, old, false);
+		if (heir->state != SUBFLOW_OPENING && !old->is_backup)
+			quiet_set(plan, conn, old, false);
 	}
 	set_due(plan, conn, 0);
 	apart_hear_elephant(plan, conn);

@@ -15,6 +15,7 @@
 #include "core/mesh.h"
 #include "core/path.h"
 #include "core/progress.h"
+#include "core/quiet.h"
 #include "core/remotes.h"
 #include "core/repair.h"
 #include "record.h"
@@ -63,6 +64,7 @@ struct subflow {
 	bool is_gone;            /* the kernel has closed it, and has not said so yet */
 	bool is_in_vain;         /* closed because it did not help */
 	bool is_silent;          /* replaced for that, be it that the kernel would not close it */
+	bool is_unused;          /* found as a backup over which nothing was sent */
 	bool is_leaving;         /* another is to take its place: its path counts no more */
 	uint32_t replaces;       /* the serial of the one whose place it is to take; 0 = none */
 	uint32_t serial;         /* unique within the connection */
@@ -70,6 +72,7 @@ struct subflow {
 	struct path path;        /* as far as it is known */
 	bool is_light;           /* as router.light */
 	struct pace pace;
+	struct quiet quiet;
 };
 
 /* A threshold that led to a subflow. */

@@ -49,7 +49,8 @@ enum event_kind {
 	EVENT_OWNER,         /* uid, excluded, error */
 	EVENT_FOUND,         /* the kernel lists this connection: local, remote, uid,
 				excluded */
-	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, is_server, is_opening */
+	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, is_server, is_opening,
+				is_unused */
 	EVENT_CLAIM_DONE,    /* error; EINVAL: the in-kernel path manager owns it */
 	EVENT_LISTEN_DONE,   /* serial, error; EAGAIN: it was heard of meanwhile */
 	EVENT_MEASURED,      /* serial, of the question; sample, error */
@@ -65,6 +66,7 @@ struct event {
 	uint8_t id; /* address id, of the local address but for ANNOUNCED and WITHDRAWN */
 	bool is_server;
 	bool is_opening;
+	bool is_unused;   /* a backup over which this end has sent nothing */
 	bool has_receipt; /* an earlier daemon has left one */
 	struct receipt receipt;
 	bool denies_join;  /* the peer's C flag: no join to its initial address (RFC 8684 3.1) */
@@ -88,7 +90,7 @@ struct event {
 
 /* What the judgement wants the hands to do. */
 enum action_kind {
-	ACTION_CREATE,   /* a subflow from local to remote; answered by EVENT_CREATE_DONE */
+	ACTION_CREATE,   /* a subflow from local to remote, is_backup; by EVENT_CREATE_DONE */
 	ACTION_DESTROY,  /* the subflow local, remote; answered by EVENT_DESTROY_DONE */
 	ACTION_ANNOUNCE, /* tell the peer that there is the address local, by @id */
 	ACTION_WITHDRAW, /* tell the peer that the local address @id is no more */
@@ -118,7 +120,7 @@ struct action {
 	struct receipt receipt;
 	struct conn_rule rule;
 	bool is_announced; /* the hooks are told before */
-	bool is_backup;    /* BACKUP */
+	bool is_backup;    /* CREATE, BACKUP */
 	uint8_t ttl;       /* REACH */
 	bool wants_more;   /* SURVEY: what is known of the paths does not do */
 	uint64_t cause_ns; /* CREATE: when the kernel noticed what led to it; 0 = not known */

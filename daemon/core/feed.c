@@ -56,6 +56,7 @@ static int take_settings(struct feed *feed, const struct line_settings *settings
 	plan->brakes.rule = settings->brake;
 	plan->lags.rule = settings->lag;
 	plan->lasthops.rule = settings->lasthop;
+	plan->quiets.rule = settings->quiet;
 	plan->steer.mode = settings->placement;
 	plan->steer.random = settings->random;
 	return 0;
@@ -229,6 +230,9 @@ int feed_line(struct feed *feed, const struct line *line)
 		break;
 	case LINE_LIMITS:
 		opening_run_all(plan, call->now_ns);
+		break;
+	case LINE_ENDING:
+		quiet_end(plan, call->now_ns);
 		break;
 	case LINE_FULL:
 		feed->is_full = true;

@@ -32,7 +32,8 @@ static void set_due(struct plan *plan, struct conn *conn, uint64_t due_ns)
 static bool is_watched(const struct subflow *subflow)
 {
 	return subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
-	       !subflow->is_leaving && !subflow->replaces && !subflow->is_backup;
+	       !subflow->is_leaving && !subflow->replaces && !subflow->is_backup &&
+	       !quiet_is_on(subflow);
 }
 
 /* Whether anybody wants to know how fast they are. */
@@ -123,11 +124,12 @@ static uint64_t median_of(const struct conn *conn, const struct subflow *subflow
 	return n ? rates[n / 2] : 0;
 }
 
-static bool is_grown(const struct subflow *subflow, uint64_t now_ns)
+static bool is_grown(const struct subflow *subflow, uint64_t quiet_ns, uint64_t now_ns)
 {
 	const struct rate_sample *last = &subflow->pace.last;
 
-	return now_ns >= subflow->established_ns + last->srtt_us * 1000ull * YOUNG_RTTS + WINDOW_NS;
+	return now_ns >= subflow->established_ns + quiet_ns + last->srtt_us * 1000ull * YOUNG_RTTS +
+				 WINDOW_NS;
 }
 
 static bool does_lag(const struct plan *plan, const struct subflow *subflow, uint64_t median)
@@ -135,7 +137,7 @@ static bool does_lag(const struct plan *plan, const struct subflow *subflow, uin
 	const struct rate *rate = &subflow->pace.rate;
 
 	if (!plan->aparts.rule.moves || !rate->is_busy || !rate->bytes || median < LEAST ||
-		!is_grown(subflow, plan->now_ns))
+		!is_grown(subflow, plan->quiets.rule.time_ns, plan->now_ns))
 		return false;
 	if (rate->is_received && rate->bytes_per_s * LEAST_PART < median)
 		return false;

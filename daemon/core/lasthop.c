@@ -28,7 +28,8 @@ static void begin_anew(struct lasthop *lasthop)
 
 static bool is_up(const struct subflow *subflow)
 {
-	return subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed && !subflow->is_backup;
+	return subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
+	       !subflow->is_backup && !quiet_is_on(subflow);
 }
 
 /*

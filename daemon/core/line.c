@@ -45,7 +45,8 @@ _Static_assert(offsetof(struct event, n_locals) - offsetof(struct event, locals)
 		FIELD("ids", field_u32, object, receipt.ids),                                      \
 		FIELD("paid_wishes", shape_paid, object, receipt.wishes),                          \
 		FIELD("moved", field_u16, object, receipt.moved),                                  \
-		FIELD("heir", field_u16, object, receipt.heir)
+		FIELD("heir", field_u16, object, receipt.heir),                                    \
+		FIELD("quiet", field_u16, object, receipt.quiet)
 
 static const struct field settings_list[] = {
 	ELEPHANT_FIELDS(struct line_settings, elephant),
@@ -69,6 +70,7 @@ static const struct field settings_list[] = {
 	FIELD("slow", field_u32, struct line_settings, lag.slow_percent),
 	FIELD("last_hop", field_bool, struct line_settings, lasthop.is_on),
 	FIELD("last_hop_hold", field_u64, struct line_settings, lasthop.hold_ns),
+	FIELD("quiet_time", field_u64, struct line_settings, quiet.time_ns),
 	FIELD("placement", shape_placement, struct line_settings, placement),
 	FIELD("random", field_u64, struct line_settings, random),
 	FIELD("owners", field_bool, struct line_settings, wants_owners),
@@ -120,6 +122,7 @@ static const struct field event_list[] = {
 	FIELD("id", field_u8, struct event, id),
 	FIELD("server", field_bool, struct event, is_server),
 	FIELD("opening", field_bool, struct event, is_opening),
+	FIELD("unused", field_bool, struct event, is_unused),
 	FIELD("denies_join", field_bool, struct event, denies_join),
 	FIELD("error", field_int, struct event, error),
 	FIELD("reset_reason", field_int, struct event, reset_reason),
@@ -207,6 +210,7 @@ static const struct {
 	[LINE_REMOVE] = {"remove", &call_fields},
 	[LINE_END] = {"end", &call_fields},
 	[LINE_LIMITS] = {"limits", &call_fields},
+	[LINE_ENDING] = {"ending", &call_fields},
 	[LINE_DO] = {"do", &action_fields},
 	[LINE_REST] = {"rest", &call_fields},
 	[LINE_FULL] = {"full", &call_fields},

@@ -12,6 +12,7 @@
 #include "core/lasthop.h"
 #include "core/path.h"
 #include "core/ports.h"
+#include "core/quiet.h"
 #include "core/refusals.h"
 #include "core/rules.h"
 #include "core/text.h"
@@ -38,6 +39,7 @@ enum line_kind {
 	LINE_REMOVE,    /* the same */
 	LINE_END,       /* call.netns: the namespace is gone */
 	LINE_LIMITS,    /* call.now_ns: they have changed */
+	LINE_ENDING,    /* call.now_ns: quiet_end() */
 	/* what it wants done */
 	LINE_DO,   /* action */
 	LINE_REST, /* nothing more */
@@ -56,6 +58,7 @@ struct line_settings {
 	struct brake_rule brake;
 	struct lag_rule lag;
 	struct lasthop_rule lasthop;
+	struct quiet_rule quiet;
 	uint32_t placement; /* enum steer_mode */
 	uint64_t random;
 };

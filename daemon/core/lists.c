@@ -148,7 +148,8 @@ static bool is_opening(const struct conn *conn)
 	const struct subflow *subflow;
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		if (subflow->state == SUBFLOW_OPENING && !subflow->is_doomed)
+		if ((subflow->state == SUBFLOW_OPENING || quiet_is_on(subflow)) &&
+			!subflow->is_doomed)
 			return true;
 	}
 	return conn_count_wanted(conn) || listed_count_wanted(conn->listed);
@@ -169,10 +170,23 @@ static void give_up(struct conn *conn)
 	conn_say(conn, "the last subflow stays: none could be opened in its place");
 }
 
+/* Whether there is one that stays, and may send. */
+static bool has_usable(const struct conn *conn)
+{
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
+			!quiet_is_on(subflow))
+			return true;
+	}
+	return false;
+}
+
 /* What leaves goes, or, if there is nothing else, when something else is there. */
 static void replace(struct plan *plan, struct conn *conn)
 {
-	if (conn_has_established(conn, NULL)) {
+	if (has_usable(conn)) {
 		close_doomed(plan, conn);
 		return;
 	}
@@ -277,7 +291,7 @@ bool lists_take_back(struct plan *plan, struct conn *conn)
 
 void lists_hear_joined(struct plan *plan, struct conn *conn)
 {
-	if (conn->listed && conn->listed->is_replacing && conn_has_established(conn, NULL))
+	if (conn->listed && conn->listed->is_replacing && has_usable(conn))
 		close_doomed(plan, conn);
 }
 

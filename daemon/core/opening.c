@@ -269,6 +269,7 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 		return -ENOMEM;
 	}
 	action->cause_ns = cause_ns;
+	quiet_begin(plan, conn, subflow, action);
 	return 0;
 }
 
@@ -276,6 +277,7 @@ int opening_move(struct plan *plan, struct conn *conn, const struct subflow *sub
 	const struct steer_choice *choice)
 {
 	struct endpoint local = subflow->local, remote = subflow->remote;
+	struct action *action;
 	struct subflow *heir;
 	int err;
 
@@ -290,8 +292,11 @@ int opening_move(struct plan *plan, struct conn *conn, const struct subflow *sub
 	heir->asker = ASKER_MOVE;
 	heir->replaces = subflow->serial;
 	steer_take(&plan->steer, conn, heir, choice);
-	if (actions_add_about(&plan->actions, ACTION_CREATE, conn, heir))
+	action = actions_add_about(&plan->actions, ACTION_CREATE, conn, heir);
+	if (action) {
+		quiet_begin(plan, conn, heir, action);
 		return 0;
+	}
 	heir->replaces = 0;
 	subflows_remove(plan, conn, heir);
 	return -ENOMEM;

@@ -31,6 +31,7 @@ int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_
 	apart_init(&plan->aparts);
 	brake_init(&plan->brakes);
 	lag_init(&plan->lags);
+	quiet_init(&plan->quiets);
 	return actions_init(&plan->actions);
 }
 
@@ -158,17 +159,21 @@ static void hear_withdrawn(struct conn *conn, const struct event *event)
 static void hear_backup(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
-	struct action *action = actions_add(&plan->actions, ACTION_BACKUP, conn);
+	struct action *action;
 
+	if (!subflow)
+		subflow = conn_find_opening(conn, &event->local, &event->remote);
+	if (subflow)
+		subflow->is_backup = event->is_backup;
+	/* It is one for now, and is not to be one when that is over. */
+	if (subflow && quiet_is_on(subflow) && !event->is_backup)
+		return;
+	action = actions_add(&plan->actions, ACTION_BACKUP, conn);
 	if (!action)
 		return;
 	action->local = event->local;
 	action->remote = event->remote;
 	action->is_backup = event->is_backup;
-	if (!subflow)
-		subflow = conn_find_opening(conn, &event->local, &event->remote);
-	if (subflow)
-		subflow->is_backup = event->is_backup;
 }
 
 /* Paths are known better now, or never will be. */
@@ -219,6 +224,7 @@ void plan_forget(struct plan *plan, struct conn *conn)
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		is_freeing |= path_is_set(&subflow->path) && !subflow->is_light;
 		steer_release(&plan->steer, conn, subflow, plan->now_ns);
+		quiet_forget(plan, conn, subflow);
 	}
 	if (is_freeing)
 		apart_hear_free(plan);
@@ -413,9 +419,11 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 	apart_tick(plan, now_ns);
 	brake_tick(plan, now_ns);
 	lag_tick(plan, now_ns);
+	quiet_tick(plan, now_ns);
 	next_ns = sooner(next_ns, agenda_next_ns(&plan->benefits.agenda));
 	next_ns = sooner(next_ns, agenda_next_ns(&plan->aparts.agenda));
 	next_ns = sooner(next_ns, agenda_next_ns(&plan->brakes.agenda));
+	next_ns = sooner(next_ns, agenda_next_ns(&plan->quiets.agenda));
 	return sooner(next_ns, agenda_next_ns(&plan->lags.agenda));
 }
 

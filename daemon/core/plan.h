@@ -14,6 +14,7 @@
 #include "core/lasthop.h"
 #include "core/news.h"
 #include "core/policy.h"
+#include "core/quiet.h"
 #include "core/refusals.h"
 #include "core/rules.h"
 #include "core/steer.h"
@@ -62,6 +63,7 @@ struct plan {
 	struct brakes brakes;
 	struct lags lags;
 	struct lasthops lasthops;
+	struct quiets quiets;
 	struct refusals in_vain; /* destinations to which one more subflow did not help */
 	uint32_t max_subflows;   /* of one connection, for applications */
 	uint64_t now_ns;         /* of the last event or tick */

@@ -14,6 +14,7 @@
 
 void subflows_remove(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
+	quiet_forget(plan, conn, subflow);
 	benefit_hear_gone(plan, conn, subflow);
 	apart_hear_gone(plan, conn, subflow);
 	steer_release(&plan->steer, conn, subflow, plan->now_ns);
@@ -52,7 +53,13 @@ void subflows_hear_established(struct plan *plan, struct conn *conn, const struc
 	}
 	if (subflow->is_doomed)
 		closing_begin(plan, conn, subflow);
-	else
+	if (!quiet_hear_established(plan, subflow) || subflow->is_doomed)
+		subflows_hear_usable(plan, conn, subflow);
+}
+
+void subflows_hear_usable(struct plan *plan, struct conn *conn, struct subflow *subflow)
+{
+	if (!subflow->is_doomed)
 		lists_hear_joined(plan, conn);
 	benefit_hear_established(plan, conn, subflow);
 	apart_hear_established(plan, conn, subflow);

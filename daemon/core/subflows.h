@@ -9,6 +9,10 @@
 void subflows_remove(struct plan *plan, struct conn *conn, struct subflow *subflow);
 
 void subflows_hear_established(struct plan *plan, struct conn *conn, const struct event *event);
+
+/* It has joined, and may send. */
+void subflows_hear_usable(struct plan *plan, struct conn *conn, struct subflow *subflow);
+
 void subflows_hear_closed(struct plan *plan, struct conn *conn, const struct event *event);
 
 #endif

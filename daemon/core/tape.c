@@ -33,6 +33,7 @@ static void note_settings(struct tape *tape, const struct plan *plan)
 		.brake = plan->brakes.rule,
 		.lag = plan->lags.rule,
 		.lasthop = plan->lasthops.rule,
+		.quiet = plan->quiets.rule,
 		.placement = plan->steer.mode};
 
 	text_clear(&tape->scratch);

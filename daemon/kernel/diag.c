@@ -234,6 +234,7 @@ int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret
 	flags = read_number(&nests, MPTCP_SUBFLOW_ATTR_FLAGS, 4);
 	subflow.is_server = !(flags & (MPTCP_SUBFLOW_FLAG_MCAP_LOC | MPTCP_SUBFLOW_FLAG_JOIN_LOC));
 	subflow.is_opening = socket->idiag_state == TCP_SYN_SENT;
+	subflow.is_backup = flags & MPTCP_SUBFLOW_FLAG_BKUP_LOC;
 	subflow.device = socket->id.idiag_if;
 	subflow.bytes_acked = read_bytes(nests.info, AT_BYTES_ACKED);
 	subflow.bytes_received = read_bytes(nests.info, AT_BYTES_RECEIVED);
@@ -392,6 +393,31 @@ int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, 
 		return -EPROTO;
 	*ret_is_silent = silence.is_silent;
 	return 0;
+}
+
+struct subflow_answer {
+	struct diag_subflow subflow;
+	int err;
+};
+
+static int read_this(const struct nlmsghdr *message, void *arg)
+{
+	struct subflow_answer *answer = arg;
+
+	answer->err = diag_decode_subflow(message, &answer->subflow);
+	return MNL_CB_STOP;
+}
+
+int diag_is_backup(const struct endpoint *local, const struct endpoint *remote, bool *ret_is_backup)
+{
+	struct subflow_answer answer = {.err = -ENOENT};
+	int err = ask_about(local, remote, read_this, &answer);
+
+	if (!err)
+		err = answer.err;
+	if (!err)
+		*ret_is_backup = answer.subflow.is_backup;
+	return err;
 }
 
 static int read_one(const struct nlmsghdr *message, void *arg)

@@ -28,6 +28,7 @@ struct diag_subflow {
 	uint8_t id;      /* address id, of the local address */
 	bool is_server;  /* its connection, or the join, came from the peer */
 	bool is_opening; /* its SYN is not answered yet */
+	bool is_backup;  /* this end has made it one */
 	uint32_t device; /* the index of the one that it is bound to; 0: none */
 	uint64_t bytes_acked, bytes_received;
 };
@@ -57,6 +58,10 @@ int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn);
  */
 int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, uint32_t least_ms,
 	bool *ret_is_silent);
+
+/* Whether this end has made the subflow @local, @remote a backup. -ENOENT, -EBADMSG. */
+int diag_is_backup(
+	const struct endpoint *local, const struct endpoint *remote, bool *ret_is_backup);
 
 /*
  * Decodes the answer about one TCP socket: what a sample says of the subflow alone. -EBADMSG: none

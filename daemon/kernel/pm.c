@@ -51,14 +51,16 @@ static void put_endpoint(struct nlmsghdr *request, uint16_t type, const struct e
 }
 
 int pm_create(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
-	const struct endpoint *local, const struct endpoint *remote, uint8_t id, uint32_t device)
+	const struct endpoint *local, const struct endpoint *remote, uint8_t id, uint32_t device,
+	bool is_backup)
 {
 	char buffer[GENL_BUFFER_BYTES];
 	struct nlmsghdr *request =
 		genl_begin(buffer, family, MPTCP_PM_CMD_SUBFLOW_CREATE, NLM_F_ACK);
 
 	mnl_attr_put_u32(request, MPTCP_PM_ATTR_TOKEN, token);
-	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, id, 0, device);
+	put_endpoint(request, MPTCP_PM_ATTR_ADDR, local, id,
+		is_backup ? MPTCP_PM_ADDR_FLAG_BACKUP : 0, device);
 	put_endpoint(request, MPTCP_PM_ATTR_ADDR_REMOTE, remote, -1, 0, 0);
 	return genl_ask(socket, request, NULL, NULL);
 }

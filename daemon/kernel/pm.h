@@ -16,7 +16,8 @@ int pm_resolve(struct genl_family *ret_family);
 
 /*
  * Opens one more subflow of the connection @token (MPTCP_PM_CMD_SUBFLOW_CREATE).
- * @local->port 0: the kernel chooses; @device 0: by its routes. Returns once the SYN is sent.
+ * @local->port 0: the kernel chooses; @device 0: by its routes; @is_backup: it joins as one, where
+ * the kernel heeds that (diag_is_backup() tells). Returns once the SYN is sent.
  * -ENOTCONN     not fully established yet
  * -EADDRINUSE   the port is taken
  * -EINVAL       no such connection, or it is not in userspace mode, or
@@ -24,7 +25,8 @@ int pm_resolve(struct genl_family *ret_family);
  *               link-local and @device is 0, or not heeded by the kernel
  */
 int pm_create(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
-	const struct endpoint *local, const struct endpoint *remote, uint8_t id, uint32_t device);
+	const struct endpoint *local, const struct endpoint *remote, uint8_t id, uint32_t device,
+	bool is_backup);
 
 /*
  * Whether the connection @token is ours to change. -EINVAL: it is not in userspace mode, or there

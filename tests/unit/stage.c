@@ -28,7 +28,8 @@ int __wrap_netns_cookie_of(int socket_fd, uint64_t *ret_cookie);
 int __wrap_mnl_socket_close(struct mnl_socket *socket);
 int __wrap_mnl_socket_get_fd(const struct mnl_socket *socket);
 int __wrap_pm_create(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
-	const struct endpoint *local, const struct endpoint *remote, uint8_t id, uint32_t device);
+	const struct endpoint *local, const struct endpoint *remote, uint8_t id, uint32_t device,
+	bool is_backup);
 int __wrap_pm_destroy(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
 	const struct endpoint *local, const struct endpoint *remote);
 int __wrap_pm_claim(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
@@ -139,7 +140,8 @@ int __wrap_mnl_socket_get_fd(const struct mnl_socket *socket)
 }
 
 int __wrap_pm_create(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
-	const struct endpoint *local, const struct endpoint *remote, uint8_t id, uint32_t device)
+	const struct endpoint *local, const struct endpoint *remote, uint8_t id, uint32_t device,
+	bool is_backup)
 {
 	(void)socket;
 	(void)family;
@@ -147,6 +149,7 @@ int __wrap_pm_create(struct mnl_socket *socket, const struct genl_family *family
 	(void)local;
 	(void)remote;
 	(void)id;
+	(void)is_backup;
 	stage.creates++;
 	stage.device = device;
 	return stage.create_error;

@@ -448,12 +448,59 @@ static void moves_are_counted(void **state)
 	assert_true(play->creates > 2 + moves);
 }
 
+/* Whatever else was to be looked at meanwhile. */
+static void the_old_one_stays_until_the_new_one_may_send(void **state)
+{
+	struct play *play = *state;
+	struct endpoint first = play_local(LOCAL_PORT), remote = play_remote();
+	struct conn *conn;
+
+	play_meddle(play); /* it is told that a subflow lags */
+	play->plan.quiets.rule.time_ns = 1000 * MS;
+	know(play, 8);
+	conn = open_from(play, LOCAL_PORT);
+	open_from(play, OTHER);
+	grow(play, LOCAL_PORT);
+	assert_int_not_equal(conn->apart.due.at_ns, 0);
+	assert_int_equal(
+		apart_leave(&play->plan, conn, conn_find_subflow(conn, &first, &remote), 1), 0);
+	play_act(play);
+	hear(play, LOCAL_PORT, EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
+	pass(play, 900);
+	assert_int_equal(play->destroys, 0);
+	assert_int_equal(play->backups, 0);
+	pass(play, 300);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT);
+}
+
+/* It would be looked after by nobody once it leaves. */
+static void what_may_not_send_yet_is_not_moved(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map = know(play, 8);
+	struct endpoint local, remote = play_remote();
+	struct conn *conn;
+
+	play_meddle(play);
+	play->plan.quiets.rule.time_ns = 1000 * MS;
+	conn = open_from(play, LOCAL_PORT);
+	grow(play, LOCAL_PORT);
+	local = play_local(play->create.local.port);
+	play_learn(play, map, local.port, 0);
+	assert_int_equal(
+		apart_leave(&play->plan, conn, conn_find_subflow(conn, &local, &remote), 1),
+		-EBUSY);
+}
+
 #define WITH_PLAY(test) cmocka_unit_test_setup_teardown(test, begin, play_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_PLAY(one_of_two_that_collide_is_moved),
+		WITH_PLAY(the_old_one_stays_until_the_new_one_may_send),
+		WITH_PLAY(what_may_not_send_yet_is_not_moved),
 		WITH_PLAY(mice_and_those_who_want_no_split_stay),
 		WITH_PLAY(what_was_asked_for_by_address_stays),
 		WITH_PLAY(without_moves_nothing_is_moved),

@@ -487,6 +487,39 @@ static void what_cannot_be_reached_is_waited_for(void **state)
 		"from");
 }
 
+/* The only one that would be left may not send yet. */
+static void what_leaves_waits_for_one_that_may_send(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.quiets.rule.time_ns = 20000000;
+	play_connect(play);
+	wish(0, 2, 0, 1);
+	tell(play);
+	take_away(1, 1, 0);
+	tell(play);
+	join_from(play, 2, 41000);
+	assert_int_equal(play->destroys, 0);
+	assert_true(play_wait(play));
+	assert_int_equal(play->destroys, 1);
+}
+
+static void or_for_one_that_has_joined(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.quiets.rule.time_ns = 20000000;
+	play_connect(play);
+	wish(0, 2, 0, 1);
+	tell(play);
+	join_from(play, 2, 41000);
+	take_away(1, 1, 0);
+	tell(play);
+	assert_int_equal(play->destroys, 0);
+	assert_true(play_wait(play));
+	assert_int_equal(play->destroys, 1);
+}
+
 #undef TEST
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, play_end)
 
@@ -494,6 +527,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(one_more_from_each_address),
+		TEST(what_leaves_waits_for_one_that_may_send),
+		TEST(or_for_one_that_has_joined),
 		TEST(a_restriction_counts_the_first),
 		TEST(nothing_leaves_from_elsewhere),
 		TEST(remove_tells_the_peer_first),
