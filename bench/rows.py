@@ -121,8 +121,10 @@ LIMITS = {
     " whether ports decide the way at all, with 99 % too. No subflow waits for these ten, and a further address"
     " of the prefix takes none of them.",
     ("spread", "probes-first-8"): "As for 4 paths; the rule alone asks for 58, and three tell whether ports decide.",
-    ("react", "p50"): "What it takes the daemon to hear, to decide and to be heard by the kernel; and then the kernel"
-    " gives a new subflow data when the next acknowledgement comes on one of the others.",
+    ("react", "p50"): "20 ms of it are `[joins] quiet_ms`: sooner, a Linux peer may put the data into a wrong"
+    " place of the stream (docs/kernels.md). The rest, which stands beside it, is what it takes the daemon to hear, to"
+    " decide and to be heard by the kernel; and then the kernel gives a new subflow data when the next acknowledgement"
+    " comes on one of the others.",
     ("react", "p99"): "As for the median.",
     ("tax", "requests"): "Within what chance gives on a shared machine; the hook runs once a round trip and returns.",
     ("tax", "requests-tcp"): "Within what chance gives on a shared machine: no program of ours runs for a"

@@ -173,7 +173,9 @@ int tuning_reload(struct daemon *daemon, char *ret_said, size_t size)
 	int err;
 
 	if (!daemon->config_path) {
-		snprintf(ret_said, size, "subflowd was started without --config");
+		snprintf(ret_said, size,
+			"subflowd was started without --config: there is no file "
+			"to read; `subflow set` changes a setting");
 		return -ENOENT;
 	}
 	err = settings_init(&next);

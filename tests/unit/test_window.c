@@ -42,7 +42,9 @@ static void operators_do(void **state)
 	assert_answer(&operator, "add 7 100", "[limits] max_subflows");
 	assert_answer(&operator, "set elephant.start 1MB", "\"set\"");
 	assert_int_equal(stage.config.start, 1000000);
-	assert_answer(&operator, "reload", "subflowd was started without --config");
+	assert_answer(&operator, "reload",
+		"subflowd was started without --config: there is no file to read; `subflow set` "
+		"changes a setting");
 }
 
 static void a_connection_has_one_name(void **state)
