@@ -75,6 +75,7 @@ def test_it_is_told_to_those_who_watch(unshaped):
     try:
         assert "watching" in watch.stdout.readline()
         pour(scene)
+        wait_counter(scene, "held", 1)
         line = next(line for line in watch.stdout if ": held" in line)
     finally:
         watch.kill()

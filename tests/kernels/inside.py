@@ -75,7 +75,8 @@ def main():
     for name, files in {**suites(), "selection": selection}.items():
         if name in wanted:
             twice.run_pytest(lambda command, run_name: run(command, results / f"{run_name}.txt"),
-                             results / f"{name}.xml", ["-v", "--durations=10", *files])
+                             results / f"{name}.xml", ["-v", "--durations=10", *files],
+                             patience=int(PATIENCE))
 
 
 if __name__ == "__main__":

@@ -89,3 +89,14 @@ def test_what_failed_runs_once_more_alone(tmp_path, again):
     tally.add(tmp_path / "three.xml", "suite")
     assert runs == (["three", "three-again"] if again else ["three"])
     assert count(tally) == ((2, 1, 0) if again else (1, 2, 0)) and len(tally.again) == again
+
+
+def test_what_waits_for_ever_has_failed(tmp_path, monkeypatch):
+    monkeypatch.setattr(twice, "TIMEOUT_S", 1)
+    tests, tally = tmp_path / "test_waiting.py", Tally()
+    tests.write_text("def test_waits():\n    import os\n    os.read(os.pipe()[0], 1)\n")
+    twice.run_pytest(lambda command, _: subprocess.run(command, cwd=tmp_path, timeout=60,
+                                                       stdout=subprocess.DEVNULL).returncode,
+                     tmp_path / "waiting.xml", ["-q", tests], again=False)
+    tally.add(tmp_path / "waiting.xml", "suite")
+    assert count(tally) == (0, 1, 0)
