@@ -144,6 +144,8 @@ LIMITS = {
     " have to open first.",
     ("mix", "elephants"): "The mix has elephants of 1 MB, which are done soon after their second subflow"
     " carries anything, and load .6 leaves few links idle to move to.",
+    ("mix", "mice"): "An elephant on several links meets more mice than one on a single link; four subflows at"
+    " random ports, which go up at once, do it more.",
     ("bulk", "goodput"): "What chance gives in the same run is beside it.",
     ("bulk", "cpu"): "What chance gives in the same run is beside it.",
 }
