@@ -88,11 +88,10 @@ static void run_due(struct plan *plan, struct subflow *subflow)
 		quiet_forget(plan, conn, subflow);
 		return;
 	}
-	if (subflow->is_backup) {
+	if (subflow->is_backup)
 		quiet_forget(plan, conn, subflow);
-	} else {
+	else
 		say_over(plan, conn, subflow);
-	}
 	if (subflow->state == SUBFLOW_ESTABLISHED)
 		subflows_hear_usable(plan, conn, subflow);
 }

@@ -87,6 +87,9 @@ void play_assert_receipt(struct play *play, uint32_t adds, uint32_t removes);
 /* What is known of the paths between the two ends; made where there is none. */
 struct path_map *play_map(struct play *play);
 
+/* The same, of a survey that is over: whatever play_learn() adds is all that there is. */
+struct path_map *play_know(struct play *play);
+
 /* The flow from @port takes the way of that number, by the second router. */
 void play_learn(struct play *play, struct path_map *map, uint16_t port, uint16_t way);
 

@@ -14,22 +14,10 @@
 #define THIRD  42000 /* and of a third */
 #define PLACED 50000 /* ports that lead to the ways 0, 1, ... */
 
-static struct path_map *begin_map(struct play *play)
-{
-	struct path_map *map = play_map(play);
-
-	assert_non_null(map);
-	map->depth = 2;
-	map->state = PATH_KNOWN;
-	map->is_thorough = true;
-	map->learned_ns = map->confirmed_ns = play->now_ns;
-	return map;
-}
-
 /* So many ways are known, and the first ports of all three connections take the first of them. */
 static struct path_map *know(struct play *play, uint16_t ways)
 {
-	struct path_map *map = begin_map(play);
+	struct path_map *map = play_know(play);
 
 	for (uint16_t way = 0; way < ways; way++)
 		play_learn(play, map, PLACED + way, way);
@@ -261,7 +249,7 @@ static void a_peer_without_room_is_left_in_peace(void **state)
 	assert_int_equal(counters(play)->failed, 1);
 	assert_int_equal(play_conn(play)->apart.spent, 2);
 	assert_int_equal(play_conn(play)->barred.port, 0);
-	assert_int_equal(load(begin_map(play), 0), 1); /* the other one has moved instead */
+	assert_int_equal(load(play_know(play), 0), 1); /* the other one has moved instead */
 }
 
 static void one_that_the_kernel_refuses_is_not_forced(void **state)
@@ -398,7 +386,7 @@ static void the_pair_counts_as_one(void **state)
 static void what_is_not_known_is_asked_for(void **state)
 {
 	struct play *play = *state;
-	struct path_map *map = begin_map(play);
+	struct path_map *map = play_know(play);
 
 	for (uint16_t way = 0; way < 8; way++)
 		play_learn(play, map, PLACED + way, way);

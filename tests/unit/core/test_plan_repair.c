@@ -299,13 +299,8 @@ static void one_that_meets_an_error_at_once_is_replaced(void **state)
 /* Two ways are known: the first subflow is on one, the second on the other. */
 static void play_two_ways(struct play *play)
 {
-	struct path_map *map = play_map(play);
+	struct path_map *map = play_know(play);
 
-	assert_non_null(map);
-	map->depth = 2;
-	map->state = PATH_KNOWN;
-	map->is_thorough = true;
-	map->learned_ns = map->confirmed_ns = play->now_ns;
 	play_learn(play, map, LOCAL_PORT, 0);
 	for (uint16_t i = 0; i < 8; i++)
 		play_learn(play, map, PLACED + i, i % 2);
