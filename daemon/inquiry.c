@@ -42,13 +42,21 @@ uint32_t inquiry_find_device(
 	return search.device;
 }
 
+/* The thread is in it, until served_leave(); NULL: it cannot be entered. */
+static struct served_netns *enter(struct inquiry *inquiry, uint64_t cookie)
+{
+	struct served_netns *netns = served_find_live(inquiry->served, cookie);
+
+	return netns && !served_enter(netns) ? netns : NULL;
+}
+
 int inquiry_is_silent(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
 	const struct endpoint *remote, uint32_t least_ms, bool *ret_is_silent)
 {
-	struct served_netns *netns = served_find_live(inquiry->served, cookie);
+	struct served_netns *netns = enter(inquiry, cookie);
 	int err;
 
-	if (!netns || served_enter(netns))
+	if (!netns)
 		return -ENONET;
 	err = diag_is_silent(local, remote, least_ms, ret_is_silent);
 	served_leave(netns);
@@ -58,10 +66,10 @@ int inquiry_is_silent(struct inquiry *inquiry, uint64_t cookie, const struct end
 int inquiry_is_backup(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
 	const struct endpoint *remote, bool *ret_is_backup)
 {
-	struct served_netns *netns = served_find_live(inquiry->served, cookie);
+	struct served_netns *netns = enter(inquiry, cookie);
 	int err;
 
-	if (!netns || served_enter(netns))
+	if (!netns)
 		return -ENONET;
 	err = diag_is_backup(local, remote, ret_is_backup);
 	served_leave(netns);
@@ -71,10 +79,10 @@ int inquiry_is_backup(struct inquiry *inquiry, uint64_t cookie, const struct end
 int inquiry_measure(struct inquiry *inquiry, const struct conn_key *key,
 	const struct endpoint *local, const struct endpoint *remote, struct rate_sample *ret_sample)
 {
-	struct served_netns *netns = served_find_live(inquiry->served, key->netns);
+	struct served_netns *netns = enter(inquiry, key->netns);
 	int err;
 
-	if (!netns || served_enter(netns))
+	if (!netns)
 		return -ENONET;
 	err = diag_measure(key->token, local, remote, ret_sample);
 	served_leave(netns);
@@ -84,10 +92,10 @@ int inquiry_measure(struct inquiry *inquiry, const struct conn_key *key,
 int inquiry_pace(struct inquiry *inquiry, uint64_t cookie, const struct endpoint *local,
 	const struct endpoint *remote, struct rate_sample *ret_sample)
 {
-	struct served_netns *netns = served_find_live(inquiry->served, cookie);
+	struct served_netns *netns = enter(inquiry, cookie);
 	int err;
 
-	if (!netns || served_enter(netns))
+	if (!netns)
 		return -ENONET;
 	err = diag_pace(local, remote, ret_sample);
 	served_leave(netns);
