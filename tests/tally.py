@@ -6,6 +6,9 @@ import xml.etree.ElementTree as ElementTree
 from twice import second_of
 
 
+TEXT_LINES = 25
+
+
 def read_cases(report):
     try:
         return list(ElementTree.parse(report).iter("testcase"))
@@ -25,6 +28,7 @@ def wrong_of(case):
 class Tally:
     def __init__(self):
         self.passed = self.failed = self.skipped = 0
+        self.failures = []
         self.skips = []
         self.again = []
 
@@ -49,30 +53,38 @@ class Tally:
                     self.passed += 1
                     self.again.append(what)
                 else:
-                    self.fail(what)
+                    self.fail(what, wrong.text or "")
             elif "skipped" in kinds:
                 self.skipped += 1
                 self.skips.append(f"{name}: {label}: {kinds['skipped'].get('message') or ''}")
             else:
                 self.passed += 1
 
-    def fail(self, what):
+    def fail(self, what, text=""):
+        """text: how it came to that; its end is printed with the closing lines."""
         print(f"FAILED {what}", flush=True)
         self.failed += 1
+        self.failures.append((what, text.splitlines()[-TEXT_LINES:]))
 
     def merge(self, other):
         self.passed += other.passed
         self.failed += other.failed
         self.skipped += other.skipped
+        self.failures += other.failures
         self.skips += other.skips
         self.again += other.again
 
     def finish(self):
-        """Prints the closing lines and returns the exit status."""
+        """Prints the closing lines and returns the exit status.
+
+        What failed stands last: of a long log the end is what people see.
+        """
         for what in self.again:
             print(f"PASSED AT THE SECOND RUN {what}")
         for skip in self.skips:
             print(f"SKIPPED {skip}")
+        for what, text in self.failures:
+            print("\n".join([f"FAILED {what}", *(f"    {line}" for line in text)]))
         if os.environ.get("EXPECT_ALL") == "1" and self.skipped:
             print("EXPECT_ALL=1: each skipped test is a failure")
             self.failed, self.skipped = self.failed + self.skipped, 0

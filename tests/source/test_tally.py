@@ -28,7 +28,7 @@ def test_bad():
     assert False
 """
 CASE = '<testcase classname="a" name="{}">{}</testcase>'
-WRONG = '<failure message="it broke&#10;at length"/>'
+WRONG = '<failure message="it broke&#10;at length">how\nit came to it</failure>'
 
 
 @pytest.fixture
@@ -51,9 +51,19 @@ def test_what_passes_at_the_second_run_has_passed_and_is_named(report, capsys):
     assert count(tally) == (2, 1, 0)
     assert tally.finish() == 1
     printed = capsys.readouterr().out.splitlines()
-    assert "FAILED suite: a::bad: it broke" in printed
-    assert "PASSED AT THE SECOND RUN suite: a::flaky: it broke" in printed
-    assert printed[-1] == "2 passed, 1 failed, 0 skipped"
+    assert printed[0] == "FAILED suite: a::bad: it broke"
+    assert printed[1:] == ["PASSED AT THE SECOND RUN suite: a::flaky: it broke",
+                           "FAILED suite: a::bad: it broke", "    how", "    it came to it",
+                           "2 passed, 1 failed, 0 skipped"]
+
+
+def test_what_failed_elsewhere_is_named_in_the_sum(report, capsys):
+    tally, guest = Tally(), Tally()
+    guest.add(report("first.xml", bad=WRONG), "guest")
+    tally.merge(guest)
+    capsys.readouterr()
+    assert tally.finish() == 1
+    assert capsys.readouterr().out.splitlines()[0] == "FAILED guest: a::bad: it broke"
 
 
 def test_a_second_run_without_a_report_helps_nobody(report):
