@@ -2,13 +2,14 @@
 /* Judgement: the ways that the known ports of a map lead, for one subflow. */
 #include "candidates.h"
 
-static void add(struct candidates *c, const struct path *path, uint16_t port)
+static void add(struct candidates *c, const struct path *path, uint16_t port, uint16_t rest_s)
 {
 	c->paths[c->n] = *path;
-	c->ports[c->n++] = port;
+	c->ports[c->n] = port;
+	c->rest_s[c->n++] = rest_s;
 }
 
-void candidates_collect(const struct path_map *map, bool with_taken, uint64_t now_ns,
+void candidates_collect(const struct path_map *map, enum port_state worst, uint64_t now_ns,
 	struct candidates *ret_candidates)
 {
 	const struct path_port *port;
@@ -19,14 +20,15 @@ void candidates_collect(const struct path_map *map, bool with_taken, uint64_t no
 	for (int round = 0; round < 2 && !ret_candidates->n; round++) {
 		for (unsigned int i = 0; i < map->n_ports; i++) {
 			port = &map->ports[i];
-			if ((!with_taken && !path_port_is_free(port, now_ns)) ||
+			if (path_port_state(port, now_ns) > worst ||
 				!path_is_known(map, port))
 				continue;
 			path = path_of(map, port);
 			router = path.tiers[map->depth];
 			router->is_contended = router->contended_until_ns > now_ns;
 			if ((router->shunned_until_ns > now_ns) == round)
-				add(ret_candidates, &path, port->port);
+				add(ret_candidates, &path, port->port,
+					path_port_rest_s(port, now_ns));
 		}
 	}
 }
@@ -43,11 +45,11 @@ void candidates_collect_free(
 	struct candidates *c = ret_candidates;
 	size_t n;
 
-	candidates_collect(map, false, now_ns, c);
+	candidates_collect(map, PORT_FREE, now_ns, c);
 	n = c->n;
 	c->n = 0;
 	for (size_t i = 0; i < n; i++) {
 		if (is_free(c->paths[i].tiers[map->depth], now_ns))
-			add(c, &c->paths[i], c->ports[i]);
+			add(c, &c->paths[i], c->ports[i], c->rest_s[i]);
 	}
 }

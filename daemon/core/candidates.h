@@ -5,7 +5,6 @@
 
 #include "core/path.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -13,10 +12,14 @@ struct candidates {
 	size_t n;
 	struct path paths[PATH_PORTS_MAX];
 	uint16_t ports[PATH_PORTS_MAX];
+	uint16_t rest_s[PATH_PORTS_MAX]; /* path_port_rest_s() */
 };
 
-/* Known ports; those on a way that has just failed only if there are no others. */
-void candidates_collect(const struct path_map *map, bool with_taken, uint64_t now_ns,
+/*
+ * Known ports whose state is @worst or better; those on a way that has just failed only if there
+ * are no others.
+ */
+void candidates_collect(const struct path_map *map, enum port_state worst, uint64_t now_ns,
 	struct candidates *ret_candidates);
 
 /* Those on ways that nobody takes, as far as this host can tell. */

@@ -118,6 +118,7 @@ static int take_way(struct feed *feed, struct path_map *map, const struct line_m
 	port = path_port_find(map, way->port);
 	port->is_taken = way->is_taken;
 	port->is_sought = way->is_sought;
+	port->is_refused = way->is_refused;
 	port->rested_s = way->rested_s;
 	return 0;
 }

@@ -322,6 +322,7 @@ struct path_port *path_port_find(struct path_map *map, uint16_t port)
 
 int path_port_seek(struct path_map *map, uint16_t port)
 {
+	path_make_room(map, 1);
 	if (map->n_ports == PATH_PORTS_MAX)
 		return -ENOSPC;
 	map->ports[map->n_ports++] =
@@ -356,25 +357,48 @@ void path_port_drop(struct path_map *map, struct path_port *port)
 	bequeath(map, &gone);
 }
 
-void path_port_rest(struct path_port *port, uint64_t now_ns)
+static void rest(struct path_port *port, bool is_refused, uint64_t now_ns)
 {
 	port->is_taken = false;
+	port->is_refused = is_refused;
 	port->rested_s = MAX((uint16_t)(now_ns / SECOND_NS), 1);
 }
 
-bool path_port_is_free(const struct path_port *port, uint64_t now_ns)
+void path_port_leave(struct path_port *port, uint64_t now_ns)
+{
+	rest(port, false, now_ns);
+}
+
+void path_port_refuse(struct path_port *port, uint64_t now_ns)
+{
+	rest(port, true, now_ns);
+}
+
+uint16_t path_port_rest_s(const struct path_port *port, uint64_t now_ns)
 {
 	/* It wraps around after 18 hours, and then a port rests once more. */
-	uint16_t rest_s = now_ns / SECOND_NS - port->rested_s;
+	return port->rested_s ? now_ns / SECOND_NS - port->rested_s : UINT16_MAX;
+}
 
-	return !port->is_taken && (!port->rested_s || rest_s >= REST_S);
+enum port_state path_port_state(const struct path_port *port, uint64_t now_ns)
+{
+	if (port->is_taken)
+		return PORT_HELD;
+	if (path_port_rest_s(port, now_ns) >= REST_S)
+		return PORT_FREE;
+	return port->is_refused ? PORT_HELD : PORT_LEFT;
 }
 
 void path_make_room(struct path_map *map, unsigned int n)
 {
-	for (unsigned int i = map->n_ports; i-- > 0 && map->n_ports + n > PATH_PORTS_MAX;) {
-		if (map->ports[i].rested_s && !map->ports[i].is_taken)
-			path_port_drop(map, &map->ports[i]);
+	const struct path_port *port;
+
+	for (int round = 0; round < 2; round++) {
+		for (unsigned int i = map->n_ports; i-- > 0 && map->n_ports + n > PATH_PORTS_MAX;) {
+			port = &map->ports[i];
+			if (port->rested_s && !port->is_taken && (round || port->is_refused))
+				path_port_drop(map, &map->ports[i]);
+		}
 	}
 }
 

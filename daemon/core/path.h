@@ -61,8 +61,16 @@ struct path_port {
 	uint16_t port;
 	bool is_taken;     /* by a subflow of ours, or by somebody else */
 	bool is_sought;    /* of a subflow that is there: its way is to be asked */
-	uint16_t rested_s; /* since when nobody can take it, CLOCK_MONOTONIC; 0 = ever */
+	bool is_refused;   /* when it was tried last, it was somebody else's */
+	uint16_t rested_s; /* since when it is left or refused, CLOCK_MONOTONIC; 0 = ever */
 	uint8_t tiers[PATH_TIERS_MAX]; /* 1 + index of map.routers; 0 = not known */
+};
+
+/* Whether a subflow can be opened from a port, as far as is known. */
+enum port_state {
+	PORT_FREE,
+	PORT_LEFT, /* by a subflow, and may be in TIME-WAIT: who tries it is told */
+	PORT_HELD, /* by a subflow of ours, or by somebody else a moment ago */
 };
 
 enum path_state {
@@ -155,15 +163,18 @@ int path_port_seek(struct path_map *map, uint16_t port);
 void path_port_drop(struct path_map *map, struct path_port *port);
 
 /*
- * Nobody takes it for a while: it was in use by somebody else, or is left in TIME_WAIT. Its way
- * stays known.
+ * A subflow has left it, or it is somebody else's. Its way stays known; it rests for as long as
+ * TIME-WAIT takes.
  */
-void path_port_rest(struct path_port *port, uint64_t now_ns);
+void path_port_leave(struct path_port *port, uint64_t now_ns);
+void path_port_refuse(struct path_port *port, uint64_t now_ns);
 
-/* Whether a subflow can be opened from it, as far as is known. */
-bool path_port_is_free(const struct path_port *port, uint64_t now_ns);
+enum port_state path_port_state(const struct path_port *port, uint64_t now_ns);
 
-/* Forgets ports that rest until there is room for @n others, if there are so many. */
+/* How long ago it was left or refused; of one that never was, the longest there is. */
+uint16_t path_port_rest_s(const struct path_port *port, uint64_t now_ns);
+
+/* Forgets ports that rest, refused ones first, until there is room for @n others, if it can. */
 void path_make_room(struct path_map *map, unsigned int n);
 
 /* What is known of the way from a port; the map's other ports help out. */

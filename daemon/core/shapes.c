@@ -207,8 +207,10 @@ static bool has_no_way(const void *value)
 	return !((const struct line_way *)value)->count;
 }
 
-/* "40001tr7/0/1/2/0/0": taken, sought, rests since a second; at each tier which router, from 1; 0:
- * not known. */
+/*
+ * "40001tsxr7/0/1/2/0/0": taken, sought, refused, rests since a second; at each tier which router,
+ * from 1; 0: not known.
+ */
 static void write_way(struct text *text, const void *value)
 {
 	const struct line_way *way = value;
@@ -216,8 +218,8 @@ static void write_way(struct text *text, const void *value)
 
 	for (unsigned int i = 0; i < way->count; i++) {
 		port = &way->ports[i];
-		text_add(text, "%s%u%s%s", i ? "," : "", port->port, port->is_taken ? "t" : "",
-			port->is_sought ? "s" : "");
+		text_add(text, "%s%u%s%s%s", i ? "," : "", port->port, port->is_taken ? "t" : "",
+			port->is_sought ? "s" : "", port->is_refused ? "x" : "");
 		if (port->rested_s)
 			text_add(text, "r%u", port->rested_s);
 		for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++)
@@ -236,9 +238,10 @@ static int read_way_port(const char *part, unsigned int index, void *value)
 	strcpy(copy, part);
 	for (flags = copy; *flags >= '0' && *flags <= '9'; flags++)
 		;
-	for (; *flags == 't' || *flags == 's'; memmove(flags, flags + 1, strlen(flags))) {
+	for (; *flags && strchr("tsx", *flags); memmove(flags, flags + 1, strlen(flags))) {
 		port.is_taken |= *flags == 't';
 		port.is_sought |= *flags == 's';
+		port.is_refused |= *flags == 'x';
 	}
 	if (*flags == 'r') {
 		rested_s = strtoul(flags + 1, &end, 10);

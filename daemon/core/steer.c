@@ -224,36 +224,75 @@ static bool is_ideal(const struct path_map *map, const struct path *path)
 	return true;
 }
 
+/* Which of them is on the best way; of those on the same the one left longest ago. */
+static size_t choose_port(const struct candidates *c, const struct path *own, size_t n_own,
+	placement_rank *ret_rank)
+{
+	size_t best = placement_choose(c->paths, c->n, own, n_own, ret_rank), oldest = best;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (c->rest_s[i] > c->rest_s[oldest] &&
+			!memcmp(&c->paths[i], &c->paths[best], sizeof(c->paths[i])))
+			oldest = i;
+	}
+	return oldest;
+}
+
+/*
+ * A port that a subflow has left a moment ago may not be had. So it is tried where those that are
+ * free lead no way as good. UINT64_MAX in *@ret_rank: there is none.
+ */
+static struct steer_choice choose_way(const struct path_map *map, const struct path *own,
+	size_t n_own, uint64_t now_ns, placement_rank *ret_rank)
+{
+	struct steer_choice choice = {};
+	placement_rank rank;
+	struct candidates c;
+	size_t best;
+
+	*ret_rank = UINT64_MAX;
+	for (enum port_state worst = PORT_FREE; worst <= PORT_LEFT; worst++) {
+		candidates_collect(map, worst, now_ns, &c);
+		best = choose_port(&c, own, n_own, &rank);
+		if (rank >= *ret_rank)
+			continue;
+		choice = (struct steer_choice){.port = c.ports[best],
+			.path = c.paths[best],
+			.is_shared = rank >= PLACEMENT_SAME};
+		*ret_rank = rank;
+		if (is_ideal(map, &choice.path))
+			break;
+	}
+	return choice;
+}
+
 static enum steer_answer choose_path(struct steer *steer, struct conn *conn, struct path_map *map,
 	bool is_late, uint64_t now_ns, struct steer_choice *ret_choice)
 {
 	struct path own[SUBFLOWS_HARD_MAX];
-	placement_rank rank = UINT64_MAX, possible;
-	struct candidates free, all;
+	struct steer_choice choice;
+	placement_rank rank, possible;
+	struct candidates all;
 	bool is_best, is_crowded;
-	size_t n_own, best = 0;
+	size_t n_own;
 
 	learn_all(map, conn);
 	if (path_is_seeking(map) && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
 	n_own = collect_own(conn, own);
-	candidates_collect(map, false, now_ns, &free);
-	candidates_collect(map, true, now_ns, &all);
-	if (free.n)
-		best = placement_choose(free.paths, free.n, own, n_own, &rank);
+	choice = choose_way(map, own, n_own, now_ns, &rank);
+	candidates_collect(map, PORT_HELD, now_ns, &all);
 	placement_choose(all.paths, all.n, own, n_own, &possible);
-	is_best = free.n && is_ideal(map, &free.paths[best]);
+	is_best = choice.port && is_ideal(map, &choice.path);
 	if (!is_best && map->state == PATH_ASKING && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
 	/* All ports of a better way are in use. */
 	is_crowded = rank / PLACEMENT_OTHERS > possible / PLACEMENT_OTHERS;
 	if ((is_crowded || (!is_best && !map->is_thorough)) && !is_late && !conn->has_asked_more)
 		return ask(steer, conn, map, STEER_MORE);
-	if (!free.n)
+	if (!choice.port)
 		return go_blind(ret_choice);
-	*ret_choice = (struct steer_choice){.port = free.ports[best],
-		.path = free.paths[best],
-		.is_shared = rank >= PLACEMENT_SAME};
+	*ret_choice = choice;
 	return STEER_GO;
 }
 
@@ -434,8 +473,18 @@ void steer_release(
 	struct path_port *port = map ? path_port_find(map, subflow->local.port) : NULL;
 
 	path_unload(&subflow->path, subflow->is_light);
+	if (port && port->is_taken)
+		path_port_leave(port, now_ns);
+}
+
+void steer_refuse(
+	struct steer *steer, const struct conn *conn, const struct subflow *subflow, uint64_t now_ns)
+{
+	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
+	struct path_port *port = map ? path_port_find(map, subflow->local.port) : NULL;
+
 	if (port)
-		path_port_rest(port, now_ns);
+		path_port_refuse(port, now_ns);
 }
 
 void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,

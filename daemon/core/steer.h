@@ -104,9 +104,13 @@ enum steer_company steer_contend(struct steer *steer, struct conn *conn, struct 
 void steer_leave(struct subflow *subflow);
 void steer_stay(struct steer *steer, const struct conn *conn, struct subflow *subflow);
 
-/* The subflow is gone, or there was none from its port: that rests. */
+/* The subflow is gone, and has left its port. */
 void steer_release(
 	struct steer *steer, const struct conn *conn, struct subflow *subflow, uint64_t now_ns);
+
+/* There will be none from its port, which is somebody else's. */
+void steer_refuse(
+	struct steer *steer, const struct conn *conn, const struct subflow *subflow, uint64_t now_ns);
 
 /* Its path is silent: for a while others are preferred. */
 void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,

@@ -168,7 +168,7 @@ static void every_other_kind(void **state)
 		 "confirmed=2 "
 		 "hops=3 depth=2 tangled=1 thorough=1 partial=1 "
 		 "routers=[::ffff:10.1.0.1]:0,[::ffff:10.1.0.2]:0 "
-		 "ports=40000t/0/0/1/0/0,40001tsr7/0/0/0/0/0,40002r65535/0/0/2/0/0\n"),
+		 "ports=40000t/0/0/1/0/0,40001tsxr7/0/0/0/0/0,40002r65535/0/0/2/0/0\n"),
 		("map netns=1 local=[fd00::1]:0 remote=[fd00::2]:80 state=silent "
 		 "why=no%20router%20on%20the%20way%20answers learned=1\n"),
 		"tick at=1\n",
@@ -204,7 +204,7 @@ static void what_is_wrong_is_said(void **state)
 		{"settings placement=luck", "placement cannot be \"luck\""},
 		{"map state=lost", "state cannot be \"lost\""},
 		{"map ports=40000/0/0/1/0", "ports cannot be \"40000/0/0/1/0\""},
-		{"map ports=40000x/0/0/1/0/0", "ports cannot be \"40000x/0/0/1/0/0\""},
+		{"map ports=40000y/0/0/1/0/0", "ports cannot be \"40000y/0/0/1/0/0\""},
 		{"map ports=40000/0/0/65/0/0", "ports cannot be \"40000/0/0/65/0/0\""},
 		{"rule local=10.0.0.0/8", "local cannot be \"10.0.0.0/8\""},
 		{"rule local=::/129", "local cannot be \"::/129\""},

@@ -170,15 +170,21 @@ static void a_port_rests_for_as_long_as_time_wait(void **state)
 	(void)state;
 	learn(map, 1000, 2, 21);
 	port = path_port_find(map, 1000);
-	assert_true(path_port_is_free(port, 0));
-	path_port_rest(port, 0);
-	assert_false(path_port_is_free(port, second));
-	path_port_rest(port, 65530 * second);
-	assert_false(path_port_is_free(port, 65530 * second));
-	assert_false(path_port_is_free(port, 65590 * second));
-	assert_true(path_port_is_free(port, 65591 * second));
+	assert_int_equal(path_port_state(port, 0), PORT_FREE);
+	path_port_leave(port, 0);
+	assert_int_equal(path_port_state(port, second), PORT_LEFT);
+	path_port_leave(port, 65530 * second);
+	assert_int_equal(path_port_state(port, 65530 * second), PORT_LEFT);
+	assert_int_equal(path_port_state(port, 65590 * second), PORT_LEFT);
+	assert_int_equal(path_port_rest_s(port, 65590 * second), 60);
+	assert_int_equal(path_port_state(port, 65591 * second), PORT_FREE);
+	path_port_refuse(port, 65530 * second);
+	assert_int_equal(path_port_state(port, 65590 * second), PORT_HELD);
+	assert_int_equal(path_port_state(port, 65591 * second), PORT_FREE);
+	path_port_leave(port, 65540 * second);
+	assert_int_equal(path_port_state(port, 65590 * second), PORT_LEFT);
 	port->is_taken = true;
-	assert_false(path_port_is_free(port, 65591 * second));
+	assert_int_equal(path_port_state(port, 65601 * second), PORT_HELD);
 }
 
 static void those_that_rest_make_room(void **state)
@@ -189,14 +195,22 @@ static void those_that_rest_make_room(void **state)
 	for (uint16_t i = 0; i < PATH_PORTS_MAX; i++)
 		learn(map, 1000 + i, 2, 21 + i % 4);
 	for (uint16_t i = 100; i < 150; i++)
-		path_port_rest(path_port_find(map, 1000 + i), 1);
+		path_port_leave(path_port_find(map, 1000 + i), 1);
+	for (uint16_t i = 100; i < 116; i++)
+		path_port_refuse(path_port_find(map, 1000 + i), 1);
 	path_port_find(map, 1149)->is_taken = true;
 	path_make_room(map, 16);
 	assert_int_equal(map->n_ports, PATH_PORTS_MAX - 16);
+	assert_null(path_port_find(map, 1100));
+	assert_non_null(path_port_find(map, 1116));
 	path_make_room(map, 16);
 	assert_int_equal(map->n_ports, PATH_PORTS_MAX - 16);
+	/* That of a subflow that is there finds room, too. */
+	for (uint16_t i = 0; i < 17; i++)
+		assert_int_equal(path_port_seek(map, i), 0);
+	assert_int_equal(map->n_ports, PATH_PORTS_MAX);
 	path_make_room(map, PATH_PORTS_MAX);
-	assert_int_equal(map->n_ports, PATH_PORTS_MAX - 49);
+	assert_int_equal(map->n_ports, PATH_PORTS_MAX - 49 + 17);
 	assert_non_null(path_port_find(map, 1149));
 	assert_non_null(path_port_find(map, 1000));
 }

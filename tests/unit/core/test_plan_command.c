@@ -8,7 +8,8 @@
 
 #include "play.h"
 
-#define TRIES 9 /* the first one included */
+#define TRIES     9 /* the first one included */
+#define SECOND_NS 1000000000ull
 
 static void retries_what_may_pass(void **state)
 {
@@ -149,8 +150,7 @@ static void a_port_in_use_is_no_failure(void **state)
 	play_assert_receipt(play, 1, 0);
 }
 
-/* It rests, like that of one that has come and gone, which is left in TIME_WAIT. Its way stays
- * known. */
+/* It rests, and its way stays known. What a subflow has left may be in TIME-WAIT, or free. */
 static void a_port_in_use_is_tried_once(void **state)
 {
 	struct play *play = *state;
@@ -172,8 +172,8 @@ static void a_port_in_use_is_tried_once(void **state)
 	for (uint16_t way = 1; way < 3; way++) {
 		port = path_port_find(map, LOCAL_PORT + way);
 		assert_true(path_is_known(map, port));
-		assert_false(path_port_is_free(port, play->now_ns + 60 * 1000000000ull));
-		assert_true(path_port_is_free(port, play->now_ns + 62 * 1000000000ull));
+		assert_int_equal(path_port_state(port, play->now_ns + 60 * SECOND_NS), PORT_HELD);
+		assert_int_equal(path_port_state(port, play->now_ns + 62 * SECOND_NS), PORT_FREE);
 	}
 	play->create_error = 0;
 	play_learn(play, map, LOCAL_PORT + 3, 3);
@@ -183,8 +183,12 @@ static void a_port_in_use_is_tried_once(void **state)
 	assert_true(port->is_taken);
 	play_intent(play, 1, 1);
 	play_left(play, LOCAL_PORT + 3);
-	assert_false(path_port_is_free(port, play->now_ns + 60 * 1000000000ull));
-	assert_true(path_port_is_free(port, play->now_ns + 62 * 1000000000ull));
+	assert_int_equal(path_port_state(port, play->now_ns + 60 * SECOND_NS), PORT_LEFT);
+	assert_int_equal(path_port_state(port, play->now_ns + 62 * SECOND_NS), PORT_FREE);
+	/* It may be had again, and it is the only one. */
+	play_intent(play, 2, 1);
+	play_joined(play, LOCAL_PORT + 3);
+	assert_true(path_port_find(map, LOCAL_PORT + 3)->is_taken);
 }
 
 /* One more request does not hurry those that wait. */

@@ -6,12 +6,14 @@
 
 #define FIRST_PORT 40000 /* of connections */
 #define PORT       50000 /* of candidates */
+#define SECOND_NS  1000000000ull
 
 struct play {
 	struct steer steer;
 	struct conn_table table;
 	struct path_map *map;
 	uint32_t n_conns;
+	uint64_t now_ns;
 };
 
 static struct endpoint endpoint(uint32_t address, uint16_t port)
@@ -25,7 +27,7 @@ static int begin(void **state)
 	struct endpoint local = endpoint(1, 0), remote = endpoint(2, 80);
 	struct path_key key = path_key_of(1, &local, &remote);
 
-	play = (struct play){};
+	play = (struct play){.now_ns = 1};
 	steer_init(&play.steer);
 	play.steer.mode = STEER_PATHS;
 	conn_table_init(&play.table, 100);
@@ -86,7 +88,7 @@ static enum steer_answer choose(struct play *play, struct conn *conn, struct ste
 {
 	struct endpoint local = endpoint(1, 0), remote = endpoint(2, 80);
 
-	return steer_choose(&play->steer, conn, &local, &remote, false, 1, choice);
+	return steer_choose(&play->steer, conn, &local, &remote, false, play->now_ns, choice);
 }
 
 /* Opens one more subflow of it where steer says. */
@@ -214,6 +216,24 @@ static void sharing_takes_certainty(void **state)
 }
 
 /* Found out: nothing more will be. It is not asked for again and again. */
+/* What was left last is the likeliest to be in TIME-WAIT. */
+static void what_was_left_is_tried_where_nothing_else_is_as_good(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+
+	play->map->is_thorough = true;
+	learn(play, FIRST_PORT + 1, 0);
+	for (uint16_t i = 0; i < 6; i++)
+		learn(play, PORT + i, i % 3);
+	path_port_leave(path_port_find(play->map, PORT + 1), 1 * SECOND_NS);
+	path_port_leave(path_port_find(play->map, PORT + 2), 3 * SECOND_NS);
+	path_port_leave(path_port_find(play->map, PORT + 5), 2 * SECOND_NS);
+	play->now_ns = 10 * SECOND_NS;
+	assert_int_equal(place(play, a), PORT + 4);
+	assert_int_equal(place(play, a), PORT + 5);
+}
+
 static void what_cannot_be_known_is_done_without(void **state)
 {
 	struct play *play = *state;
@@ -302,6 +322,7 @@ int main(void)
 		TEST(a_better_way_may_still_come),
 		TEST(each_tier_is_waited_for),
 		TEST(sharing_takes_certainty),
+		TEST(what_was_left_is_tried_where_nothing_else_is_as_good),
 		TEST(what_cannot_be_known_is_done_without),
 		TEST(what_nobody_can_tell_is_not_believed),
 		TEST(routes_that_change_move_the_load),
