@@ -88,6 +88,7 @@ FIGURES = [
          unit="ms"),
     Figure(14, "harmless", "unsplit", "goodput of unsplit flows, with / without the daemon", .97,
            ".50", "1"),
+    Figure(14, "harmless", "unsplit-coupled", "the same, [fairness] coupled = yes", .97, ".50", "1"),
     Figure(15, "harmless", "single-path", "pairs with one path, split / never touched", .995,
            ".94-.99", "1"),
     Figure(16, "harmless", "neighbour", "one TCP flow beside 4 subflows: share / fair share", .9,
@@ -136,6 +137,9 @@ LIMITS = {
     " kernel's (row 10), and passes three programs that return at once.",
     ("tax", "mouse"): "The kernel's statistics charge a program of two instructions nearly as much (beside"
     " it); what the hook adds to that is in the next line.",
+    ("harmless", "unsplit"): "Where every subflow takes what one TCP flow takes, .81 is what they keep by max-min"
+    " theory (`subflow-lab model`): an elephant's link is full, and a quarter of it passes each path, whoever else"
+    " needs that. Only congestion controls that look at each other leave it: the next line.",
     ("tax", "add"): "The hook's own part is in the line below. The rest is the daemon: its record wakes it, which the"
     " kernel does within the call, and it then works on the same connection.",
     ("idle", "100k"): "Both ends are on one machine, whose table of MPTCP tokens is full long before; 40 000 show"

@@ -125,6 +125,7 @@ def model(options):
     print(f"{'':42}" + "".join(f"{f'k = {k}':>9}" for k in sizes))
     for _, text, found in theory.table(tuple(sizes), options.seeds):
         print(f"{text:42}" + "".join(f"{found[k]:9.3f}" for k in sizes))
+    print(f"every other flow split over 4 paths, k = 4: the others keep {theory.unsplit(4):.2f} of what they had")
     print("assumed: " + ";\n         ".join(theory.ASSUMPTIONS))
 
 

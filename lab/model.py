@@ -104,6 +104,7 @@ def balanced_paths(tree, subflows, rng):
 
 
 SIZES = (4, 8, 16, 48)
+SEEDS_UNSPLIT = 200
 # Hosts of all seeds together: a permutation of 16 hosts may be anything from .45 to .75 by ECMP.
 HOSTS_MIN = 3000
 # (name, about, subflows, how paths are chosen)
@@ -118,15 +119,36 @@ CHOICES = (
 )
 
 
-def goodput(k, subflows, choose, seed, targets=None):
-    """Mean rate of a host / that of its link, one permutation: these targets, or some."""
+def rates(k, subflows, choose, seed, targets=None, is_whole=None):
+    """Of each host / that of its link, one permutation: these targets, or some.
+
+    is_whole: [hosts], whose flows have the first of these paths only; none without.
+    """
     tree, rng = Tree(k), numpy.random.default_rng(seed)
     targets = permutation(tree.hosts, rng) if targets is None else targets
     subflows = min(subflows, tree.half ** 2) if choose is not random_paths else subflows
     up, core = choose(tree, subflows, rng)
-    sources = numpy.repeat(numpy.arange(tree.hosts), subflows)
-    links = tree.links(sources, numpy.repeat(targets, subflows), up.ravel(), core.ravel())
-    return float(max_min(links, 6 * tree.hosts).sum() / tree.hosts)
+    hosts = numpy.arange(tree.hosts)
+    is_there = numpy.ones((tree.hosts, subflows), dtype=bool)
+    if is_whole is not None:
+        is_there[is_whole, 1:] = False
+    sources = numpy.repeat(hosts, is_there.sum(axis=1))
+    links = tree.links(sources, targets[sources], up[is_there], core[is_there])
+    return numpy.bincount(sources, max_min(links, 6 * tree.hosts), tree.hosts)
+
+
+def goodput(k, subflows, choose, seed, targets=None):
+    """Mean rate of a host / that of its link."""
+    return float(rates(k, subflows, choose, seed, targets).mean())
+
+
+def unsplit(k, seeds=SEEDS_UNSPLIT):
+    """What flows of one subflow keep, if every other flow is split as Subflow does, of what they had."""
+    is_whole = numpy.arange(Tree(k).hosts) % 2 == 1
+    kept, had = (sum(rates(k, subflows, choose, seed, is_whole=is_whole)[is_whole].mean()
+                     for seed in range(seeds))
+                 for subflows, choose in ((4, balanced_paths), (1, random_paths)))
+    return kept / had
 
 
 @functools.cache

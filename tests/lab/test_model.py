@@ -66,6 +66,18 @@ def test_figures_of_theory(k, name, expected):
     assert sum(shares) / len(shares) == pytest.approx(expected, abs=.015)
 
 
+def test_flows_that_are_not_split_have_one_path():
+    is_whole = numpy.arange(16) % 2 == 1
+    both = [model.rates(4, 4, model.balanced_paths, 1, is_whole=mask)
+            for mask in (is_whole, None)]
+    assert both[1].tolist() == pytest.approx([1] * 16) and both[0][is_whole].min() < .7
+    assert both[0].sum() < both[1].sum()
+
+
+def test_what_others_pay_in_theory():
+    assert model.unsplit(4) == pytest.approx(.81, abs=.03)
+
+
 def test_a_tree_without_a_choice():
     with pytest.raises(ValueError, match="even, from 4"):
         model.Tree(2)
