@@ -67,9 +67,10 @@ def test_react(tmp_path):
     data = measured(tmp_path, "react")
     check(data, "react", ["p50", "p99"])
     (measured_round,) = data["rounds"]
-    assert set(measured_round) == {"poll", "subflow"}
+    assert set(measured_round) == {"poll", "subflow", "at-once"}
+    for variant in ("subflow", "at-once"):
+        assert len(measured_round[variant]["took"]) == 12 and measured_round[variant]["placed"] >= 12
     took = measured_round["subflow"]["took"]
-    assert len(took) == 12 and measured_round["subflow"]["placed"] >= 12
     assert len(measured_round["poll"]["took"]) + measured_round["poll"]["missing"] == 12
     took += measured_round["poll"]["took"]
     for times in took:
