@@ -113,9 +113,18 @@ def check_model(options):
     return int(any(map(compared.differs, rows)))
 
 
+def model_mix():
+    from lab import fluid  # late: numpy takes long to load
+    print("elephants of the websearch mix at load .6, k = 4: how many times sooner they are done, by max-min:")
+    for about, ratio in fluid.sooner():
+        print(f"{about:42}{ratio:9.3f}")
+
+
 def model(options):
     if options.check:
         return check_model(options)
+    if options.mix:
+        return model_mix()
     from lab import model as theory  # late: numpy takes long to load
     for k in options.k or ():
         if k < 4 or k % 2:
@@ -217,6 +226,8 @@ def parser():
     verb.add_argument("--seeds", type=positive, default=5, help="how many (%(default)s)")
     verb.add_argument("--check", type=Path, metavar="RESULTS",
                       help="hold what was emulated against it; the exit status is 1 where they differ")
+    verb.add_argument("--mix", action="store_true",
+                      help="instead: flows of all sizes that come and go, as those of bench/mix")
     verb.set_defaults(do=model)
     verbs.add_parser("list", help="workloads, systems, topologies").set_defaults(do=list_all)
     return top

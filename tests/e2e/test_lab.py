@@ -83,6 +83,11 @@ def test_the_model_needs_nothing(command):
     assert "assumed:" in output and "the others keep .8" in output.replace("0.8", ".8")
 
 
+def test_the_model_of_a_mix(command):
+    status, output, error = command("model", "--mix")
+    assert status == 0 and "one path by ECMP" in output and "bottlenecks" in output, error
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_keeps_what_it_has_and_goes_on(command, number):
     words = command.run("stride1", "--system", "tcp", "--system", "mptcp", "--seeds", 2,
