@@ -36,7 +36,7 @@ def e2e(*names):
 
 DEMO = e2e("demo")
 # The figures and the host's own state are what they look at: nothing else may run meanwhile.
-ALONE = e2e("lab_report", "benefit", "lab_host")
+ALONE = e2e("lab_report", "benefit", "brake", "lab_host")
 # They emulate fabrics of the lab, which is not sanitized.
 FABRICS = e2e("lab", "experiment", "extending", "fabric")
 # What takes longest begins first: nobody waits for a single file in the end.
