@@ -114,6 +114,10 @@ def of(bench):
 LIMITS = {
     ("fabric", "goodput"): "The ceiling is plain TCP's. MPTCP's options take their part of each packet, also where no"
     " flow meets another (beside it); the rest is what four congestion controls lose on the way to a full link.",
+    ("fabric", "over-ecmp"): "What row 1 lacks, over what luck gives TCP in the same rounds; by max-min theory 1.68 is all"
+    " that there is (`subflow-lab model`).",
+    ("fabric", "over-4-random"): "What row 1 lacks: by max-min theory 1.16 is all that there is (`subflow-lab model`).",
+    ("fabric", "worst-flow"): "It differs by more than what is missing from one round to the next.",
     ("fabric", "over-8-random"): "With 8 subflows on random ports a fat-tree of k = 4 is so full that"
     " by max-min theory there is 1.06 to be won.",
     ("spread", "probes-first-4"): "The figure is all packets until the first survey of a fabric is over. The rule"
@@ -153,6 +157,8 @@ LIMITS = {
     " random ports, which go up at once, do it more.",
     ("bulk", "goodput"): "What chance gives in the same run is beside it.",
     ("bulk", "cpu"): "What chance gives in the same run is beside it.",
+    ("bulk", "spread"): "Here a CPU forwards the packets as well, and to a sender that looks like a path that is full: so"
+    " a subflow or two are opened, and each costs some CPU.",
 }
 
 SCOPE = """\

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
- * Detection: one callback per round trip and subflow tells when an MPTCP
- * connection has sent more than the next threshold of the elephant rule; one
+ * Detection: one callback per round trip and subflow, and one per packet that is
+ * sent again, since no round trip is measured while a loss is mended, tells when
+ * an MPTCP connection has sent more than the next threshold of the elephant rule; one
  * per packet that is received (as GRO has put it together) tells it of what was
  * received, since the receiver of data has no callback per round trip. And one
  * per retransmission timeout tells when a subflow's path is dead.
@@ -33,7 +34,8 @@
 #define DRAW_BITS 6
 
 /* The callbacks that are asked for until the rule's last threshold. */
-#define PROGRESS (BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG)
+#define SENDING  (BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG)
+#define PROGRESS (SENDING | BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG)
 
 static __always_inline __u64 bytes_sent(const struct mptcp_sock *msk, struct elephant *e)
 {
@@ -294,7 +296,7 @@ static __always_inline int on_accepted(__u64 netns, struct mptcp_sock *msk)
 
 static __noinline int on_established(struct bpf_sock_ops *ctx, bool active)
 {
-	__u32 flags = config.detects ? BPF_SOCK_OPS_RTT_CB_FLAG : 0;
+	__u32 flags = config.detects ? SENDING : 0;
 	struct mptcp_sock *msk;
 	struct bpf_sock *sk = ctx->sk;
 	struct intent *intent;
@@ -365,6 +367,8 @@ int subflow_sockops(struct bpf_sock_ops *ctx)
 	if (ctx->op == BPF_SOCK_OPS_RTT_CB)
 		return is_below_gate(ctx, true) ? 1 : on_progress(ctx, true);
 	switch (ctx->op) {
+	case BPF_SOCK_OPS_RETRANS_CB:
+		return is_below_gate(ctx, true) ? 1 : on_progress(ctx, true);
 	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
 		return is_below_gate(ctx, false) ? 1 : on_progress(ctx, false);
 	case BPF_SOCK_OPS_RTO_CB:

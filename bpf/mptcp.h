@@ -20,6 +20,9 @@
 /* include/net/sock.h */
 #define SOCK_BINDADDR_LOCK 4
 
+/* include/net/tcp.h: of tcp_skb_cb.sacked */
+#define TCPCB_EVER_RETRANS 0x80
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
 struct list_head {
@@ -71,8 +74,27 @@ struct dst_entry {
 	struct net_device *dev;
 };
 
+struct rb_node {
+	struct rb_node *rb_right;
+};
+
+struct rb_root {
+	struct rb_node *rb_node;
+};
+
+struct sk_buff {
+	struct rb_node rbnode;
+	char cb[48];
+};
+
+/* What sk_buff.cb holds of a packet that TCP sends. */
+struct tcp_skb_cb {
+	__u8 sacked;
+};
+
 struct sock {
 	struct sock_common __sk_common;
+	struct rb_root tcp_rtx_queue; /* sent and not acknowledged, by sequence number */
 	__u16 sk_protocol;
 	__u8 sk_userlocks : 4;
 	struct dst_entry *sk_dst_cache;

@@ -17,7 +17,10 @@
 #define TCP_CONGESTION    13
 #define TCP_NOTSENT_LOWAT 25
 
-/* A receiver acknowledges every other packet at once; one alone may wait, and is no dead path. */
+/*
+ * A receiver acknowledges every other packet at once; one alone may wait, and a few may be lost in
+ * a full queue.
+ */
 #define PACKETS_ENOUGH 4
 
 /* How the siblings of a silent subflow do. */
@@ -54,6 +57,28 @@ static int judge_sibling(__u32 index, void *arg)
 }
 
 /*
+ * Whether the last packet of a short flight has been sent twice: the kernel's loss probe (RFC 8985
+ * section 7), which sets the timer anew. What a receiver has already it acknowledges at once.
+ */
+static __always_inline bool is_probed(struct tcp_sock *tp)
+{
+	struct rb_node *node = BPF_CORE_READ((struct sock *)tp, tcp_rtx_queue.rb_node), *next;
+	struct tcp_skb_cb *cb;
+
+	for (int i = 0; i < PACKETS_ENOUGH && node; i++) {
+		next = BPF_CORE_READ(node, rb_right);
+		if (!next)
+			break;
+		node = next;
+	}
+	if (!node)
+		return false;
+	cb = (void *)node - bpf_core_field_offset(struct sk_buff, rbnode) +
+	     bpf_core_field_offset(struct sk_buff, cb);
+	return BPF_CORE_READ(cb, sacked) & TCPCB_EVER_RETRANS;
+}
+
+/*
  * Whether the timeout means a dead path, and not a loss in a full queue, a late acknowledgement or
  * an outage of this host: nothing of the flight came through, and most siblings go on.
  */
@@ -62,7 +87,8 @@ static __always_inline bool is_path_dead(
 {
 	struct siblings siblings = {.msk = msk, .self = (struct sock *)tp};
 
-	if (timeouts == 0 && (tp->packets_out < PACKETS_ENOUGH || tp->sacked_out))
+	if (timeouts == 0 &&
+		(tp->sacked_out || (tp->packets_out < PACKETS_ENOUGH && !is_probed(tp))))
 		return false;
 	siblings.node = subflows_of(msk);
 	siblings.now = bpf_jiffies64();
