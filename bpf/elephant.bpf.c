@@ -25,8 +25,8 @@
 
 /*
  * A connection with several subflows spreads its bytes, so such a subflow asks for the
- * connection's counter early; the first one may wait until it alone has sent a threshold's
- * worth, and mice return without a helper call.
+ * connection's counter early; the first one may wait until half of a threshold's worth has been
+ * acknowledged of it alone (what is in flight comes on top), and mice return without a helper call.
  */
 #define SPREAD_GATE (64 * 1024)
 
@@ -206,7 +206,7 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 	is_backlogged = waiting && waiting >= config.least_backlog;
 	/* A mouse, which comes this far where it is drawn, or where it matters what waits. */
 	if (is_round_trip && !is_backlogged &&
-		ctx->bytes_acked < (flags & SPREAD ? SPREAD_GATE : config.gate))
+		ctx->bytes_acked < (flags & SPREAD ? SPREAD_GATE : config.gate / 2))
 		return 1;
 	e = bpf_sk_storage_get(&elephants, msk, NULL, 0);
 	if (!e) {

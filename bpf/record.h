@@ -183,7 +183,7 @@ struct conn_rule {
 struct hook_config {
 	__u64 start, step, stop; /* the elephant rule, bytes */
 	__u64 gate;              /* the least start of all rules, bytes */
-	__u64 sent_gate;         /* of what is sent: 0 where it matters what waits, or else gate */
+	__u64 sent_gate;         /* half of it; 0 where it matters what waits */
 	__u64 backlog;           /* the elephant rule's; 0 = it does not matter what waits */
 	__u64 least_backlog;     /* of all rules, or 0 */
 	__u32 has_rules;         /* each connection has its own, in the map of rules */

@@ -43,7 +43,7 @@ struct hook_config tuning_hook_config(const struct settings *settings)
 
 	return (struct hook_config){
 		.gate = gate,
-		.sent_gate = least_backlog ? 0 : gate,
+		.sent_gate = least_backlog ? 0 : gate / 2,
 		.backlog = settings->backlog_bytes,
 		.least_backlog = least_backlog,
 		.has_rules = settings->n_rules,

@@ -25,6 +25,7 @@ static void the_hooks_are_told(void **state)
 	(void)state;
 	assert_int_equal(config.start, 100000000);
 	assert_int_equal(config.gate, 100000000);
+	assert_int_equal(config.sent_gate, 50000000);
 	assert_false(config.has_rules);
 	assert_true(config.detects);
 	assert_false(config.plain_tcp);
