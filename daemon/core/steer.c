@@ -204,15 +204,23 @@ static bool is_even(const struct path_map *map, const struct router *router, uns
 	return has_others;
 }
 
+/* No elephant of this host takes it, nor anybody else's, as far as is known. */
+static bool is_alone(const struct path_map *map, const struct path *path)
+{
+	const struct router *last = path->tiers[map->depth];
+
+	return last && !last->load && !last->is_contended;
+}
+
 /*
  * Nobody of this host takes it, nor more than elsewhere what is before it: there cannot be a better
  * one. Tier 1 is one router to each device.
  */
 static bool is_ideal(const struct path_map *map, const struct path *path)
 {
-	const struct router *last = path->tiers[map->depth], *router;
+	const struct router *router;
 
-	if (!last || last->load || last->light || last->is_contended)
+	if (!is_alone(map, path) || path->tiers[map->depth]->light)
 		return false;
 	for (unsigned int tier = 0; map->state == PATH_ASKING && tier < map->depth; tier++) {
 		router = path->tiers[tier];
@@ -273,7 +281,7 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 	struct steer_choice choice;
 	placement_rank rank, possible;
 	struct candidates all;
-	bool is_best, is_crowded;
+	bool is_best, is_crowded, is_sharing;
 	size_t n_own;
 
 	learn_all(map, conn);
@@ -288,7 +296,8 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 		return ask(steer, conn, map, STEER_ASK);
 	/* All ports of a better way are in use. */
 	is_crowded = rank / PLACEMENT_OTHERS > possible / PLACEMENT_OTHERS;
-	if ((is_crowded || (!is_best && !map->is_thorough)) && !is_late && !conn->has_asked_more)
+	is_sharing = !choice.port || !is_alone(map, &choice.path);
+	if ((is_crowded || (is_sharing && !map->is_thorough)) && !is_late && !conn->has_asked_more)
 		return ask(steer, conn, map, STEER_MORE);
 	if (!choice.port)
 		return go_blind(ret_choice);

@@ -201,6 +201,20 @@ static void each_tier_is_waited_for(void **state)
 	assert_int_equal(place(play, a), PORT);
 }
 
+/* What is not split may never be: it is no reason to look for more. */
+static void a_way_beside_one_that_is_whole_is_taken(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+
+	open_conn(play);
+	learn(play, FIRST_PORT + 1, 0);
+	learn(play, FIRST_PORT + 2, 1);
+	learn(play, PORT, 0);
+	learn(play, PORT + 1, 1);
+	assert_int_equal(place(play, a), PORT + 1);
+}
+
 static void sharing_takes_certainty(void **state)
 {
 	struct play *play = *state;
@@ -215,7 +229,6 @@ static void sharing_takes_certainty(void **state)
 	assert_int_equal(play->steer.counters.shared, 1);
 }
 
-/* Found out: nothing more will be. It is not asked for again and again. */
 /* What was left last is the likeliest to be in TIME-WAIT. */
 static void what_was_left_is_tried_where_nothing_else_is_as_good(void **state)
 {
@@ -234,6 +247,7 @@ static void what_was_left_is_tried_where_nothing_else_is_as_good(void **state)
 	assert_int_equal(place(play, a), PORT + 5);
 }
 
+/* Found out: nothing more will be. It is not asked for again and again. */
 static void what_cannot_be_known_is_done_without(void **state)
 {
 	struct play *play = *state;
@@ -321,6 +335,7 @@ int main(void)
 		TEST(what_is_not_known_is_sought),
 		TEST(a_better_way_may_still_come),
 		TEST(each_tier_is_waited_for),
+		TEST(a_way_beside_one_that_is_whole_is_taken),
 		TEST(sharing_takes_certainty),
 		TEST(what_was_left_is_tried_where_nothing_else_is_as_good),
 		TEST(what_cannot_be_known_is_done_without),
