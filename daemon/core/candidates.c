@@ -9,34 +9,29 @@ static void add(struct candidates *c, const struct path *path, uint16_t port, ui
 	c->rest_s[c->n++] = rest_s;
 }
 
-void candidates_collect(const struct path_map *map, enum port_state worst, uint64_t now_ns,
-	struct candidates *ret_candidates)
+void candidates_collect(const struct path_map *map, enum port_state worst, bool is_shunned,
+	uint64_t now_ns, struct candidates *ret_candidates)
 {
 	const struct path_port *port;
 	struct router *router;
 	struct path path;
 
 	ret_candidates->n = 0;
-	for (int round = 0; round < 2 && !ret_candidates->n; round++) {
-		for (unsigned int i = 0; i < map->n_ports; i++) {
-			port = &map->ports[i];
-			if (path_port_state(port, now_ns) > worst ||
-				!path_is_known(map, port))
-				continue;
-			path = path_of(map, port);
-			router = path.tiers[map->depth];
-			router->is_contended = router->contended_until_ns > now_ns;
-			if ((router->shunned_until_ns > now_ns) == round)
-				add(ret_candidates, &path, port->port,
-					path_port_rest_s(port, now_ns));
-		}
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		port = &map->ports[i];
+		if (path_port_state(port, now_ns) > worst || !path_is_known(map, port))
+			continue;
+		path = path_of(map, port);
+		router = path.tiers[map->depth];
+		router->is_contended = router->contended_until_ns > now_ns;
+		if ((router->shunned_until_ns > now_ns) == is_shunned)
+			add(ret_candidates, &path, port->port, path_port_rest_s(port, now_ns));
 	}
 }
 
-static bool is_free(const struct router *router, uint64_t now_ns)
+static bool is_free(const struct router *router)
 {
-	return !router->load && router->shunned_until_ns <= now_ns &&
-	       router->contended_until_ns <= now_ns;
+	return !router->load && !router->is_contended;
 }
 
 void candidates_collect_free(
@@ -45,11 +40,14 @@ void candidates_collect_free(
 	struct candidates *c = ret_candidates;
 	size_t n;
 
-	candidates_collect(map, PORT_FREE, now_ns, c);
-	n = c->n;
 	c->n = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (is_free(c->paths[i].tiers[map->depth], now_ns))
-			add(c, &c->paths[i], c->ports[i], c->rest_s[i]);
+	for (enum port_state worst = PORT_FREE; worst <= PORT_LEFT && !c->n; worst++) {
+		candidates_collect(map, worst, false, now_ns, c);
+		n = c->n;
+		c->n = 0;
+		for (size_t i = 0; i < n; i++) {
+			if (is_free(c->paths[i].tiers[map->depth]))
+				add(c, &c->paths[i], c->ports[i], c->rest_s[i]);
+		}
 	}
 }

@@ -5,6 +5,7 @@
 
 #include "core/path.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,14 +16,14 @@ struct candidates {
 	uint16_t rest_s[PATH_PORTS_MAX]; /* path_port_rest_s() */
 };
 
-/*
- * Known ports whose state is @worst or better; those on a way that has just failed only if there
- * are no others.
- */
-void candidates_collect(const struct path_map *map, enum port_state worst, uint64_t now_ns,
-	struct candidates *ret_candidates);
+/* Known ports whose state is @worst or better, on ways that have just failed or on the others. */
+void candidates_collect(const struct path_map *map, enum port_state worst, bool is_shunned,
+	uint64_t now_ns, struct candidates *ret_candidates);
 
-/* Those on ways that nobody takes, as far as this host can tell. */
+/*
+ * Those on ways that nobody takes, as far as this host can tell; those that a subflow has left a
+ * moment ago only if there are no others.
+ */
 void candidates_collect_free(
 	const struct path_map *map, uint64_t now_ns, struct candidates *ret_candidates);
 

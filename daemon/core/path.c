@@ -9,10 +9,11 @@
 #include <string.h>
 #include <sys/param.h>
 
-#define MISS_MAX  .01
-#define MISS_SURE .00001
-#define SECOND_NS 1000000000ull
-#define REST_S    61 /* include/net/tcp.h: TCP_TIMEWAIT_LEN, and a second begun */
+#define MISS_MAX   .01
+#define MISS_SURE  .00001
+#define SECOND_NS  1000000000ull
+#define PORTS_KEPT 4  /* of each way, whoever needs room: a way without a port is forgotten */
+#define REST_S     61 /* include/net/tcp.h: TCP_TIMEWAIT_LEN, and a second begun */
 
 _Static_assert(sizeof(struct path_map) <= 4096, "a path map is to cost 4 KB at most");
 
@@ -354,6 +355,7 @@ void path_port_drop(struct path_map *map, struct path_port *port)
 	struct path_port gone = *port;
 
 	*port = map->ports[--map->n_ports];
+	map->is_changed = true;
 	bequeath(map, &gone);
 }
 
@@ -377,7 +379,12 @@ void path_port_refuse(struct path_port *port, uint64_t now_ns)
 uint16_t path_port_rest_s(const struct path_port *port, uint64_t now_ns)
 {
 	/* It wraps around after 18 hours, and then a port rests once more. */
-	return port->rested_s ? now_ns / SECOND_NS - port->rested_s : UINT16_MAX;
+	uint16_t rest_s = now_ns / SECOND_NS - port->rested_s;
+
+	if (!port->rested_s)
+		return UINT16_MAX;
+	/* What began in a second 0 is noted as of the next one. */
+	return rest_s == UINT16_MAX ? 0 : rest_s;
 }
 
 enum port_state path_port_state(const struct path_port *port, uint64_t now_ns)
@@ -389,17 +396,34 @@ enum port_state path_port_state(const struct path_port *port, uint64_t now_ns)
 	return port->is_refused ? PORT_HELD : PORT_LEFT;
 }
 
+/* One that rests, on the way that most ports lead; refused ones first. NULL: all are needed. */
+static struct path_port *find_needless(struct path_map *map)
+{
+	unsigned int counts[PATH_ROUTERS_MAX + 1] = {}, count, most = PORTS_KEPT;
+	struct path_port *port, *found = NULL;
+
+	for (unsigned int i = 0; map->depth && i < map->n_ports; i++)
+		counts[map->ports[i].tiers[map->depth]]++;
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		port = &map->ports[i];
+		if (!port->rested_s || port->is_taken)
+			continue;
+		count = path_is_known(map, port) ? counts[port->tiers[map->depth]]
+						 : PATH_PORTS_MAX + 1;
+		if (count < most || (count == most && (!found || found->is_refused)))
+			continue;
+		found = port;
+		most = count;
+	}
+	return found;
+}
+
 void path_make_room(struct path_map *map, unsigned int n)
 {
-	const struct path_port *port;
+	struct path_port *port;
 
-	for (int round = 0; round < 2; round++) {
-		for (unsigned int i = map->n_ports; i-- > 0 && map->n_ports + n > PATH_PORTS_MAX;) {
-			port = &map->ports[i];
-			if (port->rested_s && !port->is_taken && (round || port->is_refused))
-				path_port_drop(map, &map->ports[i]);
-		}
-	}
+	while (map->n_ports + n > PATH_PORTS_MAX && (port = find_needless(map)))
+		path_port_drop(map, port);
 }
 
 static uint8_t infer(const struct path_map *map, const struct path_port *port, unsigned int tier)

@@ -174,7 +174,7 @@ enum port_state path_port_state(const struct path_port *port, uint64_t now_ns);
 /* How long ago it was left or refused; of one that never was, the longest there is. */
 uint16_t path_port_rest_s(const struct path_port *port, uint64_t now_ns);
 
-/* Forgets ports that rest, refused ones first, until there is room for @n others, if it can. */
+/* Forgets ports that rest until there is room for @n others, if it can; no way for that. */
 void path_make_room(struct path_map *map, unsigned int n);
 
 /* What is known of the way from a port; the map's other ports help out. */

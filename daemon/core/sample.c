@@ -139,17 +139,32 @@ static const struct path_port *find_doubtful(const struct path_map *map)
 	return NULL;
 }
 
+/* NULL: no port's way is known. */
+static const struct path_port *draw_known(struct survey *survey)
+{
+	const struct path_map *map = survey->map;
+	unsigned int first = ports_random(&survey->random) % MAX(map->n_ports, 1);
+	const struct path_port *port;
+
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		port = &map->ports[(first + i) % map->n_ports];
+		if (path_is_known(map, port))
+			return port;
+	}
+	return NULL;
+}
+
 void sample_again(struct survey *survey)
 {
 	struct path_map *map = survey->map;
 	const struct path_port *port;
 
-	for (; survey->n_same && map->n_ports; survey->n_same--) {
+	for (; survey->n_same; survey->n_same--) {
 		port = survey->phase == SURVEY_CONFIRM ? find_doubtful(map) : NULL;
 		if (!port)
-			port = &map->ports[ports_random(&survey->random) % map->n_ports];
-		if (!path_is_known(map, port))
-			continue;
+			port = draw_known(survey);
+		if (!port)
+			break;
 		volley_add(survey, PURPOSE_SAME, port->port, map->depth);
 	}
 	survey->n_same = 0;

@@ -15,6 +15,7 @@
 #define SHUN_NS       10000000000ull
 #define CONTENDED_NS  60000000000ull
 #define RIVALS_MAX    8 /* that began before, and that began after */
+#define REFUSED_MAX   4 /* ports that were left, one after the other */
 
 void steer_init(struct steer *steer)
 {
@@ -233,8 +234,8 @@ static bool is_ideal(const struct path_map *map, const struct path *path)
 }
 
 /* Which of them is on the best way; of those on the same the one left longest ago. */
-static size_t choose_port(const struct candidates *c, const struct path *own, size_t n_own,
-	placement_rank *ret_rank)
+static size_t choose_port(
+	const struct candidates *c, const struct path *own, size_t n_own, placement_rank *ret_rank)
 {
 	size_t best = placement_choose(c->paths, c->n, own, n_own, ret_rank), oldest = best;
 
@@ -248,10 +249,11 @@ static size_t choose_port(const struct candidates *c, const struct path *own, si
 
 /*
  * A port that a subflow has left a moment ago may not be had. So it is tried where those that are
- * free lead no way as good. UINT64_MAX in *@ret_rank: there is none.
+ * free lead no way as good, up to @worst. UINT64_MAX in *@ret_rank: there is none.
  */
 static struct steer_choice choose_way(const struct path_map *map, const struct path *own,
-	size_t n_own, uint64_t now_ns, placement_rank *ret_rank)
+	size_t n_own, enum port_state worst, bool is_shunned, uint64_t now_ns,
+	placement_rank *ret_rank)
 {
 	struct steer_choice choice = {};
 	placement_rank rank;
@@ -259,8 +261,8 @@ static struct steer_choice choose_way(const struct path_map *map, const struct p
 	size_t best;
 
 	*ret_rank = UINT64_MAX;
-	for (enum port_state worst = PORT_FREE; worst <= PORT_LEFT; worst++) {
-		candidates_collect(map, worst, now_ns, &c);
+	for (enum port_state state = PORT_FREE; state <= worst; state++) {
+		candidates_collect(map, state, is_shunned, now_ns, &c);
 		best = choose_port(&c, own, n_own, &rank);
 		if (rank >= *ret_rank)
 			continue;
@@ -274,23 +276,34 @@ static struct steer_choice choose_way(const struct path_map *map, const struct p
 	return choice;
 }
 
+/* A way that has just failed is taken where there is no other. */
+static struct steer_choice choose_live_way(const struct path_map *map, const struct path *own,
+	size_t n_own, enum port_state worst, uint64_t now_ns, placement_rank *ret_rank)
+{
+	struct steer_choice choice;
+
+	choice = choose_way(map, own, n_own, worst, false, now_ns, ret_rank);
+	return choice.port ? choice : choose_way(map, own, n_own, worst, true, now_ns, ret_rank);
+}
+
 static enum steer_answer choose_path(struct steer *steer, struct conn *conn, struct path_map *map,
 	bool is_late, uint64_t now_ns, struct steer_choice *ret_choice)
 {
 	struct path own[SUBFLOWS_HARD_MAX];
 	struct steer_choice choice;
 	placement_rank rank, possible;
-	struct candidates all;
 	bool is_best, is_crowded, is_sharing;
+	enum port_state worst;
 	size_t n_own;
 
 	learn_all(map, conn);
 	if (path_is_seeking(map) && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
 	n_own = collect_own(conn, own);
-	choice = choose_way(map, own, n_own, now_ns, &rank);
-	candidates_collect(map, PORT_HELD, now_ns, &all);
-	placement_choose(all.paths, all.n, own, n_own, &possible);
+	/* Where so many in a row were somebody else's, others will be. */
+	worst = conn->ports_in_use < REFUSED_MAX ? PORT_LEFT : PORT_FREE;
+	choice = choose_live_way(map, own, n_own, worst, now_ns, &rank);
+	choose_live_way(map, own, n_own, PORT_HELD, now_ns, &possible);
 	is_best = choice.port && is_ideal(map, &choice.path);
 	if (!is_best && map->state == PATH_ASKING && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
@@ -486,8 +499,8 @@ void steer_release(
 		path_port_leave(port, now_ns);
 }
 
-void steer_refuse(
-	struct steer *steer, const struct conn *conn, const struct subflow *subflow, uint64_t now_ns)
+void steer_refuse(struct steer *steer, const struct conn *conn, const struct subflow *subflow,
+	uint64_t now_ns)
 {
 	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
 	struct path_port *port = map ? path_port_find(map, subflow->local.port) : NULL;

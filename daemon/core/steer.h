@@ -109,8 +109,8 @@ void steer_release(
 	struct steer *steer, const struct conn *conn, struct subflow *subflow, uint64_t now_ns);
 
 /* There will be none from its port, which is somebody else's. */
-void steer_refuse(
-	struct steer *steer, const struct conn *conn, const struct subflow *subflow, uint64_t now_ns);
+void steer_refuse(struct steer *steer, const struct conn *conn, const struct subflow *subflow,
+	uint64_t now_ns);
 
 /* Its path is silent: for a while others are preferred. */
 void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,

@@ -42,7 +42,7 @@ void survey_finish(struct survey *survey, uint64_t now_ns)
 	map->is_changed = true;
 	map->is_thorough |= survey->is_thorough;
 	map->is_partial |= survey->is_full;
-	if (survey->phase != SURVEY_CONFIRM)
+	if (!survey->is_further)
 		map->learned_ns = now_ns;
 	map->confirmed_ns = now_ns;
 	survey->phase = SURVEY_DONE;
@@ -68,7 +68,7 @@ void survey_begin_anew(struct survey *survey)
 	survey->prefix->is_verified = false;
 	survey->prefix->rtt_ns = rtt_ns;
 	survey->heard_ttl = survey->asked_ttl = 0;
-	survey->is_full = false;
+	survey->is_full = survey->is_further = false;
 	survey->pause_ns = survey->next_send_ns = 0;
 	survey->n_late = 0;
 	memset(survey->slots, 0, sizeof(survey->slots));
@@ -94,6 +94,7 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	if (!survey->prefix || !survey->map)
 		return -ENOMEM;
 	if (survey->map->state == PATH_KNOWN) {
+		survey->is_further = true;
 		survey_begin(survey, SURVEY_CONFIRM);
 		survey->n_same = now_ns - survey->map->confirmed_ns > FRESH_NS;
 	} else {

@@ -72,6 +72,7 @@ struct survey {
 	uint8_t heard_ttl, asked_ttl; /* HOPS: the farthest */
 	uint8_t n_same;               /* VERIFY, CONFIRM: ports to be asked again */
 	bool is_thorough;             /* until path_flows_sure() */
+	bool is_further;              /* of a map that was known: it gets no younger */
 	bool is_full;                 /* more routers have answered than the map has room for */
 	bool has_walked;              /* the hops were counted by this survey */
 	bool has_news;                /* something that an asker may act on; the owner clears it */

@@ -181,6 +181,8 @@ static void a_port_rests_for_as_long_as_time_wait(void **state)
 	path_port_refuse(port, 65530 * second);
 	assert_int_equal(path_port_state(port, 65590 * second), PORT_HELD);
 	assert_int_equal(path_port_state(port, 65591 * second), PORT_FREE);
+	path_port_refuse(port, 65536 * second);
+	assert_int_equal(path_port_state(port, 65536 * second), PORT_HELD);
 	path_port_leave(port, 65540 * second);
 	assert_int_equal(path_port_state(port, 65590 * second), PORT_LEFT);
 	port->is_taken = true;
@@ -215,6 +217,30 @@ static void those_that_rest_make_room(void **state)
 	assert_non_null(path_port_find(map, 1000));
 }
 
+/* Its ports are those that are asked for most. */
+static void no_way_is_forgotten_for_room(void **state)
+{
+	struct path_map *map = get_map(2);
+	unsigned int ports;
+
+	(void)state;
+	for (uint16_t i = 0; i < PATH_PORTS_MAX; i++) {
+		learn(map, 1000 + i, 2, i < 12 ? 25 : 21 + i % 4);
+		path_port_leave(path_port_find(map, 1000 + i), 1);
+	}
+	for (uint16_t i = 0; i < 12; i++)
+		path_port_refuse(path_port_find(map, 1000 + i), 1);
+	map->is_changed = false;
+	path_make_room(map, 20);
+	assert_int_equal(map->n_ports, PATH_PORTS_MAX - 20);
+	assert_int_equal(path_count(map, 2, &ports), 5);
+	assert_non_null(path_port_find(map, 1000));
+	assert_true(map->is_changed);
+	path_make_room(map, PATH_PORTS_MAX);
+	assert_int_equal(path_count(map, 2, &ports), 5);
+	assert_int_equal(ports, 5 * 4);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -228,6 +254,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_map_has_room_for_so_many_ports, begin, end),
 		cmocka_unit_test_setup_teardown(a_port_rests_for_as_long_as_time_wait, begin, end),
 		cmocka_unit_test_setup_teardown(those_that_rest_make_room, begin, end),
+		cmocka_unit_test_setup_teardown(no_way_is_forgotten_for_room, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -199,10 +199,8 @@ static void without_moves_nothing_is_moved(void **state)
 static void who_finds_no_free_way_waits_for_one(void **state)
 {
 	struct play *play = *state;
-	struct path_map *map = know(play, 3);
 
-	/* The port of one that goes rests. */
-	play_learn(play, map, PLACED + 3, 2);
+	know(play, 3);
 	collide(play);
 	pass(play, HOLD_MS);
 	assert_int_equal(play->creates, 2);
@@ -211,7 +209,8 @@ static void who_finds_no_free_way_waits_for_one(void **state)
 	hear(play, OTHER, EVENT_SUBFLOW_CLOSED, PLACED + 2);
 	pass(play, DELAY_MS + 1);
 	assert_int_equal(play->creates, 3);
-	assert_int_equal(play->create.local.port, PLACED + 3);
+	/* The only one on that way. */
+	assert_int_equal(play->create.local.port, PLACED + 2);
 	assert_false(play_conn(play)->apart.is_waiting);
 }
 

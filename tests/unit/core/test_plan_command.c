@@ -191,6 +191,28 @@ static void a_port_in_use_is_tried_once(void **state)
 	assert_true(path_port_find(map, LOCAL_PORT + 3)->is_taken);
 }
 
+/* Where a few ports in a row are in TIME-WAIT the rest of them will be, and others are asked for.
+ */
+static void ports_that_were_left_are_not_all_tried(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map = play_know(play);
+
+	for (uint16_t i = 0; i < 120; i++) {
+		play_learn(play, map, LOCAL_PORT + i, i % 3);
+		if (i)
+			path_port_leave(path_port_find(map, LOCAL_PORT + i), play->now_ns);
+	}
+	play->plan.steer.mode = STEER_PATHS;
+	play_connect(play);
+	play->create_error = EADDRINUSE;
+	play_intent(play, 1, 0);
+	assert_int_equal(play->creates, 4);
+	assert_int_equal(play->surveys, 1);
+	/* The kernel has seen none of their address ids. */
+	assert_int_equal(play_conn(play)->ids.count, 1);
+}
+
 /* One more request does not hurry those that wait. */
 static void requests_wait_with_the_others(void **state)
 {
@@ -322,6 +344,7 @@ int main(void)
 		TEST(gives_the_rest_up_at_once),
 		TEST(a_port_in_use_is_no_failure),
 		TEST(a_port_in_use_is_tried_once),
+		TEST(ports_that_were_left_are_not_all_tried),
 		TEST(says_what_a_link_local_address_lacks),
 		TEST(pauses_double_up_to_the_last_try),
 		TEST(those_of_one_call_share_the_tries),

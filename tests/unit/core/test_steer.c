@@ -325,6 +325,52 @@ static void what_was_known_farther_stays_until_it_is_known_again(void **state)
 	assert_int_equal(core->load, 0);
 }
 
+/* A path that is known to be dead is worse than a port that may be in TIME-WAIT. */
+static void a_way_that_has_failed_is_the_last_to_be_taken(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+	struct path path;
+
+	play->map->is_thorough = true;
+	learn(play, FIRST_PORT + 1, 0);
+	learn(play, PORT, 1);
+	learn(play, PORT + 1, 2);
+	path_port_leave(path_port_find(play->map, PORT + 1), 9 * SECOND_NS);
+	path = path_of(play->map, path_port_find(play->map, PORT));
+	path.tiers[2]->shunned_until_ns = 20 * SECOND_NS;
+	play->now_ns = 10 * SECOND_NS;
+	assert_int_equal(place(play, a), PORT + 1);
+	assert_int_equal(place(play, a), PORT);
+}
+
+/* Routes change: what was asked too long ago is asked again. */
+static void what_is_known_gets_old(void **state)
+{
+	static const struct {
+		enum path_state state;
+		bool is_partial;
+		unsigned int age_s;
+	} cases[] = {{PATH_KNOWN, false, 600}, {PATH_KNOWN, true, 60}, {PATH_SILENT, false, 60}};
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+	struct steer_choice choice;
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		learn(play, FIRST_PORT + 1, 0);
+		learn(play, PORT, 1);
+		play->map->depth = 2;
+		play->map->state = cases[i].state;
+		play->map->is_partial = cases[i].is_partial;
+		play->map->learned_ns = play->now_ns;
+		play->now_ns += cases[i].age_s * SECOND_NS;
+		assert_int_equal(choose(play, a, &choice), STEER_GO);
+		play->now_ns++;
+		assert_int_equal(choose(play, a, &choice), STEER_ASK);
+		assert_int_equal(play->map->state, PATH_UNKNOWN);
+	}
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -341,6 +387,8 @@ int main(void)
 		TEST(what_cannot_be_known_is_done_without),
 		TEST(what_nobody_can_tell_is_not_believed),
 		TEST(routes_that_change_move_the_load),
+		TEST(a_way_that_has_failed_is_the_last_to_be_taken),
+		TEST(what_is_known_gets_old),
 		TEST(what_was_known_farther_stays_until_it_is_known_again),
 	};
 

@@ -207,16 +207,19 @@ static void what_seems_to_be_all_is_looked_at_again(void **state)
 {
 	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
 	struct conn_key key = {.netns = 1, .token = 7};
+	uint64_t learned_ns;
 	unsigned int ports;
 	struct fabric_play play;
 
 	(void)state;
 	for (uint64_t seed = 1; seed <= 10 * FABRICS; seed++) {
-		fabric_explore(&play, &fabric, seed);
+		learned_ns = fabric_explore(&play, &fabric, seed)->learned_ns;
 		fabric_survey(&play, FABRIC_PEER);
 		assert_int_equal(survey_ask(&play.survey, &key, true), 0);
 		fabric_run(&play);
 		assert_true(play.survey.map->is_thorough);
+		/* What was asked before is as old as it was. */
+		assert_int_equal(play.survey.map->learned_ns, learned_ns);
 		assert_int_equal(path_count(play.survey.map, 2, &ports), 4);
 		assert_in_range(ports, path_flows_sure(4), path_flows_sure(4) + SURVEY_WINDOW);
 		path_table_done(&play.table);
