@@ -130,7 +130,12 @@ static void one_of_two_that_collide_is_moved(void **state)
 	assert_non_null(strstr(conn_find(&play->plan.table, &play->create.key)->why,
 		"shares its path with others of this host: it is moved"));
 	first = play->create.key.token == play->key.token ? LOCAL_PORT : OTHER;
+	assert_int_equal(play->backups, 0);
 	hear(play, first, EVENT_SUBFLOW_ESTABLISHED, to);
+	/* From then on the old one sends no more. */
+	assert_int_equal(play->backups, 1);
+	assert_true(play->backup.is_backup);
+	assert_int_equal(play->backup.local.port, first);
 	assert_int_equal(play->destroys, 0);
 	pass(play, PROOF_MS);
 	assert_int_equal(play->destroys, 1);
