@@ -15,6 +15,17 @@ REPLACING = ("repairs", "replaced", "moved", "moves_failed", "last_hop_given")
 REPAIRS_MOST, REPAIRS_WINDOW_S = 8, 10
 # core/command.c: how often one subflow is tried.
 TRIES_MOST = 8
+# [apart] moves and [fairness] last_hop: of one connection, in so many seconds.
+MOVES_MOST, HOLD_S = 2, 60
+# [benefit] tries: replacements of one subflow on trial, for each threshold.
+TRIALS_MOST = 2
+# core/lag.c: questions in a second of all connections, of which a round has one at least. core/lasthop.c:
+# questions a round.
+ROUNDS_A_S, REACHES_A_ROUND = 400, 2
+# [placement] probes_per_second, of which a second's worth may have been saved.
+PROBES_A_S = 1000
+# The counters are read so long after the last sample, at most.
+LATE_S = 2
 
 
 def fallbacks(changes):
@@ -64,15 +75,27 @@ def repairs_most(seconds):
 
 def storms(result, joins, connections, trouble):
     """What subflowd did too often in a trouble; `joins`: how many subflows were promised."""
-    counters = result["counters"]
-    if not counters:
+    if not result["counters"]:
         return []
-    most = {name: times * connections for name, times in
-            {"repairs": repairs_most(result["seconds"]), **trouble.bounds}.items()}
+    counters = {**result["counters"],
+                "moves": result["counters"]["moved"] + result["counters"]["moves_failed"]}
+    seconds = result["seconds"] + LATE_S
+    holds = 1 + int(seconds // HOLD_S)
     due = joins + sum(map(counters.get, REPLACING))
-    most = {"creates": due + counters["retries"], "retries": TRIES_MOST * due, **most}
-    return [f"{counters[name]} {name} and not at most {times}" for name, times in most.items()
-            if counters[name] > times]
+    most = {"creates": due + counters["retries"], "retries": TRIES_MOST * due,
+            "repairs": repairs_most(result["seconds"]) * connections,
+            "moves": MOVES_MOST * holds * connections,
+            "replaced": TRIALS_MOST * (joins + counters["last_hop_given"]),
+            "last_hop_taken": joins * holds, "last_hop_given": counters["last_hop_taken"],
+            "last_hop_asked": REACHES_A_ROUND * counters["rounds"],
+            "rounds": round(ROUNDS_A_S * seconds), "probes": round(PROBES_A_S * (seconds + 1)),
+            **{name: times * connections for name, times in trouble.bounds.items()}}
+    found = [f"{counters[name]} {name} and not at most {times}" for name, times in most.items()
+             if counters[name] > times]
+    share = result["daemon_cpu_s"] / result["seconds"]
+    if share > trouble.cpu_most:
+        found.append(f"subflowd took {share:.0%} of a CPU and not at most {trouble.cpu_most:.0%}")
+    return found
 
 
 def absent(result):

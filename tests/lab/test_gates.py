@@ -2,7 +2,7 @@
 """Which runs count: how many joins a run may have had."""
 import pytest
 from lab import failures, gates, systems
-from lab.troubles import Trouble
+from lab.troubles import TROUBLES, Trouble
 
 
 @pytest.mark.parametrize("joins, counters, said", [
@@ -15,7 +15,8 @@ def test_joins_that_take_the_place_of_others_are_as_intended(joins, counters, sa
     assert gates.missed_joins(result, 6, 8) == said
 
 
-IDLE = {"creates": 0, "retries": 0, **dict.fromkeys(gates.REPLACING, 0)}
+IDLE = {**dict.fromkeys(("creates", "retries", "rounds", "probes", "last_hop_asked", "last_hop_taken"), 0),
+        **dict.fromkeys(gates.REPLACING, 0)}
 
 
 @pytest.mark.parametrize("counters, seconds, bounds, said", [
@@ -24,12 +25,32 @@ IDLE = {"creates": 0, "retries": 0, **dict.fromkeys(gates.REPLACING, 0)}
     ({"retries": 49}, 5, {}, ["49 retries and not at most 48"]),
     ({"creates": 22, "repairs": 16}, 9.9, {}, []), ({"repairs": 17}, 9.9, {}, ["17 repairs and not at most 16"]),
     ({"repairs": 17}, 10, {}, []), ({"creates": 3}, 5, {"creates": 1}, ["3 creates and not at most 2"]),
-    ({"replaced": 1}, 5, {"replaced": 0}, ["1 replaced and not at most 0"])])
+    ({"replaced": 1}, 5, {"replaced": 0}, ["1 replaced and not at most 0"]),
+    ({"moved": 3, "moves_failed": 1}, 57, {}, []), ({"moved": 3, "moves_failed": 2}, 58, {}, []),
+    ({"moved": 3, "moves_failed": 2}, 57, {}, ["5 moves and not at most 4"]),
+    ({"replaced": 12}, 5, {}, []), ({"replaced": 13}, 5, {}, ["13 replaced and not at most 12"]),
+    ({"replaced": 14, "last_hop_taken": 1, "last_hop_given": 1}, 5, {}, []),
+    ({"last_hop_taken": 6, "last_hop_given": 6}, 5, {}, []),
+    ({"last_hop_taken": 7}, 5, {}, ["7 last_hop_taken and not at most 6"]), ({"last_hop_taken": 7}, 58, {}, []),
+    ({"last_hop_taken": 2, "last_hop_given": 3}, 5, {}, ["3 last_hop_given and not at most 2"]),
+    ({"rounds": 2800}, 5, {}, []), ({"rounds": 2801}, 5, {}, ["2801 rounds and not at most 2800"]),
+    ({"rounds": 20, "last_hop_asked": 40}, 5, {}, []),
+    ({"rounds": 20, "last_hop_asked": 41}, 5, {}, ["41 last_hop_asked and not at most 40"]),
+    ({"probes": 8000}, 5, {}, []), ({"probes": 8001}, 5, {}, ["8001 probes and not at most 8000"])])
 def test_a_storm_is_more_than_was_promised(counters, seconds, bounds, said):
     """Of two connections, with six subflows in all."""
-    result = {"counters": {**IDLE, **counters}, "seconds": seconds}
+    result = {"counters": {**IDLE, **counters}, "seconds": seconds, "daemon_cpu_s": seconds * .1}
     assert gates.storms(result, 6, 2, Trouble(bounds=bounds)) == said
     assert gates.storms({**result, "counters": {}}, 0, 2, Trouble(bounds=bounds)) == [], "no daemon, no storm"
+
+
+def test_so_is_a_daemon_that_takes_too_much_of_the_cpu():
+    result = {"counters": IDLE, "seconds": 10, "daemon_cpu_s": 2.6}
+    assert gates.storms(result, 6, 2, Trouble(cpu_most=.26)) == []
+    assert gates.storms(result, 6, 2, Trouble(cpu_most=.25)) == [
+        "subflowd took 26% of a CPU and not at most 25%"]
+    most = {name: workload.trouble.cpu_most for name, workload in TROUBLES.items()}
+    assert most.pop("crowd") == .5 and set(most.values()) == {.1}
 
 
 def test_a_trouble_that_left_no_sign_is_said():
