@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * Repair: notices that a subflow's path is dead while the connection's other
- * subflows go on, at the subflow's first retransmission timeout.
+ * subflows go on, at the subflow's first retransmission timeout, or its second.
  */
 #ifndef SUBFLOW_TIMEOUT_H
 #define SUBFLOW_TIMEOUT_H
