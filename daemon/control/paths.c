@@ -30,14 +30,12 @@ static struct json_object *write_way(const struct path_map *map, const struct wa
 {
 	const struct router *last = way->path.tiers[map->depth];
 	struct json_object *object = json_object_new_object();
-	uint64_t now_ns = loop_now_ns();
+	uint64_t now_ns = loop_now_ns(), until_ns = path_shunned_until_ns(&way->path);
 
 	put_routers(object, "routers", &way->path);
 	put_number(object, "load", last->load);
 	put_number(object, "unsplit", last->light);
-	put_number(object, "shunned_s",
-		last->shunned_until_ns > now_ns ? (last->shunned_until_ns - now_ns) / SECOND_NS
-						: 0);
+	put_number(object, "shunned_s", until_ns > now_ns ? (until_ns - now_ns) / SECOND_NS : 0);
 	json_object_object_add(object, "ports", way->ports);
 	return object;
 }

@@ -58,6 +58,8 @@ void adoption_hear_found_subflow(struct conn *conn, const struct event *event)
 		conn->is_server = event->is_server;
 	if (!subflow)
 		subflow = conn_find_opening(conn, &event->local, &event->remote);
+	if (subflow)
+		subflow->local.port = event->local.port;
 	if (!subflow) {
 		subflow = conn_add_subflow(conn);
 		if (!subflow)
@@ -149,6 +151,7 @@ void adoption_end(struct plan *plan, uint64_t netns)
 				opening_run(plan, conn, 0);
 			else if (!TAILQ_EMPTY(&conn->subflows))
 				take_up(plan, conn);
+			silence_resume(plan, conn);
 		} else if (conn->is_established) {
 			plan_forget(plan, conn);
 		}

@@ -328,7 +328,7 @@ static void fail(struct plan *plan, struct conn *conn, struct subflow *heir)
 
 	heir->replaces = 0;
 	plan->aparts.counters.failed++;
-	if (heir->is_sent)
+	if (heir->is_sent && !heir->silence.is_over)
 		conn->apart.spent = plan->aparts.rule.moves;
 	if (old) {
 		steer_stay(&plan->steer, conn, old);

@@ -24,7 +24,7 @@ void candidates_collect(const struct path_map *map, enum port_state worst, bool 
 		path = path_of(map, port);
 		router = path.tiers[map->depth];
 		router->is_contended = router->contended_until_ns > now_ns;
-		if ((router->shunned_until_ns > now_ns) == is_shunned)
+		if ((path_shunned_until_ns(&path) > now_ns) == is_shunned)
 			add(ret_candidates, &path, port->port, path_port_rest_s(port, now_ns));
 	}
 }

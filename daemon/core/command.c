@@ -34,6 +34,7 @@ void command_hear_created(struct plan *plan, struct conn *conn, const struct eve
 		conn->tries = conn->ports_in_use = 0;
 		if (subflow) {
 			subflow->is_sent = true;
+			silence_begin(plan, conn, subflow, event->now_ns);
 			news_add_subflow(&plan->news, NEWS_SUBFLOW_ASKED, conn, subflow, "");
 		}
 		if (is_listed)
@@ -123,6 +124,7 @@ void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct e
 		apart_hear_kept(plan, conn, subflow);
 		subflow->state = SUBFLOW_ESTABLISHED;
 		subflow->is_doomed = subflow->is_lost = subflow->is_in_vain = false;
+		silence_hear_kept(subflow);
 	}
 	opening_run(plan, conn, 0);
 }

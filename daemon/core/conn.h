@@ -18,6 +18,7 @@
 #include "core/quiet.h"
 #include "core/remotes.h"
 #include "core/repair.h"
+#include "core/silence.h"
 #include "record.h"
 
 #include <stdbool.h>
@@ -74,6 +75,7 @@ struct subflow {
 	bool is_light;           /* as router.light */
 	struct pace pace;
 	struct quiet quiet;
+	struct silence silence;
 };
 
 /* A threshold that led to a subflow. */
@@ -122,6 +124,7 @@ struct conn {
 	/* Subflows still to be opened, by who asked. */
 	uint32_t wanted_application, wanted_operator, wanted_elephant, wanted_policy, wanted_repair;
 	struct repair_budget repairs;
+	uint32_t unanswered; /* subflows that were given up for that, in a row */
 	struct benefit benefit;
 	bool is_elephant; /* the elephant rule holds for it, and it has passed start */
 	struct apart apart;

@@ -320,6 +320,18 @@ void lists_want_again(struct conn *conn, const struct subflow *subflow)
 		address->wanted++;
 }
 
+void lists_reopen(struct plan *plan, struct conn *conn, const struct subflow *subflow)
+{
+	struct listed_address *address = listed_find(conn->listed, subflow->slot, subflow->since);
+
+	if (!address || !address->done)
+		return;
+	address->done--;
+	address->wanted++;
+	put_receipt(conn, subflow->slot);
+	conn_owe_receipt(&plan->table, conn);
+}
+
 void lists_give_up(struct plan *plan, struct conn *conn, int slot)
 {
 	struct listed_address *address = &conn->listed->list[slot];

@@ -29,6 +29,12 @@ void lists_hear_failed(struct plan *plan, struct conn *conn);
 void lists_settle(struct plan *plan, struct conn *conn, const struct subflow *subflow);
 void lists_want_again(struct conn *conn, const struct subflow *subflow);
 
+/*
+ * The subflow of one of its requests, which counted as carried out, came to nothing, and is to be
+ * opened again.
+ */
+void lists_reopen(struct plan *plan, struct conn *conn, const struct subflow *subflow);
+
 /* What is wanted from the address in @slot and was not opened will not be. */
 void lists_give_up(struct plan *plan, struct conn *conn, int slot);
 

@@ -133,14 +133,14 @@ static bool is_barred(struct conn *conn, enum subflow_asker asker, const struct 
 
 /*
  * The port by which the subflow takes a way of its own. -EAGAIN: that is not known yet, and
- * EVENT_PATHS or the end of patience will tell. A repair takes the best that is known at once: the
- * dead path answers no probe.
+ * EVENT_PATHS or the end of patience will tell. A repair, and what is opened after another that
+ * nobody answered, takes the best that is known at once: the dead path answers no probe.
  */
 static int choose_port(struct plan *plan, struct conn *conn, enum subflow_asker asker,
 	const struct endpoint *local, const struct endpoint *remote, uint64_t cause_ns,
 	struct steer_choice *ret_choice)
 {
-	bool is_late = asker == ASKER_REPAIR ||
+	bool is_late = asker == ASKER_REPAIR || conn->unanswered ||
 		       (conn->patience_ns && plan->now_ns >= patience_end_ns(conn));
 	enum steer_answer answer =
 		steer_choose(&plan->steer, conn, local, remote, is_late, plan->now_ns, ret_choice);

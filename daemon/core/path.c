@@ -569,6 +569,17 @@ bool path_is_apart(const struct path *a, const struct path *b)
 	return false;
 }
 
+uint64_t path_shunned_until_ns(const struct path *path)
+{
+	uint64_t until_ns = 0;
+
+	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {
+		if (path->tiers[tier])
+			until_ns = MAX(until_ns, path->tiers[tier]->shunned_until_ns);
+	}
+	return until_ns;
+}
+
 void path_load(const struct path *path, bool is_light)
 {
 	for (unsigned int tier = 0; tier < PATH_TIERS_MAX; tier++) {

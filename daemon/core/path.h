@@ -219,6 +219,9 @@ const char *path_router_text(
 bool path_is_set(const struct path *path);
 bool path_is_apart(const struct path *a, const struct path *b);
 
+/* Until when others are preferred, since a path through one of its routers has failed. */
+uint64_t path_shunned_until_ns(const struct path *path);
+
 /* A subflow takes the way, or leaves it. */
 void path_load(const struct path *path, bool is_light);
 void path_unload(struct path *path, bool is_light);

@@ -32,6 +32,7 @@ int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_
 	brake_init(&plan->brakes);
 	lag_init(&plan->lags);
 	quiet_init(&plan->quiets);
+	silence_init(&plan->silences);
 	return actions_init(&plan->actions);
 }
 
@@ -225,6 +226,7 @@ void plan_forget(struct plan *plan, struct conn *conn)
 		is_freeing |= path_is_set(&subflow->path) && !subflow->is_light;
 		steer_release(&plan->steer, conn, subflow, plan->now_ns);
 		quiet_forget(plan, conn, subflow);
+		silence_forget(plan, subflow);
 	}
 	if (is_freeing)
 		apart_hear_free(plan);
@@ -415,11 +417,13 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 			next_ns = conn->retry_ns;
 		}
 	}
+	silence_tick(plan, now_ns);
 	benefit_tick(plan, now_ns);
 	apart_tick(plan, now_ns);
 	brake_tick(plan, now_ns);
 	lag_tick(plan, now_ns);
 	quiet_tick(plan, now_ns);
+	next_ns = sooner(next_ns, agenda_next_ns(&plan->silences.agenda));
 	next_ns = sooner(next_ns, agenda_next_ns(&plan->benefits.agenda));
 	next_ns = sooner(next_ns, agenda_next_ns(&plan->aparts.agenda));
 	next_ns = sooner(next_ns, agenda_next_ns(&plan->brakes.agenda));

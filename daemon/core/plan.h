@@ -17,6 +17,7 @@
 #include "core/quiet.h"
 #include "core/refusals.h"
 #include "core/rules.h"
+#include "core/silence.h"
 #include "core/steer.h"
 #include "core/tape.h"
 
@@ -64,6 +65,7 @@ struct plan {
 	struct lags lags;
 	struct lasthops lasthops;
 	struct quiets quiets;
+	struct silences silences;
 	struct refusals in_vain; /* destinations to which one more subflow did not help */
 	uint32_t max_subflows;   /* of one connection, for applications */
 	uint64_t now_ns;         /* of the last event or tick */

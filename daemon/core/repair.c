@@ -8,7 +8,7 @@
 #include <errno.h>
 
 /* Takes one repair from the budget; false when there is none left. */
-static bool allow(struct repair_budget *budget, uint64_t now_ns)
+static bool take(struct repair_budget *budget, uint64_t now_ns)
 {
 	if (!budget->spent || now_ns - budget->since_ns >= REPAIR_WINDOW_NS)
 		*budget = (struct repair_budget){.since_ns = now_ns};
@@ -18,18 +18,23 @@ static bool allow(struct repair_budget *budget, uint64_t now_ns)
 	return true;
 }
 
-/* Whether a subflow that died may be replaced; counts it. */
+bool repair_allow(struct plan *plan, struct conn *conn, uint64_t now_ns)
+{
+	bool is_allowed = take(&conn->repairs, now_ns);
+
+	plan->counters.repairs += is_allowed;
+	plan->counters.repairs_denied += !is_allowed;
+	return is_allowed;
+}
+
+/* Whether a subflow that died may be replaced. */
 static bool may_repair(struct plan *plan, struct conn *conn, uint64_t now_ns)
 {
-	if (!allow(&conn->repairs, now_ns)) {
-		plan->counters.repairs_denied++;
-		conn_say(conn,
-			"a subflow died, and is left to the kernel: %d were replaced in %llu s",
-			REPAIR_MOST, REPAIR_WINDOW_NS / 1000000000);
-		return false;
-	}
-	plan->counters.repairs++;
-	return true;
+	if (repair_allow(plan, conn, now_ns))
+		return true;
+	conn_say(conn, "a subflow died, and is left to the kernel: %d were replaced in %llu s",
+		REPAIR_MOST, REPAIR_WINDOW_NS / 1000000000);
+	return false;
 }
 
 /*

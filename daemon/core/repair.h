@@ -21,6 +21,9 @@ struct repair_budget {
 	uint32_t spent;    /* in it */
 };
 
+/* Whether a subflow may be replaced now, by the connection's budget; counts it. */
+bool repair_allow(struct plan *plan, struct conn *conn, uint64_t now_ns);
+
 /* A subflow is silent while its siblings progress: it is listened for once more. */
 void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct event *event);
 

@@ -509,15 +509,39 @@ void steer_refuse(struct steer *steer, const struct conn *conn, const struct sub
 		path_port_refuse(port, now_ns);
 }
 
+/* Whether it is known that another one of @conn is alive, and that none such passes there. */
+static bool is_alone(const struct conn *conn, const struct subflow *subflow,
+	const struct path_map *map, int tier)
+{
+	const struct subflow *other;
+	bool has_others = false;
+
+	TAILQ_FOREACH (other, &conn->subflows, entry) {
+		if (other == subflow || other->state != SUBFLOW_ESTABLISHED || other->is_silent ||
+			other->is_doomed)
+			continue;
+		if (other->is_leaving || !is_between(other, map, conn->key.netns) ||
+			!other->path.tiers[tier] ||
+			other->path.tiers[tier] == subflow->path.tiers[tier])
+			return false;
+		has_others = true;
+	}
+	return has_others;
+}
+
 void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,
 	uint64_t now_ns)
 {
 	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
-	struct router *router = map ? subflow->path.tiers[map->depth] : NULL;
+	struct router *router;
 
-	if (!router)
+	if (!map || !subflow->path.tiers[map->depth])
 		return;
-	router->shunned_until_ns = now_ns + SHUN_NS;
+	for (int tier = 1; tier <= map->depth; tier++) {
+		router = subflow->path.tiers[tier];
+		if (router && (tier == map->depth || is_alone(conn, subflow, map, tier)))
+			router->shunned_until_ns = now_ns + SHUN_NS;
+	}
 	map->confirmed_ns = 0;
 }
 

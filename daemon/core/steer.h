@@ -112,7 +112,10 @@ void steer_release(
 void steer_refuse(struct steer *steer, const struct conn *conn, const struct subflow *subflow,
 	uint64_t now_ns);
 
-/* Its path is silent: for a while others are preferred. */
+/*
+ * Its path is silent: for a while others are preferred. Which of its routers is to blame is not
+ * known: it may be any but those that its siblings pass, which live.
+ */
 void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,
 	uint64_t now_ns);
 

@@ -15,6 +15,7 @@
 void subflows_remove(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
 	quiet_forget(plan, conn, subflow);
+	silence_forget(plan, subflow);
 	benefit_hear_gone(plan, conn, subflow);
 	apart_hear_gone(plan, conn, subflow);
 	steer_release(&plan->steer, conn, subflow, plan->now_ns);
@@ -40,6 +41,7 @@ void subflows_hear_established(struct plan *plan, struct conn *conn, const struc
 	subflow->id = event->id;
 	subflow->state = SUBFLOW_ESTABLISHED;
 	subflow->established_ns = event->now_ns;
+	silence_end(plan, conn, subflow);
 	news_add_subflow(&plan->news, NEWS_SUBFLOW_UP, conn, subflow, "");
 	if (subflow->asker == ASKER_ELEPHANT)
 		conn_note_passed(conn);

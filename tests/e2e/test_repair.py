@@ -230,3 +230,37 @@ def test_of_an_elephant_too_and_it_is_told_to_those_who_ask(fabric):
     ways = subprocess.run([daemon.cli, "paths", "--json"], env=daemon.environment, check=True,
                           capture_output=True, text=True).stdout
     assert re.search(r'"shunned_s": ?[1-9]', ways), ways
+
+
+@pytest.mark.parametrize("wanted, spare", [(4, 0), (3, 1)])
+def test_two_paths_that_die_at_once(fabric, wanted, spare):
+    """Nobody knows of the second one but by the join that it swallows: it is not waited for."""
+    source, target = fabric.host(0), fabric.host(1)
+    daemon = Daemon(fabric, BUILD, {
+        "namespaces": {"serve": f"{source.name} {target.name}"},
+        "elephant": {"start": "1MB", "step": "500kB", "stop": "100GB", "max_subflows": wanted},
+        "apart": {"moves": 0}})
+    daemon.start([source, target])
+    App(target).sink(PORT)
+    app = App(source).connect(target.ip4, PORT)
+    app(POUR)
+
+    def spines():
+        return [fabric.path_of(source, target, local[1], PORT)[1] for local, _ in app.subflows()]
+
+    wait_until(lambda: len(set(spines())) == wanted, "each has a spine of its own", 30)
+    spare_spines = {"spine0", "spine1", "spine2", "spine3"} - set(spines())
+    dead = {spines()[-1], spare_spines.pop() if spare else spines()[-2]}
+    for spine in dead:
+        fabric.black_hole(spine, target.router.label)
+
+    def is_whole():
+        status = daemon.status()
+        states = [subflow["state"] for conn in status["connections"] if conn["role"] == "client"
+                  for subflow in conn["subflows"]]
+        return states == ["established"] * wanted and not dead & set(spines())
+
+    wait_until(is_whole, f"{wanted} on live paths", 60)
+    counters = daemon.status()["daemon"]["counters"]
+    assert counters["refused_by_peer"] == 0
+    assert counters["repairs"] >= 1 + spare

@@ -272,6 +272,35 @@ static void one_that_the_kernel_refuses_is_not_forced(void **state)
 	assert_int_equal(conn_count_wanted(play_conn(play)), 0);
 }
 
+/* A way that seems free may be dead. That says nothing of the peer. */
+static void where_nobody_answers_nothing_is_moved(void **state)
+{
+	struct play *play = *state;
+	struct subflow *old;
+	uint16_t to;
+
+	play->plan.does_repair = true;
+	begin_move(play);
+	to = play->create.local.port;
+	old = TAILQ_FIRST(&play_conn(play)->subflows);
+	assert_true(old->is_leaving);
+	while (play->destroy.local.port != to)
+		pass(play, 1);
+	assert_false(old->is_leaving);
+	assert_int_equal(play->receipt.moved, 0);
+	assert_int_equal(play_conn(play)->apart.spent, 1);
+	assert_int_equal(play->plan.counters.repairs, 0);
+	play_assert_subflows(play, 2, 0, 0);
+	/* One of the two is moved to what is free and not dead. */
+	pass(play, DELAY_MS + 1);
+	assert_int_equal(play->destroys, 1);
+	assert_int_not_equal(play->create.local.port, to);
+	hear(play, play->create.key.token == play->key.token ? LOCAL_PORT : OTHER,
+		EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
+	pass(play, PROOF_MS);
+	assert_int_equal(counters(play)->moved, 1);
+}
+
 /* The old one dies meanwhile: the new one is its replacement. */
 static void a_death_during_a_move_needs_no_other_replacement(void **state)
 {
@@ -499,6 +528,7 @@ int main(void)
 		WITH_PLAY(who_finds_no_free_way_waits_for_one),
 		WITH_PLAY(a_peer_without_room_is_left_in_peace),
 		WITH_PLAY(one_that_the_kernel_refuses_is_not_forced),
+		WITH_PLAY(where_nobody_answers_nothing_is_moved),
 		WITH_PLAY(a_death_during_a_move_needs_no_other_replacement),
 		WITH_PLAY(a_new_one_that_dies_leaves_the_old_one),
 		WITH_PLAY(it_is_noted_until_one_of_the_two_is_gone),

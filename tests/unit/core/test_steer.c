@@ -371,6 +371,92 @@ static void what_is_known_gets_old(void **state)
 	}
 }
 
+/* As a subflow that is up. */
+static struct subflow *put(struct play *play, struct conn *conn, uint16_t port)
+{
+	struct path_port *known = path_port_find(play->map, port);
+	const struct steer_choice choice = {.port = port, .path = path_of(play->map, known)};
+	struct subflow *subflow = conn_add_subflow(conn);
+
+	subflow->state = SUBFLOW_ESTABLISHED;
+	subflow->local = endpoint(1, port);
+	subflow->remote = endpoint(2, 80);
+	steer_take(&play->steer, conn, subflow, &choice);
+	return subflow;
+}
+
+/* Two routers, with two more behind each: an end of a fat-tree. Ports 0 and 1 take the first. */
+static void learn_fat_tree(struct play *play)
+{
+	play->map->depth = 3;
+	play->map->is_thorough = true;
+	for (uint16_t core = 0; core < 4; core++) {
+		learn_at(play, PORT + core, 1, 0x100);
+		learn_at(play, PORT + core, 2, 0x200 + core / 2);
+		learn_at(play, PORT + core, 3, 0x300 + core);
+	}
+	learn_at(play, FIRST_PORT + 1, 1, 0x100);
+	learn_at(play, FIRST_PORT + 1, 2, 0x201);
+	learn_at(play, FIRST_PORT + 1, 3, 0x303);
+}
+
+static bool is_shunned(struct play *play, uint16_t port)
+{
+	struct path path = path_of(play->map, path_port_find(play->map, port));
+
+	return path_shunned_until_ns(&path) > play->now_ns;
+}
+
+/* The way that failed may have done so at any router but those that others of it pass. */
+static void what_no_living_sibling_passes_is_shunned(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+	struct subflow *dead;
+
+	learn_fat_tree(play);
+	TAILQ_FIRST(&a->subflows)->state = SUBFLOW_ESTABLISHED;
+	TAILQ_FIRST(&a->subflows)->path = path_of(play->map, path_port_find(play->map, PORT + 3));
+	path_load(&TAILQ_FIRST(&a->subflows)->path, false);
+	dead = put(play, a, PORT);
+	steer_shun(&play->steer, a, dead, play->now_ns);
+	assert_true(is_shunned(play, PORT));
+	assert_true(is_shunned(play, PORT + 1));
+	assert_false(is_shunned(play, PORT + 2));
+	assert_false(is_shunned(play, PORT + 3));
+	/* So the next one takes what is left, though the other way is as free. */
+	assert_int_equal(place(play, a), PORT + 2);
+}
+
+static void what_a_living_sibling_passes_is_not(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+	struct subflow *dead, *sibling;
+
+	learn_fat_tree(play);
+	conn_remove_subflow(a, TAILQ_FIRST(&a->subflows));
+	dead = put(play, a, PORT);
+	/* Of one alone nobody can tell. */
+	steer_shun(&play->steer, a, dead, play->now_ns);
+	assert_true(is_shunned(play, PORT));
+	assert_false(is_shunned(play, PORT + 1));
+	sibling = put(play, a, PORT + 1);
+	steer_shun(&play->steer, a, dead, play->now_ns);
+	assert_false(is_shunned(play, PORT + 1));
+	/* Nor where it is not known what the living one passes. */
+	path_unload(&sibling->path, false);
+	put(play, a, PORT + 2);
+	steer_shun(&play->steer, a, dead, play->now_ns);
+	assert_false(is_shunned(play, PORT + 1));
+	conn_remove_subflow(a, sibling);
+	steer_shun(&play->steer, a, dead, play->now_ns);
+	assert_true(is_shunned(play, PORT + 1));
+	/* It passes. */
+	play->now_ns += 10 * SECOND_NS;
+	assert_false(is_shunned(play, PORT));
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
 int main(void)
@@ -389,6 +475,8 @@ int main(void)
 		TEST(routes_that_change_move_the_load),
 		TEST(a_way_that_has_failed_is_the_last_to_be_taken),
 		TEST(what_is_known_gets_old),
+		TEST(what_no_living_sibling_passes_is_shunned),
+		TEST(what_a_living_sibling_passes_is_not),
 		TEST(what_was_known_farther_stays_until_it_is_known_again),
 	};
 
