@@ -29,6 +29,7 @@ void apart_init(struct aparts *aparts)
 /* 0 = nothing is due. */
 static void set_due(struct plan *plan, struct conn *conn, uint64_t due_ns)
 {
+	conn->apart.is_distant = false;
 	agenda_set(&plan->aparts.agenda, &conn->apart.due, due_ns);
 }
 
@@ -55,17 +56,20 @@ static struct subflow *find_heir(struct conn *conn)
 	return NULL;
 }
 
+/* Many hosts, and many connections of one, are not to move in step. */
+static void set_due_after(struct plan *plan, struct conn *conn, uint64_t cause_ns)
+{
+	uint64_t lot = ports_random(&plan->steer.random) >> 32;
+
+	set_due(plan, conn, cause_ns + (lot * plan->aparts.rule.delay_ns >> 32) + 1);
+}
+
 void apart_expect(struct plan *plan, struct conn *conn)
 {
-	const struct apart_rule *rule = &plan->aparts.rule;
-	uint64_t delay_ns;
-
-	if (!rule->moves || !conn->is_elephant || plan->steer.mode != STEER_PATHS ||
-		conn->apart.due.at_ns || find_heir(conn))
+	if (!plan->aparts.rule.moves || !conn->is_elephant || plan->steer.mode != STEER_PATHS ||
+		(conn->apart.due.at_ns && !conn->apart.is_distant) || find_heir(conn))
 		return;
-	/* Many hosts, and many connections of one, are not to move in step. */
-	delay_ns = (ports_random(&plan->steer.random) >> 32) * rule->delay_ns >> 32;
-	set_due(plan, conn, plan->now_ns + delay_ns + 1);
+	set_due_after(plan, conn, plan->now_ns);
 }
 
 void apart_hear_elephant(struct plan *plan, struct conn *conn)
@@ -184,6 +188,16 @@ static bool is_on_trial(const struct conn *conn)
 	return conn->benefit.due.at_ns || conn->benefit.phase > BENEFIT_BEFORE;
 }
 
+/* It shares a way until another becomes free, or one that has failed may be tried again. */
+static void wait_for_way(struct plan *plan, struct conn *conn, uint64_t return_ns)
+{
+	set_waiting(plan, conn, true);
+	if (!return_ns)
+		return;
+	set_due_after(plan, conn, return_ns);
+	conn->apart.is_distant = true;
+}
+
 static void look(struct plan *plan, struct conn *conn)
 {
 	bool is_late = conn->apart.asked_ns && plan->now_ns < conn->apart.asked_ns + SURVEY_NS;
@@ -192,6 +206,7 @@ static void look(struct plan *plan, struct conn *conn)
 	char text[ENDPOINT_TEXT_MAX];
 	bool is_crowded = false;
 	struct subflow *subflow;
+	uint64_t return_ns = 0, way_ns;
 
 	set_waiting(plan, conn, false);
 	if (!conn->is_elephant || conn->is_steering)
@@ -210,7 +225,12 @@ static void look(struct plan *plan, struct conn *conn)
 				ask(plan, conn, subflow);
 			return;
 		}
-		is_crowded |= company == STEER_CROWDED;
+		if (company == STEER_CROWDED) {
+			is_crowded = true;
+			way_ns = steer_return_ns(&plan->steer, conn, subflow, plan->now_ns);
+			if (way_ns && (!return_ns || way_ns < return_ns))
+				return_ns = way_ns;
+		}
 		if (company != STEER_BETTER)
 			continue;
 		if (!may_move(plan, conn))
@@ -221,7 +241,8 @@ static void look(struct plan *plan, struct conn *conn)
 		move(plan, conn, subflow, &choice);
 		return;
 	}
-	set_waiting(plan, conn, is_crowded);
+	if (is_crowded)
+		wait_for_way(plan, conn, return_ns);
 }
 
 int apart_leave(struct plan *plan, struct conn *conn, struct subflow *subflow, uint64_t median)

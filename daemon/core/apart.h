@@ -25,6 +25,7 @@ struct apart_rule {
 /* Of one connection. One of its subflows is moved at a time. */
 struct apart {
 	struct agenda_entry due;   /* when it is looked at, or a move ends */
+	bool is_distant;           /* that is when a path that has failed may be taken again */
 	TAILQ_ENTRY(conn) waiting; /* in aparts.waiting while is_waiting */
 	bool is_waiting;           /* it shares a way, and none better is known */
 	uint64_t asked_ns;         /* when the paths were last asked for */

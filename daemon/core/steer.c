@@ -545,6 +545,20 @@ void steer_shun(struct steer *steer, const struct conn *conn, const struct subfl
 	map->confirmed_ns = 0;
 }
 
+uint64_t steer_return_ns(struct steer *steer, const struct conn *conn,
+	const struct subflow *subflow, uint64_t now_ns)
+{
+	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
+	uint64_t until_ns, first_ns = 0;
+
+	for (unsigned int i = 0; map && i < map->n_routers; i++) {
+		until_ns = map->routers[i]->shunned_until_ns;
+		if (until_ns > now_ns && (!first_ns || until_ns < first_ns))
+			first_ns = until_ns;
+	}
+	return first_ns;
+}
+
 void steer_review(struct steer *steer, struct conn *conn)
 {
 	const struct path_map *map;

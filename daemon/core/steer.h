@@ -119,6 +119,10 @@ void steer_refuse(struct steer *steer, const struct conn *conn, const struct sub
 void steer_shun(struct steer *steer, const struct conn *conn, const struct subflow *subflow,
 	uint64_t now_ns);
 
+/* When one of the ways to where @subflow goes that are shunned may be taken again; 0 = none is. */
+uint64_t steer_return_ns(struct steer *steer, const struct conn *conn,
+	const struct subflow *subflow, uint64_t now_ns);
+
 /*
  * What was thought of the ways of its subflows, before it turned out that nobody can tell, is
  * forgotten.

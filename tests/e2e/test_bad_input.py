@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What looks like a failure and is none, or is one that nobody can mend: no storm comes of it."""
+import json
 import socket
+import subprocess
 import time
 
 import pytest
-from app import ADD, REMOVE, App
+from app import ADD, App
 from lab import fabric, gates
 from lab.failures import LOSS
 from lab.netns import PATIENCE, wait_until
@@ -156,31 +158,40 @@ def test_a_fabric_where_every_path_is_bad(lab):
     assert counters["taken_back"] + counters["replaced"] <= 3
 
 
+def ways(scene):
+    """The paths to the target as the daemon knows them: (spine, subflows, seconds to be avoided)."""
+    shown = json.loads(subprocess.run(
+        [scene.daemon.cli, "paths", "--json"], env=scene.daemon.environment, check=True,
+        capture_output=True, text=True).stdout)
+    return [(scene.label_of(way["routers"][-1]), way["load"], way["shunned_s"])
+            for paths in shown["paths"] for way in paths["ways"]]
+
+
 def test_a_path_that_comes_back_is_used_again(lab):
-    # However long it takes, the elephant rule adds none.
-    scene = Scene(lab, {"elephant": {"start": "1000GB", "stop": "2000GB"}})
+    """By an elephant whose subflows share what is left, when it has been avoided for long enough."""
+    scene = Scene(lab, {"elephant": {"start": "1MB", "step": "500kB", "stop": "100GB"},
+                        "apart": {"slow_percent": 0}})
     app = scene.connect()
-    paths = scene.spread(app, 4)
-    assert len(set(paths)) == 4
-    dead = scene.routers(app.subflows()[-1][0][1])[1]
     app(POUR)
+
+    def spines():
+        return [scene.routers(local[1])[1] for local, _ in app.subflows()]
+
+    wait_until(lambda: len(set(spines())) == 4, "each has a spine of its own", 30)
+    dead = spines()[-1]
     lab.black_hole(dead, scene.target.router.label)
-    wait_until(lambda: scene.counters()["repairs"] >= 1, "it is noticed")
+    wait_until(lambda: len(spines()) == 4 and dead not in spines(), "three spines are shared", 30)
     lab.black_hole(dead, scene.target.router.label, on=False)
+    seen = set()
 
     def is_taken():
-        """The youngest is opened anew, where there is room."""
-        if len(app.subflows()) != 4:
-            return False
-        if len({scene.routers(local[1]) for local, _ in app.subflows()}) == 4:
-            return True
-        app.set(REMOVE, 1)
-        app.wait_subflows(3)
-        app.set(ADD, 1)
-        app.wait_subflows(4)
-        return False
+        """What is seen of it until then: never that it is in use while it is to be avoided."""
+        seen.update((load > 0, left_s > 0) for spine, load, left_s in ways(scene) if spine == dead)
+        return len(spines()) == 4 == len(set(spines()))
 
     wait_until(is_taken, "each path has a subflow, that which has come back as well", 60)
+    assert (False, True) in seen and (True, True) not in seen
+    assert scene.counters()["moved"] >= 1 and scene.counters()["moves_failed"] == 0
 
 
 # One thread for all: it is the daemon's work that is looked at.

@@ -9,6 +9,7 @@
 #define HOLD_MS  60000
 #define DELAY_MS 100
 #define PROOF_MS 100
+#define SHUN_MS  10000
 
 #define OTHER  41000 /* the first port of a second connection, */
 #define THIRD  42000 /* and of a third */
@@ -272,6 +273,73 @@ static void one_that_the_kernel_refuses_is_not_forced(void **state)
 	assert_int_equal(conn_count_wanted(play_conn(play)), 0);
 }
 
+/* Two subflows of one elephant on two ways, of which the second one's has failed. */
+static void share_what_is_left(struct play *play)
+{
+	struct path_map *map = know(play, 2);
+
+	for (uint16_t port = 2; port < 8; port++)
+		play_learn(play, map, PLACED + port, port % 2);
+	open_from(play, LOCAL_PORT);
+	grow(play, LOCAL_PORT);
+	assert_int_equal(load(map, 1), 1);
+	play_hear(play, (struct event){.kind = EVENT_TIMEOUT,
+				.local = play->create.local,
+				.remote = play_remote()});
+	hear(play, LOCAL_PORT, EVENT_SUBFLOW_CLOSED, play->destroy.local.port);
+	hear(play, LOCAL_PORT, EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
+	assert_int_equal(load(map, 0), 2);
+	assert_int_equal(play->creates, 2);
+}
+
+/* Though nothing else has happened. */
+static void a_way_that_has_failed_is_taken_again_after_a_while(void **state)
+{
+	struct play *play = *state;
+
+	share_what_is_left(play);
+	pass(play, SHUN_MS - 1);
+	assert_true(play_conn(play)->apart.is_waiting);
+	assert_int_equal(play->creates, 2);
+	pass(play, DELAY_MS + 2);
+	assert_int_equal(play->creates, 3);
+	assert_int_equal((play->create.local.port - PLACED) % 2, 1);
+	hear(play, LOCAL_PORT, EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
+	pass(play, PROOF_MS);
+	assert_int_equal(counters(play)->moved, 1);
+	pass(play, 2 * HOLD_MS);
+	assert_int_equal(play->creates, 3);
+}
+
+/* What becomes free meanwhile is not missed for it. */
+static void another_one_that_becomes_free_is_taken_at_once(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map;
+
+	share_what_is_left(play);
+	pass(play, SHUN_MS / 2);
+	map = play_know(play);
+	play_learn(play, map, PLACED + 100, 2);
+	play_hear(play, (struct event){.kind = EVENT_PATHS});
+	pass(play, DELAY_MS + 1);
+	assert_int_equal(play->creates, 3);
+	assert_int_equal(play->create.local.port, PLACED + 100);
+}
+
+/* It is tried as often as others may be, and that is all. */
+static void a_way_that_stays_dead_is_left_alone(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.does_repair = true;
+	share_what_is_left(play);
+	pass(play, HOLD_MS);
+	assert_int_equal(play->creates, 2 + 2);
+	assert_int_equal(counters(play)->failed, 2);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
 /* A way that seems free may be dead. That says nothing of the peer. */
 static void where_nobody_answers_nothing_is_moved(void **state)
 {
@@ -528,6 +596,9 @@ int main(void)
 		WITH_PLAY(who_finds_no_free_way_waits_for_one),
 		WITH_PLAY(a_peer_without_room_is_left_in_peace),
 		WITH_PLAY(one_that_the_kernel_refuses_is_not_forced),
+		WITH_PLAY(a_way_that_has_failed_is_taken_again_after_a_while),
+		WITH_PLAY(another_one_that_becomes_free_is_taken_at_once),
+		WITH_PLAY(a_way_that_stays_dead_is_left_alone),
 		WITH_PLAY(where_nobody_answers_nothing_is_moved),
 		WITH_PLAY(a_death_during_a_move_needs_no_other_replacement),
 		WITH_PLAY(a_new_one_that_dies_leaves_the_old_one),
