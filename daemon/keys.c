@@ -196,6 +196,7 @@ const struct config_key keys_all[] = {
 	KEY("policy", "ndiffports", CONFIG_NUMBER, ndiffports, 1, SUBFLOWS_HARD_MAX, NULL, NULL),
 	KEY("policy", "fullmesh", CONFIG_BOOL, fullmesh, 0, 0, NULL, NULL),
 	KEY("repair", "rto_min_ms", CONFIG_NUMBER, rto_min_ms, 0, 200, NULL, NULL),
+	KEY("repair", "hold_s", CONFIG_NUMBER, shunned_s, 1, 86400, NULL, NULL),
 	KEY("joins", "refusals", CONFIG_NUMBER, refusals, 0, 1000000, NULL, NULL),
 	KEY("joins", "hold_s", CONFIG_NUMBER, hold_s, 1, 86400, NULL, NULL),
 	KEY("joins", "quiet_ms", CONFIG_NUMBER, quiet_ms, 0, 10000, NULL, NULL),

@@ -7,7 +7,7 @@
 
 #include <sys/types.h>
 
-#define KEYS_MAX 48
+#define KEYS_MAX 64
 
 /* -EINVAL: there is no such; of enum settings_source, and of enum steer_mode. */
 int keys_find_source(const char *value);

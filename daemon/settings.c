@@ -29,6 +29,7 @@ int settings_init(struct settings *settings)
 		.late_percent = 10,
 		.ndiffports = 1,
 		.rto_min_ms = 20,
+		.shunned_s = 10,
 		.refusals = 8,
 		.hold_s = 600,
 		.quiet_ms = 20,

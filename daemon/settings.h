@@ -48,6 +48,7 @@ struct settings {
 	bool fullmesh;
 	/* [repair] */
 	uint32_t rto_min_ms; /* 0 = no repair */
+	uint32_t shunned_s;
 	/* [joins] */
 	uint32_t refusals;
 	uint32_t hold_s;

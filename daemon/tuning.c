@@ -88,6 +88,7 @@ static void apply_settings(struct daemon *daemon)
 	daemon->plan.quiets.rule.time_ns = settings->quiet_ms * 1000000ull;
 	daemon->plan.in_vain.rule.hold_ns = settings->left_alone_s * 1000000000ull;
 	daemon->plan.does_repair = settings->rto_min_ms;
+	daemon->plan.steer.hold_ns = settings->shunned_s * 1000000000ull;
 	daemon->hands.rto_min_ms = settings->rto_min_ms;
 	daemon->plan.max_subflows = settings->max_subflows;
 	daemon->plan.steer.mode = settings_placement(settings);

@@ -58,6 +58,7 @@ static int take_settings(struct feed *feed, const struct line_settings *settings
 	plan->lasthops.rule = settings->lasthop;
 	plan->quiets.rule = settings->quiet;
 	plan->steer.mode = settings->placement;
+	plan->steer.hold_ns = settings->shunned_ns;
 	plan->steer.random = settings->random;
 	return 0;
 }

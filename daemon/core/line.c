@@ -72,6 +72,7 @@ static const struct field settings_list[] = {
 	FIELD("last_hop_hold", field_u64, struct line_settings, lasthop.hold_ns),
 	FIELD("quiet_time", field_u64, struct line_settings, quiet.time_ns),
 	FIELD("placement", shape_placement, struct line_settings, placement),
+	FIELD("shunned", field_u64, struct line_settings, shunned_ns),
 	FIELD("random", field_u64, struct line_settings, random),
 	FIELD("owners", field_bool, struct line_settings, wants_owners),
 };

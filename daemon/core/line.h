@@ -60,6 +60,7 @@ struct line_settings {
 	struct lasthop_rule lasthop;
 	struct quiet_rule quiet;
 	uint32_t placement; /* enum steer_mode */
+	uint64_t shunned_ns;
 	uint64_t random;
 };
 

@@ -12,7 +12,6 @@
 #define MAP_AGE_NS    600000000000ull
 #define SILENT_AGE_NS 60000000000ull
 #define DRAWS         16 /* of ports, each of which may be a reserved one */
-#define SHUN_NS       10000000000ull
 #define CONTENDED_NS  60000000000ull
 #define RIVALS_MAX    8 /* that began before, and that began after */
 #define REFUSED_MAX   4 /* ports that were left, one after the other */
@@ -510,7 +509,7 @@ void steer_refuse(struct steer *steer, const struct conn *conn, const struct sub
 }
 
 /* Whether it is known that another one of @conn is alive, and that none such passes there. */
-static bool is_alone(const struct conn *conn, const struct subflow *subflow,
+static bool is_suspect(const struct conn *conn, const struct subflow *subflow,
 	const struct path_map *map, int tier)
 {
 	const struct subflow *other;
@@ -539,8 +538,8 @@ void steer_shun(struct steer *steer, const struct conn *conn, const struct subfl
 		return;
 	for (int tier = 1; tier <= map->depth; tier++) {
 		router = subflow->path.tiers[tier];
-		if (router && (tier == map->depth || is_alone(conn, subflow, map, tier)))
-			router->shunned_until_ns = now_ns + SHUN_NS;
+		if (router && (tier == map->depth || is_suspect(conn, subflow, map, tier)))
+			router->shunned_until_ns = now_ns + steer->hold_ns;
 	}
 	map->confirmed_ns = 0;
 }

@@ -33,6 +33,7 @@ struct steer_ports {
 
 struct steer {
 	enum steer_mode mode;
+	uint64_t hold_ns; /* a way that has failed is shunned for so long */
 	struct steer_ports *ports;
 	uint64_t random; /* not 0 */
 	struct path_table paths;

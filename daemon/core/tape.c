@@ -34,7 +34,8 @@ static void note_settings(struct tape *tape, const struct plan *plan)
 		.lag = plan->lags.rule,
 		.lasthop = plan->lasthops.rule,
 		.quiet = plan->quiets.rule,
-		.placement = plan->steer.mode};
+		.placement = plan->steer.mode,
+		.shunned_ns = plan->steer.hold_ns};
 
 	text_clear(&tape->scratch);
 	line_write(&tape->scratch, LINE_SETTINGS, &settings);

@@ -67,6 +67,7 @@ static void the_parts_are_told(void **state)
 	assert_int_equal(tuning_begin(daemon), 0);
 	assert_int_equal(daemon->plan.steer.mode, STEER_PATHS);
 	assert_true(daemon->plan.does_repair);
+	assert_int_equal(daemon->plan.steer.hold_ns, 10000000000);
 	assert_int_equal(daemon->hands.rto_min_ms, 20);
 	assert_int_equal(daemon->scout.probes_per_second, 1000);
 	assert_ptr_equal(daemon->served.wanted, daemon->settings.serve);

@@ -26,6 +26,7 @@ int play_begin(void **state)
 	*state = play;
 	if (plan_init(&play->plan, &paper, 8, 3))
 		return -1;
+	play->plan.steer.hold_ns = 10000000000ull;
 	tape_begin(&play->tape, &play->plan, "a test");
 	return 0;
 }

@@ -7,6 +7,7 @@
 #define FIRST_PORT 40000 /* of connections */
 #define PORT       50000 /* of candidates */
 #define SECOND_NS  1000000000ull
+#define HOLD_NS    (7 * SECOND_NS)
 
 struct play {
 	struct steer steer;
@@ -30,6 +31,7 @@ static int begin(void **state)
 	play = (struct play){.now_ns = 1};
 	steer_init(&play.steer);
 	play.steer.mode = STEER_PATHS;
+	play.steer.hold_ns = HOLD_NS;
 	conn_table_init(&play.table, 100);
 	play.map = path_map_get(&play.steer.paths, &key);
 	assert_non_null(play.map);
@@ -453,7 +455,9 @@ static void what_a_living_sibling_passes_is_not(void **state)
 	steer_shun(&play->steer, a, dead, play->now_ns);
 	assert_true(is_shunned(play, PORT + 1));
 	/* It passes. */
-	play->now_ns += 10 * SECOND_NS;
+	play->now_ns += HOLD_NS - 1;
+	assert_true(is_shunned(play, PORT));
+	play->now_ns++;
 	assert_false(is_shunned(play, PORT));
 }
 
