@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Judgement: which subflow of an elephant is much slower than its siblings. */
+/* Judgement: which subflow of an elephant is much slower than its siblings, or silent. */
 #include "lag.h"
 
 #include "core/plan.h"
@@ -16,6 +16,9 @@
 #define LEAST       1000000        /* bytes/s: less says nothing of a path */
 #define LEAST_PART  10             /* of a download: less than 1/10 is no elephant's share */
 #define PRICE_NS    2500000ull     /* 400 questions a second, whatever many elephants there are */
+#define SILENT      5              /* rounds in a row of a download that bring nothing */
+#define LEAN        1              /* before them: the one in which the path died */
+#define SHARE       4              /* 1/4 of what its siblings bring on average, at least */
 
 void lag_init(struct lags *lags)
 {
@@ -33,31 +36,48 @@ static bool is_watched(const struct subflow *subflow)
 {
 	return subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
 	       !subflow->is_leaving && !subflow->replaces && !subflow->is_backup &&
-	       !quiet_is_on(subflow);
+	       !subflow->is_silent && !quiet_is_on(subflow);
 }
 
-/* Whether anybody wants to know how fast they are. */
-static bool is_wanted(const struct plan *plan)
+/* Whether anybody wants to know how fast it is. Where no way is known, there is no other one. */
+static bool is_compared(const struct plan *plan, const struct subflow *subflow)
 {
-	return (plan->lags.rule.slow_percent && plan->aparts.rule.moves) ||
-	       plan->lasthops.rule.is_on;
+	return path_is_set(&subflow->path) &&
+	       ((plan->lags.rule.slow_percent && plan->aparts.rule.moves) ||
+		       plan->lasthops.rule.is_on);
 }
 
-/*
- * Where no way is known, there is no other one either. Of one alone it is asked whether its last
- * link still holds it back.
- */
-static uint32_t count_watched(const struct conn *conn)
+/* Whether silence is looked for: of a download, or where it is not known yet what it is. */
+static bool is_listened(const struct plan *plan, const struct subflow *subflow)
+{
+	const struct rate_sample *last = &subflow->pace.last;
+
+	return plan->does_repair && (!last->now_ns || last->bytes_received > last->bytes_acked);
+}
+
+static bool is_any_listened(const struct plan *plan, const struct conn *conn)
 {
 	const struct subflow *subflow;
-	bool is_known = false;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (is_watched(subflow) && is_listened(plan, subflow))
+			return true;
+	}
+	return false;
+}
+
+/* Of one alone it is asked whether its last link still holds it back. */
+static uint32_t count_watched(const struct plan *plan, const struct conn *conn)
+{
+	const struct subflow *subflow;
+	bool is_wanted = is_any_listened(plan, conn);
 	uint32_t count = 0;
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		count += is_watched(subflow);
-		is_known |= path_is_set(&subflow->path);
+		is_wanted |= is_compared(plan, subflow);
 	}
-	return is_known && (count > 1 || conn->lasthop.most) ? count : 0;
+	return is_wanted && (count > 1 || conn->lasthop.most) ? count : 0;
 }
 
 /* The next round is at @due_ns, or when its questions are within what a second allows. */
@@ -65,13 +85,13 @@ static void plan_round(struct plan *plan, struct conn *conn, uint64_t due_ns)
 {
 	uint64_t free_ns = MAX(plan->lags.free_ns, plan->now_ns);
 
-	plan->lags.free_ns = free_ns + count_watched(conn) * PRICE_NS;
+	plan->lags.free_ns = free_ns + count_watched(plan, conn) * PRICE_NS;
 	set_due(plan, conn, MAX(due_ns, free_ns));
 }
 
 void lag_expect(struct plan *plan, struct conn *conn)
 {
-	if (!is_wanted(plan) || !conn->is_elephant || conn->lag.due.at_ns || !count_watched(conn))
+	if (!conn->is_elephant || conn->lag.due.at_ns || !count_watched(plan, conn))
 		return;
 	conn->lag.pause_ns = 0;
 	plan_round(plan, conn, plan->now_ns + 1);
@@ -82,7 +102,7 @@ static void begin_round(struct plan *plan, struct conn *conn)
 	struct subflow *subflow;
 
 	conn->lag.awaited = 0;
-	if (!is_wanted(plan) || !conn->is_elephant || !count_watched(conn))
+	if (!conn->is_elephant || !count_watched(plan, conn))
 		return;
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (is_watched(subflow) &&
@@ -150,6 +170,8 @@ static struct subflow *judge(struct plan *plan, struct conn *conn, uint64_t *ret
 	struct subflow *subflow, *worst = NULL;
 	uint64_t median;
 
+	if (plan->now_ns < conn->lag.rest_ns)
+		return NULL;
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		median = is_watched(subflow) ? median_of(conn, subflow) : 0;
 		if (!does_lag(plan, subflow, median)) {
@@ -163,6 +185,68 @@ static struct subflow *judge(struct plan *plan, struct conn *conn, uint64_t *ret
 		*ret_median = median;
 	}
 	return worst;
+}
+
+/* What its @ret_count siblings bring together, bytes/s; 0: one of them brings nothing either. */
+static uint64_t sum_beside(
+	const struct conn *conn, const struct subflow *subflow, uint32_t *ret_count)
+{
+	const struct subflow *other;
+	uint32_t count = 0;
+	uint64_t sum = 0;
+
+	TAILQ_FOREACH (other, &conn->subflows, entry) {
+		if (other == subflow || !is_watched(other))
+			continue;
+		if (!other->pace.rate.is_received)
+			return 0;
+		sum += other->pace.rate.bytes_per_s;
+		count++;
+	}
+	*ret_count = count;
+	return sum;
+}
+
+/*
+ * A sender that has too little to send leaves subflows out as well. But it needs less and less of
+ * one before, or its other subflows bring less then, too: what goes from its share to nothing at
+ * once while they go on as before has died.
+ */
+static void note_silence(const struct conn *conn, struct subflow *subflow)
+{
+	struct pace *pace = &subflow->pace;
+	const struct rate *rate = &pace->rate;
+	uint32_t count = 0;
+	uint64_t beside = sum_beside(conn, subflow, &count);
+
+	if (rate->is_known && !rate->bytes && beside && pace->lean <= LEAN && pace->beside &&
+		beside * 4 >= pace->beside * 3) {
+		pace->silent++;
+		return;
+	}
+	pace->silent = 0;
+	if (!rate->bytes || !beside)
+		return;
+	pace->lean++;
+	if (!rate->is_received || rate->bytes_per_s * SHARE * count < beside)
+		return;
+	pace->beside = beside;
+	pace->lean = 0;
+}
+
+/* Two that are silent prove nothing, as each wants all others to go on. */
+static struct subflow *find_silent(struct conn *conn)
+{
+	struct subflow *subflow, *silent = NULL;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (!is_watched(subflow))
+			continue;
+		note_silence(conn, subflow);
+		if (subflow->pace.silent >= SILENT)
+			silent = subflow;
+	}
+	return silent;
 }
 
 /* How long the next round is to last: more for those that have nothing to say. */
@@ -188,14 +272,21 @@ static uint64_t window_ns(struct plan *plan, struct conn *conn, const struct sub
 static void end_round(struct plan *plan, struct conn *conn)
 {
 	uint64_t median = 0, due_ns;
-	struct subflow *worst = judge(plan, conn, &median);
+	struct subflow *worst = judge(plan, conn, &median), *silent = find_silent(conn);
 
 	due_ns = plan->now_ns + window_ns(plan, conn, worst);
 	if (worst && worst->pace.rounds >= ROUNDS) {
 		if (apart_leave(plan, conn, worst, median))
-			due_ns = plan->now_ns + PAUSE_NS;
+			conn->lag.rest_ns = plan->now_ns + PAUSE_NS;
 		worst->pace.rounds = 0;
 	}
+	if (silent) {
+		silent->pace.silent = 0;
+		repair_hear_silence(plan, conn, silent);
+	}
+	/* Who may fall silent is asked all the same. */
+	if (!is_any_listened(plan, conn))
+		due_ns = MAX(due_ns, conn->lag.rest_ns);
 	plan_round(plan, conn, due_ns);
 	lasthop_hear_round(plan, conn);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Judgement: which subflow of an elephant is much slower than its siblings, though all have enough
- * to send: somebody else's elephant is on its way.
+ * to send: somebody else's elephant is on its way. And which one of a download brings nothing any
+ * more, while they do: its path is dead. No timer of this end tells of that, the sender's do.
  */
 #ifndef SUBFLOW_LAG_H
 #define SUBFLOW_LAG_H
@@ -24,6 +25,7 @@ struct lag {
 	struct agenda_entry due; /* when the next round begins */
 	uint32_t awaited;        /* answers of this one */
 	uint64_t pause_ns;       /* to the next one, while nothing moves */
+	uint64_t rest_ns;        /* CLOCK_MONOTONIC: before, nobody is found slow */
 };
 
 /* Of one subflow. */
@@ -31,6 +33,11 @@ struct pace {
 	struct rate_sample last;
 	struct rate rate; /* of the last round */
 	uint32_t rounds;  /* in a row that it has lagged */
+	/* Of a download: what its siblings brought together when it last brought its share,
+	 * bytes/s, 0 = it never has; rounds since then in which it brought less; rounds in a row in
+	 * which it brought nothing, and they what they had before. */
+	uint64_t beside;
+	uint32_t lean, silent;
 };
 
 struct lag_counters {

@@ -85,6 +85,12 @@ void repair_hear_listened(struct plan *plan, struct conn *conn, const struct eve
 		replace(plan, conn, subflow, event->now_ns);
 }
 
+void repair_hear_silence(struct plan *plan, struct conn *conn, struct subflow *subflow)
+{
+	if (plan->does_repair && is_replaceable(conn, subflow))
+		replace(plan, conn, subflow, plan->now_ns);
+}
+
 void repair_hear_kept(struct conn *conn, const struct subflow *subflow)
 {
 	if (subflow->is_silent && conn->wanted_repair)

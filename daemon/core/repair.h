@@ -27,6 +27,9 @@ bool repair_allow(struct plan *plan, struct conn *conn, uint64_t now_ns);
 /* A subflow is silent while its siblings progress: it is listened for once more. */
 void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct event *event);
 
+/* @subflow of a download brings nothing any more, while its siblings do: it is replaced. */
+void repair_hear_silence(struct plan *plan, struct conn *conn, struct subflow *subflow);
+
 /*
  * The network or the peer has reset @subflow, which is about to be taken out: another is wanted in
  * its place, even if it was the last. Not if it ended in good order, or the peer wants none.

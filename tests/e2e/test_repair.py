@@ -264,3 +264,72 @@ def test_two_paths_that_die_at_once(fabric, wanted, spare):
     counters = daemon.status()["daemon"]["counters"]
     assert counters["refused_by_peer"] == 0
     assert counters["repairs"] >= 1 + spare
+
+
+def received(node, port):
+    """What each subflow to the port has received, by its own port; one that is opening, too."""
+    shown = node.run(["ss", "-tianOH", "dport", "=", f":{port}"])
+    return {int(line.split()[3].rsplit(":", 1)[1]):
+            int((re.search(r"bytes_received:(\d+)", line) or [0, 0])[1])
+            for line in shown.splitlines()}
+
+
+def pour_down(fabric, lost, port):
+    """A download over 4 subflows, what each of its ports passes on the way that is to be lost, and
+    the one that is alone on a spine there; None where there is none."""
+    client, server = fabric.host(0), fabric.host(1)
+    source = App(server)
+    source.sink(port)
+    app = App(client).connect(server.ip4, port)
+    app("threading.Thread(target=drain, args=(s.dup(),), daemon=True).start()")
+    wait_until(lambda: source("len(accepted)"), "the server accepts")
+    source("s = accepted[0]")
+    source(POUR)
+    ports = [local[1] for local, _ in app.wait_subflows(4)]
+
+    def spine(own):
+        ends = (server, client, port, own) if lost == "data" else (client, server, own, port)
+        return fabric.path_of(*ends)[1]
+
+    spines = [spine(own) for own in ports]
+    alone = [own for own, at in zip(ports, spines) if spines.count(at) == 1]
+    if alone:
+        return app, source, spine, alone[0]
+    app.stop()
+    source.stop()
+    return None
+
+
+@pytest.mark.parametrize("ends,lost", [("client", "data"), ("both", "data"), ("client", "acks")])
+def test_of_a_download_whose_client_alone_can_replace_it(fabric, ends, lost):
+    """The client sends nothing, so no timer of its tells: its subflow brings nothing any more."""
+    client, server = fabric.host(0), fabric.host(1)
+    served = [client, server] if ends == "both" else [client]
+    server.run(["ip", "mptcp", "limits", "set", "subflows", "8"])
+    daemon = Daemon(fabric, BUILD, {
+        "namespaces": {"serve": " ".join(host.name for host in served)},
+        "elephant": {"start": "1MB", "step": "500kB", "stop": "100GB"},
+        "apart": {"moves": 0}, "benefit": {"margin_percent": 0}})
+    daemon.start(served)
+    port, found = PORT, None
+    while not found:
+        port += 1
+        found = pour_down(fabric, lost, port)
+    app, _source, spine, own = found
+    wait_until(lambda: min(received(client, port).values()) > 5 * MB, "all four bring data", 30)
+    before, dead = set(received(client, port)), spine(own)
+    watch = Watch(fabric, daemon)
+    fabric.black_hole(dead, (client if lost == "data" else server).router.label)
+    token = app.connid()
+
+    def told():
+        return [e for e in watch.events() if e["event"] == "subflow_repair" and e["token"] == token
+                and e["namespace"] == client.name and f":{own} is silent: replaced" in e["why"]]
+
+    wait_until(told, "it is told that it is replaced", 30)
+    wait_until(lambda: own not in {local[1] for local, _ in app.subflows()}, "it is gone")
+    new = wait_until(lambda: set(received(client, port)) - before, "another is opened").pop()
+    # Which way the server's packets take nobody here chooses: it may be the dead one again.
+    if spine(new) == dead:
+        fabric.black_hole(dead, (client if lost == "data" else server).router.label, on=False)
+    wait_until(lambda: received(client, port).get(new, 0) > MB, "the new one brings data", 30)
