@@ -76,7 +76,8 @@ static int draft_address(__u32 index, void *arg)
 		draft->err = EACCES;
 	if (draft->err)
 		return 1;
-	draft->err = wishes_draft(reading->wishes, &end, draft->generation, draft->add);
+	draft->err =
+		wishes_draft(reading->wishes, &end, draft->generation, draft->heard, draft->add);
 	draft->n++;
 	return draft->err != 0;
 }

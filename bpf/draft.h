@@ -8,6 +8,7 @@
 struct draft {
 	__u64 netns;
 	__u32 generation; /* the one to come if it holds */
+	__u32 heard;      /* the one that the daemon has heard of */
 	__u32 port_min;
 	__u32 at; /* bytes of optval that were read */
 	bool add;

@@ -85,7 +85,7 @@ static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 		(struct sock *)msk_of(ctx), __sk_common.skc_net.net, ipv4.sysctl_ip_prot_sock);
 	is_fresh = request.state == BPF_TCP_CLOSE || request.state == BPF_TCP_LISTEN;
 	if (request.receipt)
-		wishes_forget(request.wishes, request.receipt->heard);
+		draft.heard = request.receipt->heard;
 	draft_read(ctx, request.wishes, &draft);
 	err = draft.err;
 	if (!err && (int)draft.at < ctx->optlen)
@@ -99,9 +99,10 @@ static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 		return fail(ctx, err);
 	}
 	if (add)
-		wishes_keep_add(request.wishes);
+		wishes_keep_add(request.wishes, draft.generation, draft.heard);
 	else
-		wishes_keep_remove(request.wishes, request.intent->generation + 1, is_fresh);
+		wishes_keep_remove(request.wishes, draft.generation, is_fresh);
+	wishes_forget(request.wishes, draft.heard);
 	if (add && is_fresh)
 		request.wishes->is_restricted = 1;
 	return accept_request(ctx, &request);

@@ -17,6 +17,12 @@ static __always_inline bool is_removed(const struct wish *wish)
 	return wish->flags & WISH_REMOVED && !wish->adds;
 }
 
+/* Taken away, and its subflows have been closed: what is left to say is that none may follow. */
+static __always_inline bool is_spent(const struct wish *wish, __u32 heard)
+{
+	return is_removed(wish) && (__s16)(heard - wish->since) >= 0;
+}
+
 /* Whether what is at @end is meant: a wish may name every port of its address. */
 static __always_inline bool is_meant(const struct wish *wish, const struct end *end)
 {
@@ -82,9 +88,10 @@ int wishes_meet(struct wishes *wishes, const struct end *end, __u32 heard, bool 
 	return meant;
 }
 
-int wishes_draft(struct wishes *wishes, const struct end *end, __u32 generation, bool add)
+int wishes_draft(
+	struct wishes *wishes, const struct end *end, __u32 generation, __u32 heard, bool add)
 {
-	struct wish *wish, *slot = NULL;
+	struct wish *wish, *slot = NULL, *spent = NULL;
 
 	if (!wishes || !end)
 		return EINVAL;
@@ -95,10 +102,16 @@ int wishes_draft(struct wishes *wishes, const struct end *end, __u32 generation,
 		} else if (wish->port == end->port && is_same_address(wish->addr, end->addr)) {
 			slot = wish;
 			break;
+		} else if (is_spent(wish, heard)) {
+			spent = wish;
 		}
 	}
-	if (!slot)
-		return ENOBUFS;
+	if (!slot) {
+		if (!spent)
+			return ENOBUFS;
+		slot = spent;
+		slot->flags = 0;
+	}
 	if (!slot->flags) {
 		__builtin_memcpy(slot->addr, end->addr, sizeof(slot->addr));
 		slot->port = end->port;
@@ -127,7 +140,7 @@ int wishes_drop_draft(struct wishes *wishes)
 	return 0;
 }
 
-int wishes_keep_add(struct wishes *wishes)
+int wishes_keep_add(struct wishes *wishes, __u32 generation, __u32 heard)
 {
 	struct wish *wish;
 
@@ -135,6 +148,10 @@ int wishes_keep_add(struct wishes *wishes)
 		return 0;
 	for (int i = 0; i < WISHES_MAX; i++) {
 		wish = &wishes->list[i];
+		if (wish->draft && is_spent(wish, heard)) {
+			wish->since = generation;
+			wish->flags = WISH_TAKEN;
+		}
 		wish->adds += wish->draft;
 		wish->draft = 0;
 	}
@@ -218,6 +235,19 @@ int wishes_keep_remove(struct wishes *wishes, __u32 generation, bool is_fresh)
 	return 0;
 }
 
+/* Whether the address of @wish is listed, with whichever port. */
+static __always_inline bool is_listed(const struct wishes *wishes, const struct wish *wish)
+{
+	const struct wish *other;
+	bool is = false;
+
+	for (int i = 0; i < WISHES_MAX; i++) {
+		other = &wishes->list[i];
+		is |= other->flags && other->adds && is_same_address(other->addr, wish->addr);
+	}
+	return is;
+}
+
 int wishes_forget(struct wishes *wishes, __u32 heard)
 {
 	struct wish *wish;
@@ -226,7 +256,7 @@ int wishes_forget(struct wishes *wishes, __u32 heard)
 		return 0;
 	for (int i = 0; i < WISHES_MAX; i++) {
 		wish = &wishes->list[i];
-		if (is_removed(wish) && (__s16)(heard - wish->since) >= 0)
+		if (is_spent(wish, heard) && (wish->port || is_listed(wishes, wish)))
 			wish->flags = 0;
 	}
 	return 0;

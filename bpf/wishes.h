@@ -85,11 +85,13 @@ int wishes_meet(struct wishes *wishes, const struct end *end, __u32 heard, bool 
 
 /*
  * A call is written in as a draft, address by address. @generation is the one to come if it
- * holds. 0, ENOBUFS, EDQUOT.
+ * holds; @heard, the one that the daemon has heard of. 0, ENOBUFS, EDQUOT. Where no slot is free
+ * the draft takes that of an address which was taken away: only the daemon remembers it then.
  */
-int wishes_draft(struct wishes *wishes, const struct end *end, __u32 generation, bool add);
+int wishes_draft(
+	struct wishes *wishes, const struct end *end, __u32 generation, __u32 heard, bool add);
 int wishes_drop_draft(struct wishes *wishes);
-int wishes_keep_add(struct wishes *wishes);
+int wishes_keep_add(struct wishes *wishes, __u32 generation, __u32 heard);
 
 /* @is_fresh: there is no connection yet, so nothing has to be closed. */
 int wishes_keep_remove(struct wishes *wishes, __u32 generation, bool is_fresh);
@@ -100,7 +102,11 @@ int wishes_find_drafts(struct wishes *wishes);
 /* Of a REMOVE: whether each address was found. */
 int wishes_are_found(const struct wishes *wishes);
 
-/* What was taken away and has been closed needs no slot any more. */
+/*
+ * What was taken away and has been closed needs no slot any more if it was one port, or if its
+ * address was added again. Else the slot says, to a daemon to come too, that nothing leaves from
+ * it.
+ */
 int wishes_forget(struct wishes *wishes, __u32 heard);
 
 #endif

@@ -86,6 +86,35 @@ def test_one_more_from_each_address(homes, family):
     wait_locals(app, near, near, near2)
 
 
+def test_what_was_taken_away_takes_no_room_from_others(homes):
+    """It is remembered for a daemon to come where a slot is free, and no call fails for that."""
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    hosts = [f"127.0.1.{i}" for i in range(1, 9)]
+    for _ in range(2):
+        for host in (*hosts, homes.near2.ip4):
+            wait_until(lambda host=host: added(app, ends(host)), "the limit on calls lets it by")
+            wait_until(lambda host=host: done(app, REMOVE, ends(host)), "and that")
+    app.set(ADD, ends(*[(homes.near2.ip4, 5000 + i) for i in range(6)]))
+    wait_locals(app, homes.near.ip4, *[homes.near2.ip4] * 6)
+
+
+def test_an_address_that_is_added_again_counts(homes):
+    """Its subflows are among those that may not be too many, also the one that names a port."""
+    near, near2 = homes.near.ip4, homes.near2.ip4
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    for again in (near2, (near2, 5001)):
+        app.set(ADD, ends(near2))
+        wait_locals(app, near, near2)
+        app.set(REMOVE, ends(near2))
+        wait_locals(app, near)
+        app.set(ADD, ends(again))
+        wait_locals(app, near, near2)
+        fails(errno.EDQUOT, app.set, ADD, 7)
+        fails(errno.EBUSY, app.set, REMOVE, 2)
+        app.set(REMOVE, ends(near2))
+        wait_locals(app, near)
+
+
 def test_a_v4_mapped_address_is_ipv4(homes):
     app = homes.app(homes.client).connect("::ffff:" + homes.far.ip4)
     app.set(ADD, ends("::ffff:" + homes.near2.ip4, homes.near2.ip4))
@@ -379,7 +408,8 @@ def done(app, option, value):
         app.set(option, value)
         return True
     except OSError as error:
-        assert error.errno in (errno.EAGAIN, errno.EADDRNOTAVAIL)
+        # ENOBUFS: the daemon has not heard yet of what was taken away.
+        assert error.errno in (errno.EAGAIN, errno.EADDRNOTAVAIL, errno.ENOBUFS)
         return False
 
 

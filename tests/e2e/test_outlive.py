@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What applications have asked for outlives the daemon, and its successor keeps to it."""
+import errno
 import os
 import signal
 
@@ -96,6 +97,37 @@ def test_a_restriction_holds_on(kept, how):
     app(f"send(s, {8000000})")
     subflows = app.wait_subflows(4)
     assert {local[0] for local, _ in subflows} == {"10.0.1.3"}
+
+
+@HOW
+@pytest.mark.parametrize("between", ["nothing", "a refused call", "an accepted call"])
+def test_an_address_that_was_taken_away_stays_away(kept, how, between):
+    """Its slot is kept for the daemon to come, whatever list follows: also one that is refused."""
+    kept.pair.client.ip(f"address add 10.0.1.3/24 dev {kept.pair.near.device}")
+    app = kept.connect()
+    app.set(ADD, packed("10.0.1.3"))
+    app.wait_subflows(2)
+    app.set(REMOVE, packed("10.0.1.1"))
+    app.wait_subflows(1)
+    if between == "a refused call":
+        with pytest.raises(OSError) as caught:
+            app.set(ADD, packed("192.0.2.1"))
+        assert caught.value.errno == errno.EADDRNOTAVAIL
+    if between == "an accepted call":
+        app.set(ADD, packed("10.0.1.3"))
+    there = 2 if between == "an accepted call" else 1
+    app.wait_subflows(there)
+    kept.again(how)
+    app.set(ADD, 1)
+    assert {local[0] for local, _ in app.wait_subflows(there + 1)} == {"10.0.1.3"}
+    # Until it is added again, be it with a port: that, too, is known to the next daemon.
+    app.set(ADD, packed(("10.0.1.1", 5001)))
+    assert ("10.0.1.1", 5001) in {local for local, _ in app.wait_subflows(there + 2)}
+    app.set(REMOVE, packed("10.0.1.3"))
+    app.wait_subflows(1)
+    kept.again(how)
+    app.set(ADD, 1)
+    assert {local[0] for local, _ in app.wait_subflows(2)} == {"10.0.1.1"}
 
 
 def test_nothing_is_left_where_nothing_was_asked_for(kept):
