@@ -94,7 +94,7 @@ static __always_inline int get_subflows(struct bpf_sockopt *ctx)
 	struct listing list = {.ctx = ctx, .msk = msk_of(ctx), .family = ctx->sk->family};
 
 	list.node = subflows_of(list.msk);
-	bpf_loop(SUBFLOWS_HARD_MAX, list_subflow, &list, 0);
+	bpf_loop(SUBFLOWS_WALK_MAX, list_subflow, &list, 0);
 	if (list.err)
 		return fail(ctx, list.err);
 	if (!list.len) /* the hook cannot answer an empty array */

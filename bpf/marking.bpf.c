@@ -68,6 +68,6 @@ int marking_walk(struct marking *marking, __u64 msk)
 	if (!marking)
 		return 0;
 	walk.node = subflows_of(walk.msk);
-	bpf_loop(SUBFLOWS_HARD_MAX, mark_subflow, &walk, 0);
+	bpf_loop(SUBFLOWS_WALK_MAX, mark_subflow, &walk, 0);
 	return 0;
 }

@@ -8,6 +8,12 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+/*
+ * Those of an accepted connection are as many as its peer opens, who need not be ours: the walk
+ * ends where they do. The bound is for the verifier; a peer has no more ports.
+ */
+#define SUBFLOWS_WALK_MAX 65536
+
 /* Where the walk begins. */
 static __always_inline struct list_head *subflows_of(struct mptcp_sock *msk)
 {

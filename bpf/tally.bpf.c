@@ -48,6 +48,6 @@ int tally_count(struct tally *tally, struct wishes *wishes, __u64 msk)
 	if (!tally)
 		return 0;
 	walk.node = subflows_of(walk.msk);
-	bpf_loop(SUBFLOWS_HARD_MAX, count_subflow, &walk, 0);
+	bpf_loop(SUBFLOWS_WALK_MAX, count_subflow, &walk, 0);
 	return 0;
 }

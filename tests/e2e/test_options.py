@@ -406,3 +406,71 @@ for s in socks:
     assert counters["records_lost"] > 0, "the ring was never full: the test shows nothing"
     assert counters["walks"] > 1
     assert counters["requests"] == counters["creates"] == count
+
+
+# Opens subflows as no path manager of ours would: linux/genetlink.h, linux/mptcp.h.
+OPEN_MANY = r"""
+def attribute(kind, data):
+    return struct.pack("=HH", 4 + len(data), kind) + data + bytes(-len(data) % 4)
+
+def ask(family, flags, command, data):
+    netlink.send(struct.pack("=IHHIIBBH", 20 + len(data), family, flags, 0, 0, command, 1, 0) + data)
+    return netlink.recv(65536)
+
+def end(address, number=b""):
+    return attribute(1, struct.pack("=H", socket.AF_INET)) + attribute(3, socket.inet_aton(address)) + number
+
+netlink = socket.socket(socket.AF_NETLINK, socket.SOCK_RAW, 16)
+answer = ask(16, 1, 3, attribute(2, b"mptcp_pm\0"))
+family = struct.unpack_from("=H", answer, answer.index(struct.pack("=HH", 6, 1), 20) + 4)[0]
+
+def open_one(token, near, far, port):
+    remote = end(far, attribute(5, struct.pack("=H", port)))
+    answer = ask(family, 5, 10, attribute(4, struct.pack("=I", token))
+                 + attribute(0x8001, end(near, attribute(2, b"\1"))) + attribute(0x8006, remote))
+    return struct.unpack_from("=i", answer, 16)[0]
+"""
+
+
+def test_a_peer_may_open_more_than_we_would(pair):
+    """All that a buffer of 4096 bytes holds are told, and taken away; more of them are ERANGE."""
+    for node in (pair.client, pair.server):
+        node.sysctl({"net.mptcp.pm_type": "1"})
+    pair.serve(serve=[pair.server])
+    server = pair.sink()
+    # Python's getsockopt() takes no buffer of that size.
+    server("""
+import ctypes
+def pairs():
+    value, length = ctypes.create_string_buffer(4096), ctypes.c_uint32(4096)
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.getsockopt(accepted[0].fileno(), 6, 10005, value, ctypes.byref(length)):
+        raise OSError(ctypes.get_errno(), "SUBFLOWS")
+    return length.value // 56
+""")
+    app = pair.app(pair.client, uid=0).connect(pair.far.ip4)
+    app(OPEN_MANY)
+    token = token_of_mptcp_info(app)
+
+    def count():
+        """None: more than the buffer holds."""
+        try:
+            return server("pairs()")
+        except OSError as error:
+            assert error.errno == errno.ERANGE
+            return None
+
+    def has(most):
+        """Or opens one more. Some come to nothing when many are opened at once."""
+        if (there := count()) is None or there >= most:
+            return True
+        assert app(f"open_one({token}, {pair.near.ip4!r}, {pair.far.ip4!r}, 7000)") == 0
+        return False
+
+    wait_until(lambda: server("len(accepted)"), "accepted")
+    wait_until(lambda: has(70), lambda: f"70 subflows, there are {count()}", timeout_s=30)
+    assert 70 <= count() <= 73
+    wait_until(lambda: has(74), lambda: f"more than 73 subflows, there are {count()}", timeout_s=30)
+    assert count() is None
+    server.set(REMOVE, 64, "accepted[0]")
+    wait_until(lambda: count() and count() < 20, "they are closed")
