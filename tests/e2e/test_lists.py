@@ -485,3 +485,29 @@ def test_a_listener_hands_its_list_down(homes):
     app.set(ADD, 1)
     app.wait_subflows(2)
     assert not homes.connection(homes.daemon, app)["announced"]
+
+
+def test_a_listener_hands_its_restriction_down(homes):
+    """Subflows that come to other addresses are closed, but for the first. What the listener held
+    when the handshake was done counts, not what it is given later."""
+    near, near2, far, far2 = (e.ip4 for e in (homes.near, homes.near2, homes.far, homes.far2))
+    server = homes.app(homes.server)
+    server.sink(PORT + 1)
+    server.set(ADD, ends(far2), "listener")
+    app = homes.app(homes.client).connect(far, PORT + 1)
+    wait_until(lambda: server("len(accepted)") == 1, "accepted")
+    server.set(REMOVE, ends(far2), "listener")
+    server.set(ADD, ends(far), "listener")
+
+    # It goes to where the first one went.
+    app.set(ADD, ends(near2))
+    wait_until(lambda: homes.daemon.status()["daemon"]["counters"]["destroys"], "it is closed")
+    wait_locals(app, near)
+    assert len(server.subflows("accepted[0]")) == 1
+    assert server.subflows("accepted[0]")[0][0] == (far, PORT + 1)
+    # A later connection holds the later list.
+    other = homes.app(homes.client).connect(far, PORT + 1)
+    wait_until(lambda: server("len(accepted)") == 2, "accepted")
+    other.set(ADD, ends(near2, near))
+    wait_locals(other, near, near, near2)
+    assert len(server.subflows("accepted[1]")) == 3
