@@ -8,6 +8,7 @@ import struct
 import pytest
 from app import ADD, NDIFFPORTS, REMOVE
 from lab.netns import wait_until
+from race import Race
 
 PORT = 7000
 # connect(2) to AF_UNSPEC, which Python cannot.
@@ -328,21 +329,8 @@ s.setsockopt(6, {ADD}, {ends(homes.near2.ip4)!r})
 def test_threads_that_race_get_no_more_than_the_limit(homes):
     near2 = homes.near2.ip4
     app = homes.app(homes.client).connect(homes.far.ip4)
-    app(f"""
-results = []
-def ask():
-    for _ in range(4):
-        try:
-            s.setsockopt(6, {ADD}, {ends(near2)!r})
-            results.append(0)
-        except OSError as error:
-            results.append(error.errno)
-threads = [threading.Thread(target=ask) for _ in range(8)]
-[t.start() for t in threads]
-[t.join() for t in threads]
-""")
-    results = app("results")
-    assert results.count(0) == 7 and results.count(errno.EDQUOT) == 25
+    race = Race(app, [(ADD, ends(near2))], threads=8, burst=4)
+    assert race.answers_to(ADD, ends(near2)) == {0: 7, errno.EDQUOT: 25}
     wait_locals(app, homes.near.ip4, *[near2] * 7)
 
 
@@ -350,46 +338,22 @@ def test_requests_that_race_leave_a_sound_count(pair):
     """Threads add and remove, by number and by address; whatever comes of it, there is a subflow,
     there are no more than allowed, and what is asked for afterwards is exact."""
     limit = 4
-    pair.daemon = pair.serve({"limits": {"max_subflows": limit, "calls_per_second": 1000000}})
+    pair.daemon = pair.serve({"limits": {"max_subflows": limit, "calls_per_second": 1000000,
+                                         "calls_per_second_of_user": 1000000}})
     pair.sink()
     other = pair.near.ip4.rpartition(".")[0] + ".99"
     pair.client.ip(f"address add {other}/24 dev {pair.near.device}")
     app = pair.app(pair.client).connect(pair.far.ip4)
     wait_until(lambda: added(app, ends(other)), "the address is known to be local")
     app.wait_subflows(2)
-    app(f"""
-import random, time
-answers, counts, exceptions = [], [], []
-# There is one to four of them at any time: four more are too many, and so are four fewer.
-calls = [({ADD}, {ends(other)!r}), ({REMOVE}, {ends(other)!r}), ({ADD}, 1), ({REMOVE}, 1), ({ADD}, 2),
-         ({REMOVE}, 2), ({ADD}, {limit}), ({REMOVE}, {limit})]
-def ask(option, value):
-    try:
-        s.setsockopt(6, option, value)
-        return 0
-    except OSError as error:
-        return error.errno
-def storm(seed):
-    draw = random.Random(seed)
-    try:
-        for _ in range(80):
-            option, value = draw.choice(calls)
-            answers.append((option, value, ask(option, value)))
-            time.sleep(draw.random() / 100)
-            counts.append(len(s.getsockopt(6, 10005, 1024)) // 56)
-    except Exception as error:
-        exceptions.append(repr(error))
-threads = [threading.Thread(target=storm, args=(seed,)) for seed in range(4)]
-[t.start() for t in threads]
-[t.join() for t in threads]
-""")
-    assert app("exceptions") == []
-    answers, counts = app("answers"), app("counts")
-    assert len(answers) == len(counts) == 4 * 80
-    assert 1 <= min(counts) and max(counts) <= limit, sorted(counts)
+    # There is one to four of them at any time: four more are too many, and so are four fewer.
+    race = Race(app, [(ADD, ends(other)), (REMOVE, ends(other)), (ADD, 1), (REMOVE, 1), (ADD, 2), (REMOVE, 2),
+                      (ADD, limit), (REMOVE, limit)], threads=4, rounds=40, burst=8, pause_us=10000)
+    assert race.overlaps, "some of them were in the kernel at one time"
+    assert 1 <= race.least and race.most <= limit
 
     def answers_to(option, *values):
-        return {answer for asked, value, answer in answers if asked == option and value in values}
+        return set(race.answers_to(option, *values))
 
     assert answers_to(ADD, limit) == {errno.EDQUOT}
     assert answers_to(REMOVE, limit) == {errno.EBUSY}

@@ -9,6 +9,7 @@ import pytest
 from app import (ADD, BACKUP, CONNID, ENABLE, EXPECTED, INTENT, MPTCP, NDIFFPORTS, REMOVE, SUBFLOWS, TCP, backup,
                  packed)
 from lab.netns import PATIENCE, wait_until
+from race import Race
 from test_orders import does
 
 MPTCP_INFO = (284, 1)
@@ -298,20 +299,8 @@ def test_the_limit_holds_when_threads_race(served):
     """16 threads ask for one subflow each: the limit of 8 lets exactly 7 through."""
     served.sink()
     app = served.app(served.client).connect(served.far.ip4)
-    app("""
-results = []
-def ask():
-    try:
-        s.setsockopt(6, 10003, 1)
-        results.append(0)
-    except OSError as error:
-        results.append(error.errno)
-threads = [threading.Thread(target=ask) for _ in range(16)]
-[t.start() for t in threads]
-[t.join() for t in threads]
-""")
-    results = app("results")
-    assert results.count(0) == 7 and results.count(errno.EDQUOT) == 9
+    race = Race(app, [(ADD, 1)], threads=16)
+    assert race.answers_to(ADD, 1) == {0: 7, errno.EDQUOT: 9}
     app.wait_subflows(8)
 
 
