@@ -9,9 +9,13 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
-#define PATH_SIZE 96
+#define PATH_SIZE     96
+#define INDENT        2
+#define PORTS_OF_LINE 10
+#define PORTS_SHOWN   40
 
 static int read_address(const char *text, struct in6_addr *ret_address)
 {
@@ -139,69 +143,164 @@ static void put(struct drawer *drawer, const char *key)
 		answer_get_text_or(&drawer->reader, drawer->map, drawer->path, key, "?"), 0);
 }
 
-static void put_routers(struct drawer *drawer, struct json_object *object, const char *path)
-{
-	struct json_object *list, *item;
-	size_t n = answer_get_list(&drawer->reader, object, path, "routers", &list);
+struct way {
+	struct json_object *object, *routers;
+	char path[PATH_SIZE + 32];
+	size_t n_routers, number;
+	bool is_drawn;
+};
 
-	for (size_t i = 0; i < n && !drawer->reader.has_failed; i++) {
-		item = json_object_array_get_idx(list, i);
-		if (!json_object_is_type(item, json_type_string)) {
-			answer_reject(&drawer->reader, "%s.routers[%zu] is no text", path, i);
-			return;
-		}
-		fputs(i ? " > " : "", drawer->out);
+static void put_router(
+	struct drawer *drawer, struct json_object *routers, const char *path, size_t i)
+{
+	struct json_object *item = json_object_array_get_idx(routers, i);
+
+	if (json_object_is_type(item, json_type_string))
 		report_put_text(drawer->out, json_object_get_string(item), 0);
+	else
+		answer_reject(&drawer->reader, "%s.routers[%zu] is no text", path, i);
+}
+
+/* Whether a subflow with these routers takes @way; of NULL, none of the @n ways. */
+static bool is_on(
+	struct json_object *routers, const struct way *way, const struct way *ways, size_t n)
+{
+	if (way)
+		return json_object_equal(routers, way->routers);
+	for (size_t i = 0; i < n; i++) {
+		if (json_object_equal(routers, ways[i].routers))
+			return false;
+	}
+	return true;
+}
+
+/* How one goes that takes none of the ways: its port has left the map, or not come to it yet. */
+static void put_own_way(struct drawer *drawer, struct json_object *routers, const char *path)
+{
+	size_t n = json_object_array_length(routers);
+
+	fputs(n ? "  by " : "  path not known", drawer->out);
+	for (size_t i = 0; i < n && !drawer->reader.has_failed; i++) {
+		fputs(i ? " > " : "", drawer->out);
+		put_router(drawer, routers, path, i);
 	}
 }
 
-/* Subflows whose routers are those of @way; of NULL, those of which they are not known. */
-static void put_subflows(struct drawer *drawer, struct json_object *way)
+/* Those on @way; of NULL, those on none of the @n ways. */
+static void put_subflows(
+	struct drawer *drawer, const struct way *way, const struct way *ways, size_t n, int indent)
 {
-	struct json_object *list, *item, *routers, *own = NULL;
+	struct json_object *list, *item, *routers;
 	char path[PATH_SIZE + 32];
-	size_t n = answer_get_list(&drawer->reader, drawer->map, drawer->path, "subflows", &list);
+	size_t count =
+		answer_get_list(&drawer->reader, drawer->map, drawer->path, "subflows", &list);
 
-	if (way)
-		json_object_object_get_ex(way, "routers", &own);
-	for (size_t i = 0; i < n && !drawer->reader.has_failed; i++) {
+	for (size_t i = 0; i < count && !drawer->reader.has_failed; i++) {
 		snprintf(path, sizeof(path), "%.60s.subflows[%zu]", drawer->path, i);
 		item = answer_get_item(&drawer->reader, list, i, path);
 		routers = answer_get(&drawer->reader, item, path, "routers", json_type_array);
-		if (!routers || (own ? !json_object_equal(routers, own)
-				     : json_object_array_length(routers) > 0))
+		if (!routers || !is_on(routers, way, ways, n))
 			continue;
-		fprintf(drawer->out, "           port %-5" PRIu64 "  of %08" PRIx64 "%s\n",
+		fprintf(drawer->out, "%*ssubflow from %-5" PRIu64 "  of %08" PRIx64, indent, "",
 			answer_get_number(&drawer->reader, item, path, "port"),
-			answer_get_number(&drawer->reader, item, path, "token"),
-			own ? "" : "  path not known");
+			answer_get_number(&drawer->reader, item, path, "token"));
+		if (!way)
+			put_own_way(drawer, routers, path);
+		putc('\n', drawer->out);
+	}
+}
+
+/* Where a path is alone there may be hundreds, and they say little then. */
+static void put_ports(struct drawer *drawer, const struct way *way, int indent)
+{
+	struct json_object *ports;
+	size_t n = answer_get_list(&drawer->reader, way->object, way->path, "ports", &ports);
+
+	for (size_t i = 0; i < n && i < PORTS_SHOWN; i++) {
+		if (i % PORTS_OF_LINE == 0)
+			fprintf(drawer->out, "%s%*s%s", i ? "\n" : "", indent, "",
+				i ? "     " : "ports");
+		fprintf(drawer->out, " %d",
+			json_object_get_int(json_object_array_get_idx(ports, i)));
+	}
+	if (n > PORTS_SHOWN)
+		fprintf(drawer->out, " and %zu more", n - PORTS_SHOWN);
+	if (n)
+		putc('\n', drawer->out);
+}
+
+/* What there is to say of the way that the line of its last router has begun. */
+static void put_way(
+	struct drawer *drawer, struct way *way, const struct way *ways, size_t n, int indent)
+{
+	uint64_t load = answer_get_number(&drawer->reader, way->object, way->path, "load") +
+			answer_get_number(&drawer->reader, way->object, way->path, "unsplit");
+	uint64_t shunned_s =
+		answer_get_number(&drawer->reader, way->object, way->path, "shunned_s");
+
+	fprintf(drawer->out, "  path %zu  load %" PRIu64, way->number, load);
+	if (shunned_s)
+		fprintf(drawer->out, "  failed: avoided for %" PRIu64 " s", shunned_s);
+	putc('\n', drawer->out);
+	put_ports(drawer, way, indent);
+	put_subflows(drawer, way, ways, n, indent);
+	way->is_drawn = true;
+}
+
+static bool begins_like(const struct way *way, const struct way *other, size_t n)
+{
+	if (way->n_routers <= n || other->n_routers < n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!json_object_equal(json_object_array_get_idx(way->routers, i),
+			    json_object_array_get_idx(other->routers, i)))
+			return false;
+	}
+	return true;
+}
+
+/* The ways that begin with the first @depth routers of @stem, from the next one on. */
+static void put_branch(
+	struct drawer *drawer, struct way *ways, size_t n, const struct way *stem, size_t depth)
+{
+	int indent = INDENT * ((int)depth + 1);
+	struct way *way;
+
+	for (way = ways; way < ways + n && !drawer->reader.has_failed; way++) {
+		if (way->is_drawn || !begins_like(way, stem, depth))
+			continue;
+		fprintf(drawer->out, "%*s", indent, "");
+		put_router(drawer, way->routers, way->path, depth);
+		if (way->n_routers == depth + 1) {
+			put_way(drawer, way, ways, n, indent + INDENT);
+			continue;
+		}
+		putc('\n', drawer->out);
+		put_branch(drawer, ways, n, way, depth + 1);
 	}
 }
 
 static void put_ways(struct drawer *drawer)
 {
-	struct json_object *list, *way, *ports;
-	char path[PATH_SIZE + 32];
-	size_t n = answer_get_list(&drawer->reader, drawer->map, drawer->path, "ways", &list), of;
-	uint64_t load, unsplit, shunned_s;
+	struct json_object *list;
+	size_t n = answer_get_list(&drawer->reader, drawer->map, drawer->path, "ways", &list);
+	struct way *ways = calloc(n + 1, sizeof(*ways)), *way;
 
+	if (!ways)
+		answer_reject(&drawer->reader, "%s", strerror(ENOMEM));
 	for (size_t i = 0; i < n && !drawer->reader.has_failed; i++) {
-		snprintf(path, sizeof(path), "%.60s.ways[%zu]", drawer->path, i);
-		way = answer_get_item(&drawer->reader, list, i, path);
-		fprintf(drawer->out, "  path %-3zu ", i + 1);
-		put_routers(drawer, way, path);
-		load = answer_get_number(&drawer->reader, way, path, "load");
-		unsplit = answer_get_number(&drawer->reader, way, path, "unsplit");
-		shunned_s = answer_get_number(&drawer->reader, way, path, "shunned_s");
-		of = answer_get_list(&drawer->reader, way, path, "ports", &ports);
-		fprintf(drawer->out, "  load %" PRIu64, load + unsplit);
-		fprintf(drawer->out, "  %zu port%s", of, of == 1 ? "" : "s");
-		if (shunned_s)
-			fprintf(drawer->out, "  failed: avoided for %" PRIu64 " s", shunned_s);
-		putc('\n', drawer->out);
-		put_subflows(drawer, way);
+		way = &ways[i];
+		way->number = i + 1;
+		snprintf(way->path, sizeof(way->path), "%.60s.ways[%zu]", drawer->path, i);
+		way->object = answer_get_item(&drawer->reader, list, i, way->path);
+		way->n_routers = answer_get_list(
+			&drawer->reader, way->object, way->path, "routers", &way->routers);
 	}
-	put_subflows(drawer, NULL);
+	if (!drawer->reader.has_failed) {
+		put_branch(drawer, ways, n, ways, 0);
+		put_subflows(drawer, NULL, ways, n, INDENT);
+	}
+	free(ways);
 }
 
 static void put_age(struct drawer *drawer, const char *what, const char *key)

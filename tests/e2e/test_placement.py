@@ -197,6 +197,11 @@ def test_the_paths_to_a_destination_are_shown():
         text = paths(scene, f"{app.connid():08x}")[1]
         assert f": {scene.source.ip4} to {scene.target.ip4}:{PORT}: 4 paths" in text
         assert text.count(f"of {app.connid():08x}") == 4
+        common, = {way["routers"][0] for way in shown["ways"]}
+        assert text.count(f"\n  {common}\n    ") == 1, "the leaf is drawn once, the spines below it"
+        for way in shown["ways"]:
+            assert f"    {way['routers'][1]}  path " in text
+            assert re.search(rf"ports[\d\s]* {way['ports'][-1]}\s", text)
         assert "no paths are known" in paths(scene, "10.99.0.1")[2]
         status, graph, _ = paths(scene, scene.target.ip4, "--dot")
         assert status == 0 and graph.startswith("digraph paths {") and graph.endswith("}\n")
