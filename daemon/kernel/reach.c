@@ -141,7 +141,8 @@ int reach_ask(struct reach *reach, const struct action *action)
 	struct reach_question *question;
 	int err;
 
-	if (reach->n_questions >= REACH_QUESTIONS_MAX || !scout_spend(reach->scout, &remote))
+	if (reach->n_questions >= REACH_QUESTIONS_MAX ||
+		!scout_spend(reach->scout, &action->key, &remote))
 		return -EBUSY;
 	question = calloc(1, sizeof(*question));
 	if (!question)

@@ -477,12 +477,19 @@ static void silence(struct scout *scout, const struct path_key *key, const char 
 	path_map_silence(map, why, loop_now_ns());
 }
 
-bool scout_spend(struct scout *scout, const struct endpoint *remote)
+bool scout_spend(struct scout *scout, const struct conn_key *asker, const struct endpoint *remote)
 {
 	struct in6_addr address = path_address(remote);
+	uint64_t now_ns = loop_now_ns();
+	uint32_t payer = QUOTA_NOBODY;
 
-	if (!prefixes_has(&scout->prefixes, &address) || !has_token(scout, loop_now_ns()))
+	if (!prefixes_has(&scout->prefixes, &address) || !has_token(scout, now_ns))
 		return false;
+	if (!quota_has(&scout->quota, payer, now_ns))
+		payer = find_user(scout, asker);
+	if (!quota_has(&scout->quota, payer, now_ns))
+		return false;
+	quota_spend(&scout->quota, payer);
 	scout->tokens_ns -= price_ns(scout);
 	return true;
 }

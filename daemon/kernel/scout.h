@@ -63,8 +63,11 @@ void scout_done(struct scout *scout);
  */
 bool scout_survey(struct scout *scout, const struct action *action);
 
-/* Whether a probe of somebody else may be sent there now: it is one of those of this second. */
-bool scout_spend(struct scout *scout, const struct endpoint *remote);
+/*
+ * Whether a probe of somebody else may be sent there now, for the connection @asker: it is one of
+ * those of this second then, and of those of its user.
+ */
+bool scout_spend(struct scout *scout, const struct conn_key *asker, const struct endpoint *remote);
 
 uint64_t scout_draw(struct scout *scout);
 

@@ -1,0 +1,105 @@
+/* SPDX-License-Identifier: MIT */
+/* Who pays for a probe that belongs to no survey. */
+#include "kernel/scout.h"
+
+#include <arpa/inet.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#define NETNS 7
+
+#define NOW_NS 100000000000ull
+
+static unsigned int questions;
+
+uint64_t __wrap_loop_now_ns(void);
+
+uint64_t __wrap_loop_now_ns(void)
+{
+	return NOW_NS;
+}
+
+/* Tokens are user ids. */
+static bool find_user(void *owner, const struct conn_key *key, uint32_t *ret_uid)
+{
+	(void)owner;
+	questions++;
+	*ret_uid = key->token;
+	return key->netns == NETNS;
+}
+
+static void begin(struct scout *scout, uint32_t per_second)
+{
+	memset(scout, 0, sizeof(*scout));
+	scout->probes_per_second = per_second;
+	scout->quota.per_second = 1;
+	scout->filled_ns = NOW_NS;
+	scout->tokens_ns = 1000000000ull;
+	scout->find_user = find_user;
+	assert_int_equal(prefixes_read("private", &scout->prefixes), 0);
+	questions = 0;
+}
+
+static unsigned int spend_all(struct scout *scout, uint32_t uid, const struct endpoint *remote)
+{
+	struct conn_key key = {.netns = NETNS, .token = uid};
+	unsigned int count = 0;
+
+	while (count < 1000 && scout_spend(scout, &key, remote))
+		count++;
+	return count;
+}
+
+static struct endpoint host(const char *text)
+{
+	struct endpoint endpoint = {.family = AF_INET, .port = 80};
+
+	assert_int_equal(inet_pton(AF_INET, text, &endpoint.v4), 1);
+	return endpoint;
+}
+
+/* What is there for those whom nobody has asked for is spent first, without a question. */
+static void each_user_pays_for_their_own(void **state)
+{
+	struct endpoint remote = host("10.0.2.1");
+	struct scout scout;
+
+	(void)state;
+	begin(&scout, 100000);
+	for (int i = 0; i < QUOTA_BURST_MIN; i++)
+		assert_true(scout_spend(
+			&scout, &(struct conn_key){.netns = NETNS, .token = 1000}, &remote));
+	assert_int_equal(questions, 0);
+	assert_int_equal(spend_all(&scout, 1000, &remote), QUOTA_BURST_MIN);
+	assert_int_equal(spend_all(&scout, 1000, &remote), 0);
+	assert_int_equal(spend_all(&scout, 1001, &remote), QUOTA_BURST_MIN);
+	assert_in_range(spend_all(&scout, 0, &remote), 4, 1000);
+	assert_false(scout_spend(&scout, &(struct conn_key){.netns = NETNS + 1}, &remote));
+	quota_done(&scout.quota);
+}
+
+static void nothing_is_paid_for_what_may_not_be_sent(void **state)
+{
+	struct endpoint far = host("192.0.2.1"), near = host("10.0.2.1");
+	struct scout scout;
+
+	(void)state;
+	begin(&scout, 1);
+	assert_int_equal(spend_all(&scout, 1000, &far), 0);
+	assert_int_equal(spend_all(&scout, 1000, &near), 1);
+	assert_int_equal(scout.quota.nobody.saved_ns, 15000000000ull);
+	quota_done(&scout.quota);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(each_user_pays_for_their_own),
+		cmocka_unit_test(nothing_is_paid_for_what_may_not_be_sent),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
