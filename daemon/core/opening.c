@@ -224,6 +224,20 @@ static struct subflow *add_subflow(struct plan *plan, struct conn *conn,
 	return subflow;
 }
 
+/* The port that the application gave leads where it leads: that counts as soon as it is known. */
+static void seek_exact(struct plan *plan, struct conn *conn, struct subflow *subflow)
+{
+	struct action *action = NULL;
+
+	if (subflow->is_exact && steer_seek(&plan->steer, conn, subflow, plan->now_ns))
+		action = actions_add(&plan->actions, ACTION_SURVEY, conn);
+	if (!action)
+		return;
+	action->local = subflow->local;
+	action->local.port = 0;
+	action->remote = subflow->remote;
+}
+
 static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker asker, int slot,
 	const struct endpoint *local, const struct endpoint *remote, uint64_t cause_ns)
 {
@@ -271,6 +285,7 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	}
 	action->cause_ns = cause_ns;
 	quiet_begin(plan, conn, subflow, action);
+	seek_exact(plan, conn, subflow);
 	return 0;
 }
 

@@ -401,6 +401,21 @@ void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 		port->is_taken = true;
 }
 
+bool steer_seek(struct steer *steer, struct conn *conn, struct subflow *subflow, uint64_t now_ns)
+{
+	struct path_key key = path_key_of(conn->key.netns, &subflow->local, &subflow->remote);
+	struct path_map *map;
+
+	map = steer->mode == STEER_PATHS ? path_map_get(&steer->paths, &key) : NULL;
+	renew_old(map, now_ns);
+	if (!map || map->state == PATH_SILENT)
+		return false;
+	learn_one(map, subflow, false);
+	if (path_is_set(&subflow->path))
+		return false;
+	return ask(steer, conn, map, STEER_ASK) == STEER_ASK;
+}
+
 /*
  * For a subflow that takes @path, and does not count itself. @is_left: somebody else's elephant is
  * on it.
@@ -560,13 +575,15 @@ uint64_t steer_return_ns(struct steer *steer, const struct conn *conn,
 
 void steer_review(struct steer *steer, struct conn *conn)
 {
-	const struct path_map *map;
+	struct path_map *map;
 	struct subflow *subflow;
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		map = find_map(steer, conn, &subflow->local, &subflow->remote);
 		if (map && map->state == PATH_SILENT)
 			path_unload(&subflow->path, subflow->is_light);
+		else if (map && subflow->is_exact)
+			learn_one(map, subflow, false);
 	}
 }
 

@@ -87,6 +87,12 @@ void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 	const struct steer_choice *choice);
 
 /*
+ * The same of one whose port was given: its way counts if it is known. True: it is not, and is
+ * sought now; a survey would tell.
+ */
+bool steer_seek(struct steer *steer, struct conn *conn, struct subflow *subflow, uint64_t now_ns);
+
+/*
  * Whether @subflow, which is established, takes its way alone. STEER_BETTER: *@ret_choice is on a
  * way that no other split connection of this host takes, and that fits its own siblings as well.
  * With @is_late what is known by now decides.
@@ -125,8 +131,8 @@ uint64_t steer_return_ns(struct steer *steer, const struct conn *conn,
 	const struct subflow *subflow, uint64_t now_ns);
 
 /*
- * What was thought of the ways of its subflows, before it turned out that nobody can tell, is
- * forgotten.
+ * More is known. What was thought of the ways of its subflows, before it turned out that nobody can
+ * tell, is forgotten; the ways of those whose ports were given count from now on.
  */
 void steer_review(struct steer *steer, struct conn *conn);
 

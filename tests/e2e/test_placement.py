@@ -14,7 +14,7 @@ import time
 
 import pytest
 from conftest import BUILD
-from app import ADD, App
+from app import ADD, App, NDIFFPORTS, packed
 from lab import fabric
 from lab.daemon import Daemon
 from lab.netns import wait_until
@@ -79,6 +79,38 @@ def test_every_subflow_has_a_spine_of_its_own(spines, count):
             used = balance(paths, 1)
             assert used[-1] - used[0] <= 1, f"as many subflows on each spine as on any: {paths}"
         assert scene.counters()["placed_blind"] == 0
+
+
+def test_what_is_asked_for_as_ndiffports_is_placed_too():
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab)
+        app = scene.connect()
+        app.set(NDIFFPORTS, 4)
+        assert len({scene.routers(local[1]) for local, _ in app.wait_subflows(4)}) == 4
+        assert scene.counters()["placed"] == 3
+
+
+def test_ports_that_the_application_gave_are_obeyed_and_counted():
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab)
+        app, given = scene.connect(), (45000, 45001)
+        app.set(ADD, packed(*((scene.source.ip4, port) for port in given)))
+        app.wait_subflows(3)
+
+        def known():
+            told = {int(s["local"].rsplit(":", 1)[1]): s["path"] for s in scene.status(app)["subflows"]}
+            return told if all(told.get(port) for port in given) else None
+
+        told = wait_until(known, "the paths of both are known")
+        for port in given:
+            labels = tuple(scene.label_of(address) for address in told[port])
+            assert labels == scene.routers(port)[:2]
+        ways = json.loads(paths(scene, "--json")[1])["paths"][0]["ways"]
+        on = {port: way["load"] for way in ways for port in way["ports"]}
+        assert all(on[port] >= 1 for port in given)
+        app.set(ADD, 1)
+        app.wait_subflows(4)
+        assert scene.counters()["placed_shared"] == 0
 
 
 def test_status_shows_the_paths_that_the_routers_confirm():

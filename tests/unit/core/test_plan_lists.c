@@ -237,6 +237,54 @@ static void an_exact_port_is_tried_again(void **state)
 	assert_int_equal(play->receipt.wishes[0].done, 1);
 }
 
+/* Where it leads is found out, though nothing depends on it yet: others are to keep away. */
+static void an_exact_port_is_looked_up(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map;
+
+	play->plan.steer.mode = STEER_PATHS;
+	play_connect(play);
+	wish(0, 1, 5000, 1);
+	tell(play);
+	assert_int_equal(play->creates, 1);
+	assert_int_equal(play->surveys, 1);
+	assert_int_equal(play->survey.local.port, 0);
+	map = play_know(play);
+	assert_true(path_port_find(map, 5000)->is_sought);
+	play_learn(play, map, 5000, 1);
+	play_hear(play, (struct event){.kind = EVENT_PATHS});
+	assert_int_equal(path_of(map, path_port_find(map, 5000)).tiers[2]->load, 1);
+	assert_int_equal(play->surveys, 1);
+}
+
+static void an_exact_port_that_is_known_counts_at_once(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map;
+
+	play->plan.steer.mode = STEER_PATHS;
+	play_connect(play);
+	map = play_know(play);
+	play_learn(play, map, 5000, 1);
+	wish(0, 1, 5000, 1);
+	tell(play);
+	assert_int_equal(path_of(map, path_port_find(map, 5000)).tiers[2]->load, 1);
+	assert_int_equal(play->surveys, 0);
+}
+
+static void an_exact_port_is_not_looked_up_where_ports_are_the_kernels(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.steer.mode = STEER_KERNEL;
+	play_connect(play);
+	wish(0, 1, 5000, 1);
+	tell(play);
+	assert_int_equal(play->creates, 1);
+	assert_int_equal(play->surveys, 0);
+}
+
 static void a_server_announces(void **state)
 {
 	struct play *play = *state;
@@ -536,6 +584,9 @@ int main(void)
 		TEST(the_last_one_waits_for_another),
 		TEST(the_last_one_stays_if_there_is_no_other),
 		TEST(an_exact_port_is_tried_again),
+		TEST(an_exact_port_is_looked_up),
+		TEST(an_exact_port_that_is_known_counts_at_once),
+		TEST(an_exact_port_is_not_looked_up_where_ports_are_the_kernels),
 		TEST(a_server_announces),
 		TEST(an_older_copy_is_no_news),
 		TEST(removed_while_it_waits_for_paths),
