@@ -168,3 +168,30 @@ def test_a_flood_of_icmp_leaves_the_map_right(family):
         assert len({tuple(path) for path in paths}) == 4
         assert scene.counters()["placed_blind"] == 0
         scene.daemon.check()
+
+
+def test_a_flood_of_icmp_costs_little_cpu():
+    """Of IPv6, where the kernel cannot tell them from answers: each is read, a few at a time.
+    subflowd.conf(5) says what 10,000 a second take at most; a machine that tests may be slow."""
+    most, per_second, count = 2 * .2, 10000, 40000
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab, {"placement": {"probes_per_second": 1}})
+        source, target = scene.source.ip6, scene.target.ip6
+        scene.sink6 = App(scene.target)
+        scene.sink6.sink(PORT, target, socket.AF_INET6)
+        app = App(scene.source).connect(target, PORT)
+        random_ = random.Random(1)
+        lies = [forged6(source, target, 32768 + i, random_) for i in range(1000)]
+        app.set(ADD, 1)
+        wait_until(lambda: scene.counters()["probes"] > 0, "a survey is under way")
+        heard, used_s, pause = scene.counters()["probe_strangers"], scene.daemon.cpu_s(), threading.Event()
+        with lab.nodes["leaf0"].inside(socket.socket, socket.AF_INET6, socket.SOCK_RAW,
+                                       socket.IPPROTO_RAW) as raw:
+            for i in range(0, count, 10):
+                for packet in lies[i % 1000:i % 1000 + 10]:
+                    raw.sendto(packet, (source, 0, 0, 0))
+                pause.wait(10 / per_second)
+        used_s = scene.daemon.cpu_s() - used_s
+        heard = scene.counters()["probe_strangers"] - heard
+        assert heard >= count / 2, "the survey was open all the time"
+        assert used_s / heard * per_second < most, "of a CPU"
