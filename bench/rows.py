@@ -47,6 +47,8 @@ FIGURES = [
     less(5, "spread", "placing", "a port is chosen of 64 candidates, 8 paths", 20, "-", "0", unit="us"),
     less(5, "spread", "map", "memory for what is known of one destination", 4096, "-", "0", unit="bytes"),
     less(5, "spread", "probes-known", "probes a further connection, known prefix", 2, "-", "0"),
+    less(5, "spread", "probes-spent", "the same, its predecessors' ports in TIME-WAIT", 2, "-", "a port"),
+    Figure(4, "spread", "distinct-spent", "distinct paths / possible there, the least of 2, 4, 8", 1.0, "-", "1"),
     less(6, "detect", "late", "bytes past the threshold, p99, in RTTs of data", 1,
          "10 Hz poll at 1 Gbit/s: 12.5 MB", "one skb"),
     Figure(7, "detect", "precision", "precision, websearch and data-mining, 1 MB", 1.0, "-", "1"),
@@ -126,6 +128,8 @@ LIMITS = {
     " whether ports decide the way at all, with 99 % too. No subflow waits for these ten, and a further address"
     " of the prefix takes none of them.",
     ("spread", "probes-first-8"): "As for 4 paths; the rule alone asks for 58, and three tell whether ports decide.",
+    ("spread", "probes-spent"): "30 connections of 8 subflows need 210 ports within a minute, of which the first survey"
+    " knows some 60: each further one has to be asked where it leads.",
     ("react", "p50"): "20 ms of it are `[joins] quiet_ms`: sooner, a Linux peer may put the data into a wrong"
     " place of the stream (docs/kernels.md). The rest, which stands beside it, is what it takes the daemon to hear, to"
     " decide and to be heard by the kernel; and then the kernel gives a new subflow data when the next acknowledgement"

@@ -45,11 +45,8 @@ void command_hear_created(struct plan *plan, struct conn *conn, const struct eve
 	}
 	if (!subflow)
 		return;
-	if (event->error == EADDRINUSE && !subflow->is_exact) {
+	if (event->error == EADDRINUSE && !subflow->is_exact)
 		steer_refuse(&plan->steer, conn, subflow, event->now_ns);
-		if (subflow->has_new_id)
-			ids_give_back(&conn->ids, subflow->id);
-	}
 	has_next = event->error == EADDRINUSE && subflow->local.port && !subflow->is_exact &&
 		   conn->ports_in_use < PORTS_MAX;
 	is_asked = subflow->asker == ASKER_APPLICATION;

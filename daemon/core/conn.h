@@ -57,7 +57,6 @@ struct subflow {
 	bool is_doomed;          /* to be destroyed as soon as its port is known */
 	bool is_lost;            /* goes for another reason than a REMOVE by number */
 	bool is_exact;           /* the application chose its port */
-	bool has_new_id;         /* its address id was given to none before */
 	int slot;                /* ASKER_LIST: of conn.listed; -1 = in place of another */
 	uint16_t since;          /* of the slot, when it was asked for */
 	bool is_listed;          /* as conn.is_listed */

@@ -41,12 +41,6 @@ int ids_get(struct ids *ids, const struct endpoint *local, uint8_t *ret_id)
 	return 0;
 }
 
-void ids_give_back(struct ids *ids, uint8_t id)
-{
-	if (ids->count == id + 1u)
-		ids->count--;
-}
-
 int ids_note(struct ids *ids, const struct endpoint *local, uint8_t id)
 {
 	struct endpoint *locals;

@@ -23,9 +23,6 @@ void ids_done(struct ids *ids);
  */
 int ids_get(struct ids *ids, const struct endpoint *local, uint8_t *ret_id);
 
-/* Neither kernel nor peer has heard of it; kept all the same where a later one has been given. */
-void ids_give_back(struct ids *ids, uint8_t id);
-
 /* The id of @local, if it has one. -ENOENT. */
 int ids_find(const struct ids *ids, const struct endpoint *local, uint8_t *ret_id);
 

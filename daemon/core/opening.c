@@ -215,7 +215,6 @@ static struct subflow *add_subflow(struct plan *plan, struct conn *conn,
 		*ret_err = -ENOMEM;
 		return NULL;
 	}
-	subflow->has_new_id = conn->ids.count > ids;
 	subflow->state = SUBFLOW_OPENING;
 	subflow->local = *local;
 	subflow->remote = *remote;
