@@ -86,7 +86,7 @@ static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request
 	request->state = ctx->sk->state;
 	request->key.netns = bpf_get_netns_cookie(ctx);
 	if (has_fallen_back(msk) || BPF_CORE_READ(msk, pm.pm_type) != PM_TYPE_USERSPACE ||
-		!bpf_map_lookup_elem(&served, &request->key.netns))
+		!is_served(ctx))
 		return EOPNOTSUPP;
 	if (!config.applications)
 		return EPERM;

@@ -31,7 +31,7 @@ static __always_inline int set_enable(struct bpf_sockopt *ctx)
 		return fail(ctx, EINVAL);
 	if (*value != 0 && *value != 1)
 		return fail(ctx, EINVAL);
-	if (*value != (is_mptcp(ctx) && !has_fallen_back(msk_of(ctx))))
+	if (!is_served(ctx) || *value != (is_mptcp(ctx) && !has_fallen_back(msk_of(ctx))))
 		return fail(ctx, EOPNOTSUPP);
 	return handled(ctx);
 }
@@ -100,6 +100,8 @@ int subflow_get(struct bpf_sockopt *ctx)
 	if (ctx->sk->protocol != IPPROTO_TCP && ctx->sk->protocol != IPPROTO_MPTCP)
 		return 1;
 	if (!ctx->retval) /* answered by the program of a cgroup below */
+		return 1;
+	if (!is_served(ctx))
 		return 1;
 	if (ctx->optname == TCP_MULTIPATH_ADD || ctx->optname == TCP_MULTIPATH_REMOVE ||
 		ctx->optname == TCP_MULTIPATH_BACKUP)

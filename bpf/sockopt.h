@@ -37,6 +37,14 @@ static __always_inline int answer(struct bpf_sockopt *ctx, int len)
 	return 1;
 }
 
+/* Elsewhere the options do not exist, whoever else the hooks are there for. */
+static __always_inline bool is_served(struct bpf_sockopt *ctx)
+{
+	__u64 netns = bpf_get_netns_cookie(ctx);
+
+	return bpf_map_lookup_elem(&served, &netns);
+}
+
 /*
  * ctx->sk cannot be read beyond struct bpf_sock, nor cast. Read as the number
  * that it is, from the kernel's own context, it can.

@@ -255,7 +255,9 @@ def test_endpoints_of_the_in_kernel_path_manager_are_respected(pair):
     with pytest.raises(OSError) as caught:
         app.set(ADD, 1)
     assert caught.value.errno == 95
-    connection = pair.connection(daemon, app)
+    # CONNID does not exist there.
+    connection = wait_until(lambda: [c for c in daemon.status()["connections"]
+                                     if c["namespace"] == pair.client.name], "status shows it")[0]
     assert connection["decision"] == "cannot be split: its namespace is left alone"
 
 

@@ -13,6 +13,7 @@ from race import Race
 from test_orders import does
 
 MPTCP_INFO = (284, 1)
+CLONE_NEWNET = 0x40000000
 
 
 def fails(expected, call, *arguments):
@@ -356,6 +357,39 @@ def test_without_the_daemon_the_options_do_not_exist(pair):
         with pytest.raises(OSError) as caught:
             call()
         assert caught.value.errno in (errno.ENOPROTOOPT, errno.EOPNOTSUPP)
+
+
+def test_where_no_daemon_serves_the_options_do_not_exist(pair):
+    """The hooks are there, for another namespace."""
+    pair.serve(serve=[pair.server])
+    pair.sink()
+    for protocol in (MPTCP, 0):
+        app = pair.app(pair.client).connect(pair.far.ip4, protocol=protocol)
+        calls = [(app.get, option, 1024) for option in range(ENABLE, INTENT + 1)]
+        calls += [(app.set, ENABLE, value) for value in (0, 1)]
+        calls += [(app.set, option, 1) for option in (ADD, REMOVE, NDIFFPORTS, INTENT)]
+        calls += [(app.set, EXPECTED, bytes(8)), (app.set, ADD, packed(pair.near.ip4)),
+                  (app.set, BACKUP, backup(pair.near.ip4, 1))]
+        for call, *arguments in calls:
+            with pytest.raises(OSError) as caught:
+                call(*arguments)
+            assert caught.value.errno in (errno.ENOPROTOOPT, errno.EOPNOTSUPP), arguments
+
+
+def test_a_socket_is_served_wherever_its_process_is(served):
+    """What counts is the namespace that it was made in."""
+    served.sink()
+    app = served.app(served.client, uid=0).connect(served.far.ip4)
+    app(f"""
+import ctypes, os
+assert ctypes.CDLL(None).unshare({CLONE_NEWNET}) == 0
+""")
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    app(f"inner = socket.socket(socket.AF_INET, socket.SOCK_STREAM, {MPTCP})")
+    with pytest.raises(OSError) as caught:
+        app.get(ENABLE, None, "inner")
+    assert caught.value.errno in (errno.ENOPROTOOPT, errno.EOPNOTSUPP)
 
 
 def test_other_options_pass_untouched(served):
