@@ -54,7 +54,8 @@ extern "C" {
  *    its family, and each further entry makes one more. A list that REMOVE has
  *    emptied restricts nothing: the route chooses, be it a removed address.
  *  - On a connection: one more subflow from each; a restriction is widened.
- *  - On an accepted connection: announced to the peer, whose client may join.
+ *  - On an accepted connection: announced to the peer, whose client may join. Another
+ *    port than the connection's own needs an MPTCP listener of the application's.
  *  - On a listener, or before listen(2): what connections that it accepts begin
  *    with.
  * A connection has at most TCP_MULTIPATH_ADDRESSES_MAX different ones.

@@ -475,3 +475,24 @@ def test_a_listener_hands_its_restriction_down(homes):
     other.set(ADD, ends(near2, near))
     wait_locals(other, near, near, near2)
     assert len(server.subflows("accepted[1]")) == 3
+
+
+def test_a_port_that_is_announced_is_the_applications_to_serve(homes):
+    """A listener of its own is needed there; where it is, the client joins it."""
+    near, near2, far, far2 = (e.ip4 for e in (homes.near, homes.near2, homes.far, homes.far2))
+    homes.daemon.process.terminate()
+    homes.daemon.process.wait()
+    homes.daemon = homes.serve({"policy": {"fullmesh": "yes"}})
+    server = homes.app(homes.server)
+    server.sink(PORT + 1)
+    server(f"""
+door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+door.bind(({far2!r}, 9000))
+door.listen()
+""")
+    app = homes.app(homes.client).connect(far, PORT + 1)
+    wait_until(lambda: server("len(accepted)") == 1, "accepted")
+    server.set(ADD, ends((far2, 9000)), "accepted[0]")
+    wait_until(lambda: {remote for _, remote in app.subflows()} == {(far, PORT + 1), (far2, 9000)},
+               lambda: f"subflows to both, there are {app.subflows()}")
+    assert (far2, 9000) in {local for local, _ in server.subflows("accepted[0]")}
