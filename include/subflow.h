@@ -86,7 +86,8 @@ extern "C" {
  * connection may remove, and so may one whose peer has closed its end, which ADD
  * and NDIFFPORTS call ENOTCONN.
  * Errors: as TCP_MULTIPATH_ADD, EADDRNOTAVAIL (an address that the connection
- * neither has a subflow from nor was given) and EBUSY (no subflow would be left).
+ * neither has a subflow from nor was given) and EBUSY (no subflow would be left). ENOBUFS also:
+ * TCP_MULTIPATH_ADDRESSES_MAX others are listed; one of them has to go first.
  */
 #define TCP_MULTIPATH_REMOVE 10004
 

@@ -99,6 +99,22 @@ def test_what_was_taken_away_takes_no_room_from_others(homes):
     wait_locals(app, homes.near.ip4, *[homes.near2.ip4] * 6)
 
 
+def test_what_is_removed_is_one_of_the_addresses(pair):
+    """Where as many are listed as there may be, one of them goes first."""
+    pair.serve({"limits": {"max_subflows": 16}})
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    other = pair.near.ip4.rpartition(".")[0] + ".99"
+    pair.client.ip(f"address add {other}/24 dev {pair.near.device}")
+    wait_until(lambda: added(app, ends(*[(other, 5000 + i) for i in range(8)])), "it is local")
+    wait_locals(app, pair.near.ip4, *[other] * 8)
+    fails(errno.ENOBUFS, app.set, REMOVE, ends(pair.near.ip4))
+    wait_locals(app, pair.near.ip4, *[other] * 8)
+    app.set(REMOVE, ends((other, 5000)))
+    wait_until(lambda: done(app, REMOVE, ends(pair.near.ip4)), "the daemon has heard of that one")
+    wait_locals(app, *[other] * 7)
+
+
 def test_an_address_that_is_added_again_counts(homes):
     """Its subflows are among those that may not be too many, also the one that names a port."""
     near, near2 = homes.near.ip4, homes.near2.ip4
