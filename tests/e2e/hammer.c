@@ -2,7 +2,8 @@
 /*
  * Drives both sockopt hooks through real sockets: random level, option, length and bytes from
  * many threads. Some sockets get our options only, and a model of them is kept: once all is
- * quiet, each must have the subflows that were accepted. The others get whatever there is.
+ * quiet, each must have the subflows that were accepted, those that get lists from the addresses
+ * that were accepted. The others get whatever there is.
  * Prints one JSON object; the exit status is 1 if something was not as it must be.
  */
 #include <arpa/inet.h>
@@ -33,23 +34,38 @@ enum {
 	LAST = TCP_MULTIPATH_INTENT,
 	PAIR = (int)sizeof(struct tcp_multipath_pair),
 	SETTLE_S = 20,
+	N_OWN = 2,
 	/* While some are on their way out, there may be more than the limit. */
 	HARD_MAX = 64,
 };
 
+enum kind {
+	KIND_ANY,     /* all calls; there is no model */
+	KIND_NUMBERS, /* ADD and REMOVE of numbers, NDIFFPORTS */
+	KIND_LISTS,   /* ADD and REMOVE of lists of two addresses */
+};
+
 struct subject {
 	int fd;
-	bool is_modelled;
+	enum kind kind;
 	bool is_late; /* connected after the storm */
-	atomic_int adds, removes;
+	/* Shared by calls whose order makes no difference to the model; not used where there is
+	 * none. */
+	pthread_rwlock_t order;
+	int total, ndiffports;    /* as NDIFFPORTS was set last; without, 1 and 0 */
+	atomic_int adds, removes; /* since then */
+	atomic_int from[N_OWN];   /* KIND_LISTS: wanted subflows from each address */
 };
 
 static struct subject subjects[SOCKETS_MAX];
 static int n_subjects, max_subflows;
 static struct sockaddr_in server4;
 static struct sockaddr_in6 server6;
+/* Of this host, both of which lead to the server; connect() takes the first one. */
+static struct in_addr own4[N_OWN];
 static uint64_t end_ns;
-static atomic_ulong calls, accepted, backups, forecasts, violations;
+static atomic_ulong calls, accepted, adds, removes, backups, forecasts, list_adds, list_removes,
+	totals, violations;
 static atomic_ulong errors[2][LAST - FIRST + 1][200];
 
 static uint64_t now_ns(void)
@@ -83,7 +99,7 @@ __attribute__((noreturn)) static void die(const char *what)
 	exit(2);
 }
 
-static struct subject *add_subject(int fd, bool is_modelled)
+static struct subject *add_subject(int fd, enum kind kind)
 {
 	struct subject *subject = &subjects[n_subjects++];
 
@@ -91,7 +107,9 @@ static struct subject *add_subject(int fd, bool is_modelled)
 		die("socket");
 	fcntl(fd, F_SETFL, O_NONBLOCK);
 	subject->fd = fd;
-	subject->is_modelled = is_modelled;
+	subject->kind = kind;
+	subject->total = 1;
+	pthread_rwlock_init(&subject->order, NULL);
 	return subject;
 }
 
@@ -126,6 +144,18 @@ static int listening(int protocol, struct sockaddr_in *ret_address)
 	return fd;
 }
 
+static void make_listed(void)
+{
+	int fd = connected(&server4, sizeof(server4), IPPROTO_MPTCP);
+	struct sockaddr_in own;
+	socklen_t len = sizeof(own);
+
+	if (getsockname(fd, (struct sockaddr *)&own, &len) < 0)
+		die("getsockname");
+	own4[0] = own.sin_addr;
+	add_subject(fd, KIND_LISTS)->from[0] = 1;
+}
+
 /* A socket of every kind that there is. */
 static void make_subjects(void)
 {
@@ -133,33 +163,35 @@ static void make_subjects(void)
 	int listener, pair[2];
 
 	for (int i = 0; i < 4; i++) {
-		add_subject(connected(&server4, sizeof(server4), IPPROTO_MPTCP), true);
-		add_subject(connected(&server6, sizeof(server6), IPPROTO_MPTCP), true);
-		add_subject(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP), true)
+		add_subject(connected(&server4, sizeof(server4), IPPROTO_MPTCP), KIND_NUMBERS);
+		add_subject(connected(&server6, sizeof(server6), IPPROTO_MPTCP), KIND_NUMBERS);
+		add_subject(
+			socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_MPTCP), KIND_NUMBERS)
 			->is_late = true;
+		make_listed();
 	}
 	for (int protocol = IPPROTO_TCP; protocol <= IPPROTO_MPTCP;
 		protocol += IPPROTO_MPTCP - IPPROTO_TCP) {
 		listener = listening(protocol, &own);
-		add_subject(connected(&own, sizeof(own), protocol), false);
-		add_subject(connected(&own, sizeof(own), IPPROTO_MPTCP), false);
-		add_subject(accept(listener, NULL, NULL), false);
-		add_subject(accept(listener, NULL, NULL), false);
-		add_subject(listener, false);
-		add_subject(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, protocol), false);
+		add_subject(connected(&own, sizeof(own), protocol), KIND_ANY);
+		add_subject(connected(&own, sizeof(own), IPPROTO_MPTCP), KIND_ANY);
+		add_subject(accept(listener, NULL, NULL), KIND_ANY);
+		add_subject(accept(listener, NULL, NULL), KIND_ANY);
+		add_subject(listener, KIND_ANY);
+		add_subject(socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, protocol), KIND_ANY);
 		/* It is refused, and closed with an error. */
 		listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, protocol);
 		own.sin_port = htons(1);
 		if (connect(listener, (struct sockaddr *)&own, sizeof(own)) == 0)
 			die("a connection that must be refused");
-		add_subject(listener, false);
+		add_subject(listener, KIND_ANY);
 	}
-	add_subject(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), false);
-	add_subject(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), false);
+	add_subject(socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), KIND_ANY);
+	add_subject(socket(AF_INET6, SOCK_DGRAM | SOCK_CLOEXEC, 0), KIND_ANY);
 	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair) < 0)
 		die("socketpair");
-	add_subject(pair[0], false);
-	add_subject(pair[1], false);
+	add_subject(pair[0], KIND_ANY);
+	add_subject(pair[1], KIND_ANY);
 }
 
 struct call {
@@ -168,6 +200,11 @@ struct call {
 	socklen_t len;
 	unsigned char value[VALUE_MAX];
 };
+
+static bool is_add_or_remove(const struct call *call)
+{
+	return call->name == TCP_MULTIPATH_ADD || call->name == TCP_MULTIPATH_REMOVE;
+}
 
 static uint32_t draw(uint64_t *state, uint32_t below)
 {
@@ -198,6 +235,27 @@ static socklen_t fill_list(uint64_t *seed, unsigned char *value)
 		}
 	}
 	return draw(seed, 8) ? len : len + draw(seed, 16);
+}
+
+/* One to three of the two addresses, one after the other. */
+static void fill_own(uint64_t *seed, struct call *call)
+{
+	call->len = 0;
+	for (uint32_t n = 1 + draw(seed, 3); n; n--) {
+		struct in_addr own = own4[draw(seed, N_OWN)];
+		struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr = own};
+		struct sockaddr_in6 mapped = {.sin6_family = AF_INET6};
+
+		mapped.sin6_addr.s6_addr32[2] = htonl(0xffff);
+		mapped.sin6_addr.s6_addr32[3] = own.s_addr;
+		if (draw(seed, 3)) {
+			memcpy(call->value + call->len, &v4, sizeof(v4));
+			call->len += sizeof(v4);
+		} else {
+			memcpy(call->value + call->len, &mapped, sizeof(mapped));
+			call->len += sizeof(mapped);
+		}
+	}
 }
 
 static void fill(uint64_t *seed, struct call *call)
@@ -239,6 +297,27 @@ static void fill_backup(uint64_t *seed, const struct subject *subject, struct ca
 	call->len = sizeof(backup) - !draw(seed, 8);
 }
 
+/* Makes of a random call one that the model of the socket knows, or one that must be refused. */
+static void keep_to_model(uint64_t *seed, const struct subject *subject, struct call *call)
+{
+	bool takes_lists = subject->kind == KIND_LISTS;
+
+	if (call->name == TCP_MULTIPATH_EXPECTED ||
+		(takes_lists && call->name == TCP_MULTIPATH_NDIFFPORTS))
+		call->name = TCP_MULTIPATH_ADD;
+	if (call->name == TCP_MULTIPATH_INTENT)
+		call->value[0] =
+			draw(seed, 2) ? TCP_MULTIPATH_INTENT_OFF : TCP_MULTIPATH_INTENT_DEFAULT;
+	if (call->len >= sizeof(struct sockaddr_in))
+		memset(call->value, 0xff, sizeof(sa_family_t));
+	if (!takes_lists || !is_add_or_remove(call))
+		return;
+	if (draw(seed, 4))
+		fill_own(seed, call);
+	else if (call->len == sizeof(int))
+		call->len--;
+}
+
 static void choose(uint64_t *seed, const struct subject *subject, struct call *call)
 {
 	static const int levels[] = {
@@ -255,15 +334,9 @@ static void choose(uint64_t *seed, const struct subject *subject, struct call *c
 	}
 	if (call->name == TCP_MULTIPATH_EXPECTED && draw(seed, 4))
 		call->len = sizeof(uint64_t);
-	if (subject->is_modelled && call->is_set) {
-		/* The model has numbers only. */
-		if (call->name == TCP_MULTIPATH_NDIFFPORTS || call->name == TCP_MULTIPATH_EXPECTED)
-			call->name = TCP_MULTIPATH_ADD;
-		if (call->name == TCP_MULTIPATH_INTENT)
-			call->value[0] = draw(seed, 2) ? TCP_MULTIPATH_INTENT_OFF
-						       : TCP_MULTIPATH_INTENT_DEFAULT;
-		if (call->len >= sizeof(struct sockaddr_in))
-			memset(call->value, 0xff, sizeof(sa_family_t));
+	if (subject->kind != KIND_ANY) {
+		if (call->is_set)
+			keep_to_model(seed, subject, call);
 		return;
 	}
 	if (draw(seed, 3))
@@ -294,7 +367,7 @@ static bool is_allowed(const struct subject *subject, const struct call *call, i
 	static const int of_backup[] = {ENOTCONN, EADDRNOTAVAIL, EAGAIN, ENOBUFS};
 	bool is_backup = call->is_set && call->name == TCP_MULTIPATH_BACKUP;
 	bool is_request = call->is_set && call->name != TCP_MULTIPATH_ENABLE && !is_backup;
-	bool is_connected = subject->is_modelled && !subject->is_late;
+	bool is_connected = subject->kind != KIND_ANY && !subject->is_late;
 
 	for (size_t i = 0; i < sizeof(any) / sizeof(*any); i++)
 		if (error == any[i])
@@ -333,7 +406,7 @@ static void check_answer(const struct subject *subject, const struct call *call,
 	int number;
 
 	if (call->name == TCP_MULTIPATH_SUBFLOWS) {
-		if (!len || len % PAIR || (subject->is_modelled && (int)len > HARD_MAX * PAIR))
+		if (!len || len % PAIR || (subject->kind != KIND_ANY && (int)len > HARD_MAX * PAIR))
 			violate("%u bytes of pairs\n", len);
 		return;
 	}
@@ -348,12 +421,59 @@ static void check_answer(const struct subject *subject, const struct call *call,
 			(number < 0 || number > TCP_MULTIPATH_INTENT_OFF)) ||
 		(call->name == TCP_MULTIPATH_ENABLE && number != 0 && number != 1))
 		violate("option %d: %u bytes, %d\n", call->name, len, number);
+	if (call->name == TCP_MULTIPATH_NDIFFPORTS && subject->kind != KIND_ANY &&
+		number != subject->ndiffports)
+		violate("NDIFFPORTS is %d, not %d\n", number, subject->ndiffports);
+}
+
+static void model_list(struct subject *subject, const struct call *call)
+{
+	const bool is_add = call->name == TCP_MULTIPATH_ADD;
+	socklen_t at = 0;
+
+	atomic_fetch_add(is_add ? &list_adds : &list_removes, 1);
+	while (at < call->len) {
+		union tcp_multipath_addr entry;
+		struct in_addr address;
+		int i;
+
+		memcpy(&entry.sin, call->value + at, sizeof(entry.sin));
+		address = entry.sin.sin_addr;
+		at += sizeof(entry.sin);
+		if (entry.sa.sa_family == AF_INET6) {
+			at += sizeof(entry.sin6) - sizeof(entry.sin);
+			memcpy(&address, call->value + at - 2 * sizeof(address), sizeof(address));
+		}
+		i = address.s_addr == own4[1].s_addr;
+		if (is_add)
+			atomic_fetch_add(&subject->from[i], 1);
+		else
+			atomic_store(&subject->from[i], 0);
+	}
+}
+
+static void model_number(struct subject *subject, const struct call *call)
+{
+	int number;
+
+	memcpy(&number, call->value, sizeof(number));
+	if (call->len != sizeof(number) || number < 1)
+		violate("option %d took %u bytes, %d\n", call->name, call->len, number);
+	if (call->name == TCP_MULTIPATH_ADD) {
+		atomic_fetch_add(&adds, number);
+		atomic_fetch_add(&subject->adds, number);
+	} else if (call->name == TCP_MULTIPATH_REMOVE) {
+		atomic_fetch_add(&removes, number);
+		atomic_fetch_add(&subject->removes, number);
+	} else {
+		atomic_fetch_add(&totals, 1);
+		subject->total = subject->ndiffports = number;
+		subject->adds = subject->removes = 0;
+	}
 }
 
 static void note_success(struct subject *subject, const struct call *call, socklen_t len)
 {
-	int number;
-
 	atomic_fetch_add(&accepted, 1);
 	if (!call->is_set) {
 		check_answer(subject, call, len);
@@ -371,17 +491,107 @@ static void note_success(struct subject *subject, const struct call *call, sockl
 			violate("option %d took %u bytes\n", call->name, call->len);
 		return;
 	}
-	if (!subject->is_modelled || call->name == TCP_MULTIPATH_ENABLE)
+	if (subject->kind == KIND_ANY || call->name == TCP_MULTIPATH_ENABLE)
 		return;
-	memcpy(&number, call->value, sizeof(number));
-	if (call->len != sizeof(number) || number < 1)
-		violate("option %d took %u bytes, %d\n", call->name, call->len, number);
-	if (call->name == TCP_MULTIPATH_ADD)
-		atomic_fetch_add(&subject->adds, number);
-	else if (call->name == TCP_MULTIPATH_REMOVE)
-		atomic_fetch_add(&subject->removes, number);
-	else
+	if (!is_add_or_remove(call) && call->name != TCP_MULTIPATH_NDIFFPORTS)
 		violate("set of option %d succeeds\n", call->name);
+	else if (subject->kind == KIND_LISTS)
+		model_list(subject, call);
+	else
+		model_number(subject, call);
+}
+
+/*
+ * REMOVE of addresses: the model has it only where all before it has come about, and nothing else
+ * is asked of the socket until it has.
+ */
+static bool is_list_removal(const struct subject *subject, const struct call *call)
+{
+	return subject->kind == KIND_LISTS && call->is_set && call->name == TCP_MULTIPATH_REMOVE &&
+	       call->len >= sizeof(struct sockaddr_in);
+}
+
+/* What REMOVE of an address or NDIFFPORTS leaves depends on what was there before. */
+static void lock(struct subject *subject, const struct call *call)
+{
+	if (subject->kind == KIND_ANY)
+		return;
+	if (is_list_removal(subject, call) ||
+		(call->is_set && call->name == TCP_MULTIPATH_NDIFFPORTS))
+		pthread_rwlock_wrlock(&subject->order);
+	else
+		pthread_rwlock_rdlock(&subject->order);
+}
+
+static void unlock(struct subject *subject)
+{
+	if (subject->kind != KIND_ANY)
+		pthread_rwlock_unlock(&subject->order);
+}
+
+/* How many there are, and of these how many from each of the two addresses. */
+static int count_subflows(const struct subject *subject, int ret_from[N_OWN])
+{
+	struct tcp_multipath_pair pairs[4096 / PAIR];
+	socklen_t len = sizeof(pairs);
+
+	memset(ret_from, 0, N_OWN * sizeof(*ret_from));
+	if (getsockopt(subject->fd, IPPROTO_TCP, TCP_MULTIPATH_SUBFLOWS, pairs, &len) < 0)
+		return -errno;
+	for (socklen_t i = 0; i < len / PAIR; i++)
+		ret_from[pairs[i].local.sin.sin_addr.s_addr == own4[1].s_addr]++;
+	return (int)len / PAIR;
+}
+
+static int count_wanted(struct subject *subject)
+{
+	if (subject->kind == KIND_LISTS)
+		return subject->from[0] + subject->from[1];
+	return subject->total + subject->adds - subject->removes;
+}
+
+static bool is_as_wanted(struct subject *subject)
+{
+	int from[N_OWN];
+
+	if (subject->kind == KIND_ANY)
+		return true;
+	if (count_subflows(subject, from) != count_wanted(subject))
+		return false;
+	return subject->kind == KIND_NUMBERS ||
+	       (from[0] == subject->from[0] && from[1] == subject->from[1]);
+}
+
+/* Until the socket has what is wanted; what it lacks in the end, judge() finds. */
+static void await_wanted(struct subject *subject)
+{
+	uint64_t deadline_ns = now_ns() + NS_PER_S;
+
+	while (!is_as_wanted(subject) && now_ns() < deadline_ns && now_ns() < end_ns)
+		pause_briefly();
+}
+
+static void make(struct subject *subject, struct call *call)
+{
+	void *value = call->is_null ? NULL : call->value;
+	socklen_t len = call->len;
+	int r;
+
+	errno = 0;
+	if (call->is_set)
+		r = setsockopt(subject->fd, call->level, call->name, value, call->len);
+	else
+		r = getsockopt(subject->fd, call->level, call->name, value, &len);
+	atomic_fetch_add(&calls, 1);
+	if (!is_ours(call))
+		return;
+	if (r < 0)
+		note_error(subject, call, errno);
+	else if (!call->is_null)
+		note_success(subject, call, len);
+	/* __cgroup_bpf_run_filter_getsockopt() takes NULL for "do not copy". */
+	else if (call->is_set)
+		violate("option %d is set without a value\n", call->name);
 }
 
 static void *storm(void *arg)
@@ -389,60 +599,49 @@ static void *storm(void *arg)
 	uint64_t seed = *(uint64_t *)arg;
 	struct call *call = calloc(1, sizeof(*call));
 	struct subject *subject;
-	socklen_t len;
-	int r;
 
 	if (!call)
 		die("calloc");
 	while (now_ns() < end_ns) {
 		subject = &subjects[draw(&seed, n_subjects)];
 		choose(&seed, subject, call);
-		len = call->len;
-		errno = 0;
-		if (call->is_set)
-			r = setsockopt(subject->fd, call->level, call->name,
-				call->is_null ? NULL : call->value, call->len);
-		else
-			r = getsockopt(subject->fd, call->level, call->name,
-				call->is_null ? NULL : call->value, &len);
-		atomic_fetch_add(&calls, 1);
-		if (!is_ours(call))
-			continue;
-		if (r < 0)
-			note_error(subject, call, errno);
-		else if (!call->is_null)
-			note_success(subject, call, len);
-		/* __cgroup_bpf_run_filter_getsockopt() takes NULL for "do not copy". */
-		else if (call->is_set)
-			violate("option %d is set without a value\n", call->name);
+		lock(subject, call);
+		if (is_list_removal(subject, call))
+			await_wanted(subject);
+		make(subject, call);
+		if (is_list_removal(subject, call))
+			await_wanted(subject);
+		unlock(subject);
 	}
 	free(call);
 	return NULL;
 }
 
-static int count_subflows(const struct subject *subject)
-{
-	unsigned char pairs[4096];
-	socklen_t len = sizeof(pairs);
-
-	if (getsockopt(subject->fd, IPPROTO_TCP, TCP_MULTIPATH_SUBFLOWS, pairs, &len) < 0)
-		return -errno;
-	return len / PAIR;
-}
-
-static int count_wanted(struct subject *subject)
-{
-	return 1 + atomic_load(&subject->adds) - atomic_load(&subject->removes);
-}
-
-/* Whether every modelled socket has as many subflows as were accepted. */
+/* Whether every modelled socket has the subflows that were accepted. */
 static bool is_settled(void)
 {
 	for (int i = 0; i < n_subjects; i++)
-		if (subjects[i].is_modelled &&
-			count_subflows(&subjects[i]) != count_wanted(&subjects[i]))
+		if (!is_as_wanted(&subjects[i]))
 			return false;
 	return true;
+}
+
+static void judge(int i)
+{
+	struct subject *subject = &subjects[i];
+	int wanted = count_wanted(subject), from[N_OWN], count;
+
+	if (subject->kind == KIND_ANY ||
+		(is_as_wanted(subject) && wanted >= 1 && wanted <= max_subflows))
+		return;
+	count = count_subflows(subject, from);
+	violate("socket %d%s: %d subflows (%d and %d), wanted %d", i,
+		subject->is_late ? " (late)" : "", count, from[0], from[1], wanted);
+	if (subject->kind == KIND_LISTS)
+		violate(" (%d and %d)\n", subject->from[0], subject->from[1]);
+	else
+		violate(" (%d, %d added, %d removed)\n", subject->total, subject->adds,
+			subject->removes);
 }
 
 static void settle(void)
@@ -459,29 +658,19 @@ static void settle(void)
 	}
 	while (!is_settled() && now_ns() < deadline_ns)
 		pause_briefly();
-	for (int i = 0; i < n_subjects; i++) {
-		subject = &subjects[i];
-		if (subject->is_modelled &&
-			(count_subflows(subject) != count_wanted(subject) ||
-				count_wanted(subject) < 1 || count_wanted(subject) > max_subflows))
-			violate("socket %d%s: %d subflows, wanted %d (%d added, %d removed)\n", i,
-				subject->is_late ? " (late)" : "", count_subflows(subject),
-				count_wanted(subject), subject->adds, subject->removes);
-	}
+	for (int i = 0; i < n_subjects; i++)
+		judge(i);
 }
 
 static void report(void)
 {
 	const char *comma = "";
-	int adds = 0, removes = 0;
 
-	for (int i = 0; i < n_subjects; i++) {
-		adds += subjects[i].adds;
-		removes += subjects[i].removes;
-	}
-	printf("{\"calls\": %lu, \"accepted\": %lu, \"adds\": %d, \"removes\": %d, "
+	printf("{\"calls\": %lu, \"accepted\": %lu, \"adds\": %lu, \"removes\": %lu, "
+	       "\"list_adds\": %lu, \"list_removes\": %lu, \"totals\": %lu, "
 	       "\"backups\": %lu, \"forecasts\": %lu, \"violations\": %lu, \"errors\": {",
-		calls, accepted, adds, removes, backups, forecasts, violations);
+		calls, accepted, adds, removes, list_adds, list_removes, totals, backups, forecasts,
+		violations);
 	for (int set = 0; set < 2; set++)
 		for (int name = FIRST; name <= LAST; name++)
 			for (int error = 0; error < 200; error++)
@@ -500,23 +689,24 @@ int main(int argc, char **argv)
 	pthread_t threads[THREADS_MAX];
 	int n_threads;
 
-	if (argc != 8) {
+	if (argc != 9) {
 		fprintf(stderr,
-			"hammer ADDRESS4 ADDRESS6 PORT MAX_SUBFLOWS SECONDS THREADS SEED\n");
+			"hammer ADDRESS4 ADDRESS6 OWN4 PORT MAX_SUBFLOWS SECONDS THREADS SEED\n");
 		return 2;
 	}
 	server4.sin_family = AF_INET;
 	server6.sin6_family = AF_INET6;
-	server4.sin_port = server6.sin6_port = htons(atoi(argv[3]));
+	server4.sin_port = server6.sin6_port = htons(atoi(argv[4]));
 	if (inet_pton(AF_INET, argv[1], &server4.sin_addr) != 1 ||
-		inet_pton(AF_INET6, argv[2], &server6.sin6_addr) != 1)
+		inet_pton(AF_INET6, argv[2], &server6.sin6_addr) != 1 ||
+		inet_pton(AF_INET, argv[3], &own4[1]) != 1)
 		return 2;
-	max_subflows = atoi(argv[4]);
-	n_threads = atoi(argv[6]) < THREADS_MAX ? atoi(argv[6]) : THREADS_MAX;
+	max_subflows = atoi(argv[5]);
+	n_threads = atoi(argv[7]) < THREADS_MAX ? atoi(argv[7]) : THREADS_MAX;
 	make_subjects();
-	end_ns = now_ns() + atoi(argv[5]) * NS_PER_S;
+	end_ns = now_ns() + atoi(argv[6]) * NS_PER_S;
 	for (int i = 0; i < n_threads; i++) {
-		seeds[i] = strtoull(argv[7], NULL, 10) * 0x9e3779b97f4a7c15ull + i + 1;
+		seeds[i] = strtoull(argv[8], NULL, 10) * 0x9e3779b97f4a7c15ull + i + 1;
 		if (pthread_create(&threads[i], NULL, storm, &seeds[i]))
 			die("pthread_create");
 	}
