@@ -170,15 +170,37 @@ static void an_even_number_of_routers_may_hide_the_ways(void **state)
 	}
 }
 
+/* subflowd.conf(5) says so. */
 static void four_probes_reach_the_peer_at_most(void **state)
 {
-	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	struct fabric fabric = {.ways = 4, .rtt_ns = MS / 10};
 	struct fabric_play play;
 
 	(void)state;
-	for (uint64_t seed = 1; seed <= FABRICS; seed++) {
-		fabric_explore(&play, &fabric, seed);
-		assert_in_range(play.peer_probes, 1, 4);
+	for (fabric.hops = 1; fabric.hops <= 6; fabric.hops++) {
+		for (uint64_t seed = 1; seed <= FABRICS / 10; seed++) {
+			fabric_explore(&play, &fabric, seed);
+			assert_in_range(play.peer_probes, 1, 4);
+			path_table_done(&play.table);
+		}
+	}
+}
+
+/* It is noticed when nothing answers; a host as far as its neighbours gets none. */
+static void a_nearer_host_of_the_prefix_gets_thirty_two_at_most(void **state)
+{
+	static const struct fabric far = {.hops = 5, .ways = 2, .rtt_ns = MS / 10};
+	struct fabric_play play;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= FABRICS / 10; seed++) {
+		fabric_explore(&play, &far, seed);
+		play.peer_probes = 0;
+		play.fabric.hops = seed % 2 ? 5 : 1;
+		fabric_survey(&play, FABRIC_PEER + 1);
+		fabric_run(&play);
+		assert_in_range(play.peer_probes, 0, seed % 2 ? 0 : 32);
+		assert_int_equal(play.survey.map->hops, play.fabric.hops);
 		path_table_done(&play.table);
 	}
 }
@@ -339,6 +361,7 @@ int main(void)
 		cmocka_unit_test(nothing_answers),
 		cmocka_unit_test(an_even_number_of_routers_may_hide_the_ways),
 		cmocka_unit_test(four_probes_reach_the_peer_at_most),
+		cmocka_unit_test(a_nearer_host_of_the_prefix_gets_thirty_two_at_most),
 		cmocka_unit_test(ways_are_told_apart_before_it_is_known_how_far_it_is),
 		cmocka_unit_test(what_seems_to_be_all_is_looked_at_again),
 		cmocka_unit_test(what_the_map_has_no_room_for_is_not_looked_for),
