@@ -3,6 +3,7 @@
 #ifndef SUBFLOW_PATH_H
 #define SUBFLOW_PATH_H
 
+#include "core/bucket.h"
 #include "core/endpoint.h"
 
 #include <stdbool.h>
@@ -105,6 +106,7 @@ struct path_prefix {
 	UT_hash_handle hh;
 	uint64_t learned_ns;
 	uint64_t rtt_ns; /* of the slowest answers lately */
+	struct bucket probes; /* that may be sent there */
 	uint8_t hops, depth;
 	uint8_t paths;    /* different routers at @depth */
 	bool is_verified; /* the same flow takes the same way again */

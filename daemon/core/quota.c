@@ -9,7 +9,7 @@
 
 uint64_t quota_price_ns(const struct quota *quota)
 {
-	return SECOND_NS / MAX(quota->per_second, 1u);
+	return bucket_price_ns(quota->per_second);
 }
 
 static uint64_t most_ns(const struct quota *quota)
@@ -29,10 +29,7 @@ void quota_done(struct quota *quota)
 
 static void fill(const struct quota *quota, struct quota_user *user, uint64_t now_ns)
 {
-	uint64_t since_ns = now_ns > user->filled_ns ? now_ns - user->filled_ns : 0;
-
-	user->saved_ns = MIN(user->saved_ns + since_ns, most_ns(quota));
-	user->filled_ns = MAX(user->filled_ns, now_ns);
+	bucket_fill(&user->bucket, most_ns(quota), now_ns);
 }
 
 /* Who has everything left may be forgotten. */
@@ -42,7 +39,7 @@ static void sweep(struct quota *quota, uint64_t now_ns)
 
 	HASH_ITER (hh, quota->users, user, next) {
 		fill(quota, user, now_ns);
-		if (user->saved_ns < most_ns(quota))
+		if (user->bucket.saved_ns < most_ns(quota))
 			continue;
 		HASH_DEL(quota->users, user);
 		free(user);
@@ -74,7 +71,7 @@ static struct quota_user *get(struct quota *quota, uint32_t uid, uint64_t now_ns
 		quota->refused++;
 		return &quota->nobody;
 	}
-	*user = (struct quota_user){.uid = uid, .saved_ns = most_ns(quota), .filled_ns = now_ns};
+	*user = (struct quota_user){.uid = uid, .bucket = {most_ns(quota), now_ns}};
 	HASH_ADD(hh, quota->users, uid, sizeof(user->uid), user);
 	return user;
 }
@@ -87,7 +84,7 @@ bool quota_has(struct quota *quota, uint32_t uid, uint64_t now_ns)
 		return true;
 	user = get(quota, uid, now_ns);
 	fill(quota, user, now_ns);
-	return user->saved_ns >= quota_price_ns(quota);
+	return bucket_has(&user->bucket, quota->per_second);
 }
 
 void quota_spend(struct quota *quota, uint32_t uid)
@@ -97,7 +94,7 @@ void quota_spend(struct quota *quota, uint32_t uid)
 	if (!user)
 		user = &quota->nobody;
 	if (uid)
-		user->saved_ns -= MIN(user->saved_ns, quota_price_ns(quota));
+		bucket_spend(&user->bucket, quota->per_second);
 }
 
 bool quota_has_room(uint32_t uid, unsigned int held, unsigned int count, unsigned int most)

@@ -3,6 +3,8 @@
 #ifndef SUBFLOW_QUOTA_H
 #define SUBFLOW_QUOTA_H
 
+#include "core/bucket.h"
+
 #include <stdbool.h>
 #include <stdint.h>
 #include <uthash.h>
@@ -18,7 +20,7 @@
 struct quota_user {
 	uint32_t uid;
 	UT_hash_handle hh;
-	uint64_t saved_ns, filled_ns; /* what may be spent, and as of when */
+	struct bucket bucket;
 };
 
 struct quota {

@@ -57,18 +57,13 @@ static void close_session(struct scout_session *session)
 
 static uint64_t price_ns(const struct scout *scout)
 {
-	return SECOND_NS / scout->probes_per_second;
+	return bucket_price_ns(scout->probes_per_second);
 }
 
 static bool has_token(struct scout *scout, uint64_t now_ns)
 {
-	uint64_t most_ns = BURST * price_ns(scout);
-
-	scout->tokens_ns += now_ns - scout->filled_ns;
-	scout->filled_ns = now_ns;
-	if (scout->tokens_ns > most_ns)
-		scout->tokens_ns = most_ns;
-	return scout->tokens_ns >= price_ns(scout);
+	bucket_fill(&scout->bucket, BURST * price_ns(scout), now_ns);
+	return bucket_has(&scout->bucket, scout->probes_per_second);
 }
 
 /* A socket that is there knows its way out; one that is yet to be bound goes by the host's hash. */
@@ -191,22 +186,32 @@ static bool has_quota(struct scout *scout, struct survey *survey, uint64_t now_n
 	return true;
 }
 
+/* Until when the survey may send no probe, apart from what bounds all of them; 0: it may. */
+static uint64_t find_hold(struct scout *scout, struct survey *survey, uint64_t now_ns)
+{
+	if (!survey_may_send(survey, now_ns))
+		return now_ns + bucket_price_ns(SURVEY_PER_SECOND);
+	return has_quota(scout, survey, now_ns) ? 0 : now_ns + quota_price_ns(&scout->quota);
+}
+
 /* Each survey waits for itself: one whose users have nothing left delays no other. */
 static void send_due(struct scout_session *session, struct survey *survey, uint64_t now_ns)
 {
 	struct scout *scout = session->scout;
 	struct survey_probe probe;
+	uint64_t until_ns;
 
 	while (has_token(scout, now_ns)) {
-		if (!has_quota(scout, survey, now_ns)) {
-			scout->counters.deferred +=
-				survey_hold(survey, now_ns, now_ns + quota_price_ns(&scout->quota));
+		until_ns = find_hold(scout, survey, now_ns);
+		if (until_ns) {
+			scout->counters.deferred += survey_hold(survey, now_ns, until_ns);
 			return;
 		}
 		if (!survey_next(survey, now_ns, &probe))
 			return;
-		scout->tokens_ns -= price_ns(scout);
+		bucket_spend(&scout->bucket, scout->probes_per_second);
 		quota_spend(&scout->quota, quota_payer(&survey->payers));
+		survey_spend(survey);
 		send_probe(session, survey, &probe, now_ns);
 	}
 	survey_hold(survey, now_ns, now_ns + price_ns(scout));
@@ -490,7 +495,7 @@ bool scout_spend(struct scout *scout, const struct conn_key *asker, const struct
 	if (!quota_has(&scout->quota, payer, now_ns))
 		return false;
 	quota_spend(&scout->quota, payer);
-	scout->tokens_ns -= price_ns(scout);
+	bucket_spend(&scout->bucket, scout->probes_per_second);
 	return true;
 }
 
@@ -564,8 +569,7 @@ int scout_init(struct scout *scout, uint64_t *ret_random)
 	int err;
 
 	TAILQ_INIT(&scout->sessions);
-	scout->filled_ns = loop_now_ns();
-	scout->tokens_ns = SECOND_NS;
+	scout->bucket = (struct bucket){.saved_ns = SECOND_NS, .filled_ns = loop_now_ns()};
 	if (getrandom(&scout->random, sizeof(scout->random), 0) < 0)
 		return -errno;
 	scout->random |= 1;

@@ -4,6 +4,7 @@
 #define SUBFLOW_SCOUT_H
 
 #include "base/loop.h"
+#include "core/bucket.h"
 #include "core/event.h"
 #include "core/path.h"
 #include "core/ports.h"
@@ -21,7 +22,7 @@ struct scout_counters {
 	uint64_t answers;   /* of these, answered by a router */
 	uint64_t strangers; /* ICMP messages that answer no probe of ours */
 	uint64_t refused;   /* surveys, and askers, that found too many */
-	uint64_t deferred;  /* times that probes waited, because their user had sent so many */
+	uint64_t deferred;  /* times that probes waited: their user or prefix had had so many */
 };
 
 struct scout {
@@ -35,7 +36,7 @@ struct scout {
 	TAILQ_HEAD(, scout_session) sessions; /* one a namespace and family */
 	uint32_t n_surveys;
 	uint64_t random;
-	uint64_t tokens_ns, filled_ns; /* of the rate limit: what may be spent, and as of when */
+	struct bucket bucket; /* of all of them */
 	struct scout_counters counters;
 
 	void *owner;

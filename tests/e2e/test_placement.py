@@ -351,6 +351,25 @@ def test_one_user_makes_no_scanner_of_the_host_and_takes_nothing_from_others():
         assert sent <= 3 * rate * (1 + elapsed_s) + 100, "three users, and what root has used"
 
 
+def test_one_prefix_gets_its_share_of_probes_whoever_asks():
+    """The survey of each port takes 36 packets: together more than are saved."""
+    rate, ports = 250, range(PORT + 1, PORT + 21)
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab, {"placement": {"probes_per_second": 100000, "probes_per_second_of_user": 100000}})
+        sink, root = App(scene.target), App(scene.source, uid=0)
+        root("kept = []")
+        began_s = time.monotonic()
+        for port in ports:
+            sink.sink(port)
+            root.connect(scene.target.ip4, port)
+            root("kept.append(s)")
+        root(f"for s in kept: s.setsockopt(6, {ADD}, 1)")
+        wait_until(lambda: scene.counters()["probes_deferred"] > 0, "probes that wait")
+        wait_until(lambda: {state_of(scene, port) for port in ports} == {"known"}, "all are known")
+        sent, elapsed_s = scene.counters()["probes"], time.monotonic() - began_s
+        assert rate < sent <= rate * (1 + elapsed_s), elapsed_s
+
+
 def state_of(scene, port):
     """Of what is known of the paths to a port of the target; None: nobody has asked."""
     maps = json.loads(paths(scene, "--json")[1])["paths"]

@@ -104,12 +104,38 @@ static void two_ways_or_many_flows_are_no_more_blind(void **state)
 	path_table_done(&play.table);
 }
 
+/* Whatever port of whatever host of the prefix: so many at once, and so many a second. */
+static void surveys_of_one_prefix_share_what_may_be_sent_there(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	struct fabric_play play;
+	unsigned int sent = 0;
+
+	(void)state;
+	fabric_begin(&play, &fabric, 1);
+	for (unsigned int i = 0; i < 2 * SURVEY_PER_SECOND; i++) {
+		fabric_survey(&play, FABRIC_PEER + i % 8);
+		if (!survey_may_send(&play.survey, play.now_ns))
+			continue;
+		survey_spend(&play.survey);
+		sent++;
+	}
+	assert_int_equal(sent, SURVEY_PER_SECOND);
+	assert_false(
+		survey_may_send(&play.survey, play.now_ns + SECOND_NS / SURVEY_PER_SECOND - 1));
+	assert_true(survey_may_send(&play.survey, play.now_ns + SECOND_NS / SURVEY_PER_SECOND));
+	fabric_survey(&play, FABRIC_PEER + 256);
+	assert_true(survey_may_send(&play.survey, play.now_ns));
+	path_table_done(&play.table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_that_may_not_send_says_nothing_of_the_routers),
 		cmocka_unit_test(each_waits_for_itself),
 		cmocka_unit_test(two_ways_or_many_flows_are_no_more_blind),
+		cmocka_unit_test(surveys_of_one_prefix_share_what_may_be_sent_there),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -36,8 +36,8 @@ static void begin(struct scout *scout, uint32_t per_second)
 	memset(scout, 0, sizeof(*scout));
 	scout->probes_per_second = per_second;
 	scout->quota.per_second = 1;
-	scout->filled_ns = NOW_NS;
-	scout->tokens_ns = 1000000000ull;
+	scout->bucket.filled_ns = NOW_NS;
+	scout->bucket.saved_ns = 1000000000ull;
 	scout->find_user = find_user;
 	assert_int_equal(prefixes_read("private", &scout->prefixes), 0);
 	questions = 0;
@@ -90,7 +90,7 @@ static void nothing_is_paid_for_what_may_not_be_sent(void **state)
 	begin(&scout, 1);
 	assert_int_equal(spend_all(&scout, 1000, &far), 0);
 	assert_int_equal(spend_all(&scout, 1000, &near), 1);
-	assert_int_equal(scout.quota.nobody.saved_ns, 15000000000ull);
+	assert_int_equal(scout.quota.nobody.bucket.saved_ns, 15000000000ull);
 	quota_done(&scout.quota);
 }
 
