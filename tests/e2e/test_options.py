@@ -459,7 +459,7 @@ def test_a_peer_may_open_more_than_we_would(pair):
     """All that a buffer of 4096 bytes holds are told, and taken away; more of them are ERANGE."""
     for node in (pair.client, pair.server):
         node.sysctl({"net.mptcp.pm_type": "1"})
-    pair.serve(serve=[pair.server])
+    daemon = pair.serve(serve=[pair.server])
     server = pair.sink()
     # Python's getsockopt() takes no buffer of that size.
     server("""
@@ -483,6 +483,11 @@ def pairs():
             assert error.errno == errno.ERANGE
             return None
 
+    def backups():
+        token = server.connid("accepted[0]")
+        return sum(s["backup"] for c in daemon.status()["connections"] if c["token"] == token
+                   for s in c["subflows"])
+
     def has(most):
         """Or opens one more. Some come to nothing when many are opened at once."""
         if (there := count()) is None or there >= most:
@@ -493,6 +498,8 @@ def pairs():
     wait_until(lambda: server("len(accepted)"), "accepted")
     wait_until(lambda: has(70), lambda: f"70 subflows, there are {count()}", timeout_s=30)
     assert 70 <= count() <= 73
+    server.set(BACKUP, backup(pair.far.ip4, 1), "accepted[0]")
+    wait_until(lambda: backups() >= 70, lambda: f"70 backups, there are {backups()}")
     wait_until(lambda: has(74), lambda: f"more than 73 subflows, there are {count()}", timeout_s=30)
     assert count() is None
     server.set(REMOVE, 64, "accepted[0]")
