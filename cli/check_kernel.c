@@ -267,26 +267,67 @@ static void check_diag(struct host *host, struct finding *f)
 			strerror(-r));
 }
 
-static void check_byte_counters(struct host *host, struct finding *f)
+/* Whether the kernel's struct @type has @wanted. -ENODATA: it does not show its types. */
+static int has_member(const struct host *host, const char *type_name, const char *wanted)
 {
 	const struct btf_type *type;
 	const struct btf_member *member;
-	bool is_counted = false;
-	int id = host->btf ? btf__find_by_name_kind(host->btf, "mptcp_sock", BTF_KIND_STRUCT) : -1;
+	int id;
 
-	if (id < 0) {
-		doctor_found(f, STATE_UNKNOWN, NULL, "the kernel does not show its types");
-		return;
-	}
+	if (!host->btf)
+		return -ENODATA;
+	id = btf__find_by_name_kind(host->btf, type_name, BTF_KIND_STRUCT);
+	if (id < 0)
+		return 0;
 	type = btf__type_by_id(host->btf, (unsigned)id);
 	member = btf_members(type);
-	for (unsigned i = 0; i < btf_vlen(type) && !is_counted; i++)
-		is_counted =
-			!strcmp(btf__name_by_offset(host->btf, member[i].name_off), "bytes_sent");
-	doctor_found(f, STATE_OK, NULL, "%s",
-		is_counted ? "the kernel counts the bytes of each connection"
-			   : "not in the kernel: status shows none, elephants are told by "
-			     "sequence numbers");
+	for (unsigned i = 0; i < btf_vlen(type); i++)
+		if (!strcmp(btf__name_by_offset(host->btf, member[i].name_off), wanted))
+			return 1;
+	return 0;
+}
+
+/* What works without, one way or another: no reason to warn. */
+static void report_member(const struct host *host, struct finding *f, const char *type_name,
+	const char *wanted, const char *with, const char *without)
+{
+	int r = has_member(host, type_name, wanted);
+
+	if (r < 0)
+		doctor_found(f, STATE_UNKNOWN, NULL, "the kernel does not show its types");
+	else
+		doctor_found(f, STATE_OK, NULL, "%s", r ? with : without);
+}
+
+static void check_byte_counters(struct host *host, struct finding *f)
+{
+	report_member(host, f, "mptcp_sock", "bytes_sent",
+		"the kernel counts the bytes of each connection",
+		"not in the kernel: status shows none, elephants are told by sequence numbers");
+}
+
+/* What SUBFLOW_CREATE passes on is the kernel's struct mptcp_pm_local; before there was one it
+ * passed on the address alone. */
+static void check_joins_as_backup(struct host *host, struct finding *f)
+{
+	report_member(host, f, "mptcp_pm_local", "flags",
+		"a subflow joins as a backup if the command says so",
+		"not in the kernel: subflowd says it once more while the SYN is on its way");
+}
+
+static void check_link_local_joins(struct host *host, struct finding *f)
+{
+	report_member(host, f, "mptcp_pm_local", "ifindex",
+		"a subflow between link-local addresses can be told its device",
+		"not in the kernel: connections between link-local addresses are not split");
+}
+
+/* [fairness] coupled: without the link it would outlive subflowd. */
+static void check_coupled_control(struct host *host, struct finding *f)
+{
+	report_member(host, f, "bpf_struct_ops_link", "link",
+		"a BPF congestion control goes with its link",
+		"not in the kernel: [fairness] coupled has no effect");
 }
 
 /* ENABLE carries what was set to another socket: only what the MPTCP sockets of this kernel know.
@@ -365,8 +406,11 @@ const struct check kernel_checks[] = {
 	{"events-of-namespaces", check_all_namespaces},
 	{"mptcp-sock_diag", check_diag},
 	{"byte-counters", check_byte_counters},
+	{"joins-as-backup", check_joins_as_backup},
+	{"link-local-joins", check_link_local_joins},
 	{"enable-carries", check_carried_options},
 	{"congestion-control", check_congestion_control},
+	{"coupled-control", check_coupled_control},
 	{"packet-sockets", check_packet_sockets},
 	{0},
 };

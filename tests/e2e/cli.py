@@ -119,6 +119,11 @@ class FeignedDaemon:
         return subflow("status", "--socket", self.path, *arguments, **env)
 
 
+def lacks(check):
+    """Whether `subflow doctor` names this as what the kernel does not have."""
+    return "not in the kernel" in doctor()[check]["detail"]
+
+
 def doctor(prefix=(), control="/nonexistent"):
     done = subflow("doctor", "--json", prefix=prefix, SUBFLOW_SOCKET=str(control))
     assert done.stderr == "", done

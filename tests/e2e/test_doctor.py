@@ -17,7 +17,7 @@ def test_doctor_as_root(namespace):
     assert namespace.state() == before
     assert {"mptcp-sockets", "net.mptcp.enabled", "userspace-pm", "btf", "cgroup2",
             "bpf-sockopt", "bpf-sock_ops", "bpf-iterator", "mptcp-sock_diag",
-            "byte-counters", "enable-carries", "packet-sockets", "mptcp-by-bpf"} <= set(checks)
+            "byte-counters", "joins-as-backup", "link-local-joins", "coupled-control", "enable-carries", "packet-sockets", "mptcp-by-bpf"} <= set(checks)
     essential = [name for name, check in checks.items() if check["state"] in ("fail", "unknown")]
     assert essential == [], checks
     assert checks["endpoints"]["state"] == checks["other-listeners"]["state"] == "ok"

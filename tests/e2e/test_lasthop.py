@@ -73,7 +73,7 @@ def share_beside(config):
 def test_coupled_subflows_leave_a_neighbour_more_than_others_do():
     coupled = share_beside(COUPLED)
     if coupled is None:
-        pytest.skip("this kernel takes no congestion control back with its link")
+        pytest.skip("coupled-control: not in the kernel")
     assert coupled > 1.3 * share_beside(UNEQUAL)
 
 

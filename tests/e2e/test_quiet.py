@@ -56,7 +56,7 @@ def test_its_time_ends(homes):
     homes.sink()
     app = join(homes)
     wait_until(lambda: is_over(homes), "it may send")
-    # Once more on Linux 6.1, which does not heed what the command to join says.
+    # Once more on a kernel that lacks "joins-as-backup".
     wait_until(lambda: homes.server.netstat()["MPTcpExtMPPrioRx"] >= 2, "that is said twice")
     assert not any(s["backup"] for s in homes.connection(homes.daemon, app)["subflows"])
 
