@@ -13,7 +13,7 @@ from tally import Tally
 ROOT = Path(__file__).resolve().parents[2]
 CACHE = ROOT / "build" / "kernels"
 SERIES = ("6.1", "6.12")
-# Of one guest; under emulation, on two cores with another beside it, it takes half of it.
+# Of one guest. On a busy machine with two cores, with another guest beside it, all suites may take longer.
 DEADLINE_S = 3000
 CONSOLE_LINES = 30
 
