@@ -11,6 +11,7 @@ from lab.netns import wait_until
 from race import Race
 
 PORT = 7000
+MSG_FASTOPEN, TCP_FASTOPEN_CONNECT = 0x20000000, 30
 # connect(2) to AF_UNSPEC, which Python cannot.
 DISCONNECT = """
 import ctypes
@@ -205,6 +206,45 @@ def test_a_socket_that_connects_again_leaves_from_what_is_left(homes):
     app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
     assert locals_of(app) == [homes.near2.ip4]
     homes.daemon.process.send_signal(signal.SIGCONT)
+
+
+@pytest.mark.parametrize("how", ["MSG_FASTOPEN", "TCP_FASTOPEN_CONNECT"])
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_the_restriction_holds_without_a_connect_of_its_own(homes, family, how):
+    """Sent with the SYN, or as if: the first subflow is restricted all the same."""
+    near2, far = getattr(homes.near2, family), getattr(homes.far, family)
+    app = homes.app(homes.client).open(socket.AF_INET if family == "ip4" else socket.AF_INET6)
+    app.set(ADD, ends(near2, near2))
+    try:
+        if how == "MSG_FASTOPEN":
+            app(f"s.sendto(b'x', {MSG_FASTOPEN}, ({far!r}, {PORT}))")
+        else:
+            app(f"s.setsockopt(6, {TCP_FASTOPEN_CONNECT}, 1); s.connect(({far!r}, {PORT})); s.send(b'x')")
+    except OSError as error:
+        assert error.errno in (errno.EOPNOTSUPP, errno.ENOPROTOOPT)
+        pytest.skip("enable-carries: MPTCP sockets do not know fast open here")
+    wait_locals(app, near2, near2)
+    assert app("s.getsockname()[0]") == near2
+
+
+@pytest.mark.parametrize("kind", ["ip6", "mapped"])
+def test_a_bound_ipv6_socket(homes, kind):
+    near, near2, far = (e.ip6 if kind == "ip6" else f"::ffff:{e.ip4}"
+                        for e in (homes.near, homes.near2, homes.far))
+    app = homes.app(homes.client).open(socket.AF_INET6)
+    app(f"s.bind(({near2!r}, 0)); s.connect(({far!r}, {PORT})); s.send(b'x')")
+    app.set(ADD, 2)
+    wait_locals(app, near2, near2, near2)
+    app.set(ADD, ends(near))
+    wait_locals(app, near, near2, near2, near2)
+    # With a list before connect, in which it has to be.
+    app = homes.app(homes.client).open(socket.AF_INET6)
+    app(f"s.bind(({near2!r}, 0))")
+    fails(errno.EADDRNOTAVAIL, app.set, ADD, ends(near))
+    app.set(ADD, ends(near, near2))
+    app(f"s.connect(({far!r}, {PORT})); s.send(b'x')")
+    assert app("s.getsockname()[0]") == near2
+    wait_locals(app, near, near2)
 
 
 def test_bound_and_restricted(homes):
