@@ -130,6 +130,8 @@ LIMITS = {
     ("spread", "probes-first-8"): "As for 4 paths; the rule alone asks for 58, and three tell whether ports decide.",
     ("spread", "probes-spent"): "30 connections of 8 subflows need 210 ports within a minute, of which the first survey"
     " knows some 60: each further one has to be asked where it leads.",
+    ("detect", "late"): "It is the latest of 40. The hook looks once a round trip of each subflow, and what is in flight"
+    " then was sent already: half a round trip is the median.",
     ("react", "p50"): "20 ms of it are `[joins] quiet_ms`: sooner, a Linux peer may put the data into a wrong"
     " place of the stream (docs/kernels.md). The rest, which stands beside it, is what it takes the daemon to hear, to"
     " decide and to be heard by the kernel; and then the kernel gives a new subflow data when the next acknowledgement"

@@ -121,6 +121,7 @@ void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct e
 		apart_hear_kept(plan, conn, subflow);
 		subflow->state = SUBFLOW_ESTABLISHED;
 		subflow->is_doomed = subflow->is_lost = subflow->is_in_vain = false;
+		subflow->is_withdrawn = false;
 		silence_hear_kept(subflow);
 	}
 	opening_run(plan, conn, 0);

@@ -56,6 +56,7 @@ struct subflow {
 	enum subflow_asker asker;
 	bool is_doomed;          /* to be destroyed as soon as its port is known */
 	bool is_lost;            /* goes for another reason than a REMOVE by number */
+	bool is_withdrawn;       /* is_lost: its address was taken away */
 	bool is_exact;           /* the application chose its port */
 	int slot;                /* ASKER_LIST: of conn.listed; -1 = in place of another */
 	uint16_t since;          /* of the slot, when it was asked for */

@@ -41,6 +41,12 @@ int ids_get(struct ids *ids, const struct endpoint *local, uint8_t *ret_id)
 	return 0;
 }
 
+void ids_forget(struct ids *ids, uint8_t id)
+{
+	if (id < ids->count)
+		ids->locals[id] = (struct endpoint){};
+}
+
 int ids_note(struct ids *ids, const struct endpoint *local, uint8_t id)
 {
 	struct endpoint *locals;

@@ -23,6 +23,9 @@ void ids_done(struct ids *ids);
  */
 int ids_get(struct ids *ids, const struct endpoint *local, uint8_t *ret_id);
 
+/* The peer was told that it is gone: its address gets another one, should it come back. */
+void ids_forget(struct ids *ids, uint8_t id);
+
 /* The id of @local, if it has one. -ENOENT. */
 int ids_find(const struct ids *ids, const struct endpoint *local, uint8_t *ret_id);
 

@@ -15,6 +15,7 @@ struct listed_address {
 	uint16_t done;            /* of adds: carried out or given up */
 	uint16_t wanted;          /* of adds: to be opened still */
 	bool is_leaving;          /* its subflows are being taken away */
+	bool is_marked;           /* those that were there: what is opened since then stays */
 	bool is_announced;        /* to the peer */
 	bool is_tried;            /* in place of the last subflow, which is to go */
 };

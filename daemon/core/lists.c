@@ -84,7 +84,7 @@ static void hear_slot(
 static bool is_leaving(const struct conn *conn, const struct subflow *subflow)
 {
 	for (int i = 0; i < WISHES_MAX; i++) {
-		if (conn->listed->list[i].is_leaving &&
+		if (conn->listed->list[i].is_leaving && !conn->listed->list[i].is_marked &&
 			listed_means(&conn->listed->list[i], &subflow->local))
 			return true;
 	}
@@ -113,6 +113,8 @@ static void tell_peer(struct plan *plan, struct conn *conn, uint8_t id, uint8_t 
 	action = actions_add(&plan->actions, ACTION_WITHDRAW, conn);
 	if (action)
 		action->id = id;
+	/* It may carry that out late, upon whatever has the id by then. */
+	ids_forget(&conn->ids, id);
 }
 
 static bool is_to_close(const struct subflow *subflow)
@@ -162,7 +164,7 @@ static void give_up(struct conn *conn)
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (is_to_close(subflow))
-			subflow->is_doomed = subflow->is_lost = false;
+			subflow->is_doomed = subflow->is_lost = subflow->is_withdrawn = false;
 	}
 	conn->listed->is_replacing = false;
 	for (int i = 0; i < WISHES_MAX; i++)
@@ -211,8 +213,10 @@ static void take_away(struct plan *plan, struct conn *conn)
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (subflow->state != SUBFLOW_CLOSING && !subflow->is_doomed &&
 			is_leaving(conn, subflow))
-			subflow->is_doomed = subflow->is_lost = true;
+			subflow->is_doomed = subflow->is_lost = subflow->is_withdrawn = true;
 	}
+	for (int i = 0; i < WISHES_MAX; i++)
+		conn->listed->list[i].is_marked = conn->listed->list[i].is_leaving;
 	replace(plan, conn);
 }
 
@@ -299,6 +303,21 @@ void lists_hear_failed(struct plan *plan, struct conn *conn)
 {
 	if (conn->listed && conn->listed->is_replacing)
 		replace(plan, conn);
+}
+
+bool lists_is_clearing(const struct conn *conn, const struct endpoint *local)
+{
+	const struct subflow *subflow;
+	struct endpoint own;
+
+	if (conn->listed->is_replacing)
+		return false;
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		own = endpoint_unmap(&subflow->local);
+		if (subflow->is_withdrawn && endpoint_is_same_address(&own, local))
+			return true;
+	}
+	return false;
 }
 
 void lists_settle(struct plan *plan, struct conn *conn, const struct subflow *subflow)

@@ -25,6 +25,12 @@ void lists_hear_joined(struct plan *plan, struct conn *conn);
 /* One that was being opened has come to nothing. */
 void lists_hear_failed(struct plan *plan, struct conn *conn);
 
+/*
+ * Whether subflows from there are on their way out, of which the peer is told by the address's id:
+ * what came meanwhile would go with them.
+ */
+bool lists_is_clearing(const struct conn *conn, const struct endpoint *local);
+
 /* So many of what @subflow was asked for by are carried out or given up, or are wanted again. */
 void lists_settle(struct plan *plan, struct conn *conn, const struct subflow *subflow);
 void lists_want_again(struct conn *conn, const struct subflow *subflow);

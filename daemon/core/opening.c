@@ -340,6 +340,8 @@ static int open_from(struct plan *plan, struct conn *conn, int slot,
 	struct endpoint local = address->endpoint, remote;
 	int err;
 
+	if (slot >= 0 && lists_is_clearing(conn, &local))
+		return -ENOENT;
 	if (!choose_remote(conn, &local, &remote)) {
 		conn_say(conn, "waiting for an address of the peer that can be reached from those "
 			       "that the application has listed");

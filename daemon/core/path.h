@@ -105,7 +105,7 @@ struct path_prefix {
 	struct path_key key; /* addresses cut to the prefix, no port */
 	UT_hash_handle hh;
 	uint64_t learned_ns;
-	uint64_t rtt_ns; /* of the slowest answers lately */
+	uint64_t rtt_ns;      /* of the slowest answers lately */
 	struct bucket probes; /* that may be sent there */
 	uint8_t hops, depth;
 	uint8_t paths;    /* different routers at @depth */

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """TCP_MULTIPATH_ADD and REMOVE with lists of local addresses, as sctp_bindx(3) packs them."""
 import errno
+import random
 import signal
 import socket
 import struct
@@ -86,6 +87,47 @@ def test_one_more_from_each_address(homes, family):
     wait_until(lambda: is_told(homes), "the peer is told")
     app.set(ADD, ends(near2))
     wait_locals(app, near, near, near2)
+
+
+# What a burst of calls on the application's socket answers, before the daemon has heard of the first one.
+ASK = """
+def ask(option, value):
+    try:
+        s.setsockopt(6, option, value)
+        return 0
+    except OSError as error:
+        return error.errno
+"""
+
+
+def expected(calls, answers):
+    """How many subflows leave from each of two addresses; the first one from number 0."""
+    counts = [1, 0]
+    for (option, hosts), answer in zip(calls, answers):
+        for host in hosts if answer == 0 else ():
+            counts[host] = counts[host] + 1 if option == ADD else 0
+    return counts
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_a_burst_of_calls_means_what_they_mean_one_by_one(pair, seed):
+    many = 1000000
+    pair.serve({"limits": {"calls_per_second": many, "calls_per_second_of_user": many}})
+    pair.sink()
+    second = pair.near.ip4.rpartition(".")[0] + ".99"
+    pair.client.ip(f"address add {second}/24 dev {pair.near.device}")
+    two, draw = [pair.near.ip4, second], random.Random(seed)
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    wait_until(lambda: added(app, ends(second)), "it is known to be local")
+    app(ASK)
+    for _ in range(15):
+        app.connect(pair.far.ip4)
+        calls = [(draw.choice((ADD, ADD, REMOVE)), draw.choices((0, 1), k=draw.randint(1, 3)))
+                 for _ in range(6)]
+        packed_calls = [(option, ends(*(two[host] for host in hosts))) for option, hosts in calls]
+        wanted = expected(calls, app(f"[ask(*call) for call in {packed_calls!r}]"))
+        wait_until(lambda: [locals_of(app).count(host) for host in two] == wanted,
+                   lambda: f"{calls}: {wanted}, there are {locals_of(app)}")
 
 
 def test_what_was_taken_away_takes_no_room_from_others(homes):

@@ -39,6 +39,8 @@ TESTS = {
     "malformed messages and records": ["fuzz/fuzz_record.c::LLVMFuzzerTestOneInput",
                                        "fuzz/fuzz_pm.c::LLVMFuzzerTestOneInput",
                                        "fuzz/fuzz_icmp.c::LLVMFuzzerTestOneInput"],
+    "a flood of forged ICMP": ["e2e/test_probing.py::test_a_flood_of_icmp_leaves_the_map_right",
+                               "e2e/test_probing.py::test_a_flood_of_icmp_costs_little_cpu"],
     "a peer, or something between, that resets joins": ["e2e/test_reset_reasons.py::test_one_for_good_is_the_last",
                                                         "e2e/test_reset_reasons.py::"
                                                         "test_after_a_transient_one_others_are_tried"],

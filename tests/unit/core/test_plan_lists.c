@@ -127,6 +127,7 @@ static void nothing_leaves_from_elsewhere(void **state)
 	tell(play);
 	assert_int_equal(play->destroys, 1);
 	assert_int_equal(play->destroy.local.port, LOCAL_PORT);
+	play_left(play, LOCAL_PORT);
 	play_threshold(play, 100);
 	assert_int_equal(play->creates, 2);
 	assert_created_from(play, 2, 0);
@@ -569,6 +570,57 @@ static void or_for_one_that_has_joined(void **state)
 }
 
 #undef TEST
+/* Several calls at once: what was asked for after the REMOVE is not what it meant. */
+static void what_is_added_after_a_remove_stays(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	wish(0, 2, 0, 1);
+	tell(play);
+	take_away(1, 1, 0);
+	tell(play);
+	assert_int_equal(play->destroys, 0);
+	wishes.list[1].adds = 3;
+	tell(play);
+	assert_int_equal(play->creates, 4);
+	wish(0, 2, 0, 2);
+	tell(play);
+	assert_int_equal(play->creates, 5);
+	for (uint16_t i = 0; i < 3; i++)
+		join_from(play, 1, 42000 + i);
+	for (uint16_t i = 0; i < 2; i++)
+		join_from(play, 2, 41000 + i);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT);
+}
+
+/* The peer may carry out a REMOVE_ADDR late: by the id of what is there by then. */
+static void an_address_that_comes_back_has_another_id(void **state)
+{
+	struct play *play = *state;
+	uint8_t id;
+
+	connect_with(play, 2);
+	id = play->create.id;
+	take_away(0, 2, 0);
+	tell(play);
+	assert_int_equal(play->destroys, 2);
+	wishes.list[0].adds = 1;
+	tell(play);
+	assert_int_equal(play->creates, 2);
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = from(2, 41000),
+				.remote = play_remote()});
+	assert_int_equal(play->creates, 2);
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = from(2, 41001),
+				.remote = play_remote()});
+	assert_int_equal(play->creates, 3);
+	assert_created_from(play, 2, 0);
+	assert_int_not_equal(play->create.id, id);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, play_end)
 
 int main(void)
@@ -577,6 +629,8 @@ int main(void)
 		TEST(one_more_from_each_address),
 		TEST(what_leaves_waits_for_one_that_may_send),
 		TEST(or_for_one_that_has_joined),
+		TEST(what_is_added_after_a_remove_stays),
+		TEST(an_address_that_comes_back_has_another_id),
 		TEST(a_restriction_counts_the_first),
 		TEST(nothing_leaves_from_elsewhere),
 		TEST(remove_tells_the_peer_first),
