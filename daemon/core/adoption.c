@@ -94,7 +94,7 @@ static void drop_unlisted(struct plan *plan, struct conn *conn)
 			continue;
 		if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_ELEPHANT)
 			conn_drop_passed(conn);
-		if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed)
+		if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed && !subflow->is_lost)
 			conn_settle(&plan->table, conn, 0, 1);
 		news_add_subflow(&plan->news, NEWS_SUBFLOW_CLOSED, conn, subflow, "");
 		subflows_remove(plan, conn, subflow);

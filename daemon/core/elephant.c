@@ -58,8 +58,10 @@ void elephant_hear(struct plan *plan, struct conn *conn, const struct event *eve
 	why = forecast_denial(conn, event->threshold);
 	was_elephant = conn->is_elephant;
 	conn->is_elephant = rule->max_subflows > 1 && !forecast_forbids(conn);
-	if (!was_elephant)
+	if (!was_elephant) {
 		apart_hear_elephant(plan, conn);
+		lag_expect(plan, conn);
+	}
 	snprintf(where, sizeof(where), "%.0f MB", event->threshold / MB);
 	if (event->backlog_bytes)
 		snprintf(where, sizeof(where), "%.2f MB, with %.2f MB waiting", event->bytes / MB,

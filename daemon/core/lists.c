@@ -55,8 +55,8 @@ static void resume(struct conn *conn, int slot, struct listed_address *address, 
 	address->is_announced = address->adds;
 }
 
-/* Takes in what one slot says now. */
-static void hear_slot(
+/* Takes in what one slot says now: how many more are wanted from there. */
+static uint16_t hear_slot(
 	struct plan *plan, struct conn *conn, int slot, const struct wish *wish, bool is_fresh)
 {
 	struct listed_address *address = &conn->listed->list[slot];
@@ -64,7 +64,7 @@ static void hear_slot(
 
 	if (!(wish->flags & WISH_TAKEN)) {
 		*address = (struct listed_address){};
-		return;
+		return 0;
 	}
 	if (!address->endpoint.family || address->since != wish->since ||
 		!endpoint_is_equal(&address->endpoint, &endpoint))
@@ -78,7 +78,7 @@ static void hear_slot(
 	else if (wish->flags & WISH_REMOVED && !endpoint.port)
 		listed_remove(conn->listed, &endpoint);
 	plan->counters.requests += (uint16_t)(wish->adds - address->adds);
-	want(plan, conn, slot, wish->adds - address->adds);
+	return wish->adds - address->adds;
 }
 
 static bool is_leaving(const struct conn *conn, const struct subflow *subflow)
@@ -199,30 +199,29 @@ static void replace(struct plan *plan, struct conn *conn)
 		give_up(conn);
 }
 
-static void take_away(struct plan *plan, struct conn *conn)
+/* Dooms what leaves; whether there is anything. */
+static bool mark(struct conn *conn)
 {
 	struct subflow *subflow;
 	bool leaves = false;
 
-	for (int i = 0; i < WISHES_MAX; i++) {
-		leaves |= conn->listed->list[i].is_leaving;
-		conn->listed->list[i].is_tried = false;
-	}
-	if (!leaves)
-		return;
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (subflow->state != SUBFLOW_CLOSING && !subflow->is_doomed &&
 			is_leaving(conn, subflow))
 			subflow->is_doomed = subflow->is_lost = subflow->is_withdrawn = true;
 	}
-	for (int i = 0; i < WISHES_MAX; i++)
+	for (int i = 0; i < WISHES_MAX; i++) {
+		leaves |= conn->listed->list[i].is_leaving;
 		conn->listed->list[i].is_marked = conn->listed->list[i].is_leaving;
-	replace(plan, conn);
+		conn->listed->list[i].is_tried = false;
+	}
+	return leaves;
 }
 
 bool lists_hear(struct plan *plan, struct conn *conn, const struct event *event)
 {
-	bool is_fresh = !conn->listed;
+	bool is_fresh = !conn->listed, leaves;
+	uint16_t more[WISHES_MAX];
 
 	if (!event->has_wishes || (int32_t)(event->generation - conn->generation) <= 0)
 		return false;
@@ -234,9 +233,14 @@ bool lists_hear(struct plan *plan, struct conn *conn, const struct event *event)
 	}
 	conn->listed->is_restricted = event->wishes.is_restricted;
 	for (int i = 0; i < WISHES_MAX; i++)
-		hear_slot(plan, conn, i, &event->wishes.list[i], is_fresh);
+		more[i] = hear_slot(plan, conn, i, &event->wishes.list[i], is_fresh);
+	/* What goes leaves room for what comes. */
+	leaves = mark(conn);
+	for (int i = 0; i < WISHES_MAX; i++)
+		want(plan, conn, i, more[i]);
 	lists_hear_created(conn);
-	take_away(plan, conn);
+	if (leaves)
+		replace(plan, conn);
 	return true;
 }
 

@@ -366,9 +366,10 @@ static int open_listed(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 		address = &conn->listed->list[i];
 		while (address->wanted) {
 			err = open_from(plan, conn, i, address, cause_ns);
-			if (err == -EHOSTUNREACH)
+			/* All its address ids are used up: others may have some of their own. */
+			if (err == -EHOSTUNREACH || err == -ENOSPC)
 				lists_give_up(plan, conn, i);
-			if (err == -ENOENT || err == -EHOSTUNREACH)
+			if (err == -ENOENT || err == -EHOSTUNREACH || err == -ENOSPC)
 				break;
 			if (err)
 				return err;

@@ -31,7 +31,7 @@ static void set_due(struct plan *plan, struct subflow *subflow, uint64_t due_ns)
 void silence_begin(struct plan *plan, struct conn *conn, struct subflow *subflow, uint64_t now_ns)
 {
 	/* From a port of the application's own there is no other way. */
-	if (!plan->does_repair || conn->is_server || subflow->is_exact ||
+	if (!plan->does_repair || conn->is_server || conn->is_foreign || subflow->is_exact ||
 		subflow->state != SUBFLOW_OPENING || subflow->silence.conn)
 		return;
 	subflow->silence.conn = conn;
@@ -51,6 +51,7 @@ void silence_resume(struct plan *plan, struct conn *conn)
 void silence_end(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
 	conn->unanswered = 0;
+	subflow->silence.is_over = false;
 	silence_forget(plan, subflow);
 }
 
@@ -169,7 +170,8 @@ static void run_due(struct plan *plan, struct subflow *subflow)
 
 	if (subflow->silence.is_over)
 		finish(plan, conn, subflow);
-	else if (!plan->does_repair || (!subflow->local.port && subflow->silence.is_sought))
+	else if (!plan->does_repair || conn->is_foreign ||
+		 (!subflow->local.port && subflow->silence.is_sought))
 		silence_forget(plan, subflow);
 	else if (!subflow->local.port)
 		seek_port(plan, subflow);

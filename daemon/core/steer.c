@@ -564,9 +564,11 @@ uint64_t steer_return_ns(struct steer *steer, const struct conn *conn,
 {
 	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
 	uint64_t until_ns, first_ns = 0;
+	struct path path;
 
-	for (unsigned int i = 0; map && i < map->n_routers; i++) {
-		until_ns = map->routers[i]->shunned_until_ns;
+	for (unsigned int i = 0; map && i < map->n_ports; i++) {
+		path = path_of(map, &map->ports[i]);
+		until_ns = path_shunned_until_ns(&path);
 		if (until_ns > now_ns && (!first_ns || until_ns < first_ns))
 			first_ns = until_ns;
 	}

@@ -96,7 +96,7 @@ def test_spread(tmp_path):
     data = measured(tmp_path, "spread", "--connections", "2")
     check(data, "spread", ["distinct-2", "distinct-4", "distinct-8", "wasted-syn", "probes-first-4",
                            "probes-first-8", "probes-next-4", "probes-next-8", "placing", "map",
-                           "probes-known"])
+                           "probes-known", "probes-spent", "distinct-spent"])
     lines = {line["key"]: line for line in data["figures"]}
     assert all(lines[f"distinct-{size}"]["median"] == 1 for size in (2, 4, 8))
     assert 0 < lines["distinct-8"]["without"]["the kernel's ports"]["median"] <= 1

@@ -595,6 +595,25 @@ static void what_is_added_after_a_remove_stays(void **state)
 	assert_int_equal(play->destroy.local.port, LOCAL_PORT);
 }
 
+/* Up to the limit, heard in one: what goes leaves room. */
+static void what_goes_leaves_room(void **state)
+{
+	struct play *play = *state;
+	uint32_t most = play->plan.max_subflows;
+
+	connect_with(play, most - 1);
+	take_away(0, 2, 0);
+	wish(1, 3, 0, most - 1);
+	tell(play);
+	assert_int_equal(play->destroys, most - 1);
+	for (uint16_t i = 0; i + 1u < most; i++)
+		play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+					.local = from(2, 41000 + i),
+					.remote = play_remote()});
+	assert_int_equal(play->creates, 2 * (most - 1));
+	assert_created_from(play, 3, 0);
+}
+
 /* The peer may carry out a REMOVE_ADDR late: by the id of what is there by then. */
 static void an_address_that_comes_back_has_another_id(void **state)
 {
@@ -631,6 +650,7 @@ int main(void)
 		TEST(or_for_one_that_has_joined),
 		TEST(what_is_added_after_a_remove_stays),
 		TEST(an_address_that_comes_back_has_another_id),
+		TEST(what_goes_leaves_room),
 		TEST(a_restriction_counts_the_first),
 		TEST(nothing_leaves_from_elsewhere),
 		TEST(remove_tells_the_peer_first),
