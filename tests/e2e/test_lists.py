@@ -138,7 +138,8 @@ def test_what_was_taken_away_takes_no_room_from_others(homes):
         for host in (*hosts, homes.near2.ip4):
             wait_until(lambda host=host: added(app, ends(host)), "the limit on calls lets it by")
             wait_until(lambda host=host: done(app, REMOVE, ends(host)), "and that")
-    app.set(ADD, ends(*[(homes.near2.ip4, 5000 + i) for i in range(6)]))
+    six = ends(*[(homes.near2.ip4, 5000 + i) for i in range(6)])
+    wait_until(lambda: added(app, six), "the daemon has heard what was taken away")
     wait_locals(app, homes.near.ip4, *[homes.near2.ip4] * 6)
 
 
