@@ -461,7 +461,8 @@ def test_requests_that_race_leave_a_sound_count(pair):
         assert found[0] <= found.total() / 40, found
     assert answers_to(ADD, 1, 2, ends(other)) == {0, errno.EDQUOT}
     assert answers_to(REMOVE, 1, 2) == {0, errno.EBUSY}
-    assert {0} <= answers_to(REMOVE, ends(other)) <= {0, errno.EBUSY, errno.EADDRNOTAVAIL}
+    # Where the daemon is slow, so much is to go already that no address may.
+    assert answers_to(REMOVE, ends(other)) <= {0, errno.EBUSY, errno.EADDRNOTAVAIL}
     for count in (limit, 1, 3):
         app.set(NDIFFPORTS, count)
         app.wait_subflows(count)
