@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/* What a socket must answer, and the subflows that must come of it. */
+#include "model.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+#include <subflow.h>
+
+enum {
+	PAIR = (int)sizeof(struct tcp_multipath_pair),
+	ERRNO_MAX = 200,
+	/* While some are on their way out, there may be more than the limit. */
+	HARD_MAX = 64,
+};
+
+static atomic_ulong accepted, adds, removes, backups, forecasts, list_adds, list_removes, totals,
+	violations;
+static atomic_ulong errors[2][LAST - FIRST + 1][ERRNO_MAX];
+
+__attribute__((format(printf, 1, 2))) static void violate(const char *format, ...)
+{
+	va_list args;
+
+	/* The first ones are enough to read. */
+	if (atomic_fetch_add(&violations, 1) > 20)
+		return;
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+}
+
+void model_init(struct subject *subject, enum kind kind, int fd)
+{
+	subject->fd = fd;
+	subject->kind = kind;
+	subject->total = 1;
+	pthread_rwlock_init(&subject->order, NULL);
+}
+
+static bool is_forecast(const struct call *call)
+{
+	return call->name == TCP_MULTIPATH_EXPECTED || call->name == TCP_MULTIPATH_INTENT;
+}
+
+/* Whether subflow.h allows this errno. */
+static bool is_allowed(const struct subject *subject, const struct call *call, int error)
+{
+	static const int any[] = {EINVAL, EOPNOTSUPP, ENOPROTOOPT};
+	static const int of_request[] = {
+		ENOTCONN, EADDRNOTAVAIL, EACCES, EDQUOT, EAGAIN, EPERM, EBUSY, ENOBUFS};
+	static const int of_backup[] = {ENOTCONN, EADDRNOTAVAIL, EAGAIN, ENOBUFS};
+	bool is_backup = call->is_set && call->name == TCP_MULTIPATH_BACKUP;
+	bool is_request = call->is_set && call->name != TCP_MULTIPATH_ENABLE && !is_backup;
+	bool is_connected = subject->kind != KIND_ANY && !subject->is_late;
+
+	for (size_t i = 0; i < sizeof(any) / sizeof(*any); i++)
+		if (error == any[i])
+			return true;
+	if (error == EFAULT)
+		return call->is_null;
+	if (error == ENOTCONN && is_connected)
+		return false;
+	if (call->is_set && is_forecast(call))
+		return error == ENOTCONN || error == EAGAIN || error == ENOBUFS;
+	for (size_t i = 0; is_backup && i < sizeof(of_backup) / sizeof(*of_backup); i++)
+		if (error == of_backup[i])
+			return true;
+	if (error == EBUSY)
+		return is_request && call->name == TCP_MULTIPATH_REMOVE;
+	for (size_t i = 0; is_request && i < sizeof(of_request) / sizeof(*of_request); i++)
+		if (error == of_request[i])
+			return true;
+	if (error == ERANGE)
+		return !call->is_set && call->name == TCP_MULTIPATH_SUBFLOWS;
+	return error == ENOTCONN && !call->is_set &&
+	       (call->name == TCP_MULTIPATH_SUBFLOWS || call->name == TCP_MULTIPATH_CONNID);
+}
+
+static void note_error(const struct subject *subject, const struct call *call, int error)
+{
+	if (error < ERRNO_MAX)
+		atomic_fetch_add(&errors[call->is_set][call->name - FIRST][error], 1);
+	if (!is_allowed(subject, call, error))
+		violate("%s of option %d with %u bytes: %s\n", call->is_set ? "set" : "get",
+			call->name, call->len, strerror(error));
+}
+
+static void check_answer(const struct subject *subject, const struct call *call, socklen_t len)
+{
+	int number;
+
+	if (call->name == TCP_MULTIPATH_SUBFLOWS) {
+		if (!len || len % PAIR || (subject->kind != KIND_ANY && (int)len > HARD_MAX * PAIR))
+			violate("%u bytes of pairs\n", len);
+		return;
+	}
+	if (call->name == TCP_MULTIPATH_EXPECTED) {
+		if (len != sizeof(uint64_t))
+			violate("%u bytes of a size\n", len);
+		return;
+	}
+	memcpy(&number, call->value, sizeof(number));
+	if (len != sizeof(number) ||
+		(call->name == TCP_MULTIPATH_INTENT &&
+			(number < 0 || number > TCP_MULTIPATH_INTENT_OFF)) ||
+		(call->name == TCP_MULTIPATH_ENABLE && number != 0 && number != 1))
+		violate("option %d: %u bytes, %d\n", call->name, len, number);
+	if (call->name == TCP_MULTIPATH_NDIFFPORTS && subject->kind != KIND_ANY &&
+		number != subject->ndiffports)
+		violate("NDIFFPORTS is %d, not %d\n", number, subject->ndiffports);
+}
+
+static void model_list(struct subject *subject, const struct call *call)
+{
+	const bool is_add = call->name == TCP_MULTIPATH_ADD;
+	socklen_t at = 0;
+
+	atomic_fetch_add(is_add ? &list_adds : &list_removes, 1);
+	while (at < call->len) {
+		union tcp_multipath_addr entry;
+		struct in_addr address;
+		int i;
+
+		memcpy(&entry.sin, call->value + at, sizeof(entry.sin));
+		address = entry.sin.sin_addr;
+		at += sizeof(entry.sin);
+		if (entry.sa.sa_family == AF_INET6) {
+			at += sizeof(entry.sin6) - sizeof(entry.sin);
+			memcpy(&address, call->value + at - 2 * sizeof(address), sizeof(address));
+		}
+		i = address.s_addr == call_own4[1].s_addr;
+		if (is_add)
+			atomic_fetch_add(&subject->from[i], 1);
+		else
+			atomic_store(&subject->from[i], 0);
+	}
+}
+
+static void model_number(struct subject *subject, const struct call *call)
+{
+	int number;
+
+	memcpy(&number, call->value, sizeof(number));
+	if (call->len != sizeof(number) || number < 1)
+		violate("option %d took %u bytes, %d\n", call->name, call->len, number);
+	if (call->name == TCP_MULTIPATH_ADD) {
+		atomic_fetch_add(&adds, number);
+		atomic_fetch_add(&subject->adds, number);
+	} else if (call->name == TCP_MULTIPATH_REMOVE) {
+		atomic_fetch_add(&removes, number);
+		atomic_fetch_add(&subject->removes, number);
+	} else {
+		atomic_fetch_add(&totals, 1);
+		subject->total = subject->ndiffports = number;
+		subject->adds = subject->removes = 0;
+	}
+}
+
+static void note_success(struct subject *subject, const struct call *call, socklen_t len)
+{
+	atomic_fetch_add(&accepted, 1);
+	if (!call->is_set) {
+		check_answer(subject, call, len);
+		return;
+	}
+	if (call->name == TCP_MULTIPATH_BACKUP) {
+		atomic_fetch_add(&backups, 1);
+		if (call->len != sizeof(struct tcp_multipath_backup))
+			violate("BACKUP took %u bytes\n", call->len);
+		return;
+	}
+	if (is_forecast(call)) {
+		atomic_fetch_add(&forecasts, 1);
+		if (call->len != (call->name == TCP_MULTIPATH_EXPECTED ? 8 : 4))
+			violate("option %d took %u bytes\n", call->name, call->len);
+		return;
+	}
+	if (subject->kind == KIND_ANY || call->name == TCP_MULTIPATH_ENABLE)
+		return;
+	if (!call_is_add_or_remove(call) && call->name != TCP_MULTIPATH_NDIFFPORTS)
+		violate("set of option %d succeeds\n", call->name);
+	else if (subject->kind == KIND_LISTS)
+		model_list(subject, call);
+	else
+		model_number(subject, call);
+}
+
+void model_hear(struct subject *subject, const struct call *call, int error, socklen_t len)
+{
+	if (error)
+		note_error(subject, call, error);
+	else if (!call->is_null)
+		note_success(subject, call, len);
+	/* __cgroup_bpf_run_filter_getsockopt() takes NULL for "do not copy". */
+	else if (call->is_set)
+		violate("option %d is set without a value\n", call->name);
+}
+
+bool model_needs_quiet(const struct subject *subject, const struct call *call)
+{
+	return subject->kind == KIND_LISTS && call->is_set && call->name == TCP_MULTIPATH_REMOVE &&
+	       call->len >= sizeof(struct sockaddr_in);
+}
+
+/* What REMOVE of an address or NDIFFPORTS leaves depends on what was there before. */
+void model_lock(struct subject *subject, const struct call *call)
+{
+	if (subject->kind == KIND_ANY)
+		return;
+	if (model_needs_quiet(subject, call) ||
+		(call->is_set && call->name == TCP_MULTIPATH_NDIFFPORTS))
+		pthread_rwlock_wrlock(&subject->order);
+	else
+		pthread_rwlock_rdlock(&subject->order);
+}
+
+void model_unlock(struct subject *subject)
+{
+	if (subject->kind != KIND_ANY)
+		pthread_rwlock_unlock(&subject->order);
+}
+
+/* How many there are, and of these how many from each of the two addresses. */
+static int count_subflows(const struct subject *subject, int ret_from[N_OWN])
+{
+	struct tcp_multipath_pair pairs[4096 / PAIR];
+	socklen_t len = sizeof(pairs);
+
+	memset(ret_from, 0, N_OWN * sizeof(*ret_from));
+	if (getsockopt(subject->fd, IPPROTO_TCP, TCP_MULTIPATH_SUBFLOWS, pairs, &len) < 0)
+		return -errno;
+	for (socklen_t i = 0; i < len / PAIR; i++)
+		ret_from[pairs[i].local.sin.sin_addr.s_addr == call_own4[1].s_addr]++;
+	return (int)len / PAIR;
+}
+
+static int count_wanted(struct subject *subject)
+{
+	if (subject->kind == KIND_LISTS)
+		return subject->from[0] + subject->from[1];
+	return subject->total + subject->adds - subject->removes;
+}
+
+bool model_is_met(struct subject *subject)
+{
+	int from[N_OWN];
+
+	if (subject->kind == KIND_ANY)
+		return true;
+	if (count_subflows(subject, from) != count_wanted(subject))
+		return false;
+	return subject->kind == KIND_NUMBERS ||
+	       (from[0] == subject->from[0] && from[1] == subject->from[1]);
+}
+
+void model_judge(struct subject *subject, int number, int max_subflows)
+{
+	int wanted = count_wanted(subject), from[N_OWN], count;
+
+	if (subject->kind == KIND_ANY ||
+		(model_is_met(subject) && wanted >= 1 && wanted <= max_subflows))
+		return;
+	count = count_subflows(subject, from);
+	violate("socket %d%s: %d subflows (%d and %d), wanted %d", number,
+		subject->is_late ? " (late)" : "", count, from[0], from[1], wanted);
+	if (subject->kind == KIND_LISTS)
+		violate(" (%d and %d)\n", subject->from[0], subject->from[1]);
+	else
+		violate(" (%d, %d added, %d removed)\n", subject->total, subject->adds,
+			subject->removes);
+}
+
+unsigned long model_violations(void)
+{
+	return violations;
+}
+
+void model_print(void)
+{
+	const char *comma = "";
+
+	printf("\"accepted\": %lu, \"adds\": %lu, \"removes\": %lu, "
+	       "\"list_adds\": %lu, \"list_removes\": %lu, \"totals\": %lu, "
+	       "\"backups\": %lu, \"forecasts\": %lu, \"violations\": %lu, \"errors\": {",
+		accepted, adds, removes, list_adds, list_removes, totals, backups, forecasts,
+		violations);
+	for (int set = 0; set < 2; set++)
+		for (int name = FIRST; name <= LAST; name++)
+			for (int error = 0; error < ERRNO_MAX; error++)
+				if (errors[set][name - FIRST][error]) {
+					printf("%s\"%s %d %s\": %lu", comma, set ? "set" : "get",
+						name, strerrorname_np(error),
+						errors[set][name - FIRST][error]);
+					comma = ", ";
+				}
+	printf("}");
+}
