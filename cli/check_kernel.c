@@ -288,46 +288,41 @@ static int has_member(const struct host *host, const char *type_name, const char
 }
 
 /* What works without, one way or another: no reason to warn. */
-static void report_member(const struct host *host, struct finding *f, const char *type_name,
-	const char *wanted, const char *with, const char *without)
+static const struct member {
+	const char *check, *type, *name, *with, *without;
+} members[] = {
+	{"byte-counters", "mptcp_sock", "bytes_sent",
+		"the kernel counts the bytes of each connection",
+		"not in the kernel: status shows none, elephants are told by sequence numbers"},
+	/* What SUBFLOW_CREATE passes on is the kernel's struct mptcp_pm_local; before there was
+	 * one it passed on the address alone. */
+	{"joins-as-backup", "mptcp_pm_local", "flags",
+		"a subflow joins as a backup if the command says so",
+		"not in the kernel: subflowd says it once more while the SYN is on its way"},
+	{"link-local-joins", "mptcp_pm_local", "ifindex",
+		"a subflow between link-local addresses can be told its device",
+		"not in the kernel: connections between link-local addresses are not split"},
+	/* [fairness] coupled: without the link it would outlive subflowd. */
+	{"coupled-control", "bpf_struct_ops_link", "link",
+		"a BPF congestion control goes with its link",
+		"not in the kernel: [fairness] coupled has no effect"},
+};
+
+static void report_member(const struct host *host, struct finding *f, const struct member *member)
 {
-	int r = has_member(host, type_name, wanted);
+	int r = has_member(host, member->type, member->name);
 
 	if (r < 0)
 		doctor_found(f, STATE_UNKNOWN, NULL, "the kernel does not show its types");
 	else
-		doctor_found(f, STATE_OK, NULL, "%s", r ? with : without);
+		doctor_found(f, STATE_OK, NULL, "%s", r ? member->with : member->without);
 }
 
-static void check_byte_counters(struct host *host, struct finding *f)
+static void check_member(struct host *host, struct finding *f)
 {
-	report_member(host, f, "mptcp_sock", "bytes_sent",
-		"the kernel counts the bytes of each connection",
-		"not in the kernel: status shows none, elephants are told by sequence numbers");
-}
-
-/* What SUBFLOW_CREATE passes on is the kernel's struct mptcp_pm_local; before there was one it
- * passed on the address alone. */
-static void check_joins_as_backup(struct host *host, struct finding *f)
-{
-	report_member(host, f, "mptcp_pm_local", "flags",
-		"a subflow joins as a backup if the command says so",
-		"not in the kernel: subflowd says it once more while the SYN is on its way");
-}
-
-static void check_link_local_joins(struct host *host, struct finding *f)
-{
-	report_member(host, f, "mptcp_pm_local", "ifindex",
-		"a subflow between link-local addresses can be told its device",
-		"not in the kernel: connections between link-local addresses are not split");
-}
-
-/* [fairness] coupled: without the link it would outlive subflowd. */
-static void check_coupled_control(struct host *host, struct finding *f)
-{
-	report_member(host, f, "bpf_struct_ops_link", "link",
-		"a BPF congestion control goes with its link",
-		"not in the kernel: [fairness] coupled has no effect");
+	for (size_t i = 0; i < sizeof(members) / sizeof(members[0]); i++)
+		if (!strcmp(members[i].check, f->check))
+			report_member(host, f, &members[i]);
 }
 
 /* ENABLE carries what was set to another socket: only what the MPTCP sockets of this kernel know.
@@ -405,12 +400,12 @@ const struct check kernel_checks[] = {
 	{"subflow-limit", check_limits},
 	{"events-of-namespaces", check_all_namespaces},
 	{"mptcp-sock_diag", check_diag},
-	{"byte-counters", check_byte_counters},
-	{"joins-as-backup", check_joins_as_backup},
-	{"link-local-joins", check_link_local_joins},
+	{"byte-counters", check_member},
+	{"joins-as-backup", check_member},
+	{"link-local-joins", check_member},
 	{"enable-carries", check_carried_options},
 	{"congestion-control", check_congestion_control},
-	{"coupled-control", check_coupled_control},
+	{"coupled-control", check_member},
 	{"packet-sockets", check_packet_sockets},
 	{0},
 };

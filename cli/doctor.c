@@ -98,19 +98,18 @@ static void host_done(struct host *host)
 	btf__free(host->btf);
 }
 
-static void print_text(const struct check *check, const struct finding *finding)
+static void print_text(const struct finding *finding)
 {
-	printf("%-8s %-22s %s\n", state_words[finding->state], check->name, finding->detail);
+	printf("%-8s %-22s %s\n", state_words[finding->state], finding->check, finding->detail);
 	if (*finding->remedy)
 		printf("%-8s %-22s   -> %s\n", "", "", finding->remedy);
 }
 
-static void add_json(
-	struct json_object *list, const struct check *check, const struct finding *finding)
+static void add_json(struct json_object *list, const struct finding *finding)
 {
 	struct json_object *item = json_object_new_object();
 
-	json_object_object_add(item, "check", json_object_new_string(check->name));
+	json_object_object_add(item, "check", json_object_new_string(finding->check));
 	json_object_object_add(item, "state", json_object_new_string(state_keys[finding->state]));
 	json_object_object_add(item, "detail", json_object_new_string(finding->detail));
 	json_object_object_add(
@@ -151,14 +150,14 @@ static int examine(bool is_json)
 	host_init(&host);
 	for (size_t i = 0; i < N_TABLES; i++) {
 		for (const struct check *check = tables[i]; check->name; check++) {
-			struct finding finding = {.state = STATE_UNKNOWN};
+			struct finding finding = {.check = check->name, .state = STATE_UNKNOWN};
 
 			check->probe(&host, &finding);
 			counts[finding.state]++;
 			if (is_json)
-				add_json(list, check, &finding);
+				add_json(list, &finding);
 			else
-				print_text(check, &finding);
+				print_text(&finding);
 		}
 	}
 	host_done(&host);

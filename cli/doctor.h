@@ -13,6 +13,7 @@ struct btf;
 enum state { STATE_OK, STATE_WARN, STATE_FAIL, STATE_UNKNOWN };
 
 struct finding {
+	const char *check; /* the name of the check */
 	enum state state;
 	char detail[320];
 	char remedy[320]; /* empty: nothing to do */
