@@ -15,20 +15,25 @@ static const struct elephant_rule paper = {
 	.max_subflows = 4,
 };
 
-int play_begin(void **state)
+struct play *play_new(void **state)
 {
 	struct play *play = calloc(1, sizeof(*play));
 
 	if (!play)
-		return -1;
+		return NULL;
 	play->key = (struct conn_key){.netns = 1, .token = 7};
 	play->now_ns = 1000000000;
 	*state = play;
 	if (plan_init(&play->plan, &paper, 8, 3))
-		return -1;
+		return NULL;
 	play->plan.steer.hold_ns = 10000000000ull;
 	tape_begin(&play->tape, &play->plan, "a test");
-	return 0;
+	return play;
+}
+
+int play_begin(void **state)
+{
+	return play_new(state) ? 0 : -1;
 }
 
 /* -1: another plan that hears the same does not decide the same. */
@@ -279,6 +284,18 @@ bool play_wait(struct play *play)
 	assert_null(plan_next(&play->plan));
 	play->now_ns = next_ns;
 	plan_tick(&play->plan, play->now_ns);
+	play_act(play);
+	return true;
+}
+
+bool play_step(struct play *play, uint64_t end_ns)
+{
+	uint64_t next_ns = plan_tick(&play->plan, 0);
+
+	if (!next_ns || next_ns > end_ns)
+		return false;
+	play->now_ns = next_ns;
+	plan_tick(&play->plan, next_ns);
 	play_act(play);
 	return true;
 }

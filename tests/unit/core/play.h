@@ -47,6 +47,9 @@ struct play {
 int play_begin(void **state);
 int play_end(void **state);
 
+/* play_begin() for a fixture that goes on with the play; NULL where it failed. */
+struct play *play_new(void **state);
+
 /* The test changes what the plan knows without its hearing of it: it cannot be replayed. */
 void play_meddle(struct play *play);
 
@@ -76,6 +79,9 @@ void play_connect_with(struct play *play, uint16_t n);
 
 /* Lets the time pass up to the next retry, and has it carried out; false if none is due. */
 bool play_wait(struct play *play);
+
+/* Carries out what is due next, at its time; false if nothing is up to @end_ns. */
+bool play_step(struct play *play, uint64_t end_ns);
 
 struct conn *play_conn(struct play *play);
 

@@ -30,12 +30,10 @@ static struct path_map *know(struct play *play, uint16_t ways)
 
 static int begin(void **state)
 {
-	struct play *play;
-	int err = play_begin(state);
+	struct play *play = play_new(state);
 
-	if (err)
-		return err;
-	play = *state;
+	if (!play)
+		return -1;
 	play->plan.rule.max_subflows = 2;
 	play->plan.steer.mode = STEER_PATHS;
 	play->plan.aparts.rule =
@@ -84,13 +82,10 @@ static void grow(struct play *play, uint16_t first)
 /* The time passes as far as the plan wants, at most so long. */
 static void pass(struct play *play, uint64_t ms)
 {
-	uint64_t end_ns = play->now_ns + ms * MS, next_ns;
+	uint64_t end_ns = play->now_ns + ms * MS;
 
-	while ((next_ns = plan_tick(&play->plan, 0)) && next_ns <= end_ns) {
-		play->now_ns = next_ns;
-		plan_tick(&play->plan, next_ns);
-		play_act(play);
-	}
+	while (play_step(play, end_ns))
+		;
 	play->now_ns = end_ns;
 }
 

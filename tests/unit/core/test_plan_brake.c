@@ -12,12 +12,10 @@
 /* Its first subflow has carried 100 MB at twice the rate that counts as fast. */
 static int begin(void **state)
 {
-	struct play *play;
-	int err = play_begin(state);
+	struct play *play = play_new(state);
 
-	if (err)
-		return err;
-	play = *state;
+	if (!play)
+		return -1;
 	play->plan.brakes.rule.fast_bytes_per_s = FAST;
 	play->sample.own_acked = 100 * MB;
 	play->sample.busy_us = 80000;

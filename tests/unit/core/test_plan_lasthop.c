@@ -68,13 +68,11 @@ static void answer_reach(struct play *play, const struct action *action)
 
 static int begin(void **state)
 {
-	struct play *play;
+	struct play *play = play_new(state);
 	struct path_map *map;
-	int err = play_begin(state);
 
-	if (err)
-		return err;
-	play = *state;
+	if (!play)
+		return -1;
 	memset(&hop, 0, sizeof(hop));
 	memset(&counts, 0, sizeof(counts));
 	counted_ns = play->now_ns;
@@ -119,15 +117,12 @@ static struct subflow *find(struct play *play, enum subflow_state state)
 /* The time passes; what is opened comes up, and what is closed is gone. */
 static void pass(struct play *play, uint64_t ms)
 {
-	uint64_t end_ns = play->now_ns + ms * MS, next_ns;
+	uint64_t end_ns = play->now_ns + ms * MS;
 	struct subflow *subflow;
 
 	play_map(play)->learned_ns = play_map(play)->confirmed_ns = play->now_ns;
 	play_map(play)->is_changed = true;
-	while ((next_ns = plan_tick(&play->plan, 0)) && next_ns <= end_ns) {
-		play->now_ns = next_ns;
-		plan_tick(&play->plan, next_ns);
-		play_act(play);
+	while (play_step(play, end_ns)) {
 		while ((subflow = find(play, SUBFLOW_CLOSING)))
 			play_left(play, subflow->local.port);
 		while ((subflow = find(play, SUBFLOW_OPENING)))

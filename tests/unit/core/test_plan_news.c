@@ -7,11 +7,12 @@
 
 static int begin(void **state)
 {
-	int err = play_begin(state);
-	struct play *play = *state;
+	struct play *play = play_new(state);
 
+	if (!play)
+		return -1;
 	play->plan.news.is_wanted = true;
-	return err;
+	return 0;
 }
 
 /* The next news, which is of this kind. */

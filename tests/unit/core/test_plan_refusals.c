@@ -9,14 +9,12 @@
 
 static int begin(void **state)
 {
-	struct play *play;
-	int r = play_begin(state);
+	struct play *play = play_new(state);
 
-	play = *state;
-	if (!r)
-		play->plan.refusals.rule =
-			(struct refusals_rule){.most = 3, .hold_ns = 60 * SECOND};
-	return r;
+	if (!play)
+		return -1;
+	play->plan.refusals.rule = (struct refusals_rule){.most = 3, .hold_ns = 60 * SECOND};
+	return 0;
 }
 
 static void refuse(struct play *play, uint16_t port, int reset_reason, bool is_transient)

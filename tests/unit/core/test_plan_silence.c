@@ -13,12 +13,10 @@
 
 static int begin(void **state)
 {
-	struct play *play;
-	int err = play_begin(state);
+	struct play *play = play_new(state);
 
-	if (err)
-		return err;
-	play = *state;
+	if (!play)
+		return -1;
 	play->plan.does_repair = true;
 	return 0;
 }
@@ -41,13 +39,10 @@ static uint16_t way_of(uint16_t port)
 
 static void pass(struct play *play, uint64_t ns)
 {
-	uint64_t end_ns = play->now_ns + ns, next_ns;
+	uint64_t end_ns = play->now_ns + ns;
 
-	while ((next_ns = plan_tick(&play->plan, 0)) && next_ns <= end_ns) {
-		play->now_ns = next_ns;
-		plan_tick(&play->plan, next_ns);
-		play_act(play);
-	}
+	while (play_step(play, end_ns))
+		;
 	play->now_ns = end_ns;
 }
 

@@ -4,12 +4,10 @@
 
 int trial_begin(void **state)
 {
-	struct play *play;
-	int err = play_begin(state);
+	struct play *play = play_new(state);
 
-	if (err)
-		return err;
-	play = *state;
+	if (!play)
+		return -1;
 	play->plan.benefits.rule = (struct benefit_rule){.margin_percent = 10,
 		.time_rtts = 20,
 		.time_min_ns = WINDOW_MS * MS,
