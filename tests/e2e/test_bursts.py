@@ -10,7 +10,7 @@ from lab.netns import wait_until
 from race import Race
 from test_lists import added, ends, homes, locals_of, wait_locals  # noqa: F401
 
-# What a burst of calls on the application's socket answers, before the daemon has heard of the first one.
+# What a burst of calls on the application's socket answers, before the daemon has heard of them all.
 ASK = """
 def ask(option, value):
     try:
@@ -22,18 +22,18 @@ def ask(option, value):
 
 
 def expected(calls, answers):
-    """How many subflows leave from each of two addresses; the first one from number 0."""
+    """How many subflows leave from each of two addresses after each call; the first one from number 0."""
     counts = [1, 0]
     for (option, hosts), answer in zip(calls, answers):
         for host in hosts if answer == 0 else ():
             counts[host] = counts[host] + 1 if option == ADD else 0
-    return counts
+        yield [*counts]
 
 
 @pytest.mark.parametrize("seed", range(3))
 def test_a_burst_of_calls_means_what_they_mean_one_by_one(pair, seed):
-    many = 1000000
-    pair.serve({"limits": {"calls_per_second": many, "calls_per_second_of_user": many}})
+    many, limit, exact = 1000000, 8, 0
+    pair.serve({"limits": {"max_subflows": limit, "calls_per_second": many, "calls_per_second_of_user": many}})
     pair.sink()
     second = pair.near.ip4.rpartition(".")[0] + ".99"
     pair.client.ip(f"address add {second}/24 dev {pair.near.device}")
@@ -46,9 +46,13 @@ def test_a_burst_of_calls_means_what_they_mean_one_by_one(pair, seed):
         calls = [(draw.choice((ADD, ADD, REMOVE)), draw.choices((0, 1), k=draw.randint(1, 3)))
                  for _ in range(6)]
         packed_calls = [(option, ends(*(two[host] for host in hosts))) for option, hosts in calls]
-        wanted = expected(calls, app(f"[ask(*call) for call in {packed_calls!r}]"))
-        wait_until(lambda: [locals_of(app).count(host) for host in two] == wanted,
-                   lambda: f"{calls}: {wanted}, there are {locals_of(app)}")
+        after = [*expected(calls, app(f"[ask(*call) for call in {packed_calls!r}]"))]
+        # A daemon that is at it already may make the sum one off, and one too many is let by (docs/ring.md).
+        if all(1 <= sum(counts) <= limit for counts in after):
+            exact += 1
+            wait_until(lambda: [locals_of(app).count(host) for host in two] == after[-1],
+                       lambda: f"{calls}: {after[-1]}, there are {locals_of(app)}")
+    assert exact > 10
 
 
 def test_what_waits_is_the_youngest(homes):  # noqa: F811
