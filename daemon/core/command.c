@@ -92,7 +92,6 @@ void command_hear_created(struct plan *plan, struct conn *conn, const struct eve
 		news_add_subflow(&plan->news, NEWS_SUBFLOW_FAILED, conn, subflow, conn->why);
 	}
 	subflows_remove(plan, conn, subflow);
-	lists_hear_failed(plan, conn);
 	opening_run(plan, conn, 0);
 }
 

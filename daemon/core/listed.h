@@ -24,8 +24,12 @@ struct listed {
 	struct listed_address list[WISHES_MAX];
 	struct endpoint removed[WISHES_MAX]; /* nothing leaves from these; without ports */
 	bool is_restricted;                  /* nothing leaves from elsewhere */
-	bool owes_first;   /* one of what was asked for is the first subflow, not known yet */
-	bool is_replacing; /* what is doomed goes when another subflow is there */
+	bool owes_first; /* one of what was asked for is the first subflow, not known yet */
+	/*
+	 * What is doomed goes when another subflow is there. Of core/lists alone; after each
+	 * opening_run() one is on its way, or another run is due.
+	 */
+	bool is_replacing;
 };
 
 /* Whether a subflow may leave from this address, whatever the port. @listed NULL: from any. */

@@ -145,6 +145,7 @@ static void close_doomed(struct plan *plan, struct conn *conn)
 		conn->listed->list[i].is_leaving = false;
 }
 
+/* Whether one is on its way that is to stay. */
 static bool is_opening(const struct conn *conn)
 {
 	const struct subflow *subflow;
@@ -154,7 +155,7 @@ static bool is_opening(const struct conn *conn)
 			!subflow->is_doomed)
 			return true;
 	}
-	return conn_count_wanted(conn) || listed_count_wanted(conn->listed);
+	return false;
 }
 
 /* The last one stays. */
@@ -183,20 +184,6 @@ static bool has_usable(const struct conn *conn)
 			return true;
 	}
 	return false;
-}
-
-/* What leaves goes, or, if there is nothing else, when something else is there. */
-static void replace(struct plan *plan, struct conn *conn)
-{
-	if (has_usable(conn)) {
-		close_doomed(plan, conn);
-		return;
-	}
-	conn->listed->is_replacing = true;
-	if (is_opening(conn))
-		return;
-	if (conn->is_server || !opening_alternative(plan, conn))
-		give_up(conn);
 }
 
 /* Dooms what leaves; whether there is anything. */
@@ -239,8 +226,8 @@ bool lists_hear(struct plan *plan, struct conn *conn, const struct event *event)
 	for (int i = 0; i < WISHES_MAX; i++)
 		want(plan, conn, i, more[i]);
 	lists_hear_created(conn);
-	if (leaves)
-		replace(plan, conn);
+	conn->listed->is_replacing |= leaves;
+	lists_hear_joined(plan, conn);
 	return true;
 }
 
@@ -303,10 +290,13 @@ void lists_hear_joined(struct plan *plan, struct conn *conn)
 		close_doomed(plan, conn);
 }
 
-void lists_hear_failed(struct plan *plan, struct conn *conn)
+void lists_review(struct plan *plan, struct conn *conn)
 {
-	if (conn->listed && conn->listed->is_replacing)
-		replace(plan, conn);
+	lists_hear_joined(plan, conn);
+	if (!conn->listed || !conn->listed->is_replacing || is_opening(conn))
+		return;
+	if (conn->is_server || conn->is_foreign || !opening_alternative(plan, conn))
+		give_up(conn);
 }
 
 bool lists_is_clearing(const struct conn *conn, const struct endpoint *local)

@@ -22,8 +22,12 @@ bool lists_take_back(struct plan *plan, struct conn *conn);
 /* A subflow has come up: what waited for one may go. */
 void lists_hear_joined(struct plan *plan, struct conn *conn);
 
-/* One that was being opened has come to nothing. */
-void lists_hear_failed(struct plan *plan, struct conn *conn);
+/*
+ * The end of each opening_run(): all that can be opened now is on its way. If what waits for a
+ * subflow in its place waits for none of these, an alternative is opened, or it stays. So it never
+ * waits for what was dropped elsewhere.
+ */
+void lists_review(struct plan *plan, struct conn *conn);
 
 /*
  * Whether subflows from there are on their way out, of which the peer is told by the address's id:

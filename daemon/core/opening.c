@@ -134,13 +134,15 @@ static bool is_barred(struct conn *conn, enum subflow_asker asker, const struct 
 /*
  * The port by which the subflow takes a way of its own. -EAGAIN: that is not known yet, and
  * EVENT_PATHS or the end of patience will tell. A repair, and what is opened after another that
- * nobody answered, takes the best that is known at once: the dead path answers no probe.
+ * nobody answered, takes the best that is known at once: the dead path answers no probe. So does
+ * an alternative: others wait for it.
  */
-static int choose_port(struct plan *plan, struct conn *conn, enum subflow_asker asker,
+static int choose_port(struct plan *plan, struct conn *conn, enum subflow_asker asker, int slot,
 	const struct endpoint *local, const struct endpoint *remote, uint64_t cause_ns,
 	struct steer_choice *ret_choice)
 {
-	bool is_late = asker == ASKER_REPAIR || conn->unanswered ||
+	bool is_late = asker == ASKER_REPAIR || (asker == ASKER_LIST && slot < 0) ||
+		       conn->unanswered ||
 		       (conn->patience_ns && plan->now_ns >= patience_end_ns(conn));
 	enum steer_answer answer =
 		steer_choose(&plan->steer, conn, local, remote, is_late, plan->now_ns, ret_choice);
@@ -184,13 +186,13 @@ static int weigh(struct plan *plan, struct conn *conn, const struct path *path,
 }
 
 /*
- * Beside those that are on their way out; when one is gone it is tried again. An alternative must
- * be there before the others may go, and what replaces a dead one does not wait for its end.
+ * Beside those that are on their way out; when one is gone it is tried again. What replaces them
+ * must be there before they may go, and what replaces a dead one does not wait for its end.
  */
-static bool has_room(
-	const struct plan *plan, const struct conn *conn, enum subflow_asker asker, int slot)
+static bool has_room(const struct plan *plan, const struct conn *conn, enum subflow_asker asker)
 {
-	bool is_in_place = asker == ASKER_REPAIR || (asker == ASKER_LIST && slot < 0);
+	bool is_in_place =
+		asker == ASKER_REPAIR || (asker == ASKER_LIST && conn->listed->is_replacing);
 	uint32_t most = MAX(plan->max_subflows, rules_of(plan, conn)->max_subflows);
 
 	return conn->n_subflows < SUBFLOWS_HARD_MAX &&
@@ -247,10 +249,10 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	bool is_judged;
 	int err = 0;
 
-	if (!has_room(plan, conn, asker, slot))
+	if (!has_room(plan, conn, asker))
 		return -EDQUOT;
 	if (!local->port)
-		err = choose_port(plan, conn, asker, local, remote, cause_ns, &choice);
+		err = choose_port(plan, conn, asker, slot, local, remote, cause_ns, &choice);
 	if (err)
 		return err;
 	if (asker == ASKER_ELEPHANT)
@@ -388,28 +390,20 @@ bool opening_alternative(struct plan *plan, struct conn *conn)
 		if (!address->adds || address->is_tried)
 			continue;
 		address->is_tried = true;
-		/* Its ports are not looked for: it is not to wait. */
 		if (!open_from(plan, conn, -1, address, 0))
 			return true;
 	}
 	return false;
 }
 
-void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
+/* By number, or of our own accord; false: the rest waits for what brings it on. */
+static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 {
 	struct endpoint local, remote;
 	enum subflow_asker asker;
 	bool is_waiting = false;
 	int err;
 
-	if (!conn->is_established || conn->retry_ns)
-		return;
-	if (conn->is_server || conn->is_foreign)
-		give_up_wanted(plan, conn);
-	if (conn->listed && conn->is_server)
-		lists_announce(plan, conn);
-	else if (conn->listed && !conn->is_foreign && open_listed(plan, conn, cause_ns))
-		return;
 	while (conn_count_wanted(conn)) {
 		if (!choose_ends(conn, &local, &remote)) {
 			conn_say(conn, conn->denies_join
@@ -438,20 +432,46 @@ void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			break;
 		} else if (err) {
 			conn_want_again(conn, asker);
-			return;
+			return false;
 		}
 	}
 	conn->patience_ns = 0;
 	conn->has_asked_more &= is_waiting;
-	if (!conn->mesh)
-		return;
-	remote = endpoint_unmap(&conn->remote);
+	return true;
+}
+
+static void open_mesh(struct plan *plan, struct conn *conn)
+{
+	struct endpoint remote = endpoint_unmap(&conn->remote);
+
 	if (!conn->denies_join)
 		mesh_with(plan, conn, &remote);
 	for (uint32_t i = 0; i < conn->remotes.count; i++) {
 		if (conn->remotes.list[i].endpoint.family == remote.family)
 			mesh_with(plan, conn, &conn->remotes.list[i].endpoint);
 	}
+}
+
+static void open_all(struct plan *plan, struct conn *conn, uint64_t cause_ns)
+{
+	if (conn->is_server || conn->is_foreign)
+		give_up_wanted(plan, conn);
+	if (conn->listed && conn->is_server)
+		lists_announce(plan, conn);
+	else if (conn->listed && !conn->is_foreign && open_listed(plan, conn, cause_ns))
+		return;
+	if (open_wanted(plan, conn, cause_ns) && conn->mesh)
+		open_mesh(plan, conn);
+}
+
+void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
+{
+	if (!conn->is_established || conn->retry_ns)
+		return;
+	open_all(plan, conn, cause_ns);
+	/* What is wanted still is not to be had now, and may never be. */
+	if (!conn->retry_ns)
+		lists_review(plan, conn);
 }
 
 void opening_run_all(struct plan *plan, uint64_t now_ns)

@@ -120,7 +120,6 @@ static void give_up(struct plan *plan, struct conn *conn, struct subflow *subflo
 	subflow->asker = ASKER_NOBODY;
 	set_due(plan, subflow, plan->now_ns + NAMELESS_NS);
 	closing_begin(plan, conn, subflow);
-	lists_hear_failed(plan, conn);
 	opening_run(plan, conn, 0);
 }
 

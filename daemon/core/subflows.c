@@ -149,7 +149,6 @@ void subflows_hear_closed(struct plan *plan, struct conn *conn, const struct eve
 	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed && !subflow->is_lost)
 		conn_settle(&plan->table, conn, 0, 1);
 	subflows_remove(plan, conn, subflow);
-	lists_hear_failed(plan, conn);
 	opening_run(plan, conn, 0);
 	apart_expect(plan, conn);
 }

@@ -221,6 +221,124 @@ static void the_last_one_stays_if_there_is_no_other(void **state)
 	assert_non_null(strstr(play_conn(play)->why, "the last subflow stays"));
 }
 
+/* What waits without a term is no reason to wait: there is an address that can be reached. */
+static void the_last_one_waits_for_none_that_cannot_be_reached(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = EADDRNOTAVAIL;
+	wish(0, 2, 0, 1);
+	wish(1, 3, 0, 1);
+	wishes.list[0].addr[2] = 0; /* no IPv4 address any more */
+	tell(play);
+	assert_int_equal(play->creates, 1);
+	play->create_error = 0;
+	take_away(2, 1, 0);
+	tell(play);
+	assert_int_equal(play->creates, 2);
+	assert_created_from(play, 3, 0);
+	join_from(play, 3, 41000);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT);
+}
+
+static void the_last_one_stays_if_what_is_wanted_has_no_way(void **state)
+{
+	struct play *play = *state;
+
+	play_hear(play, (struct event){.kind = EVENT_ESTABLISHED,
+				.local = play_local(LOCAL_PORT),
+				.remote = play_remote(),
+				.denies_join = true});
+	numbers = 1;
+	take_away(0, 1, 0);
+	tell(play);
+	assert_int_equal(play->creates, 0);
+	play_assert_subflows(play, 1, 0, 1);
+	assert_non_null(strstr(play_conn(play)->why, "the last subflow stays"));
+}
+
+/* Only the client opens subflows. */
+static void the_last_one_of_a_server_stays(void **state)
+{
+	struct play *play = *state;
+
+	play_hear(play, (struct event){.kind = EVENT_ESTABLISHED,
+				.local = play_local(LOCAL_PORT),
+				.remote = play_remote(),
+				.is_server = true});
+	take_away(0, 1, 0);
+	wish(1, 2, 0, 1);
+	tell(play);
+	assert_int_equal(play->announcements, 1);
+	assert_int_equal(play->destroys, 0);
+	play_assert_subflows(play, 1, 0, 0);
+	assert_non_null(strstr(play_conn(play)->why, "the last subflow stays"));
+}
+
+/* What paths there are is found out: an alternative does not wait for that. */
+static void an_alternative_waits_for_no_paths(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play->create_error = EADDRNOTAVAIL;
+	wish(0, 2, 0, 1);
+	tell(play);
+	play->create_error = 0;
+	play->plan.steer.mode = STEER_PATHS;
+	take_away(1, 1, 0);
+	tell(play);
+	assert_int_equal(play->creates, 2);
+	assert_created_from(play, 2, 0);
+}
+
+/* All that are there are to go, and are as many as there may be. */
+static void what_replaces_them_has_room(void **state)
+{
+	struct play *play = *state;
+	uint32_t most = play->plan.max_subflows;
+
+	connect_with(play, most - 1);
+	take_away(0, 2, 0);
+	take_away(1, 1, 0);
+	wish(2, 3, 0, 1);
+	tell(play);
+	assert_int_equal(play->creates, most);
+	assert_created_from(play, 3, 0);
+	assert_int_equal(play->destroys, 0);
+	assert_int_equal(play->receipt.wishes[2].done, 1);
+	join_from(play, 3, 42000);
+	assert_int_equal(play->destroys, most);
+	play_left(play, LOCAL_PORT);
+	assert_int_equal(play->creates, most);
+}
+
+/* The same, but what is wanted is to have no room before they have gone. */
+static void what_has_no_room_is_not_waited_for(void **state)
+{
+	struct play *play = *state;
+	uint32_t most = play->plan.max_subflows;
+
+	connect_with(play, most - 1);
+	wish(1, 3, 0, 1); /* one too many */
+	tell(play);
+	assert_int_equal(play->creates, most - 1);
+	take_away(0, 2, 0);
+	take_away(2, 1, 0);
+	numbers = 1;
+	tell(play);
+	assert_int_equal(play->creates, most);
+	assert_created_from(play, 3, 0);
+	play_assert_subflows(play, 0, 1, 1);
+	join_from(play, 3, 42000);
+	assert_int_equal(play->destroys, most);
+	play_left(play, LOCAL_PORT);
+	assert_int_equal(play->creates, most + 1);
+	play_assert_subflows(play, 1, 1, 0);
+}
+
 static void an_exact_port_is_tried_again(void **state)
 {
 	struct play *play = *state;
@@ -657,6 +775,12 @@ int main(void)
 		TEST(a_port_narrows_it_to_one),
 		TEST(the_last_one_waits_for_another),
 		TEST(the_last_one_stays_if_there_is_no_other),
+		TEST(the_last_one_waits_for_none_that_cannot_be_reached),
+		TEST(the_last_one_stays_if_what_is_wanted_has_no_way),
+		TEST(the_last_one_of_a_server_stays),
+		TEST(an_alternative_waits_for_no_paths),
+		TEST(what_replaces_them_has_room),
+		TEST(what_has_no_room_is_not_waited_for),
 		TEST(an_exact_port_is_tried_again),
 		TEST(an_exact_port_is_looked_up),
 		TEST(an_exact_port_that_is_known_counts_at_once),
