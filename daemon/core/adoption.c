@@ -83,7 +83,11 @@ void adoption_hear_found_subflow(struct conn *conn, const struct event *event)
 	subflow->is_listed = true;
 }
 
-/* Those that the kernel has no more, or whose SYN came to nothing. */
+/*
+ * Those that the kernel has no more, or whose SYN came to nothing. Not those that are being closed:
+ * without its subflow the answer would be taken for that of a REMOVE by number, and the word of its
+ * end, which may be on its way still, for that of one that is opened meanwhile.
+ */
 static void drop_unlisted(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow, *next;
@@ -92,6 +96,10 @@ static void drop_unlisted(struct plan *plan, struct conn *conn)
 		next = TAILQ_NEXT(subflow, entry);
 		if (subflow->is_listed || (subflow->state == SUBFLOW_OPENING && !subflow->is_sent))
 			continue;
+		if (subflow->state == SUBFLOW_CLOSING) {
+			silence_expect_end(plan, conn, subflow);
+			continue;
+		}
 		if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_ELEPHANT)
 			conn_drop_passed(conn);
 		if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed && !subflow->is_lost)

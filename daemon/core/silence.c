@@ -63,6 +63,15 @@ void silence_hear_kept(struct subflow *subflow)
 	subflow->is_doomed = subflow->is_lost = true;
 }
 
+void silence_expect_end(struct plan *plan, struct conn *conn, struct subflow *subflow)
+{
+	if (!subflow->is_gone || subflow->silence.is_over)
+		return;
+	subflow->silence.conn = conn;
+	subflow->silence.is_over = true;
+	set_due(plan, subflow, plan->now_ns + NAMELESS_NS);
+}
+
 /* By its port it is named to the kernel. One list of the namespace tells the ports of all. */
 static void seek_port(struct plan *plan, struct subflow *subflow)
 {

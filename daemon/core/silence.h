@@ -32,7 +32,7 @@ struct silence {
 	struct agenda_entry due; /* when it is given up, or has been for long enough */
 	struct conn *conn;       /* whose it is; NULL = nobody waits for an answer */
 	bool is_sought;          /* the kernel was asked for its port */
-	bool is_over;            /* it was given up */
+	bool is_over;            /* it was given up, or closed: its end is waited for */
 };
 
 struct silences {
@@ -52,6 +52,12 @@ void silence_end(struct plan *plan, struct conn *conn, struct subflow *subflow);
 
 /* The kernel would not close @subflow: if it is answered after all, it is one too many. */
 void silence_hear_kept(struct subflow *subflow);
+
+/*
+ * The kernel has closed @subflow, and does not list it any more. If its word of that is not on its
+ * way it was lost: then the subflow is forgotten without.
+ */
+void silence_expect_end(struct plan *plan, struct conn *conn, struct subflow *subflow);
 
 /* Does what is due. */
 void silence_tick(struct plan *plan, uint64_t now_ns);

@@ -382,6 +382,81 @@ static void one_that_is_gone_leaves_room(void **state)
 	play_assert_subflows(play, 1, 1, 1);
 }
 
+/* The kernel has closed it by itself while it was to be closed here, for another reason than REMOVE
+ * by number: what it answers counts for none. */
+static void one_that_is_being_closed_is_answered_for(void **state)
+{
+	struct play *play = *state;
+	struct event removal = {.kind = EVENT_INTENT,
+		.key = play->key,
+		.generation = 1,
+		.adds = 2,
+		.has_wishes = true,
+		.wishes.list[0] = {.addr = {0, 0, htonl(0xffff), htonl(0x0a000001)},
+			.port = LOCAL_PORT + 2,
+			.since = 1,
+			.flags = WISH_TAKEN | WISH_REMOVED}};
+
+	play_connect_with(play, 2);
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	list_subflow(play, LOCAL_PORT + 1, 0, false);
+	plan_hear(&play->plan, &removal);
+	play->destroy_error = ESRCH;
+	end(play);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 2);
+	play_assert_subflows(play, 2, 0, 0);
+	play_assert_receipt(play, 2, 0);
+	play_left(play, LOCAL_PORT + 2);
+	assert_int_equal(play_conn(play)->n_subflows, 2);
+}
+
+static void find_one_closed(struct play *play)
+{
+	play_connect_with(play, 2);
+	play_intent(play, 2, 1);
+	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 2);
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	list_subflow(play, LOCAL_PORT + 1, 0, false);
+	end(play);
+	assert_int_equal(play_conn(play)->n_subflows, 3);
+}
+
+static void the_end_of_a_closed_one_is_no_refusal_of_another(void **state)
+{
+	struct play *play = *state;
+
+	find_one_closed(play);
+	play_intent(play, 3, 1);
+	play_left(play, LOCAL_PORT + 2);
+	play_assert_subflows(play, 2, 1, 0);
+	assert_int_equal(play->plan.counters.refused_by_peer, 0);
+	assert_false(play_wait(play));
+}
+
+/* In the flood for which it was listed anew. */
+static void one_whose_end_was_lost_is_forgotten(void **state)
+{
+	struct play *play = *state;
+	uint64_t found_ns = play->now_ns;
+
+	find_one_closed(play);
+	play->now_ns += 500000000;
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	list_subflow(play, LOCAL_PORT + 1, 0, false);
+	end(play);
+	assert_true(play_wait(play));
+	assert_int_equal(play->now_ns, found_ns + 1000000000);
+	assert_int_equal(play_conn(play)->n_subflows, 2);
+	play_assert_receipt(play, 2, 1);
+}
+
 static void other_namespaces_are_not_touched(void **state)
 {
 	struct play *play = *state;
@@ -425,6 +500,9 @@ int main(void)
 		TEST(one_that_came_to_nothing_is_forgotten),
 		TEST(nor_is_anything_done_for_one_that_was_over),
 		TEST(one_that_is_gone_leaves_room),
+		TEST(one_that_is_being_closed_is_answered_for),
+		TEST(the_end_of_a_closed_one_is_no_refusal_of_another),
+		TEST(one_whose_end_was_lost_is_forgotten),
 		TEST(other_namespaces_are_not_touched),
 		TEST(one_that_is_not_established_yet_stays),
 	};
