@@ -94,11 +94,21 @@ static uint64_t patience_end_ns(const struct conn *conn)
 
 static void give_up_one(struct plan *plan, struct conn *conn, enum subflow_asker asker)
 {
-	plan->counters.withheld++;
 	if (asker == ASKER_APPLICATION)
 		conn_settle(&plan->table, conn, 1, 0);
 	else if (asker == ASKER_ELEPHANT)
 		conn_drop_passed(conn);
+}
+
+/* Ids are not used twice: no subflow will leave from there any more. */
+static void note_spent(
+	struct plan *plan, struct conn *conn, const struct endpoint *local, uint32_t subflows)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	plan->counters.create_failures += subflows;
+	conn_say(conn, "no subflow from %s: the 256 address ids of its connection are used up",
+		endpoint_text(local, text));
 }
 
 /* Whether the destination has refused so many joins that none is tried now; says so. */
@@ -199,14 +209,21 @@ static bool has_room(const struct plan *plan, const struct conn *conn, enum subf
 	       (is_in_place || conn_count_there(conn) < most);
 }
 
-/* With the address id that it needs; NULL, and -errno in *@ret_err. */
+/*
+ * With the address id that it needs; NULL, and -errno in *@ret_err. Each address has one without a
+ * port as well: by that the kernel chooses ports when there are no more ids.
+ */
 static struct subflow *add_subflow(struct plan *plan, struct conn *conn,
 	const struct endpoint *local, const struct endpoint *remote, int *ret_err)
 {
 	uint32_t ids = conn->ids.count;
+	struct endpoint plain = *local;
 	struct subflow *subflow;
 	uint8_t id;
 
+	plain.port = 0;
+	if (local->port)
+		ids_get(&conn->ids, &plain, &id);
 	*ret_err = ids_get(&conn->ids, local, &id);
 	if (*ret_err)
 		return NULL;
@@ -322,11 +339,18 @@ int opening_move(struct plan *plan, struct conn *conn, const struct subflow *sub
 static void mesh_with(struct plan *plan, struct conn *conn, const struct endpoint *remote)
 {
 	struct endpoint local;
+	int err;
 
 	while (conn_count_all(conn) < plan->max_subflows &&
 		mesh_take(conn->mesh, conn->listed, remote, &local)) {
-		if (is_held(plan, conn, remote) ||
-			open_subflow(plan, conn, ASKER_MESH, -1, &local, remote, 0)) {
+		err = is_held(plan, conn, remote)
+			      ? -EHOSTUNREACH
+			      : open_subflow(plan, conn, ASKER_MESH, -1, &local, remote, 0);
+		if (err == -ENOSPC) {
+			note_spent(plan, conn, &local, 1);
+			continue;
+		}
+		if (err) {
 			mesh_give_back(conn->mesh, &local, remote);
 			return;
 		}
@@ -368,7 +392,9 @@ static int open_listed(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 		address = &conn->listed->list[i];
 		while (address->wanted) {
 			err = open_from(plan, conn, i, address, cause_ns);
-			/* All its address ids are used up: others may have some of their own. */
+			/* Others may have an id of their own. */
+			if (err == -ENOSPC)
+				note_spent(plan, conn, &address->endpoint, address->wanted);
 			if (err == -EHOSTUNREACH || err == -ENOSPC)
 				lists_give_up(plan, conn, i);
 			if (err == -ENOENT || err == -EHOSTUNREACH || err == -ENOSPC)
@@ -416,6 +442,7 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 		}
 		asker = conn_take_wanted(conn);
 		if (is_held(plan, conn, &remote) || is_barred(conn, asker, &remote)) {
+			plan->counters.withheld++;
 			give_up_one(plan, conn, asker);
 			continue;
 		}
@@ -426,6 +453,9 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			conn_say(conn, "not split: one path leads to its peer");
 		} else if (err == -EHOSTDOWN) {
 			conn_drop_passed(conn);
+		} else if (err == -ENOSPC) {
+			note_spent(plan, conn, &local, 1);
+			give_up_one(plan, conn, asker);
 		} else if (err == -EBUSY) {
 			conn_want_again(conn, asker);
 			is_waiting = true;
