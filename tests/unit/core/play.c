@@ -272,6 +272,59 @@ void play_connect_with(struct play *play, uint16_t n)
 		play_joined(play, LOCAL_PORT + port);
 }
 
+struct endpoint play_from(uint8_t host, uint16_t port)
+{
+	struct endpoint local = play_local(port);
+
+	local.v4.s_addr = htonl(0x0a000000 + host);
+	return local;
+}
+
+void play_wish(struct play *play, int slot, uint8_t host, uint16_t port, uint16_t adds)
+{
+	struct wish *wish = &play->wishes.list[slot];
+
+	*wish = (struct wish){.addr = {0, 0, htonl(0xffff), htonl(0x0a000000 + host)},
+		.port = port,
+		.since = wish->flags ? wish->since : play->generation + 1,
+		.adds = adds,
+		.flags = WISH_TAKEN};
+}
+
+void play_take_away(struct play *play, int slot, uint8_t host, uint16_t port)
+{
+	play_wish(play, slot, host, port, 0);
+	play->wishes.list[slot].since = play->generation + 1;
+	play->wishes.list[slot].flags |= WISH_REMOVED;
+}
+
+void play_tell(struct play *play)
+{
+	play_hear(play, (struct event){.kind = EVENT_INTENT,
+				.generation = ++play->generation,
+				.adds = play->numbers,
+				.removes = play->removes,
+				.has_wishes = true,
+				.wishes = play->wishes});
+}
+
+void play_join_from(struct play *play, uint8_t host, uint16_t port)
+{
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_ESTABLISHED,
+				.local = play_from(host, port),
+				.remote = play_remote(),
+				.id = play->create.id});
+}
+
+void play_connect_listed(struct play *play, uint16_t n)
+{
+	play_connect(play);
+	play_wish(play, 0, 2, 0, n);
+	play_tell(play);
+	for (uint16_t i = 0; i < n; i++)
+		play_join_from(play, 2, 41000 + i);
+}
+
 bool play_wait(struct play *play)
 {
 	uint64_t next_ns = plan_tick(&play->plan, play->now_ns);
@@ -322,6 +375,13 @@ void play_assert_subflows(
 	assert_int_equal(are_established, established);
 	assert_int_equal(are_opening, opening);
 	assert_int_equal(conn_count_wanted(conn), wanted);
+}
+
+void play_assert_created_from(struct play *play, uint8_t host, uint16_t port)
+{
+	struct endpoint expected = play_from(host, port);
+
+	assert_true(endpoint_is_equal(&play->create.local, &expected));
 }
 
 void play_assert_receipt(struct play *play, uint32_t adds, uint32_t removes)

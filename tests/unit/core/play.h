@@ -41,6 +41,9 @@ struct play {
 	struct action create, destroy, withdraw, survey, announce, backup,
 		reach; /* the last of each */
 	struct receipt receipt;
+	/* What the application has asked for so far, for play_tell(). */
+	struct wishes wishes;
+	uint32_t generation, numbers, removes; /* ADD and REMOVE by number */
 };
 
 /* cmocka fixtures: a plan with the paper's rule, 8 subflows for applications, 3 connections. */
@@ -77,6 +80,21 @@ void play_connect(struct play *play);
 /* The same, with @n more subflows on the ports above the first one's. */
 void play_connect_with(struct play *play, uint16_t n);
 
+/*
+ * Lists of addresses: 10.0.0.@host, where the first subflow leaves from 1. ADD: @adds so far of
+ * what is in @slot. REMOVE. The plan hears of both by play_tell().
+ */
+struct endpoint play_from(uint8_t host, uint16_t port);
+void play_wish(struct play *play, int slot, uint8_t host, uint16_t port, uint16_t adds);
+void play_take_away(struct play *play, int slot, uint8_t host, uint16_t port);
+void play_tell(struct play *play);
+
+/* The subflow that was asked for last has joined, from there. */
+void play_join_from(struct play *play, uint8_t host, uint16_t port);
+
+/* Connected, with @n more that slot 0 asked for from 10.0.0.2, on the ports from 41000 up. */
+void play_connect_listed(struct play *play, uint16_t n);
+
 /* Lets the time pass up to the next retry, and has it carried out; false if none is due. */
 bool play_wait(struct play *play);
 
@@ -88,6 +106,7 @@ struct conn *play_conn(struct play *play);
 /* What the connection has: established, opening (both without those to go), not sent yet. */
 void play_assert_subflows(
 	struct play *play, uint32_t established, uint32_t opening, uint32_t wanted);
+void play_assert_created_from(struct play *play, uint8_t host, uint16_t port); /* the last */
 void play_assert_receipt(struct play *play, uint32_t adds, uint32_t removes);
 
 /* What is known of the paths between the two ends; made where there is none. */

@@ -1,23 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* The 256 address ids of a connection, none of which is used twice. */
 #include <errno.h>
-#include <string.h>
 
 #include "play.h"
 
-/* ADD: @adds of 10.0.0.2 so far, from any port. */
+/* ADD: @adds of 10.0.0.2 so far, from any port, and of @numbers. */
 static void ask(struct play *play, uint16_t adds, uint32_t numbers)
 {
-	play_hear(
-		play, (struct event){.kind = EVENT_INTENT,
-			      .generation = play_conn(play)->generation + 1,
-			      .adds = numbers,
-			      .has_wishes = true,
-			      .wishes = {.is_restricted = true,
-				      .list[0] = {.addr = {0, 0, htonl(0xffff), htonl(0x0a000002)},
-					      .since = 1,
-					      .adds = adds,
-					      .flags = WISH_TAKEN}}});
+	play->wishes.is_restricted = true;
+	play->numbers = numbers;
+	play_wish(play, 0, 2, 0, adds);
+	play_tell(play);
 }
 
 /* Each port that is tried takes one, be it that it was drawn before. */
@@ -85,8 +78,7 @@ static void so_is_what_a_full_mesh_lacks(void **state)
 
 	play->plan.policy.fullmesh = true;
 	play->locals[0] = play_local(0);
-	play->locals[1] = play_local(0);
-	play->locals[1].v4.s_addr = htonl(0x0a000002);
+	play->locals[1] = play_from(2, 0);
 	play->n_locals = 2;
 	spend(play);
 	assert_spent(play, 1);
