@@ -4,8 +4,9 @@
  * sent again, since no round trip is measured while a loss is mended, tells when
  * an MPTCP connection has sent more than the next threshold of the elephant rule; one
  * per packet that is received (as GRO has put it together) tells it of what was
- * received, since the receiver of data has no callback per round trip. And one
- * per retransmission timeout tells when a subflow's path is dead.
+ * received, since the receiver of data has no callback per round trip. Close to a
+ * threshold there is one per packet that is sent, too. And one per retransmission
+ * timeout tells when a subflow's path is dead.
  */
 #include "mptcp.h"
 
@@ -33,9 +34,17 @@
 /* Of a mouse's callbacks one in 2^6 is looked at. */
 #define DRAW_BITS 6
 
+/*
+ * A threshold is near when the subflow's window could be sent so many times until then: in slow
+ * start it doubles each round trip, and siblings send as well. Then each packet calls back, if its
+ * header has room for an option of 4 bytes: the kernel asks how much is to go there.
+ */
+#define NEAR_WINDOWS 4
+#define NEAR         BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG
+
 /* The callbacks that are asked for until the rule's last threshold. */
 #define SENDING  (BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG)
-#define PROGRESS (SENDING | BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG)
+#define PROGRESS (SENDING | NEAR | BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG)
 
 static __always_inline __u64 bytes_sent(const struct mptcp_sock *msk, struct elephant *e)
 {
@@ -178,6 +187,43 @@ static __always_inline __u32 count_waiting(struct bpf_sock *sk, const struct mpt
 	return of_connection + of_subflow;
 }
 
+static __always_inline void set_near(struct bpf_sock_ops *ctx, bool is_near)
+{
+	__u32 flags = ctx->bpf_sock_ops_cb_flags;
+
+	if (is_near != !!(flags & NEAR))
+		bpf_sock_ops_cb_flags_set(ctx, flags ^ NEAR);
+}
+
+static __always_inline bool is_near(struct bpf_sock_ops *ctx, __u64 bytes, __u64 next)
+{
+	return next < bytes + NEAR_WINDOWS * (__u64)ctx->snd_cwnd * ctx->mss_cache;
+}
+
+/* One record for a threshold; @waiting: it counts as passed for these. */
+static __always_inline void pass(struct bpf_sock_ops *ctx, struct mptcp_sock *msk,
+	struct elephant *e, __u64 next, const struct conn_rule *rule, __u64 bytes, __u32 waiting)
+{
+	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+
+	if (!r) { /* the next callback tries again */
+		__sync_fetch_and_add(&counters.deferred, 1);
+		return;
+	}
+	/* Two subflows may pass the threshold at once, on two CPUs. */
+	if (__sync_val_compare_and_swap(&e->next, next, due(next + rule->step, rule)) != next) {
+		bpf_ringbuf_discard(r, 0);
+		return;
+	}
+	fill_record(r, waiting ? RECORD_BACKLOG : RECORD_THRESHOLD, bpf_get_netns_cookie(ctx),
+		msk->token);
+	r->bytes = bytes;
+	r->backlog = waiting;
+	r->threshold = next;
+	bpf_ringbuf_submit(r, 0);
+	leave_to_siblings(ctx);
+}
+
 /* Past the gate. A function of its own: mice pay for the test that sends them away, no more. */
 static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 {
@@ -186,7 +232,6 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 	struct conn_rule rule = {};
 	struct mptcp_sock *msk;
 	struct bpf_sock *sk;
-	struct record *r;
 	__u64 bytes, next, netns;
 	__u32 waiting = 0;
 	bool is_backlogged;
@@ -230,6 +275,8 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 		return 1;
 	}
 	bytes = is_round_trip ? bytes_sent(msk, e) : bytes_received(msk, e);
+	if (is_round_trip)
+		set_near(ctx, is_near(ctx, bytes, next));
 	if ((bytes < next && !is_backlogged) || !find_rule(ctx, msk, &rule))
 		return 1;
 	/* It may have changed since; the next callback is the last. */
@@ -240,24 +287,32 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 	/* Only the first one counts as passed for what waits. */
 	if (bytes < next && (!rule.backlog || waiting < rule.backlog || next != rule.start))
 		return 1;
+	pass(ctx, msk, e, next, &rule, bytes, bytes < next ? waiting : 0);
+	return 1;
+}
 
-	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
-	if (!r) { /* the next callback tries again */
-		__sync_fetch_and_add(&counters.deferred, 1);
+/* A threshold is near, and a packet is about to be sent: its bytes are counted already. */
+static __noinline int on_packet(struct bpf_sock_ops *ctx)
+{
+	struct conn_rule rule = {};
+	struct mptcp_sock *msk;
+	struct bpf_sock *sk = ctx->sk;
+	struct elephant *e;
+	__u64 bytes, next;
+
+	if (!sk)
 		return 1;
-	}
-	/* Two subflows may pass the threshold at once, on two CPUs. */
-	if (__sync_val_compare_and_swap(&e->next, next, due(next + rule.step, &rule)) != next) {
-		bpf_ringbuf_discard(r, 0);
+	msk = (struct mptcp_sock *)bpf_skc_to_mptcp_sock(sk);
+	/* Somebody else's program may have asked for the callback. */
+	e = msk ? bpf_sk_storage_get(&elephants, msk, NULL, 0) : NULL;
+	if (!e || msk->flags & config.fallback_mask)
 		return 1;
-	}
-	fill_record(r, bytes < next ? RECORD_BACKLOG : RECORD_THRESHOLD, bpf_get_netns_cookie(ctx),
-		msk->token);
-	r->bytes = bytes;
-	r->backlog = bytes < next ? waiting : 0;
-	r->threshold = next;
-	bpf_ringbuf_submit(r, 0);
-	leave_to_siblings(ctx);
+	next = e->next;
+	bytes = bytes_sent(msk, e);
+	if (next == NEVER || !is_near(ctx, bytes, next))
+		set_near(ctx, false);
+	else if (bytes >= next && find_rule(ctx, msk, &rule) && next < rule.stop)
+		pass(ctx, msk, e, next, &rule, bytes, 0);
 	return 1;
 }
 
@@ -369,6 +424,8 @@ int subflow_sockops(struct bpf_sock_ops *ctx)
 	switch (ctx->op) {
 	case BPF_SOCK_OPS_RETRANS_CB:
 		return is_below_gate(ctx, true) ? 1 : on_progress(ctx, true);
+	case BPF_SOCK_OPS_HDR_OPT_LEN_CB:
+		return on_packet(ctx);
 	case BPF_SOCK_OPS_PARSE_HDR_OPT_CB:
 		return is_below_gate(ctx, false) ? 1 : on_progress(ctx, false);
 	case BPF_SOCK_OPS_RTO_CB:

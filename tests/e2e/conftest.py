@@ -33,10 +33,12 @@ class Pair(Lab):
     """Namespaces `client` and `server`, linked; addresses in .near and .far, at the client's and
     the server's end."""
 
+    RATE_MBIT = 1000
+
     def build(self):
         self.client = self.netns("client")
         self.server = self.netns("server")
-        self.near, self.far = self.veth(self.client, self.server, rate_mbit=1000)
+        self.near, self.far = self.veth(self.client, self.server, rate_mbit=self.RATE_MBIT)
         for node in (self.client, self.server):
             node.sysctl({"net.ipv4.tcp_congestion_control": "reno"})
 

@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: MIT
 """The elephant rule on real transfers: when subflows come, and when no more do."""
+import re
 import socket
+import statistics
 import subprocess
 
 import pytest
 from cli import lacks
-from conftest import BUILD
+from conftest import BUILD, Pair
 from lab.netns import wait_until
 
 MB = 1000000
@@ -13,6 +15,7 @@ MB = 1000000
 
 # On a slow machine a timeout that is nobody's fault would be mended by one more join.
 NO_REPAIR = {"repair": {"rto_min_ms": 0}}
+NOTICED = re.compile(r"threshold token [0-9a-f]{8} threshold (\d+) bytes (\d+)")
 
 
 def config(start, step, stop, max_subflows):
@@ -48,6 +51,23 @@ def test_defaults_are_those_of_the_paper(pair):
     counters = daemon.status()["daemon"]["counters"]
     assert counters["elephants"] == counters["creates"] == 3
     assert counters["thresholds"] == 4, "one record per threshold crossed: 100, 150, 200 and 250 MB"
+
+
+class SlowPair(Pair):
+    """What waits before the link is 60 kB, which is most of a round trip of data."""
+
+    RATE_MBIT = 20
+
+
+def test_a_threshold_is_noticed_before_its_round_trip_is_over():
+    """By the packets that are sent: some 2 kB late and not half of what is in flight, 30 kB."""
+    with SlowPair() as pair:
+        daemon = pair.serve({"elephant": {"start": "1MB", "step": "100kB", "stop": "4MB", "max_subflows": 1}})
+        upload(pair, daemon, 5)
+        late = [int(sent) - int(threshold) for threshold, sent in
+                wait_until(lambda: NOTICED.findall(daemon.log.read_text()), "it is noticed")]
+    assert len(late) == 30, "one record a threshold"
+    assert 0 <= statistics.median(late) < 10_000, late
 
 
 def test_an_elephant_between_link_local_addresses(pair):
