@@ -15,7 +15,8 @@
 /*
  * Makes both connections in a network namespace of its own, which is gone when
  * this returns, and reads their flags with the hooks' walk. -EPROTONOSUPPORT: no
- * MPTCP here; -ENODATA: the two look the same.
+ * MPTCP here; -EUSERS: new connections fall back here, time and again; -ENODATA: the two look the
+ * same.
  */
 int calibration_run(struct hooks *hooks, uint64_t *ret_mask);
 
