@@ -78,7 +78,6 @@ FIGURES = [
     less(11, "tax", "early-add", "the same before connect", 1.5, "-", "1"),
     less(12, "idle", "10k", "CPU of the daemon, 10 000 idle connections", .1,
          "10 Hz sock_diag poll: 12", "0", unit="%"),
-    less(12, "idle", "40k", "CPU of the daemon, 40 000 idle connections", .1, "-", "0", unit="%"),
     less(12, "idle", "100k", "CPU of the daemon, 100 000 idle connections", .1,
          "10 Hz sock_diag poll: 118", "0", unit="%"),
     less(13, "recover", "stall", "longest stall, one of 4 paths black-holed", 50, "212",
@@ -152,8 +151,6 @@ LIMITS = {
     " needs that. Only congestion controls that look at each other leave it: the next line.",
     ("tax", "add"): "The hook's own part is in the line below. The rest is the daemon: its record wakes it, which the"
     " kernel does within the call, and it then works on the same connection.",
-    ("idle", "100k"): "Both ends are on one machine, whose table of MPTCP tokens is full long before; 40 000 show"
-    " that the cost does not grow with their number.",
     ("recover", "back"): "After the stall the data of the dead path are sent again over the others, whose windows"
     " have to open first.",
     ("mix", "elephants"): "At load .6 a fabric without any bottleneck would have them done 1.20 times sooner by max-min"

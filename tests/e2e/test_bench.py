@@ -42,9 +42,12 @@ def test_idle(tmp_path):
     (measured_round,) = data["rounds"]
     assert {name: figures["opened"] for name, figures in measured_round.items()} == {"1k": 10, "10k": 100}
     for figures in measured_round.values():
-        assert set(figures) == {"opened", "cpu_percent", "calls_s", "resident_kb", "status_s", "poll_percent"}
+        assert set(figures) == {"opened", "refused", "known", "resident_kb", "answered_kb", "status_s", "each_bytes",
+                                "most_bytes", "cpu_percent", "calls_s", "poll_percent"}
+        assert figures["known"] == figures["opened"] and 0 <= figures["refused"]
         assert figures["resident_kb"] > 1000 and 0 <= figures["cpu_percent"] <= 100
         assert figures["poll_percent"] > 0 and figures["status_s"] > 0
+        assert 0 < figures["each_bytes"] <= figures["most_bytes"]
 
 
 def test_detect(tmp_path):
