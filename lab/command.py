@@ -115,9 +115,10 @@ def check_model(options):
 
 def model_mix():
     from lab import fluid  # late: numpy takes long to load
-    print("elephants of the websearch mix at load .6, k = 4: how many times sooner they are done, by max-min:")
-    for about, ratio in fluid.sooner():
-        print(f"{about:42}{ratio:9.3f}")
+    print("elephants of the websearch mix at load .6, 16 hosts: how many times sooner they are done, by max-min:")
+    print(f"{'':42}" + "".join(f"{name:>12}" for name in fluid.FABRICS))
+    for lines in zip(*map(fluid.sooner, fluid.FABRICS.values())):
+        print(f"{lines[0][0]:42}" + "".join(f"{ratio:12.3f}" for _, ratio in lines))
 
 
 def model(options):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: MIT
 """How long flows of all sizes take in theory: max-min fair shares that change with every arrival.
 
-A fat-tree of k = 4 like that of `bench/mix`. What model.py says of endless flows holds here between
+Fabrics of 16 hosts like those of `bench/mix`. What model.py says of endless flows holds here between
 one event and the next: a flow comes, has sent enough for one more subflow, or is done.
 """
 import random
@@ -11,6 +11,7 @@ import numpy
 
 from lab import model, systems, workloads
 
+FABRICS = {"fat-tree": model.Tree(4), "leaf-spine": model.LeafSpine(2)}
 # The second and third way part from the first at once, so that one more subflow is worth the most.
 TURNS = ((0, 0), (1, 1), (0, 1), (1, 0))
 MBIT = 1e6 / 8
@@ -28,10 +29,10 @@ SPLITS = {
 class Transfer:
     """One that is under way. Two hosts of one edge router have one path."""
 
-    def __init__(self, flow, thresholds, rng):
+    def __init__(self, flow, thresholds, edge_hosts, rng):
         self.flow, self.left = flow, flow.bytes
         self.first = rng.integers(2, size=2)
-        has_choice = flow.source // 2 != flow.target // 2
+        has_choice = flow.source // edge_hosts != flow.target // edge_hosts
         self.thresholds = [t for t in thresholds if has_choice and t < flow.bytes]
         self.paths = 1
         self.split()
@@ -51,25 +52,25 @@ class Transfer:
         return min(self.left, self.thresholds[0] - sent) if self.thresholds else self.left
 
 
-def shares(tree, transfers, has_bottlenecks):
+def shares(fabric, transfers, has_bottlenecks):
     """Of a host's link, of each."""
     hosts = [(number, t.flow, up, core) for number, t in enumerate(transfers) for up, core in t.ways()]
     numbers, flows, ups, cores = zip(*hosts)
-    links = tree.links(numpy.array([f.source for f in flows]), numpy.array([f.target for f in flows]),
-                       numpy.array(ups), numpy.array(cores))
+    links = fabric.links(numpy.array([f.source for f in flows]), numpy.array([f.target for f in flows]),
+                         numpy.array(ups), numpy.array(cores))
     if not has_bottlenecks:
-        links[:, 1:5] = -1
-    return numpy.bincount(numbers, model.max_min(links, 6 * tree.hosts), len(transfers))
+        links[:, 1:-1] = -1
+    return numpy.bincount(numbers, model.max_min(links, fabric.n_links), len(transfers))
 
 
-def completions(flows, split, rate_mbit, seed):
+def completions(flows, split, rate_mbit, seed, fabric=FABRICS["fat-tree"]):
     """[(bytes, seconds)] of each flow."""
     _, thresholds, has_bottlenecks = SPLITS[split]
-    tree, rng = model.Tree(4), numpy.random.default_rng(seed)
+    rng = numpy.random.default_rng(seed)
     coming = sorted(flows, key=lambda flow: -flow.start_s)
     live, done, now = [], [], 0.0
     while coming or live:
-        rates = shares(tree, live, has_bottlenecks) * rate_mbit * MBIT if live else []
+        rates = shares(fabric, live, has_bottlenecks) * rate_mbit * MBIT if live else []
         waits = [t.until_next() / rate for t, rate in zip(live, rates)]
         if coming:
             waits.append(coming[-1].start_s - now)
@@ -80,7 +81,7 @@ def completions(flows, split, rate_mbit, seed):
             step = transfer.until_next() if number == nearest else rate * waits[nearest]
             transfer.left = max(transfer.left - step, 0)
         if nearest == len(live):
-            live.append(Transfer(coming.pop(), thresholds, rng))
+            live.append(Transfer(coming.pop(), thresholds, fabric.edge_hosts, rng))
             continue
         live[nearest].split()
         done += [(t.flow.bytes, now - t.flow.start_s) for t in live if not t.left]
@@ -88,13 +89,13 @@ def completions(flows, split, rate_mbit, seed):
     return done
 
 
-def sooner(load=.6, rate_mbit=40, seconds=15, seeds=SEEDS):
+def sooner(fabric, load=.6, rate_mbit=40, seconds=15, seeds=SEEDS):
     """[(about, how many times sooner than over ECMP elephants are done)], medians over the seeds."""
     found = {name: [] for name in SPLITS}
     for seed in range(1, seeds + 1):
-        flows = workloads.mix(workloads.WEBSEARCH, 16, random.Random(seed), load, rate_mbit, seconds)
+        flows = workloads.mix(workloads.WEBSEARCH, fabric.hosts, random.Random(seed), load, rate_mbit, seconds)
         for name in SPLITS:
             found[name].append(statistics.mean(
-                s for size, s in completions(flows, name, rate_mbit, seed) if size >= systems.SCALED.start))
+                s for size, s in completions(flows, name, rate_mbit, seed, fabric) if size >= systems.SCALED.start))
     return [(about, statistics.median(tcp / own for tcp, own in zip(found["tcp"], found[name])))
             for name, (about, _, _) in SPLITS.items()]

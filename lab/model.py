@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: MIT
-"""What a fat-tree carries in theory: max-min fairness among subflows, at sizes no machine emulates.
+"""What a fabric carries in theory: max-min fairness among subflows, at sizes no machine emulates.
 
 A permutation (everybody sends to one and receives from one), all links alike. Each subflow is a TCP
 flow that gets its max-min fair share of its path; a connection gets the sum of its subflows. No
@@ -25,6 +25,8 @@ class Tree:
             raise ValueError(f"k = {k}: even, from 4")
         self.k, self.half = k, k // 2
         self.hosts = k * self.half ** 2
+        self.edge_hosts = self.half
+        self.n_links = 6 * self.hosts
 
     def links(self, sources, targets, up, core):
         """[subflows][6] links passed, -1 for none; `core` is one of those above `up`."""
@@ -38,6 +40,27 @@ class Tree:
             columns.append(numpy.where(~near, place * tier + (pod * half + up) * half + core, -1))
         columns += [numpy.where(far, 4 * tier + edges[1] * half + up, -1), 5 * tier + targets]
         return numpy.stack(columns, axis=1)
+
+
+class LeafSpine:
+    """A leaf-spine's links as numbers: as many leaves, and hosts on each, as spines. Which spine a subflow
+    passes is told in two numbers below `half`, as paths of a fat-tree are."""
+
+    def __init__(self, half):
+        self.half = half
+        self.spines = self.edge_hosts = half ** 2
+        self.hosts = self.spines ** 2
+        self.n_links = 4 * self.hosts
+
+    def links(self, sources, targets, up, core):
+        """[subflows][4] links passed, -1 for none."""
+        leaves = sources // self.edge_hosts, targets // self.edge_hosts
+        spine, far = up * self.half + core, leaves[0] != leaves[1]
+        return numpy.stack([
+            sources,
+            *(numpy.where(far, place * self.hosts + leaf * self.spines + spine, -1)
+              for place, leaf in ((1, leaves[0]), (2, leaves[1]))),
+            3 * self.hosts + targets], axis=1)
 
 
 def max_min(links, n_links):
@@ -134,7 +157,7 @@ def rates(k, subflows, choose, seed, targets=None, is_whole=None):
         is_there[is_whole, 1:] = False
     sources = numpy.repeat(hosts, is_there.sum(axis=1))
     links = tree.links(sources, targets[sources], up[is_there], core[is_there])
-    return numpy.bincount(sources, max_min(links, 6 * tree.hosts), tree.hosts)
+    return numpy.bincount(sources, max_min(links, tree.n_links), tree.hosts)
 
 
 def goodput(k, subflows, choose, seed, targets=None):

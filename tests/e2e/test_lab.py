@@ -86,6 +86,7 @@ def test_the_model_needs_nothing(command):
 def test_the_model_of_a_mix(command):
     status, output, error = command("model", "--mix")
     assert status == 0 and "one path by ECMP" in output and "bottlenecks" in output, error
+    assert "fat-tree" in output and "leaf-spine" in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The model of a mix: what it takes can be told by hand where few flows meet."""
+import numpy
 import pytest
 
 from lab import fluid, workloads
@@ -36,10 +37,17 @@ def test_two_that_meet_on_the_way_are_apart_where_they_are_split():
     assert worst["tcp"] == pytest.approx(8) and 4 < worst["rule"] < 8
 
 
-def test_flows_of_one_edge_router_have_one_path():
-    assert took("start", (0, 1, 2 * MB, 0)) == took("tcp", (0, 1, 2 * MB, 0))
+@pytest.mark.parametrize("fabric, near", [("fat-tree", 1), ("leaf-spine", 3)])
+def test_flows_of_one_edge_router_have_one_path(fabric, near):
+    def links(target):
+        transfer = fluid.Transfer(workloads.Flow(0, target, 2 * MB), (0, 0, 0),
+                                  fluid.FABRICS[fabric].edge_hosts, numpy.random.default_rng(1))
+        return len(set(map(tuple, transfer.ways())))
+    assert links(near) == 1 and links(near + 1) == 4
 
 
-def test_figures_of_theory():
-    found = [ratio for _, ratio in fluid.sooner()]
-    assert found == pytest.approx([1, 1.12, 1.19, 1.2], abs=.02)
+@pytest.mark.parametrize("fabric, expected", [
+    ("fat-tree", [1, 1.12, 1.19, 1.2]), ("leaf-spine", [1, 1.05, 1.09, 1.09])])
+def test_figures_of_theory(fabric, expected):
+    found = [ratio for _, ratio in fluid.sooner(fluid.FABRICS[fabric])]
+    assert found == pytest.approx(expected, abs=.02)

@@ -33,9 +33,11 @@ def test_nobody_can_have_more_without_another_having_less(seed):
                    for link in full), "each is among the fastest of a full link"
 
 
-def test_paths_are_those_of_the_topology():
-    """The same number of links on the way as the lab's fat-tree has, for every pair."""
-    topology, tree = fabric.fat_tree_topology(4, 50), model.Tree(4)
+@pytest.mark.parametrize("topology, tree", [
+    (fabric.fat_tree_topology(4, 50), model.Tree(4)),
+    (fabric.leaf_spine_topology(4, 4, 4, 50), model.LeafSpine(2))])
+def test_paths_are_those_of_the_topology(topology, tree):
+    """The same number of links on the way as the lab's fabric has, and as many paths, for every pair."""
     sources, targets = numpy.repeat(numpy.arange(16), 16), numpy.tile(numpy.arange(16), 16)
     zero = numpy.zeros(256, dtype=int)
     for source, target, row in zip(sources, targets, tree.links(sources, targets, zero, zero)):
@@ -45,7 +47,12 @@ def test_paths_are_those_of_the_topology():
         while f"host{target}" not in topology.neighbours(here):
             here, hops = topology.next_hops(f"host{target}")[here][0], hops + 1
         assert (row >= 0).sum() == hops + 1
-    assert tree.links(sources, targets, zero, zero).max() < 6 * tree.hosts
+    choices = [tree.links(sources, targets, zero + up, zero + core) for up in (0, 1) for core in (0, 1)]
+    assert max(links.max() for links in choices) == tree.n_links - 1
+    for source, target, *ways in zip(sources, targets, *map(numpy.ndarray.tolist, choices)):
+        if source != target:
+            ends = topology.hosts[source], topology.hosts[target]
+            assert len(set(map(tuple, ways))) == topology.paths(*ends)
 
 
 @pytest.mark.parametrize("choose", [model.distinct_paths, model.balanced_paths])
