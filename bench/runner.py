@@ -78,6 +78,11 @@ def quiet_machine(options):
                     f"others used {1 - min(parts):.0%} of the CPU"})
 
 
+def key_on(fabric, key, first):
+    """The key in rows.py of what is measured on several fabrics; on the first one it has no name of it."""
+    return key if fabric == first else f"{key}-{fabric}"
+
+
 def say(text):
     print(text, file=sys.stderr, flush=True)
 

@@ -111,9 +111,15 @@ def test_spread(tmp_path):
 
 def test_recover(tmp_path):
     data = measured(tmp_path, "recover")
-    check(data, "recover", ["stall", "paced", "back", "whole"])
+    keys = ["stall", "paced", "back", "whole"]
+    check(data, "recover", keys + [f"{key}-fat-tree" for key in keys])
     for line in data["figures"]:
         assert line["median"] > 0 and line["without"]["repair off"]["median"] > 0
+        if line["key"].startswith("whole"):
+            assert line["without"]["repair off"]["median"] == 3000, "nobody takes the place of what is lost"
+    (measured_round,) = data["rounds"]
+    for fabric in ("leaf-spine", "fat-tree"):
+        assert measured_round[f"{fabric} without"]["repairs"] == 0 < measured_round[f"{fabric} subflow"]["repairs"]
 
 
 def test_soak_goes_on_where_it_was(tmp_path):
