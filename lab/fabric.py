@@ -95,15 +95,15 @@ def with_rates(topology, rates):
     return Topology(topology.routers, topology.hosts, links)
 
 
-def leaf_spine_topology(spines, leaves, hosts, rate_mbit):
+def leaf_spine_topology(spines, leaves, hosts, rate_mbit, host_mbit=None):
     """Every leaf is linked to every spine; hosts are numbered from leaf to leaf.
 
-    The links of hosts are not shaped, so that those of the spines are the bottleneck.
+    Without host_mbit the links of hosts are not shaped, so that those of the spines are the bottleneck.
     """
     leaf = [f"leaf{i}" for i in range(leaves)]
     spine = [f"spine{i}" for i in range(spines)]
     host = [f"host{i}" for i in range(leaves * hosts)]
-    links = [(name, leaf[i // hosts], None) for i, name in enumerate(host)]
+    links = [(name, leaf[i // hosts], host_mbit) for i, name in enumerate(host)]
     links += [(low, high, rate_mbit) for low in leaf for high in spine]
     return Topology(leaf + spine, host, links)
 
@@ -142,9 +142,9 @@ def fat_tree(k=4, rate_mbit=50, gso_max_size=8192, **options):
     return Fabric(fat_tree_topology(k, rate_mbit), gso_max_size=gso_max_size, **options)
 
 
-def leaf_spine(spines=4, leaves=2, hosts=1, rate_mbit=100, **options):
+def leaf_spine(spines=4, leaves=2, hosts=1, rate_mbit=100, host_mbit=None, **options):
     """A leaf-spine Fabric with `hosts` hosts a leaf; for `with`."""
-    return Fabric(leaf_spine_topology(spines, leaves, hosts, rate_mbit), **options)
+    return Fabric(leaf_spine_topology(spines, leaves, hosts, rate_mbit, host_mbit), **options)
 
 
 class Host(Namespace):

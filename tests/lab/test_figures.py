@@ -3,6 +3,8 @@
 import importlib.machinery
 import importlib.util
 
+import pytest
+import rows
 from conftest import ROOT
 
 
@@ -12,6 +14,36 @@ def bench(name):
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     loader.exec_module(module)
     return module
+
+
+def test_a_mix_is_held_against_tcp_on_the_same_fabric():
+    mix = bench("mix")
+
+    def result(elephant_s, mouse_s):
+        flows = [(2_000_000, elephant_s), *[(50_000, mouse_s)] * 9]
+        return {"completions": [{"bytes": size, "s": s} for size, s in flows]}
+
+    took = {"fat-tree": {"tcp": (4, .2), "mptcp": (4, .1), "random4": (2, .4), "subflow": (1, .3)},
+            "leaf-spine": {"tcp": (3, .5), "random4": (1.5, 1), "subflow": (1, .25)}}
+    found = mix.figures([{f"{where} {name}": result(*s) for where, systems in took.items()
+                          for name, s in systems.items()}] * 2)
+    assert found == {
+        "elephants": ([4, 4], {"1 subflow": [1, 1], "4 random ports": [2, 2]}),
+        "mice": ([pytest.approx(1.5)] * 2, {"1 subflow": [pytest.approx(.5)] * 2,
+                                            "4 random ports": [pytest.approx(2)] * 2}),
+        "elephants-leaf-spine": ([3, 3], {"4 random ports": [2, 2]}),
+        "mice-leaf-spine": ([pytest.approx(.5)] * 2, {"4 random ports": [pytest.approx(2)] * 2}),
+    }
+    assert set(found) == set(rows.of("mix"))
+    assert set(took["fat-tree"]) == set(mix.PLACES["fat-tree"].compared)
+    assert set(took["leaf-spine"]) == set(mix.PLACES["leaf-spine"].compared)
+
+
+def test_both_fabrics_of_a_mix_have_as_many_hosts_and_paths():
+    for place in bench("mix").PLACES.values():
+        hosts = place.topology.hosts
+        assert len(hosts) == 16 and place.topology.paths(hosts[0], hosts[-1]) == 4
+        assert {rate for *_, rate in place.topology.links} == {40}
 
 
 def test_the_fabrics_of_a_black_hole_have_four_paths_and_each_a_bottleneck_of_its_own():
