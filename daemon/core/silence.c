@@ -88,26 +88,49 @@ static void seek_port(struct plan *plan, struct subflow *subflow)
 	set_due(plan, subflow, plan->now_ns + SEEK_NS);
 }
 
-/* Whether another is to be opened in its place, and not by others, or not at all. */
-static bool is_replaced(const struct subflow *subflow)
+/* Who asked for it may not want it any more. */
+static bool is_wanted(
+	const struct plan *plan, const struct conn *conn, const struct subflow *subflow)
 {
-	return !subflow->is_doomed && !subflow->replaces &&
-	       !(subflow->asker == ASKER_LIST && subflow->slot < 0);
+	switch (subflow->asker) {
+	case ASKER_ELEPHANT:
+		return !forecast_forbids(conn) && !rules_is_never(plan, conn);
+	case ASKER_POLICY:
+	case ASKER_MESH:
+		return !rules_is_never(plan, conn);
+	default:
+		return true;
+	}
 }
 
-/* What it was for is so still. An application's account of what it asked for by number is settled.
- */
+/* Whether another is to be opened in its place, and not by others, or not at all. */
+static bool is_replaced(
+	const struct plan *plan, const struct conn *conn, const struct subflow *subflow)
+{
+	return !subflow->is_doomed && !subflow->replaces &&
+	       !(subflow->asker == ASKER_LIST && subflow->slot < 0) &&
+	       is_wanted(plan, conn, subflow);
+}
+
+/* By who asked for it. An application's account of what it asked for by number is settled. */
 static void want_again(struct plan *plan, struct conn *conn, const struct subflow *subflow)
 {
 	conn_renew_tries(conn);
-	if (subflow->asker == ASKER_ELEPHANT)
-		conn->wanted_elephant++;
-	else if (subflow->asker == ASKER_MESH && conn->mesh)
+	switch (subflow->asker) {
+	case ASKER_MESH:
 		mesh_give_back(conn->mesh, &subflow->local, &subflow->remote);
-	else if (subflow->asker == ASKER_LIST)
+		break;
+	case ASKER_LIST:
 		lists_reopen(plan, conn, subflow);
-	else
-		conn->wanted_repair++;
+		break;
+	case ASKER_ELEPHANT:
+	case ASKER_OPERATOR:
+	case ASKER_POLICY:
+		conn_want_again(conn, subflow->asker);
+		break;
+	default:
+		conn_want_again(conn, ASKER_REPAIR);
+	}
 }
 
 /* Nobody is to wait for it, nor to take its end for that of one that was up. */
@@ -144,7 +167,9 @@ static void leave(struct plan *plan, struct conn *conn, struct subflow *subflow)
 
 static void judge(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
-	if (!is_replaced(subflow)) {
+	if (!is_replaced(plan, conn, subflow)) {
+		if (subflow->asker == ASKER_ELEPHANT)
+			conn_drop_passed(conn);
 		give_up(plan, conn, subflow);
 		return;
 	}

@@ -3,8 +3,10 @@
 #include "play.h"
 
 #include "core/adoption.h"
+#include "core/order.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define MS     1000000ull
@@ -341,6 +343,119 @@ static void what_an_elephant_was_given_is_given_again(void **state)
 	assert_int_equal(play_conn(play)->n_passed, 1);
 }
 
+/* It has gone by its application's word: no other one is to take its threshold's place. */
+static void what_an_elephant_may_not_have_any_more_is_taken_back(void **state)
+{
+	struct play *play = *state;
+
+	know(play);
+	play_connect(play);
+	play_threshold(play, 100);
+	play_intent(play, 0, 1);
+	pass(play, SILENCE_NS);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->creates, 1);
+	assert_int_equal(play_conn(play)->n_passed, 0);
+	play_assert_receipt(play, 0, 1);
+}
+
+static void nor_does_it_come_again_where_its_application_wants_no_split(void **state)
+{
+	static const enum purpose purposes[] = {PURPOSE_OFF, PURPOSE_INTERACTIVE};
+	struct play *play = *state;
+
+	know(play);
+	for (unsigned int i = 0; i < 2; i++) {
+		play->key.token++;
+		play_connect(play);
+		play_threshold(play, 100);
+		play_hear(play,
+			(struct event){
+				.kind = EVENT_INTENT, .generation = 1, .purpose = purposes[i]});
+		pass(play, SILENCE_NS);
+		assert_int_equal(play->destroys, i + 1);
+		assert_int_equal(play->creates, i + 1);
+		assert_int_equal(play_conn(play)->n_passed, 0);
+	}
+	/* What it asks for by number is another matter. */
+	play_intent(play, 1, 0);
+	pass(play, SILENCE_NS);
+	assert_int_equal(play->creates, 4);
+}
+
+/* As by a reload. */
+static void rule_that_none_is_split(struct play *play)
+{
+	struct rule *rule = calloc(1, sizeof(*rule));
+
+	*rule = (struct rule){.name = "small", .is_never = true};
+	rules_set(&play->plan, rule, 1);
+	play_hear(play, (struct event){.kind = EVENT_OWNER});
+	assert_true(rules_is_never(&play->plan, play_conn(play)));
+}
+
+static void nor_where_a_rule_says_never(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.steer.mode = STEER_RANDOM;
+	steer_set_ports(
+		&play->plan.steer, play->key.netns, &(struct ports){.low = 30000, .high = 60000});
+	play->plan.policy = (struct policy){.ndiffports = 2, .fullmesh = true};
+	play->locals[0] = play_local(0);
+	play->locals[1] = play_local(0);
+	play->locals[1].v4.s_addr = htonl(0x0a000103);
+	play->n_locals = 2;
+	play_connect(play);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 3);
+	rule_that_none_is_split(play);
+	pass(play, 60 * S);
+	assert_int_equal(play->destroys, 3);
+	assert_int_equal(play->creates, 3);
+	assert_int_equal(play_conn(play)->n_passed, 0);
+	assert_int_equal(play->plan.counters.repairs, 0);
+}
+
+/* What the operator asks for is no split by itself. */
+static void what_the_operator_asked_for_stays_the_operators(void **state)
+{
+	struct play *play = *state;
+	const char *why;
+
+	know(play);
+	play_connect(play);
+	rule_that_none_is_split(play);
+	assert_int_equal(order_add(&play->plan, play_conn(play), 1, play->now_ns, &why), 0);
+	play_act(play);
+	pass(play, SILENCE_NS);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(find(play, play->create.local.port)->asker, ASKER_OPERATOR);
+	assert_int_equal(play->plan.counters.orders, 1);
+	/* One that waits can be taken back by the operator. */
+	play->create_error = ENOTCONN;
+	pass(play, SILENCE_NS);
+	assert_int_equal(play_conn(play)->wanted_operator, 1);
+	assert_int_equal(order_remove(&play->plan, play_conn(play), 1, play->now_ns, &why), 0);
+	play_assert_subflows(play, 1, 0, 0);
+}
+
+static void what_the_policy_asked_for_stays_the_policys(void **state)
+{
+	struct play *play = *state;
+
+	know(play);
+	play->plan.policy.ndiffports = 2;
+	play_connect(play);
+	pass(play, SILENCE_NS);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(find(play, play->create.local.port)->asker, ASKER_POLICY);
+	assert_int_equal(play->plan.counters.policies, 1);
+	play->create_error = ENOTCONN;
+	pass(play, SILENCE_NS);
+	assert_int_equal(play_conn(play)->wanted_policy, 1);
+}
+
 /* The dead path would not answer the probes of a survey either. */
 static void it_waits_for_no_survey(void **state)
 {
@@ -495,6 +610,11 @@ int main(void)
 		TEST(one_list_tells_of_all),
 		TEST(one_that_is_taken_up_too),
 		TEST(what_an_elephant_was_given_is_given_again),
+		TEST(what_an_elephant_may_not_have_any_more_is_taken_back),
+		TEST(nor_does_it_come_again_where_its_application_wants_no_split),
+		TEST(nor_where_a_rule_says_never),
+		TEST(what_the_operator_asked_for_stays_the_operators),
+		TEST(what_the_policy_asked_for_stays_the_policys),
 		TEST(it_waits_for_no_survey),
 		TEST(nor_does_its_trial_wait),
 		TEST(nothing_of_it_stays_quiet),
