@@ -102,6 +102,7 @@ struct conn {
 	struct endpoint local, remote; /* of the initial subflow */
 	bool is_server;
 	bool is_created;     /* the kernel's CREATED event was seen */
+	uint64_t created_ns; /* when, CLOCK_MONOTONIC; 0 = it was not: taken up */
 	bool is_established; /* fully: subflows can be opened */
 	bool denies_join;    /* RFC 8684 section 3.1, C flag of the peer */
 	bool is_foreign;     /* owned by the in-kernel path manager */

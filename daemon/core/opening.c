@@ -121,9 +121,10 @@ static bool is_held(struct plan *plan, struct conn *conn, const struct endpoint 
 	if (!held)
 		return false;
 	conn_say(conn,
-		"no subflow: %s refused the last %u joins (%s), as behind a load balancer; none is "
-		"tried for another %llu s",
+		"no subflow: %s refused the last %u joins (%s), as behind a %s; none is tried for "
+		"another %llu s",
 		endpoint_text(remote, text), held->in_a_row, refusal_text(&held->last, why),
+		held->last.error == ETIMEDOUT ? "firewall" : "load balancer",
 		(held->until_ns - plan->now_ns + SECOND_NS - 1) / SECOND_NS);
 	return true;
 }

@@ -114,6 +114,7 @@ static void hear_created(struct plan *plan, struct conn *conn, const struct even
 		return;
 	conn_hear_created(&plan->table, conn);
 	conn_set_retry(&plan->table, conn, 0);
+	conn->created_ns = event->now_ns;
 	conn->local = event->local;
 	conn->remote = event->remote;
 	lists_hear_created(conn);

@@ -7,6 +7,8 @@
 #include "core/opening.h"
 #include "core/subflows.h"
 
+#include <errno.h>
+
 /* The list of a namespace's sockets, which has the port that the kernel chose, is there by then. */
 #define SEEK_NS 200000000ull
 
@@ -165,6 +167,28 @@ static void leave(struct plan *plan, struct conn *conn, struct subflow *subflow)
 	silence_forget(plan, subflow);
 }
 
+/*
+ * A destination where connections come up and no join is answered refuses them. It is neither dead,
+ * nor is it a matter of one way there: each connection counts that has come up since the last one
+ * that counted, one join that comes up clears them all, and those between other addresses prove
+ * nothing.
+ */
+static void note_unanswered(
+	struct plan *plan, const struct conn *conn, const struct subflow *subflow)
+{
+	static const struct refusal silence = {.error = ETIMEDOUT, .reset_reason = -1};
+	struct endpoint near = endpoint_unmap(&subflow->local),
+			first = endpoint_unmap(&conn->local),
+			remote = endpoint_unmap(&conn->remote),
+			far = endpoint_unmap(&subflow->remote);
+	const struct refusals_entry *last =
+		refusals_find(&plan->refusals, conn->key.netns, &far, plan->now_ns);
+
+	if (endpoint_is_same_address(&near, &first) && endpoint_is_equal(&far, &remote) &&
+		(!last || conn->created_ns > last->last_ns))
+		refusals_note(&plan->refusals, conn->key.netns, &far, &silence, plan->now_ns);
+}
+
 static void judge(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
 	if (!is_replaced(plan, conn, subflow)) {
@@ -181,6 +205,7 @@ static void judge(struct plan *plan, struct conn *conn, struct subflow *subflow)
 		set_due(plan, subflow, conn->repairs.since_ns + REPAIR_WINDOW_NS);
 		return;
 	}
+	note_unanswered(plan, conn, subflow);
 	want_again(plan, conn, subflow);
 	give_up(plan, conn, subflow);
 }

@@ -154,6 +154,126 @@ static void a_repair_is_tried_after_a_reset_for_good(void **state)
 	assert_int_equal(play->creates, 3);
 }
 
+/* The next of those that come up gets one from its start. */
+static void connect_next(struct play *play)
+{
+	play->now_ns += SECOND;
+	play->key.token++;
+	play_connect(play);
+}
+
+static void pass(struct play *play, uint64_t ns)
+{
+	uint64_t end_ns = play->now_ns + ns, next_ns;
+
+	while ((next_ns = plan_tick(&play->plan, 0)) && next_ns <= end_ns) {
+		play->now_ns = next_ns;
+		plan_tick(&play->plan, next_ns);
+		play_act(play);
+	}
+	play->now_ns = end_ns;
+}
+
+static int begin_silent(void **state)
+{
+	struct play *play;
+	int r = begin(state);
+
+	play = *state;
+	if (r)
+		return r;
+	play->plan.does_repair = true;
+	play->plan.policy.ndiffports = 2;
+	play->plan.steer.mode = STEER_RANDOM;
+	steer_set_ports(
+		&play->plan.steer, play->key.netns, &(struct ports){.low = 30000, .high = 60000});
+	return 0;
+}
+
+/* As behind a firewall that drops them. */
+static void a_destination_that_answers_none_is_left_in_peace(void **state)
+{
+	struct play *play = *state;
+
+	for (int i = 1; i <= 3; i++) {
+		connect_next(play);
+		pass(play, 3 * SILENCE_NS);
+		assert_int_equal(play->plan.refusals.entries->in_a_row, i);
+		/* The third one was the last of all. */
+		assert_int_equal(play->creates, i < 3 ? 4 * i : 9);
+		play_closed(play);
+	}
+	connect_next(play);
+	assert_int_equal(play->creates, 9);
+	assert_string_equal(play_conn(play)->why,
+		"no subflow: 10.0.0.2:80 refused the last 3 joins (Connection timed out), as "
+		"behind a firewall; none is tried for another 53 s");
+	assert_int_equal(play->plan.counters.refused_by_peer, 0);
+	play_closed(play);
+	/* Then one is enough. */
+	play->now_ns += 60 * SECOND;
+	connect_next(play);
+	assert_int_equal(play->creates, 10);
+	pass(play, SILENCE_NS);
+	connect_next(play);
+	assert_int_equal(play->creates, 10);
+}
+
+/* Nobody comes up meanwhile: it may be down. */
+static void one_connection_proves_nothing(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.policy.ndiffports = 4;
+	connect_next(play);
+	pass(play, 120 * SECOND);
+	assert_int_equal(play->creates, 3 + SILENCE_MOST);
+	assert_int_equal(play->plan.refusals.entries->in_a_row, 1);
+}
+
+/* They took the same way, which is dead. */
+static void nor_do_those_that_came_up_together(void **state)
+{
+	struct play *play = *state;
+	struct endpoint remote = play_remote();
+
+	connect_next(play);
+	connect_next(play);
+	connect_next(play);
+	pass(play, SILENCE_NS);
+	assert_int_equal(play->plan.refusals.entries->in_a_row, 1);
+	/* Others live. */
+	play_joined(play, play->create.local.port);
+	assert_null(refusals_find(&play->plan.refusals, 1, &remote, play->now_ns));
+}
+
+/* What is dead is the way from there. */
+static void nor_do_joins_between_other_addresses(void **state)
+{
+	struct endpoint other = play_remote();
+	struct play *play = *state;
+
+	play->plan.policy = (struct policy){.fullmesh = true};
+	play->locals[0] = play_local(0);
+	play->locals[1] = play_local(0);
+	play->locals[1].v4.s_addr = htonl(0x0a000103);
+	play->n_locals = 2;
+	connect_next(play);
+	pass(play, SILENCE_NS);
+	assert_int_equal(play->creates, 2);
+	assert_null(play->plan.refusals.entries);
+	play_closed(play);
+	/* The peer announces an address that cannot be reached from here. */
+	play->n_locals = 1;
+	connect_next(play);
+	other.v4.s_addr = htonl(0x0a000203);
+	play_hear(play, (struct event){.kind = EVENT_ANNOUNCED, .id = 1, .remote = other});
+	assert_int_equal(play->creates, 3);
+	pass(play, SILENCE_NS);
+	assert_int_equal(play->creates, 4);
+	assert_null(play->plan.refusals.entries);
+}
+
 /* A namespace that ends takes its destinations with it. */
 static void a_namespace_forgets_its_destinations(void **state)
 {
@@ -179,6 +299,14 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_transient_reset_stops_nothing, begin, play_end),
 		cmocka_unit_test_setup_teardown(
 			a_repair_is_tried_after_a_reset_for_good, begin, play_end),
+		cmocka_unit_test_setup_teardown(
+			a_destination_that_answers_none_is_left_in_peace, begin_silent, play_end),
+		cmocka_unit_test_setup_teardown(
+			one_connection_proves_nothing, begin_silent, play_end),
+		cmocka_unit_test_setup_teardown(
+			nor_do_those_that_came_up_together, begin_silent, play_end),
+		cmocka_unit_test_setup_teardown(
+			nor_do_joins_between_other_addresses, begin_silent, play_end),
 		cmocka_unit_test_setup_teardown(
 			a_namespace_forgets_its_destinations, begin, play_end),
 	};
