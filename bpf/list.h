@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT OR GPL-2.0-only */
 /*
  * ADD and REMOVE of local addresses. A call is written into the wishes as a draft, address by
- * address; at the end it holds as a whole, or all of it is taken back.
+ * address; at the end it holds as a whole, or they are what they were before.
  */
 #ifndef SUBFLOW_LIST_H
 #define SUBFLOW_LIST_H
@@ -62,6 +62,7 @@ static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 {
 	struct request request = {};
 	struct draft draft = {.add = add};
+	struct wishes *before = NULL;
 	bool is_fresh, is_first;
 	int err;
 
@@ -77,7 +78,10 @@ static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 	if (is_first)
 		request.wishes =
 			bpf_sk_storage_get(&all_wishes, ctx->sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!request.wishes)
+	else
+		before = bpf_sk_storage_get(
+			&befores, ctx->sk, request.wishes, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!request.wishes || (!is_first && !before))
 		return fail(ctx, ENOBUFS);
 	draft.netns = request.key.netns;
 	draft.generation = request.intent->generation + 1;
@@ -92,12 +96,13 @@ static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 		err = add ? EDQUOT : EINVAL;
 	if (!err)
 		err = add ? judge_add(&request, draft.n) : judge_remove(&request);
-	if (err) {
-		wishes_drop_draft(request.wishes);
-		if (is_first) /* accepted connections would inherit it */
-			bpf_sk_storage_delete(&all_wishes, ctx->sk);
+	if (err && before)
+		*request.wishes = *before;
+	else if (err) /* accepted connections would inherit it */
+		bpf_sk_storage_delete(&all_wishes, ctx->sk);
+	bpf_sk_storage_delete(&befores, ctx->sk);
+	if (err)
 		return fail(ctx, err);
-	}
 	if (add)
 		wishes_keep_add(request.wishes, draft.generation, draft.heard);
 	else

@@ -5,6 +5,7 @@
 struct ring_map ring SEC(".maps");
 struct intents_map intents SEC(".maps");
 struct wishes_map all_wishes SEC(".maps");
+struct befores_map befores SEC(".maps");
 struct elephants_map elephants SEC(".maps");
 struct served_map served SEC(".maps");
 struct locals_map locals SEC(".maps");

@@ -51,6 +51,15 @@ struct wishes_map {
 	__type(value, struct wishes);
 };
 
+/* Of a socket whose lists a call is about, while it lasts: what they were before. The stack of a
+ * program has no room for that. */
+struct befores_map {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct wishes);
+};
+
 struct elephants_map {
 	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
@@ -102,6 +111,7 @@ struct users_map {
 extern struct ring_map ring SEC(".maps");
 extern struct intents_map intents SEC(".maps");
 extern struct wishes_map all_wishes SEC(".maps");
+extern struct befores_map befores SEC(".maps");
 extern struct elephants_map elephants SEC(".maps");
 extern struct served_map served SEC(".maps");
 extern struct locals_map locals SEC(".maps");

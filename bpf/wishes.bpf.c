@@ -125,21 +125,6 @@ int wishes_draft(
 	return 0;
 }
 
-int wishes_drop_draft(struct wishes *wishes)
-{
-	struct wish *wish;
-
-	if (!wishes)
-		return 0;
-	for (int i = 0; i < WISHES_MAX; i++) {
-		wish = &wishes->list[i];
-		wish->draft = 0;
-		if (wish->flags == WISH_TAKEN && !wish->adds)
-			wish->flags = 0;
-	}
-	return 0;
-}
-
 int wishes_keep_add(struct wishes *wishes, __u32 generation, __u32 heard)
 {
 	struct wish *wish;

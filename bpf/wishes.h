@@ -90,7 +90,6 @@ int wishes_meet(struct wishes *wishes, const struct end *end, __u32 heard, bool 
  */
 int wishes_draft(
 	struct wishes *wishes, const struct end *end, __u32 generation, __u32 heard, bool add);
-int wishes_drop_draft(struct wishes *wishes);
 int wishes_keep_add(struct wishes *wishes, __u32 generation, __u32 heard);
 
 /* @is_fresh: there is no connection yet, so nothing has to be closed. */

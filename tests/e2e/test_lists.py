@@ -114,6 +114,31 @@ def test_what_was_taken_away_takes_no_room_from_others(homes):
     wait_locals(app, homes.near.ip4, *[homes.near2.ip4] * 6)
 
 
+def test_a_refused_call_forgets_nothing(kept):
+    """Of what was taken away it could have had all the slots: the next daemon knows of it still."""
+    first, second = kept.pair.near.ip4, kept.pair.near.ip4.rpartition(".")[0] + ".99"
+    kept.pair.client.ip(f"address add {second}/24 dev {kept.pair.near.device}")
+    app, others = kept.connect(), ends(*[f"127.0.1.{i}" for i in range(1, 7)])
+    wait_until(lambda: added(app, ends(second)), "it is local")
+    wait_locals(app, first, second)
+    app.set(ADD, others)
+    app.set(REMOVE, others)
+    app.set(REMOVE, ends(first))
+    wait_locals(app, second)
+
+    def refusal(value):
+        with pytest.raises(OSError) as caught:
+            app.set(ADD, value)
+        return caught.value.errno
+
+    seven = [(second, 5000 + i) for i in range(7)]
+    wait_until(lambda: refusal(ends(*seven, "192.0.2.1")) == errno.EADDRNOTAVAIL,
+               "the daemon has heard what was taken away")
+    kept.again(signal.SIGKILL)
+    app.set(ADD, 1)
+    wait_locals(app, second, second)
+
+
 def test_what_is_removed_is_one_of_the_addresses(pair):
     """Where as many are listed as there may be, one of them goes first."""
     pair.serve({"limits": {"max_subflows": 16}})
