@@ -224,6 +224,21 @@ static void end(struct daemon *daemon)
 	loop_done(&daemon->loop);
 }
 
+/* At the start an empty file undoes nothing: better the defaults than no daemon. */
+static int read_settings(struct settings *settings, const char *path)
+{
+	char error[ERROR_MAX];
+	int err = settings_read(settings, path, error, sizeof(error));
+
+	if (err == -ENODATA) {
+		log_warning("%s; for now every key has it", error);
+		return 0;
+	}
+	if (err)
+		log_error("%s", error);
+	return err;
+}
+
 static int prepare(struct daemon *daemon, const struct daemon_options *options)
 {
 	char error[ERROR_MAX];
@@ -235,11 +250,9 @@ static int prepare(struct daemon *daemon, const struct daemon_options *options)
 		return err;
 	}
 	if (daemon->config_path) {
-		err = settings_read(&daemon->settings, daemon->config_path, error, sizeof(error));
-		if (err) {
-			log_error("%s", error);
+		err = read_settings(&daemon->settings, daemon->config_path);
+		if (err)
 			return err;
-		}
 	}
 	if (options->record_path)
 		err = recorder_open(&daemon->recorder, options->record_path, options->record_bytes,

@@ -98,7 +98,10 @@ struct settings {
 int settings_init(struct settings *settings);
 void settings_done(struct settings *settings);
 
-/* Reads @path over the defaults; @error names file, line, key and what is allowed. */
+/*
+ * Reads @path over the defaults; @error names file, line, key and what is allowed. -ENODATA: the
+ * file is empty, which is a mistake wherever it would undo what holds.
+ */
 int settings_read(struct settings *settings, const char *path, char *error, size_t error_size);
 
 /* *@ret_copy is the caller's, for settings_done(); -ENOMEM. */

@@ -3,6 +3,7 @@
 #include "config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <ini.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -10,8 +11,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/param.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #define MESSAGE_MAX 400
+#define FILE_MAX    (1 << 20) /* bytes */
 
 union value {
 	uint64_t number;
@@ -41,7 +46,8 @@ struct reading {
 	size_t n_items;
 	struct pending *pending;
 	size_t n_pending;
-	FILE *file;
+	char *text; /* of the whole file */
+	const char *next, *end;
 	int line;    /* being read */
 	bool is_cut; /* it was longer than libinih takes */
 	int longest; /* bytes that libinih takes of a line */
@@ -200,19 +206,20 @@ static bool has_section(const struct config_key *keys, const char *section)
 static char *read_line(char *line, int size, void *stream)
 {
 	struct reading *reading = stream;
-	char *last = &line[size - 2];
-	int c;
+	const char *start = reading->next, *end;
+	size_t len;
 
 	reading->line++;
-	reading->is_cut = false;
-	reading->longest = size - 1;
-	*last = '\n';
-	if (!fgets(line, size, reading->file))
+	if (start == reading->end)
 		return NULL;
-	if (*last == '\n' || *last == '\0')
-		return line;
-	while ((c = getc(reading->file)) != EOF && c != '\n')
-		reading->is_cut = true;
+	end = memchr(start, '\n', reading->end - start);
+	len = (end ? end : reading->end) - start;
+	reading->next = end ? end + 1 : reading->end;
+	reading->longest = size - 1;
+	reading->is_cut = len > (size_t)reading->longest;
+	len = MIN(len, (size_t)reading->longest);
+	memcpy(line, start, len);
+	line[len] = '\0';
 	return line;
 }
 
@@ -371,15 +378,106 @@ static int take(void *user, const char *section, const char *name, const char *t
 	return 1;
 }
 
-/* As config_read(), of a file that is open. */
+/* Never waits: a FIFO that nobody writes to is opened, and found to be no file. */
+static int open_file(const char *path, int *ret_fd, char *error, size_t error_size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY), err;
+	struct stat st;
+
+	if (fd < 0 || fstat(fd, &st) < 0) {
+		err = -errno;
+		snprintf(error, error_size, "%s: %s", path, strerror(-err));
+		if (fd >= 0)
+			close(fd);
+		return err;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		snprintf(error, error_size, "%s: not a regular file; name one, or a link to one",
+			path);
+		close(fd);
+		return -EINVAL;
+	}
+	*ret_fd = fd;
+	return 0;
+}
+
+/* All of @fd, for as long as it is no longer than a configuration may be. */
+static int read_text(int fd, struct reading *reading)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	reading->text = malloc(FILE_MAX + 1);
+	if (!reading->text)
+		return -ENOMEM;
+	do {
+		n = read(fd, reading->text + len, FILE_MAX + 1 - len);
+		if (n < 0)
+			return -errno;
+		len += n;
+	} while (n && len <= FILE_MAX);
+	reading->next = reading->text;
+	reading->end = reading->text + len;
+	return len ? len > FILE_MAX ? -EFBIG : 0 : -ENODATA;
+}
+
+/* A tab, and a carriage return before the end of a line, are text. */
+static bool is_text(const char *at, const char *end)
+{
+	unsigned char c = *at;
+
+	if (c == '\r')
+		return at + 1 == end || at[1] == '\n';
+	return c == '\t' || c == '\n' || (c >= ' ' && c != 0x7f);
+}
+
+/* What a full disk or a crash leaves has bytes that nobody has written: libinih stops at a NUL. */
+static int check_text(const struct reading *reading, const char *path, char *error, size_t size)
+{
+	const char *at;
+	int line = 1;
+
+	for (at = reading->next; at < reading->end; at++) {
+		if (!is_text(at, reading->end)) {
+			snprintf(error, size,
+				"%s:%d: not text, but a byte 0x%02x: the file is damaged; put it "
+				"back, or write it anew",
+				path, line, (unsigned char)*at);
+			return -EINVAL;
+		}
+		line += *at == '\n';
+	}
+	return 0;
+}
+
 static int read_file(struct reading *reading, const char *path, char *error, size_t error_size)
+{
+	int fd = -1, err = open_file(path, &fd, error, error_size);
+
+	if (err)
+		return err;
+	err = read_text(fd, reading);
+	close(fd);
+	if (err == -ENODATA)
+		snprintf(error, error_size,
+			"%s: empty, as a full disk leaves it; put it back, or write a remark (#) "
+			"into it if every key is to have its default",
+			path);
+	else if (err == -EFBIG)
+		snprintf(error, error_size,
+			"%s: longer than 1 MiB, so it is no configuration; name another", path);
+	else if (err)
+		snprintf(error, error_size, "%s: %s", path, strerror(-err));
+	return err ? err : check_text(reading, path, error, error_size);
+}
+
+/* As config_read(), of a file that has been read. */
+static int parse_file(struct reading *reading, const char *path, char *error, size_t error_size)
 {
 	int line = ini_parse_stream(read_line, reading, take, reading);
 
-	if (ferror(reading->file) || line < 0) {
-		snprintf(error, error_size, "%s: cannot be read", path);
-		return -EIO;
-	}
+	if (line < 0)
+		return -ENOMEM;
 	if (!line)
 		return 0;
 	snprintf(error, error_size, "%s:%d: %s", path, line,
@@ -419,12 +517,10 @@ int config_read(const char *path, const struct config_key *keys, const struct co
 {
 	size_t most = list ? list->most : 0, n_keys = count_keys(keys);
 	struct reading reading = {.keys = keys, .list = list};
-	int err;
+	int err = read_file(&reading, path, error, error_size);
 
-	reading.file = fopen(path, "re");
-	if (!reading.file) {
-		err = -errno;
-		snprintf(error, error_size, "%s: %s", path, strerror(-err));
+	if (err) {
+		free(reading.text);
 		return err;
 	}
 	if (list)
@@ -432,7 +528,7 @@ int config_read(const char *path, const struct config_key *keys, const struct co
 	reading.pending = calloc(n_keys, sizeof(*reading.pending));
 	reading.items = calloc(most + 1, sizeof(*reading.items));
 	if (reading.pending && reading.items)
-		err = read_file(&reading, path, error, error_size);
+		err = parse_file(&reading, path, error, error_size);
 	else
 		err = -ENOMEM;
 	if (!err)
@@ -458,6 +554,6 @@ int config_read(const char *path, const struct config_key *keys, const struct co
 		free(reading.items[i].name);
 	free(reading.items);
 	free(reading.pending);
-	fclose(reading.file);
+	free(reading.text);
 	return err;
 }

@@ -40,8 +40,9 @@ struct config_list {
  * Reads @path into @ret_values by the table @keys, which ends with an entry
  * without a name. Values of keys that the file does not name stay. On error
  * nothing of @ret_values is changed, and @error names file, line, key and what
- * is allowed. A key is named once (in each section of @list, which may be NULL; items that were
- * made stay after -ENOMEM); a line is at most 199 bytes (libinih).
+ * is allowed. @path is a regular file of text, of 1 MiB at most; -ENODATA: it is empty, see
+ * settings_read(). A key is named once (in each section of @list, which may be NULL; items that
+ * were made stay after -ENOMEM); a line is at most 199 bytes (libinih).
  * @ret_lines, with room for one a key, in the order of @keys, or NULL: the line that names it, or
  * 0.
  */

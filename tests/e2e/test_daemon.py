@@ -16,6 +16,7 @@ from lab.daemon import Daemon
 from lab.lab import cgroup2_root
 from lab.netns import wait_until
 from names import Names
+from test_control import SOMEBODY, as_user
 
 SUBFLOWD = BUILD / "daemon" / "subflowd"
 
@@ -66,6 +67,18 @@ def test_a_config_that_is_not_there(pair):
                                 text=True)
     assert process.wait(10) == 1
     assert process.stderr.read() == "subflowd: error: /nowhere/at/all: No such file or directory\n"
+
+
+def test_an_empty_config_is_the_defaults_at_the_start_alone(pair):
+    """It says so, and goes on: here up to what nobody without privilege may do."""
+    pair.directory.chmod(0o755)
+    (pair.directory / "empty.conf").touch()
+    process = pair.client.popen([*as_user(SOMEBODY), SUBFLOWD, "--config", pair.directory / "empty.conf"],
+                                stderr=subprocess.PIPE, text=True)
+    assert process.wait(10) == 1
+    warning, error = process.stderr.read().splitlines()
+    assert f"{pair.directory / 'empty.conf'}: empty, as a full disk leaves it" in warning
+    assert warning.endswith("for now every key has it") and "error: cannot " in error
 
 
 def test_the_shipped_config_is_valid_and_holds_the_defaults(pair):

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What operators order: subflows of a connection, settings, and the configuration anew."""
+import os
 import signal
 import subprocess
 from pathlib import Path
@@ -148,6 +149,39 @@ def test_reload(pair, by):
         assert done.stdout == f"read {path}\n" and done.returncode == 0, done
     wait_until(lambda: daemon.status()["daemon"]["elephant"]
                == {**rule, "start": 20 * MB, "step": 10 * MB}, "the file counts")
+
+
+def test_a_damaged_file_is_no_configuration(pair):
+    """What a full disk or a crash leaves, and what is no file at all, changes nothing and is not waited for."""
+    daemon = pair.serve({"elephant": {"start": "10MB"}, "rule bulk": {"port": 5001, "start": "1MB"}})
+    path = configuration(daemon)
+    good = path.read_bytes()
+
+    def state():
+        told = daemon.status()["daemon"]
+        return told["elephant"], told["rules"]
+
+    before = state()
+    for damaged, why in ((b"", "empty, as a full disk leaves it"), (bytes(4096), ":1: not text"),
+                         (good + b"start = 5MB\0 parsecs\n", "not text, but a byte 0x00: the file is damaged"),
+                         (good + b"\n" * (1 << 20), "longer than 1 MiB")):
+        path.write_bytes(damaged)
+        said = fails(daemon, "reload")
+        assert f"{path}:" in said and why in said
+        assert state() == before
+        assert why in fails(daemon, "config", "test", path)
+    for make in (lambda: path.symlink_to("/dev/zero"), lambda: os.mkfifo(path), path.mkdir):
+        path.rmdir() if path.is_dir() else path.unlink()
+        make()
+        assert f"{path}: not a regular file" in fails(daemon, "reload")
+        assert state() == before
+        assert "not a regular file" in fails(daemon, "config", "test", path)
+    path.rmdir()
+    kept = path.with_suffix(".kept")
+    kept.write_bytes(good)
+    path.symlink_to(kept)
+    assert does(daemon, "reload") == f"read {path}\n"
+    assert state() == before
 
 
 def test_reload_serves_more_namespaces(pair):

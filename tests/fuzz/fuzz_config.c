@@ -17,6 +17,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	err = settings_read(&settings, path, error, sizeof(error));
 	file_remove(fd);
 	FUZZ_CHECK(err <= 0 && !err == !*error && strlen(error) < sizeof(error));
+	FUZZ_CHECK(err || !memchr(data, '\0', size));
 	if (!err) {
 		FUZZ_CHECK(settings.start_bytes && settings.start_bytes <= settings.stop_bytes);
 		FUZZ_CHECK(settings.step_bytes && settings.elephant_subflows &&

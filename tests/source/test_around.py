@@ -11,7 +11,9 @@ TESTS = {
     "a second daemon": ["e2e/test_daemon.py::test_a_second_daemon_is_refused",
                         "e2e/test_two_daemons.py::test_the_second_leaves_alone_what_the_first_serves"],
     "a wrong configuration": ["e2e/test_daemon.py::test_a_bad_config_names_file_line_key_and_what_is_allowed",
-                              "e2e/test_orders.py::test_reload", "e2e/test_orders.py::test_config_test"],
+                              "e2e/test_orders.py::test_reload", "e2e/test_orders.py::test_config_test",
+                              "e2e/test_orders.py::test_a_damaged_file_is_no_configuration",
+                              "e2e/test_daemon.py::test_an_empty_config_is_the_defaults_at_the_start_alone"],
     "a full disk, or a log that nobody reads": [
         "e2e/test_full_disk.py::test_the_daemon_goes_on_and_says_what_was_lost",
         "e2e/test_daemon.py::test_it_outlives_whoever_reads_its_log"],

@@ -74,7 +74,9 @@ static void defaults_are_the_papers(void **state)
 {
 	(void)state;
 	assert_defaults();
-	assert_int_equal(read_text(""), 0);
+	assert_int_equal(read_text("#\n"), 0);
+	assert_defaults();
+	assert_int_equal(read_text(""), -ENODATA);
 	assert_defaults();
 }
 

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "../unit.h"
 #include "file.h"
@@ -233,7 +235,7 @@ static void what_is_not_named_stays(void **state)
 {
 	struct fixture *f = *state;
 
-	assert_int_equal(read_text(f, ""), 0);
+	assert_int_equal(read_text(f, "#"), 0);
 	assert_unchanged(f);
 	assert_int_equal(read_text(f, "[two]\nname = new\n"), 0);
 	assert_int_equal(f->values.size, 7);
@@ -397,18 +399,104 @@ static void long_lists_are_cut(void **state)
 	assert_unchanged(f);
 }
 
-static void bytes_that_are_no_text_are_survived(void **state)
+/* A full disk or a crash leaves them: libinih would stop at the first, and take the rest for one.
+ */
+static void bytes_that_are_no_text_are_refused(void **state)
 {
+	static const char message[] = "not text, but a byte 0x%02x: the file is damaged; put it "
+				      "back, or write it anew";
 	struct fixture *f = *state;
-	char zeros[1000] = {}, ones[1000];
+	char zeros[4096] = {}, ones[1000], text[64], expected[ERROR_MAX];
 
-	memset(ones, 0xff, sizeof(ones));
-	read_bytes(f, zeros, sizeof(zeros));
+	assert_int_equal(read_bytes(f, zeros, sizeof(zeros)), -EINVAL);
 	assert_unchanged(f);
+	for (int byte = 0; byte <= 0x7f; byte++) {
+		int len = sprintf(text, "[one]\nsize = 1 ;") + 1;
+
+		text[len - 1] = byte;
+		len += sprintf(text + len, "x\nnumber = 2\n");
+		if (byte == '\t' || byte == '\n' || (byte >= ' ' && byte != 0x7f))
+			continue;
+		assert_int_equal(read_bytes(f, text, len), -EINVAL);
+		len = sprintf(expected, "%s:2: ", f->path);
+		sprintf(expected + len, message, byte);
+		assert_string_equal(f->error, expected);
+		assert_unchanged(f);
+	}
+	assert_int_equal(read_bytes(f, "[one]\nsize = 1\0 kB\n", 20), -EINVAL);
+	assert_int_equal(read_bytes(f, "# a remark\0\n", 12), -EINVAL);
+	assert_int_equal(read_bytes(f, "[one]\nsize = 1\n\0", 17), -EINVAL);
+	memset(ones, 0xff, sizeof(ones));
 	assert_int_equal(read_bytes(f, ones, sizeof(ones)), -EINVAL);
 	assert_unchanged(f);
-	assert_int_equal(read_bytes(f, "[one]\0\nsize = 1\0kB\n", 19), 0);
+	assert_int_equal(read_text(f, "[one]\n\tsize\t=\t1 ; of \xc3\xa4\n"), 0);
 	assert_int_equal(f->values.size, 1);
+}
+
+static void an_empty_file_is_told_apart(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_int_equal(read_text(f, ""), -ENODATA);
+	assert_non_null(strstr(f->error, "empty, as a full disk leaves it; put it back, or"));
+	assert_unchanged(f);
+}
+
+static void a_file_has_a_size(void **state)
+{
+	const size_t most = 1 << 20;
+	struct fixture *f = *state;
+	char *text = malloc(most + 1);
+
+	memset(text, '\n', most + 1);
+	memcpy(text, "[one]\nsize = 1", 14);
+	assert_int_equal(read_bytes(f, text, most + 1), -EFBIG);
+	assert_non_null(strstr(f->error, ": longer than 1 MiB, so it is no configuration"));
+	assert_unchanged(f);
+	assert_int_equal(read_bytes(f, text, most), 0);
+	assert_int_equal(f->values.size, 1);
+	free(text);
+}
+
+static void assert_no_file(struct fixture *f, const char *path)
+{
+	char expected[ERROR_MAX];
+
+	snprintf(expected, sizeof(expected), "%s: not a regular file; name one, or a link to one",
+		path);
+	assert_int_equal(
+		config_read(path, keys, NULL, &f->values, NULL, f->error, sizeof(f->error)),
+		-EINVAL);
+	assert_string_equal(f->error, expected);
+	assert_unchanged(f);
+}
+
+/* Nobody writes to the FIFO, and the device has no end: neither is waited for. */
+static void what_is_no_file_is_not_read(void **state)
+{
+	char folder[] = "/tmp/subflow-config-XXXXXX", path[64], link[64];
+	struct fixture *f = *state;
+	FILE *file;
+
+	assert_no_file(f, "/");
+	assert_no_file(f, "/dev/zero");
+	assert_non_null(mkdtemp(folder));
+	snprintf(path, sizeof(path), "%s/path", folder);
+	snprintf(link, sizeof(link), "%s/link", folder);
+	assert_int_equal(mkfifo(path, 0600), 0);
+	assert_int_equal(symlink(path, link), 0);
+	assert_no_file(f, path);
+	assert_no_file(f, link);
+	assert_int_equal(unlink(path), 0);
+	file = fopen(path, "we");
+	fputs("[one]\nsize = 1\n", file);
+	fclose(file);
+	assert_int_equal(
+		config_read(link, keys, NULL, &f->values, NULL, f->error, sizeof(f->error)), 0);
+	assert_int_equal(f->values.size, 1);
+	unlink(path);
+	unlink(link);
+	assert_int_equal(rmdir(folder), 0);
 }
 
 static void says_when_there_is_no_file(void **state)
@@ -419,9 +507,6 @@ static void says_when_there_is_no_file(void **state)
 				 sizeof(f->error)),
 		-ENOENT);
 	assert_string_equal(f->error, "/nonexistent/file: No such file or directory");
-	assert_int_equal(
-		config_read("/", keys, NULL, &f->values, NULL, f->error, sizeof(f->error)), -EIO);
-	assert_string_equal(f->error, "/: cannot be read");
 	assert_unchanged(f);
 }
 
@@ -448,7 +533,10 @@ int main(void)
 		TEST(long_comments_are_comments),
 		TEST(long_values_are_cut_in_messages),
 		TEST(long_lists_are_cut),
-		TEST(bytes_that_are_no_text_are_survived),
+		TEST(bytes_that_are_no_text_are_refused),
+		TEST(an_empty_file_is_told_apart),
+		TEST(a_file_has_a_size),
+		TEST(what_is_no_file_is_not_read),
 		TEST(says_when_there_is_no_file),
 	};
 
