@@ -85,3 +85,36 @@ def test_it_is_started_again_when_it_is_killed(fabric):
                    "the next one serves")
         assert manager.status()["daemon"]["pid"] != pid
         assert pm_type(fabric.client) == 1
+
+
+# What root, without any capability, could open all doors with; and what the daemon writes to.
+CLOSED = ["/proc/sys/kernel/core_pattern", "/proc/sys/kernel/modprobe", "/proc/sys/vm/overcommit_memory",
+          "/proc/sys/fs/suid_dumpable", "/proc/sysrq-trigger", "/sys/kernel/uevent_helper", "/sys/kernel/profiling",
+          "/sys/module/printk/parameters/time"]
+OPEN = ["/proc/sys/net/mptcp/pm_type"]
+
+
+def test_of_the_kernels_settings_only_those_are_open_that_it_sets(fabric):
+    """By the mounts that it has: whoever takes it over is root, and owns all these files."""
+    with Manager(fabric, fabric.client, CONFIG.format(start="100MB")) as manager:
+        manager.call(["mount", "-t", "bpf", "-o", "mode=0700", "bpf", "/sys/fs/bpf"])
+        manager.systemctl("start", "subflowd")
+        enter = ["nsenter", "--target", manager.show("MainPID"), "--mount", "sh", "-c"]
+        there = [path for path in CLOSED if Path(path).exists()]
+        assert len(there) >= 5
+        for path in there:
+            assert "Read-only file system" in manager.call([*enter, f": >>{path}"]).stderr, path
+        for path in OPEN:
+            assert manager.call([*enter, f": >>{path}"]).returncode == 0, path
+        assert manager.call([*enter, "ls /sys/fs/bpf/subflow/*"]).returncode == 0, "its maps are kept"
+        assert "does not outlive" not in manager.log.read_text()
+
+
+def test_it_is_started_again_however_often_it_is_killed(fabric):
+    with Manager(fabric, fabric.client, CONFIG.format(start="100MB")) as manager:
+        manager.systemctl("start", "subflowd")
+        for killed in range(1, 8):
+            pid = manager.show("MainPID")
+            manager.call(["kill", "-KILL", pid])
+            wait_until(lambda: manager.show("NRestarts") == str(killed) and manager.is_served("own"),
+                       "the next one serves")
