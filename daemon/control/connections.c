@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: MIT */
+/* What is shown of connections, as JSON. */
+#include "connections.h"
+
+#include "base/loop.h"
+#include "control/put.h"
+#include "kernel/diag.h"
+
+#include <string.h>
+
+static struct json_object *write_subflows(const struct conn *conn)
+{
+	static const char *const states[] = {
+		[SUBFLOW_OPENING] = "opening",
+		[SUBFLOW_ESTABLISHED] = "established",
+		[SUBFLOW_CLOSING] = "closing",
+	};
+	struct json_object *array = json_object_new_array(), *object;
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		object = json_object_new_object();
+		put_endpoint(object, "local", &subflow->local);
+		put_endpoint(object, "remote", &subflow->remote);
+		put_number(object, "id", subflow->id);
+		put_text(object, "state", states[subflow->state]);
+		put_text(object, "asked_by", conn_asker_text(subflow->asker));
+		put_flag(object, "backup", subflow->is_backup);
+		put_routers(object, "path", &subflow->path);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+static struct json_object *write_announced(const struct conn *conn)
+{
+	struct json_object *array = json_object_new_array(), *object;
+
+	for (uint32_t i = 0; i < conn->remotes.count; i++) {
+		object = json_object_new_object();
+		put_endpoint(object, "remote", &conn->remotes.list[i].endpoint);
+		put_number(object, "id", conn->remotes.list[i].id);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+static struct json_object *write_thresholds(const struct conn *conn)
+{
+	struct json_object *array = json_object_new_array(), *object;
+
+	for (uint32_t i = 0; i < conn->n_passed; i++) {
+		object = json_object_new_object();
+		put_number(object, "threshold", conn->passed[i].threshold);
+		put_number(object, "bytes", conn->passed[i].bytes);
+		put_number(object, "backlog", conn->passed[i].backlog);
+		put_flag(object, "foreseen", !conn->passed[i].bytes && !conn->passed[i].backlog);
+		put_number(object, "subflows", conn->passed[i].subflows);
+		json_object_array_add(array, object);
+	}
+	return array;
+}
+
+/* One namespace being asked; the connections that the kernel names are written as they come. */
+struct asking {
+	const struct peer *peer;
+	struct plan *plan;
+	const struct served_netns *netns;
+	struct json_object *array;
+	uint64_t count;
+};
+
+/* Why the ports of this connection's subflows are the kernel's choice; NULL: they are not. */
+static const char *find_blindness(struct plan *plan, const struct conn *conn)
+{
+	const struct subflow *first = TAILQ_FIRST(&conn->subflows);
+	const char *why = first ? steer_why(&plan->steer, conn, first) : "";
+
+	return *why ? why : NULL;
+}
+
+static uint64_t seconds_between(uint64_t from_ns, uint64_t to_ns)
+{
+	return to_ns > from_ns ? (to_ns - from_ns) / 1000000000 : 0;
+}
+
+struct json_object *connections_write_refusals(const struct refusals_entry *entry)
+{
+	uint64_t now_ns = loop_now_ns();
+	char text[REFUSALS_TEXT_MAX];
+	struct json_object *object;
+
+	if (!entry)
+		return NULL;
+	object = json_object_new_object();
+	put_number(object, "in_a_row", entry->in_a_row);
+	put_text(object, "reason", refusal_text(&entry->last, text));
+	put_number(object, "age_s", seconds_between(entry->last_ns, now_ns));
+	put_number(object, "hold_s", seconds_between(now_ns, entry->until_ns));
+	return object;
+}
+
+/* What was measured of the last subflow that was judged. */
+static struct json_object *write_judged(const struct conn *conn)
+{
+	static const char *const verdicts[] = {
+		[RATE_UNKNOWN] = "not known",
+		[RATE_RISES] = "helps",
+		[RATE_STAYS] = "in vain",
+	};
+	const struct benefit *benefit = &conn->benefit;
+	struct json_object *object;
+
+	if (!benefit->has_verdict)
+		return NULL;
+	object = json_object_new_object();
+	put_text(object, "verdict", verdicts[benefit->verdict]);
+	put_number(object, "before", benefit->before.bytes_per_s);
+	put_number(object, "with", benefit->with.bytes_per_s);
+	return object;
+}
+
+/* How its subflows were moved to paths of their own. */
+static struct json_object *write_apart(const struct aparts *aparts, const struct conn *conn)
+{
+	const struct apart *apart = &conn->apart;
+	struct json_object *object;
+
+	if (!conn->is_elephant || !aparts->rule.moves)
+		return NULL;
+	object = json_object_new_object();
+	put_number(object, "moved", apart->moved);
+	put_flag(object, "is_shared", apart->is_waiting);
+	put_number(object, "held_s",
+		apart->spent < aparts->rule.moves
+			? 0
+			: seconds_between(
+				  loop_now_ns(), apart->moved_ns + apart_hold_ns(aparts, apart)));
+	return object;
+}
+
+/* @conn may be NULL. */
+static uint64_t find_left_alone_s(
+	struct plan *plan, const struct conn *conn, uint64_t netns, const struct endpoint *remote)
+{
+	uint64_t now_ns = loop_now_ns(), until_ns = conn ? conn->benefit.until_ns : 0;
+	const struct refusals_entry *held =
+		refusals_find_held(&plan->in_vain, netns, remote, now_ns);
+
+	if (held)
+		until_ns = held->until_ns;
+	return until_ns > now_ns ? seconds_between(now_ns, until_ns) : 0;
+}
+
+static void write_conn(void *arg, const struct diag_conn *seen)
+{
+	struct asking *asking = arg;
+	struct conn_key key = {.netns = asking->netns->cookie, .token = seen->token};
+	const struct conn *conn = conn_find(&asking->plan->table, &key);
+	bool is_served = conn && conn->is_created && !conn->is_foreign;
+	struct json_object *object;
+
+	asking->count++;
+	if (!asking->peer->is_operator && asking->peer->uid != seen->uid)
+		return;
+	object = json_object_new_object();
+	put_text(object, "namespace", asking->netns->name);
+	put_number(object, "token", seen->token);
+	put_number(object, "uid", seen->uid);
+	put_text(object, "role",
+		!conn || !conn->is_created ? NULL
+		: conn->is_server          ? "server"
+					   : "client");
+	put_endpoint(object, "local", &seen->local);
+	put_endpoint(object, "remote", &seen->remote);
+	if (seen->has_bytes) {
+		put_number(object, "bytes_sent", seen->bytes_sent);
+		put_number(object, "bytes_received", seen->bytes_received);
+	} else {
+		json_object_object_add(object, "bytes_sent", NULL);
+		json_object_object_add(object, "bytes_received", NULL);
+	}
+	put_text(object, "state", is_served ? "served" : "in-kernel path manager");
+	json_object_object_add(
+		object, "subflows", conn ? write_subflows(conn) : json_object_new_array());
+	json_object_object_add(
+		object, "announced", conn ? write_announced(conn) : json_object_new_array());
+	put_text(object, "unplaced", conn ? find_blindness(asking->plan, conn) : NULL);
+	json_object_object_add(object, "refusals",
+		connections_write_refusals(refusals_find(
+			&asking->plan->refusals, key.netns, &seen->remote, loop_now_ns())));
+	json_object_object_add(object, "judged", conn ? write_judged(conn) : NULL);
+	put_text(object, "held", conn ? brake_text(conn) : NULL);
+	put_number(object, "left_alone_s",
+		find_left_alone_s(asking->plan, conn, key.netns, &seen->remote));
+	put_number(object, "last_hop_s",
+		conn && lasthop_is_held(conn, loop_now_ns())
+			? seconds_between(loop_now_ns(), conn->lasthop.until_ns)
+			: 0);
+	json_object_object_add(
+		object, "apart", conn ? write_apart(&asking->plan->aparts, conn) : NULL);
+	put_text(object, "rule", conn ? rules_name(asking->plan, conn) : NULL);
+	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
+	put_number(object, "waived", conn ? conn_count_waived(conn) : 0);
+	put_number(object, "expected", conn ? conn->forecast.expected_bytes : 0);
+	put_text(object, "intent",
+		forecast_purpose_text(conn ? conn->forecast.purpose : PURPOSE_DEFAULT));
+	json_object_object_add(
+		object, "thresholds", conn ? write_thresholds(conn) : json_object_new_array());
+	if (conn && *conn->why)
+		put_text(object, "decision", conn->why);
+	else if (asking->netns->state == SERVED_ALONE)
+		put_text(object, "decision", "cannot be split: its namespace is left alone");
+	else
+		put_text(object, "decision",
+			"cannot be split: it is older than Subflow's service of this namespace");
+	json_object_array_add(asking->array, object);
+}
+
+int connections_write(const struct status_view *view, struct served_netns *netns,
+	struct json_object *array, uint64_t *ret_count)
+{
+	struct asking asking = {
+		.peer = view->peer, .plan = view->plan, .netns = netns, .array = array};
+	int err = served_enter(netns);
+
+	if (!err) {
+		err = diag_dump(write_conn, &asking);
+		served_leave(netns);
+	} else {
+		err = 0;
+	}
+	*ret_count = asking.count;
+	return err;
+}
