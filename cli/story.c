@@ -67,7 +67,7 @@ static const char *bytes(uint64_t number, char text[BYTES_SIZE])
 
 static void tell_who(struct teller *teller)
 {
-	const char *role = text_of(teller, "role", "");
+	const char *role = text_of(teller, "role", ""), *state = text_of(teller, "state", "");
 	char sent[BYTES_SIZE], received[BYTES_SIZE];
 
 	fprintf(teller->out, "Connection %08" PRIx64 " of namespace ", number_of(teller, "token"));
@@ -82,9 +82,15 @@ static void tell_who(struct teller *teller)
 	else if (!strcmp(role, "server"))
 		fputs("The other host opened it: only there can subflows be opened.\n",
 			teller->out);
+	else if (!strcmp(state, "not known"))
+		fputs("subflowd does not know it, so it does not split it.\n", teller->out);
+	else if (!strcmp(state, "left alone"))
+		fputs("subflowd leaves its namespace alone.\n", teller->out);
 	else
 		fputs("subflowd did not see it begin, so it cannot be split.\n", teller->out);
-	if (answer_is_null(teller->connection, "bytes_sent"))
+	if (!strcmp(state, "out of reach"))
+		fputs("What it has sent and received cannot be asked.\n", teller->out);
+	else if (answer_is_null(teller->connection, "bytes_sent"))
 		fputs("This kernel does not count what it has sent and received.\n", teller->out);
 	else
 		fprintf(teller->out, "It has sent %s and received %s.\n",
@@ -390,7 +396,7 @@ static void tell_apart(struct teller *teller)
 
 static void tell(struct teller *teller)
 {
-	bool is_served = !strcmp(text_of(teller, "state", ""), "served");
+	const char *state = text_of(teller, "state", "");
 	uint64_t wanted = number_of(teller, "wanted"), last;
 	size_t subflows;
 
@@ -404,9 +410,13 @@ static void tell(struct teller *teller)
 	tell_apart(teller);
 	if (wanted)
 		fprintf(teller->out, "%" PRIu64 " more are to be opened.\n", wanted);
-	if (!is_served)
+	if (!strcmp(state, "in-kernel path manager"))
 		fputs("The in-kernel path manager has it.\n", teller->out);
-	else if (!strcmp(text_of(teller, "role", ""), "client"))
+	else if (!strcmp(state, "out of reach"))
+		fputs("Its network namespace has no name to enter it by: nothing can be done for "
+		      "it there.\n",
+			teller->out);
+	else if (!strcmp(state, "served") && !strcmp(text_of(teller, "role", ""), "client"))
 		tell_future(teller, subflows + wanted + number_of(teller, "waived"), last);
 	fputs("The last decision: ", teller->out);
 	report_put_text(teller->out, text_of(teller, "decision", "none"), 0);

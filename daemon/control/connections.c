@@ -61,13 +61,14 @@ static struct json_object *write_thresholds(const struct conn *conn)
 	return array;
 }
 
-/* One namespace being asked; the connections that the kernel names are written as they come. */
+/* One namespace; its connections are written as they come. */
 struct asking {
 	const struct peer *peer;
 	struct plan *plan;
 	const struct served_netns *netns;
 	struct json_object *array;
 	uint64_t count;
+	bool is_out_of_reach; /* it cannot be entered: only what is remembered is shown */
 };
 
 /* Why the ports of this connection's subflows are the kernel's choice; NULL: they are not. */
@@ -152,21 +153,45 @@ static uint64_t find_left_alone_s(
 	return until_ns > now_ns ? seconds_between(now_ns, until_ns) : 0;
 }
 
-static void write_conn(void *arg, const struct diag_conn *seen)
+static const char *find_state(const struct asking *asking, const struct conn *conn)
 {
-	struct asking *asking = arg;
-	struct conn_key key = {.netns = asking->netns->cookie, .token = seen->token};
-	const struct conn *conn = conn_find(&asking->plan->table, &key);
-	bool is_served = conn && conn->is_created && !conn->is_foreign;
-	struct json_object *object;
+	if (asking->is_out_of_reach)
+		return "out of reach";
+	if (conn && conn->is_foreign)
+		return "in-kernel path manager";
+	if (conn && conn->is_created)
+		return "served";
+	return asking->netns->state == SERVED_ALONE ? "left alone" : "not known";
+}
 
-	asking->count++;
-	if (!asking->peer->is_operator && asking->peer->uid != seen->uid)
-		return;
-	object = json_object_new_object();
+static const char *find_decision(const struct asking *asking, const struct conn *conn)
+{
+	const struct conn_table *table = &asking->plan->table;
+	const char *why = "not heard of yet";
+
+	if (conn && *conn->why)
+		return conn->why;
+	if (asking->is_out_of_reach)
+		why = "none: its network namespace has lost its name";
+	else if (asking->netns->state == SERVED_ALONE)
+		why = "cannot be split: its namespace is left alone";
+	else if (!conn && conn_table_count(table) >= table->limit)
+		why = "the table of connections is full ([limits] max_connections)";
+	return why;
+}
+
+/* @conn: what is remembered of it, NULL: nothing. @seen: what the kernel says, or is remembered. */
+static void write_conn(
+	const struct asking *asking, const struct conn *conn, const struct diag_conn *seen)
+{
+	struct json_object *object = json_object_new_object();
+
 	put_text(object, "namespace", asking->netns->name);
 	put_number(object, "token", seen->token);
-	put_number(object, "uid", seen->uid);
+	if (asking->is_out_of_reach && !conn->has_uid)
+		json_object_object_add(object, "uid", NULL);
+	else
+		put_number(object, "uid", seen->uid);
 	put_text(object, "role",
 		!conn || !conn->is_created ? NULL
 		: conn->is_server          ? "server"
@@ -180,19 +205,19 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 		json_object_object_add(object, "bytes_sent", NULL);
 		json_object_object_add(object, "bytes_received", NULL);
 	}
-	put_text(object, "state", is_served ? "served" : "in-kernel path manager");
+	put_text(object, "state", find_state(asking, conn));
 	json_object_object_add(
 		object, "subflows", conn ? write_subflows(conn) : json_object_new_array());
 	json_object_object_add(
 		object, "announced", conn ? write_announced(conn) : json_object_new_array());
 	put_text(object, "unplaced", conn ? find_blindness(asking->plan, conn) : NULL);
 	json_object_object_add(object, "refusals",
-		connections_write_refusals(refusals_find(
-			&asking->plan->refusals, key.netns, &seen->remote, loop_now_ns())));
+		connections_write_refusals(refusals_find(&asking->plan->refusals,
+			asking->netns->cookie, &seen->remote, loop_now_ns())));
 	json_object_object_add(object, "judged", conn ? write_judged(conn) : NULL);
 	put_text(object, "held", conn ? brake_text(conn) : NULL);
 	put_number(object, "left_alone_s",
-		find_left_alone_s(asking->plan, conn, key.netns, &seen->remote));
+		find_left_alone_s(asking->plan, conn, asking->netns->cookie, &seen->remote));
 	put_number(object, "last_hop_s",
 		conn && lasthop_is_held(conn, loop_now_ns())
 			? seconds_between(loop_now_ns(), conn->lasthop.until_ns)
@@ -207,14 +232,46 @@ static void write_conn(void *arg, const struct diag_conn *seen)
 		forecast_purpose_text(conn ? conn->forecast.purpose : PURPOSE_DEFAULT));
 	json_object_object_add(
 		object, "thresholds", conn ? write_thresholds(conn) : json_object_new_array());
-	if (conn && *conn->why)
-		put_text(object, "decision", conn->why);
-	else if (asking->netns->state == SERVED_ALONE)
-		put_text(object, "decision", "cannot be split: its namespace is left alone");
-	else
-		put_text(object, "decision",
-			"cannot be split: it is older than Subflow's service of this namespace");
+	put_text(object, "decision", find_decision(asking, conn));
 	json_object_array_add(asking->array, object);
+}
+
+static bool may_see(const struct asking *asking, bool has_uid, uint32_t uid)
+{
+	return asking->peer->is_operator || (has_uid && asking->peer->uid == uid);
+}
+
+static void write_seen(void *arg, const struct diag_conn *seen)
+{
+	struct asking *asking = arg;
+	const struct conn_key key = {.netns = asking->netns->cookie, .token = seen->token};
+
+	asking->count++;
+	if (may_see(asking, true, seen->uid))
+		write_conn(asking, conn_find(&asking->plan->table, &key), seen);
+}
+
+static void write_remembered(struct asking *asking, const struct conn *conn)
+{
+	const struct diag_conn seen = {.token = conn->key.token,
+		.uid = conn->uid,
+		.local = conn->local,
+		.remote = conn->remote};
+
+	asking->count++;
+	if (may_see(asking, conn->has_uid, conn->uid))
+		write_conn(asking, conn, &seen);
+}
+
+static void write_all_remembered(struct asking *asking)
+{
+	const struct conn *conn;
+
+	asking->is_out_of_reach = true;
+	for (conn = asking->plan->table.conns; conn; conn = conn->hh.next) {
+		if (conn->is_created && conn->key.netns == asking->netns->cookie)
+			write_remembered(asking, conn);
+	}
 }
 
 int connections_write(const struct status_view *view, struct served_netns *netns,
@@ -222,13 +279,13 @@ int connections_write(const struct status_view *view, struct served_netns *netns
 {
 	struct asking asking = {
 		.peer = view->peer, .plan = view->plan, .netns = netns, .array = array};
-	int err = served_enter(netns);
+	int err = 0;
 
-	if (!err) {
-		err = diag_dump(write_conn, &asking);
-		served_leave(netns);
+	if (served_enter(netns)) {
+		write_all_remembered(&asking);
 	} else {
-		err = 0;
+		err = diag_dump(write_seen, &asking);
+		served_leave(netns);
 	}
 	*ret_count = asking.count;
 	return err;

@@ -27,8 +27,8 @@ def tables(daemon):
     return daemon.status()["daemon"]["tables"]
 
 
-def shown(daemon):
-    return subprocess.run([SUBFLOW, "status"], env=daemon.environment, capture_output=True, text=True,
+def shown(daemon, *words):
+    return subprocess.run([SUBFLOW, *(words or ["status"])], env=daemon.environment, capture_output=True, text=True,
                           check=True).stdout
 
 
@@ -57,7 +57,14 @@ def test_more_connections_than_the_daemon_has_room_for(pair):
     second.wait_subflows(2)
     first.wait_subflows(3)
     assert len(third.subflows()) == 1
+    connection = pair.connection(daemon, third)
+    assert (connection["state"], connection["decision"]) == (
+        "not known", "the table of connections is full ([limits] max_connections)")
+    assert "subflowd does not know it, so it does not split it.\n" in shown(
+        daemon, "explain", f"{third.connid():x}")
     assert "\n  full        connections (2 of 2) " in shown(daemon)
+    first.close()
+    wait_until(lambda: pair.connection(daemon, third)["decision"] == "not heard of yet", "there is room")
 
 
 def test_more_users_than_are_counted(served):

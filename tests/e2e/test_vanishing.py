@@ -197,3 +197,38 @@ def test_no_survey_goes_on_in_one_that_has_lost_its_name(pair, hub):
     app.stop()
     wait_until(lambda: home.name not in shown(), "it is forgotten")
     del pair.nodes["home"]
+
+
+def test_a_socket_that_has_left_a_namespace_without_a_name(pair):
+    """It was passed to another one: it lives on, and nobody can enter where it was made."""
+    home = pair.netns("home")
+    _, far = pair.veth(home, pair.server)
+    daemon = pair.serve(serve=[home])
+    pair.server.run(["ip", "mptcp", "limits", "set", "subflows", "8"])
+    sink = pair.sink()
+    app, other = pair.app(home).connect(far.ip4), pair.app(pair.client, uid=0)
+    path = str(pair.directory / "passed")
+    other(f"u = socket.socket(socket.AF_UNIX); u.bind({path!r}); u.listen()")
+    os.chmod(path, 0o777)
+    app(f"u = socket.socket(socket.AF_UNIX); u.connect({path!r}); socket.send_fds(u, [b'x'], [s.fileno()])")
+    other("s = socket.socket(fileno=socket.recv_fds(u.accept()[0], 1, 1)[1][0])")
+    app.stop()
+    other.set(ADD, 1)
+    other.wait_subflows(2)
+    pair.run(["ip", "netns", "delete", home.name])
+    del pair.nodes["home"]
+
+    def shown():
+        return [c for c in daemon.status()["connections"] if c["token"] == other.connid()][0]
+
+    wait_until(lambda: shown()["state"] == "out of reach", "it is noticed")
+    assert (shown()["namespace"], shown()["bytes_sent"], len(shown()["subflows"])) == (home.name, None, 2)
+    other.set(ADD, 1)
+    wait_until(lambda: "has no name to enter it by" in shown()["decision"], "it is told why")
+    told = subprocess.run([daemon.cli, "explain", f"{other.connid():x}"], env=daemon.environment,
+                          capture_output=True, text=True, check=True).stdout
+    assert "Its network namespace has no name to enter it by: nothing can be done for it there.\n" in told
+    assert len(other.subflows()) == 2
+    sink.stop()  # first, as above
+    other.stop()
+    wait_until(lambda: home.name not in [n["name"] for n in daemon.status()["namespaces"]], "it is forgotten")

@@ -53,8 +53,8 @@ def decisions():
     yield from literals(["daemon/kernel/served.c"], ["say"])
     for path in files("daemon/core/*.c"):
         yield from re.findall(r'why = "((?:[^"\\]|\\.)+)"', source(path))
-    yield from re.findall(r'"decision",\s*"([^"]+)"', source("daemon/control/connections.c"))
-    yield from re.findall(r'\bwhy = "([^"]+)"', source("daemon/control/status.c"))
+    for path in ("daemon/control/connections.c", "daemon/control/status.c"):
+        yield from re.findall(r'\bwhy = "([^"]+)"', source(path))
 
 
 def logged():

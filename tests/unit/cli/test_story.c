@@ -238,6 +238,13 @@ static void test_others(void **state)
 	tells(root, "The in-kernel path manager has it.\n");
 	json_object_object_add(connection, "role", NULL);
 	tells(root, "did not see it begin");
+	put(connection, "state", "not known");
+	tells(root, "subflowd does not know it, so it does not split it.\n");
+	put(connection, "state", "left alone");
+	tells(root, "subflowd leaves its namespace alone.\n");
+	put(connection, "state", "out of reach");
+	tells(root, "What it has sent and received cannot be asked.\n");
+	tells(root, "has no name to enter it by: nothing can be done for it there.\n");
 	json_object_object_add(connection, "subflows", json_object_new_array());
 	tells(root, "not known to subflowd");
 	json_object_put(root);

@@ -266,9 +266,21 @@ static void tells_of_a_stranger(void **state)
 	assert_null(scene_find(root, "connections.0.role"));
 	assert_null(scene_find(root, "connections.0.bytes_sent"));
 	assert_null(scene_find(root, "connections.0.bytes_received"));
-	assert_string_equal(scene_text(root, "connections.0.state"), "in-kernel path manager");
+	assert_string_equal(scene_text(root, "connections.0.state"), "not known");
 	assert_int_equal(json_object_array_length(scene_find(root, "connections.0.subflows")), 0);
-	assert_non_null(strstr(scene_text(root, "connections.0.decision"), "cannot be split"));
+	assert_string_equal(scene_text(root, "connections.0.decision"), "not heard of yet");
+	json_object_put(root);
+	scene->plan.table.limit = 0;
+	root = scene_read(scene);
+	assert_string_equal(scene_text(root, "connections.0.state"), "not known");
+	assert_string_equal(scene_text(root, "connections.0.decision"),
+		"the table of connections is full ([limits] max_connections)");
+	json_object_put(root);
+	scene->netns.state = SERVED_ALONE;
+	root = scene_read(scene);
+	assert_string_equal(scene_text(root, "connections.0.state"), "left alone");
+	assert_string_equal(scene_text(root, "connections.0.decision"),
+		"cannot be split: its namespace is left alone");
 	json_object_put(root);
 }
 
@@ -304,6 +316,53 @@ static void tells_of_a_namespace_that_is_gone(void **state)
 	root = scene_read(scene);
 	assert_string_equal(scene_text(root, "namespaces.0.state"), "vanished");
 	assert_int_equal(scene_number(root, "namespaces.0.connections"), 0);
+	json_object_put(root);
+}
+
+/* The kernel cannot be asked for its connections: those that are remembered are shown. */
+static void tells_what_it_remembers_of_a_namespace_that_is_gone(void **state)
+{
+	const struct conn_key key = {.netns = SCENE_NETNS, .token = 11};
+	struct scene *scene = *state;
+	struct json_object *root;
+	struct conn *conn;
+
+	scene_hear(scene, EVENT_CREATED);
+	scene->netns.state = SERVED_VANISHED;
+	strcpy(scene->netns.path, "/run/netns/subflow-there-is-none");
+	conn = conn_find(&scene->plan.table, &key);
+	conn_say(conn, "no more subflows");
+	root = scene_read(scene);
+	assert_int_equal(scene_number(root, "namespaces.0.connections"), 1);
+	assert_int_equal(scene_number(root, "connections.0.token"), 11);
+	assert_null(scene_find(root, "connections.0.uid"));
+	assert_null(scene_find(root, "connections.0.bytes_sent"));
+	assert_string_equal(scene_text(root, "connections.0.role"), "client");
+	assert_string_equal(scene_text(root, "connections.0.local"), "10.0.0.1:40000");
+	assert_string_equal(scene_text(root, "connections.0.remote"), "10.0.0.2:80");
+	assert_string_equal(scene_text(root, "connections.0.state"), "out of reach");
+	assert_string_equal(scene_text(root, "connections.0.decision"), "no more subflows");
+	json_object_put(root);
+	*conn->why = '\0';
+	root = scene_read(scene);
+	assert_string_equal(scene_text(root, "connections.0.decision"),
+		"none: its network namespace has lost its name");
+	json_object_put(root);
+
+	/* Nobody is shown what is not known to be his own. */
+	scene->peer = (struct peer){.uid = 1000};
+	root = scene_read(scene);
+	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 0);
+	json_object_put(root);
+	conn->has_uid = true;
+	conn->uid = 1000;
+	root = scene_read(scene);
+	assert_int_equal(scene_number(root, "connections.0.uid"), 1000);
+	json_object_put(root);
+	conn->uid = 1001;
+	root = scene_read(scene);
+	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 0);
+	assert_int_equal(scene_number(root, "namespaces.0.connections"), 1);
 	json_object_put(root);
 }
 
@@ -375,6 +434,8 @@ int main(void)
 			tells_why_a_namespace_is_left_alone, scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(
 			tells_of_a_namespace_that_is_gone, scene_begin, scene_end),
+		cmocka_unit_test_setup_teardown(tells_what_it_remembers_of_a_namespace_that_is_gone,
+			scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(shows_everybody_their_own, scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(tells_of_rules, scene_begin, scene_end),
 		cmocka_unit_test(an_error_is_one_key),

@@ -231,6 +231,14 @@ static void whose_it_is(void **state)
 	tells(scene, "The in-kernel path manager has it.\n");
 	conn->is_created = false;
 	tells(scene, "subflowd did not see it begin, so it cannot be split.\n");
+	conn->is_foreign = false;
+	tells(scene, "subflowd does not know it, so it does not split it.\n");
+	conn->is_created = true;
+	scene->netns.state = SERVED_VANISHED;
+	strcpy(scene->netns.path, "/run/netns/subflow-there-is-none");
+	tells(scene, "What it has sent and received cannot be asked.\n");
+	tells(scene, "Its network namespace has no name to enter it by: nothing can be done for it "
+		     "there.\n");
 }
 
 int main(void)
