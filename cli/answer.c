@@ -20,7 +20,7 @@ int answer_filter_init(struct answer_filter *filter, const char *text)
 	if (token[0] == '0' && (token[1] | 0x20) == 'x')
 		token += 2;
 	if (!*token || strlen(token) > 8 || token[strspn(token, "0123456789abcdefABCDEF")] ||
-		slash == text)
+		slash == text || (slash && slash - text > ANSWER_NAME_MAX))
 		return -EINVAL;
 	if (slash) {
 		name = strndup(text, (size_t)(slash - text));

@@ -8,6 +8,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define ANSWER_NAME_MAX 255 /* of a namespace: it is a file's */
+
 /* Which connections are meant: those of @token in @namespace_name (NULL: in any). */
 struct answer_filter {
 	bool is_set;

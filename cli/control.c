@@ -227,8 +227,9 @@ void control_explain(int error, const char *path, int timeout_ms, char *ret_text
 		break;
 	case EFBIG:
 		snprintf(ret_text, size,
-			"the answer on %s is longer than %d MiB: is this subflowd?", path,
-			CONTROL_ANSWER_MAX >> 20);
+			"the answer on %s is longer than %d MiB: ask for one connection, or is "
+			"this no subflowd?",
+			path, CONTROL_ANSWER_MAX >> 20);
 		break;
 	default:
 		snprintf(ret_text, size, "cannot ask subflowd on %s: %s", path, strerror(-error));

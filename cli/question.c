@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <inttypes.h>
 #include <stdlib.h>
 
 int question_fail(const struct verb *verb, const char *why)
@@ -47,13 +48,19 @@ int question_send(const struct verb *verb, const struct question *question, cons
 int question_ask(
 	const struct verb *verb, const struct question *question, struct json_object **ret_root)
 {
-	char why[512] = "out of memory";
+	const struct answer_filter *filter = &question->filter;
+	char request[ANSWER_NAME_MAX + 32] = "status\n", why[512] = "out of memory";
 	struct json_object *root;
-	int status = question_send(verb, question, "status\n", &root);
+	int status;
 
+	if (filter->is_set)
+		snprintf(request, sizeof(request), "status %s%s%08" PRIx32 "\n",
+			filter->namespace_name ? filter->namespace_name : "",
+			filter->namespace_name ? "/" : "", filter->token);
+	status = question_send(verb, question, request, &root);
 	if (status)
 		return status;
-	if (!answer_select(root, &question->filter, why, sizeof(why))) {
+	if (!answer_select(root, filter, why, sizeof(why))) {
 		*ret_root = root;
 		return 0;
 	}

@@ -34,8 +34,8 @@ int question_parse_words(
 void question_done(struct question *question);
 
 /*
- * Asks for the daemon's status, and leaves the connections that are meant; *@ret_root is the
- * caller's. 0, or 1 after the reason was printed.
+ * Asks for the daemon's status, or for that of the connection that is meant alone; *@ret_root is
+ * the caller's. 0, or 1 after the reason was printed.
  */
 int question_ask(
 	const struct verb *verb, const struct question *question, struct json_object **ret_root);

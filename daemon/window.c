@@ -138,6 +138,7 @@ char *window_answer(void *owner, const struct peer *peer, const char *request, b
 	snprintf(line, sizeof(line), "%s", request);
 	if (request_parse(line, &command, &why))
 		return status_write_error(why);
+	view.only = command.has_token ? &command : NULL;
 	if (command.kind == COMMAND_STATUS)
 		return status_write(&view);
 	if (command.kind == COMMAND_PATHS)

@@ -290,3 +290,26 @@ int connections_write(const struct status_view *view, struct served_netns *netns
 	*ret_count = asking.count;
 	return err;
 }
+
+void connections_write_one(const struct status_view *view, struct served_netns *netns,
+	uint32_t token, struct json_object *array)
+{
+	struct asking asking = {
+		.peer = view->peer, .plan = view->plan, .netns = netns, .array = array};
+	const struct conn_key key = {.netns = netns->cookie, .token = token};
+	struct diag_conn seen;
+	const struct conn *conn;
+	int err;
+
+	if (served_enter(netns)) {
+		asking.is_out_of_reach = true;
+		conn = conn_find(&view->plan->table, &key);
+		if (conn && conn->is_created)
+			write_remembered(&asking, conn);
+		return;
+	}
+	err = diag_find(token, &seen);
+	served_leave(netns);
+	if (!err && seen.is_open)
+		write_seen(&asking, &seen);
+}

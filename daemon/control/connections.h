@@ -15,6 +15,10 @@
 int connections_write(const struct status_view *view, struct served_netns *netns,
 	struct json_object *array, uint64_t *ret_count);
 
+/* The same of the connection @token alone, if it is there. */
+void connections_write_one(const struct status_view *view, struct served_netns *netns,
+	uint32_t token, struct json_object *array);
+
 /* What became of joins to a destination; NULL when @entry is. */
 struct json_object *connections_write_refusals(const struct refusals_entry *entry);
 

@@ -56,17 +56,11 @@ static int parse_number(const char *text, const char *digits, int base, uint32_t
 	return 0;
 }
 
-/* [NAMESPACE/]TOKEN [N] */
-static int parse_connection(char *rest, struct command *command, const char **ret_why)
+/* [NAMESPACE/]TOKEN */
+static int parse_name(char *name, struct command *command, const char **ret_why)
 {
-	char *name = take_word(&rest), *count = take_word(&rest), *slash, *token;
+	char *slash = strrchr(name, '/'), *token = slash ? slash + 1 : name;
 
-	if (!name || take_word(&rest)) {
-		*ret_why = "say [NAMESPACE/]TOKEN, and how many";
-		return -EINVAL;
-	}
-	slash = strrchr(name, '/');
-	token = slash ? slash + 1 : name;
 	if (slash == name || parse_number(token, "0123456789abcdefABCDEF", 16, &command->token)) {
 		*ret_why = "a connection is [NAMESPACE/]TOKEN, the token in hex";
 		return -EINVAL;
@@ -75,6 +69,31 @@ static int parse_connection(char *rest, struct command *command, const char **re
 		*slash = '\0';
 		command->namespace_name = name;
 	}
+	command->has_token = true;
+	return 0;
+}
+
+/* Nothing, or a connection; the name of its namespace may have blanks. */
+static int parse_question(char *rest, struct command *command, const char **ret_why)
+{
+	char *name = rest + strspn(rest, " "), *end = name + strlen(name);
+
+	while (end > name && end[-1] == ' ')
+		*--end = '\0';
+	return *name ? parse_name(name, command, ret_why) : 0;
+}
+
+/* [NAMESPACE/]TOKEN [N] */
+static int parse_connection(char *rest, struct command *command, const char **ret_why)
+{
+	char *name = take_word(&rest), *count = take_word(&rest);
+
+	if (!name || take_word(&rest)) {
+		*ret_why = "say [NAMESPACE/]TOKEN, and how many";
+		return -EINVAL;
+	}
+	if (parse_name(name, command, ret_why))
+		return -EINVAL;
 	command->count = 1;
 	if (count && (parse_number(count, "0123456789", 10, &command->count) || !command->count)) {
 		*ret_why = "how many is a number from 1 up";
@@ -111,7 +130,9 @@ int request_parse(char *line, struct command *ret_command, const char **ret_why)
 		return -EINVAL;
 	}
 	command.kind = commands[i].kind;
-	if (commands[i].is_about_connection) {
+	if (command.kind == COMMAND_STATUS) {
+		err = parse_question(rest, &command, ret_why);
+	} else if (commands[i].is_about_connection) {
 		err = parse_connection(rest, &command, ret_why);
 	} else if (command.kind == COMMAND_SET) {
 		err = parse_setting(rest, &command, ret_why);

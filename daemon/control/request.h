@@ -3,6 +3,7 @@
 #ifndef SUBFLOW_REQUEST_H
 #define SUBFLOW_REQUEST_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -14,7 +15,7 @@ struct request {
 };
 
 enum command_kind {
-	COMMAND_STATUS,
+	COMMAND_STATUS, /* of all connections; has_token: of one, by namespace_name, token */
 	COMMAND_PATHS,
 	COMMAND_WATCH,
 	/* of operators */
@@ -30,6 +31,7 @@ struct command {
 	const char *namespace_name; /* NULL = any */
 	const char *key, *value;    /* as "elephant.start" */
 	uint32_t token, count;
+	bool has_token;
 };
 
 /*

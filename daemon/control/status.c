@@ -8,6 +8,7 @@
 #include "control/put.h"
 #include "control/tables.h"
 
+#include <string.h>
 #include <unistd.h>
 
 static struct json_object *write_rule(const struct elephant_rule *rule)
@@ -156,21 +157,27 @@ static struct json_object *write_histogram(const struct histogram *histogram)
 	return object;
 }
 
+/* What holds for connections. */
+static void put_limits(struct json_object *object, const struct status_view *view)
+{
+	put_text(object, "version", SUBFLOW_VERSION);
+	json_object_object_add(object, "elephant", write_rule(&view->plan->rule));
+	json_object_object_add(object, "rules", write_rules(&view->plan->rules));
+	json_object_object_add(object, "policy", write_policy(&view->plan->policy));
+	put_number(object, "max_subflows", view->plan->max_subflows);
+}
+
 static struct json_object *write_daemon(const struct status_view *view)
 {
 	struct json_object *object = json_object_new_object();
 
-	put_text(object, "version", SUBFLOW_VERSION);
+	put_limits(object, view);
 	put_number(object, "pid", getpid());
 	json_object_object_add(object, "uptime_s",
 		json_object_new_double((loop_now_ns() - view->started_ns) / 1e9));
 	put_text(object, "config", view->config_path);
 	put_text(object, "cgroup", view->cgroup);
 	put_text(object, "source", view->settings->source);
-	json_object_object_add(object, "elephant", write_rule(&view->plan->rule));
-	json_object_object_add(object, "rules", write_rules(&view->plan->rules));
-	json_object_object_add(object, "policy", write_policy(&view->plan->policy));
-	put_number(object, "max_subflows", view->plan->max_subflows);
 	put_flag(object, "coupled", view->hooks->coupling.skeleton);
 	put_number(object, "watchers", view->server->watchers);
 	json_object_object_add(object, "memory", tables_write_memory(view));
@@ -244,7 +251,24 @@ static struct json_object *write_untreated(const struct status_view *view)
 	return array;
 }
 
-char *status_write(const struct status_view *view)
+static char *write_only(const struct status_view *view)
+{
+	struct json_object *root = json_object_new_object(), *daemon = json_object_new_object(),
+			   *connections = json_object_new_array();
+	const struct command *only = view->only;
+	struct served_netns *netns;
+
+	put_limits(daemon, view);
+	TAILQ_FOREACH (netns, &view->served->list, entry) {
+		if (!only->namespace_name || !strcmp(only->namespace_name, netns->name))
+			connections_write_one(view, netns, only->token, connections);
+	}
+	json_object_object_add(root, "daemon", daemon);
+	json_object_object_add(root, "connections", connections);
+	return put_whole(root);
+}
+
+static char *write_all(const struct status_view *view)
 {
 	struct json_object *root = json_object_new_object(), *namespaces = json_object_new_array(),
 			   *connections = json_object_new_array();
@@ -258,6 +282,11 @@ char *status_write(const struct status_view *view)
 	json_object_object_add(root, "untreated", write_untreated(view));
 	json_object_object_add(root, "connections", connections);
 	return put_whole(root);
+}
+
+char *status_write(const struct status_view *view)
+{
+	return view->only ? write_only(view) : write_all(view);
 }
 
 static char *write_one(const char *key, const char *message)

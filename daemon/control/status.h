@@ -5,6 +5,7 @@
 
 #include "base/histogram.h"
 #include "control/peer.h"
+#include "control/request.h"
 #include "control/server.h"
 #include "core/flows.h"
 #include "core/plan.h"
@@ -20,7 +21,8 @@
 #include "settings.h"
 
 struct status_view {
-	const struct peer *peer; /* who asks: an operator is shown all, others their own */
+	const struct peer *peer;    /* who asks: an operator is shown all, others their own */
+	const struct command *only; /* NULL: all connections are asked for; else the one it names */
 	const struct settings *settings;
 	const char *config_path; /* NULL = defaults */
 	const char *cgroup;      /* where the socket options are answered */
@@ -43,7 +45,8 @@ struct status_view {
 	bool is_recording_short; /* its recording has ended before it */
 };
 
-/* The answer, on the heap; asks the kernel for byte counts. NULL when memory is short. */
+/* The answer, on the heap; asks the kernel for byte counts. NULL when memory is short. What is
+ * asked of one connection takes no longer where there are many. */
 char *status_write(const struct status_view *view);
 
 /* {"error": message}, and {"done": message}, on the heap. */

@@ -35,7 +35,10 @@ enum {
 	AT_RWND_LIMITED = 176,
 };
 
-#define FLAG_FALLBACK  (1 << 0)
+#define FLAG_FALLBACK (1 << 0)
+#define ESTABLISHED   (1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT)
+/* One that sends no more receives on. */
+#define OPEN           (ESTABLISHED | 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2)
 #define OLD_INFO_BYTES (offsetof(struct info, token) + sizeof(uint32_t))
 
 struct dump {
@@ -112,6 +115,7 @@ int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn)
 	conn.token = info.token;
 	conn.uid = socket->idiag_uid;
 	conn.device = socket->id.idiag_if;
+	conn.is_open = socket->idiag_state < 32 && OPEN & 1u << socket->idiag_state;
 	if (attrs.cgroup && mnl_attr_get_payload_len(attrs.cgroup) >= sizeof(conn.cgroup))
 		conn.cgroup = mnl_attr_get_u64(attrs.cgroup);
 	conn.bytes_queued = info.write_seq - info.snd_una;
@@ -297,9 +301,7 @@ static int dump_family(struct mnl_socket *socket, uint8_t family, struct dump *d
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct inet_diag_req_v2 *query = begin_query(request, NLM_F_DUMP, family);
 
-	query->idiag_states = 1 << TCP_ESTABLISHED | 1 << TCP_CLOSE_WAIT;
-	if (dump->each) /* one that sends no more receives on */
-		query->idiag_states |= 1 << TCP_FIN_WAIT1 | 1 << TCP_FIN_WAIT2;
+	query->idiag_states = dump->each ? OPEN : ESTABLISHED;
 	if (dump->each_subflow) {
 		query->idiag_states |= 1 << TCP_SYN_SENT;
 		return genl_ask(socket, request, read_subflow, dump);

@@ -16,6 +16,7 @@ struct diag_conn {
 	uint32_t uid;                  /* of the application */
 	uint32_t device;               /* that it is bound to; 0 = none */
 	uint64_t cgroup;               /* the id of cgroup2; 0 = not known */
+	bool is_open;                  /* what diag_dump() calls established: it is not closed */
 	struct endpoint local, remote; /* of the initial subflow */
 	uint64_t bytes_queued;         /* given by the application, and not acknowledged */
 	bool has_bytes;                /* kernels from 6.5 count them */

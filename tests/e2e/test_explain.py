@@ -97,3 +97,29 @@ def test_why_a_port_is_the_kernels_choice(pair, route, reason):
         pair.client.run(["ip", "route", "del", route, pair.far.ip4])
     else:
         app.wait_subflows(2)
+
+
+def test_one_connection_is_asked_for_by_its_token(pair):
+    """What the daemon answers does not grow with the others."""
+    daemon = pair.serve(RULE)
+    pair.sink()
+    apps = [pair.app(pair.client).connect(pair.far.ip4) for _ in range(3)]
+    app = apps[1]
+    whole = pair.connection(daemon, app)
+
+    def asked(name):
+        return daemon.ask(line=f"status {name}")
+
+    for name in (f"{app.connid():x}", f"{pair.client.name}/{app.connid():08X}"):
+        answer = asked(name)
+        assert set(answer) == {"daemon", "connections"}
+        assert answer["connections"] == [whole]
+    assert asked(f"{pair.server.name}/{app.connid():x}")["connections"] == []
+    for name in ("/1", "123456789", "a b"):
+        assert "a connection is [NAMESPACE/]TOKEN" in asked(name)["error"]
+    token = app.connid()
+    app.close()
+    wait_until(lambda: asked(f"{token:x}")["connections"] == [], "it is closed")
+    done = subprocess.run([daemon.cli, "explain", f"{token:x}"], env=daemon.environment, text=True,
+                          capture_output=True, check=False)
+    assert done.returncode == 1 and "it is closed, or was never seen" in done.stderr

@@ -13,12 +13,12 @@ import pytest
 from cli import DEADLINE_S, FeignedDaemon, NOBODY, SIGPIPES, STATUS, SUBFLOW, SUBFLOWD, doctor, fails, needs_root, subflow
 
 
-def answered(control, answer, *arguments):
+def answered(control, answer, *arguments, request="status"):
     if isinstance(answer, dict):
         answer = json.dumps(answer).encode()
     with FeignedDaemon(control, answer) as daemon:
         done = daemon.status(*arguments)
-        assert daemon.requests == ["status\n"]
+        assert daemon.requests == [f"{request}\n"]
     return done
 
 
@@ -68,20 +68,22 @@ def test_status_socket_from_the_environment(control):
 
 @pytest.mark.parametrize("connection", ["12345678", "0x12345678", "own/12345678"])
 def test_status_of_one_connection(control, connection):
-    done = answered(control, STATUS, connection)
+    request = f"status {connection.replace('0x', '')}"
+    done = answered(control, STATUS, connection, request=request)
     assert done.returncode == 0
     assert "12345678" in done.stdout and "000000ab" not in done.stdout
-    done = answered(control, STATUS, connection, "--json")
+    done = answered(control, STATUS, connection, "--json", request=request)
     assert json.loads(done.stdout)["connections"] == STATUS["connections"][:1]
 
 
 @pytest.mark.parametrize("connection", ["12345679", "web/12345678"])
 def test_status_of_unknown_connection(control, connection):
-    fails(answered(control, STATUS, connection), "no connection", connection.split("/")[-1])
+    fails(answered(control, STATUS, connection, request=f"status {connection}"), "no connection", connection.split("/")[-1])
 
 
 def test_status_of_what_is_no_connection():
     fails(subflow("status", "10.0.0.1:80"), "10.0.0.1:80", "NAMESPACE/TOKEN")
+    fails(subflow("status", "n" * 256 + "/1"), "NAMESPACE/TOKEN")
 
 
 def test_status_without_daemon(control):
@@ -181,7 +183,7 @@ def test_status_endless_answer(control):
         while True:
             peer.sendall(b" " * (1 << 20))
 
-    fails(answered(control, talk, "--timeout", "25"), "longer than 64 MiB")
+    fails(answered(control, talk, "--timeout", "25"), "longer than 64 MiB", "ask for one connection")
 
 
 def test_status_deadline(control):

@@ -19,7 +19,8 @@ static void parse(char *line)
 		FUZZ_CHECK(
 			command.key >= line && command.value > command.key && command.value < end);
 	if (command.namespace_name)
-		FUZZ_CHECK(*command.namespace_name && command.namespace_name < end);
+		FUZZ_CHECK(command.has_token && *command.namespace_name &&
+			   command.namespace_name < end);
 	if (command.kind == COMMAND_ADD || command.kind == COMMAND_REMOVE)
 		FUZZ_CHECK(command.count);
 }

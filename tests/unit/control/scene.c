@@ -5,10 +5,12 @@
 #include "base/loop.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg);
+int __wrap_diag_find(uint32_t token, struct diag_conn *ret_conn);
 
 struct scene_kernel scene_kernel;
 
@@ -17,6 +19,17 @@ int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void
 	for (size_t i = 0; i < scene_kernel.n; i++)
 		each(arg, &scene_kernel.conns[i]);
 	return scene_kernel.err;
+}
+
+int __wrap_diag_find(uint32_t token, struct diag_conn *ret_conn)
+{
+	for (size_t i = 0; i < scene_kernel.n; i++) {
+		if (scene_kernel.conns[i].token != token)
+			continue;
+		*ret_conn = scene_kernel.conns[i];
+		return 0;
+	}
+	return -ENOENT;
 }
 
 struct hook_counters hooks_counters(const struct hooks *hooks)

@@ -88,6 +88,17 @@ static void knows_its_commands(void **state)
 	(void)state;
 	assert_int_equal(parse("status", &command), 0);
 	assert_int_equal(command.kind, COMMAND_STATUS);
+	assert_false(command.has_token);
+	assert_int_equal(parse("status  ", &command), 0);
+	assert_false(command.has_token);
+	assert_int_equal(parse("status deadBEEF", &command), 0);
+	assert_int_equal(command.kind, COMMAND_STATUS);
+	assert_true(command.has_token);
+	assert_int_equal(command.token, 0xdeadbeef);
+	assert_null(command.namespace_name);
+	assert_int_equal(parse("status  a b/c/1f ", &command), 0);
+	assert_string_equal(command.namespace_name, "a b/c");
+	assert_int_equal(command.token, 0x1f);
 	assert_int_equal(parse("paths", &command), 0);
 	assert_int_equal(command.kind, COMMAND_PATHS);
 	assert_int_equal(parse("watch", &command), 0);
@@ -112,9 +123,10 @@ static void knows_its_commands(void **state)
 
 static void refuses_what_is_no_command(void **state)
 {
-	static const char *const lines[] = {"", " ", "statu", "status all", "reload now", "watch x",
-		"add", "add /1", "add x", "add 123456789", "add a/", "add 1 0", "add 1 -1",
-		"add 1 x", "add 1 1 1", "add 1 999999999", "remove", "set", "set a.b", "set a.b  "};
+	static const char *const lines[] = {"", " ", "statu", "status all", "status /1",
+		"status a/", "status 1 2", "status 123456789", "reload now", "watch x", "add",
+		"add /1", "add x", "add 123456789", "add a/", "add 1 0", "add 1 -1", "add 1 x",
+		"add 1 1 1", "add 1 999999999", "remove", "set", "set a.b", "set a.b  "};
 	struct command command;
 
 	(void)state;

@@ -406,6 +406,62 @@ static void tells_of_rules(void **state)
 	json_object_put(root);
 }
 
+/* Who asks for one connection gets that one, and what holds for it. */
+static void tells_of_the_one_that_is_asked_for(void **state)
+{
+	struct command only = {.kind = COMMAND_STATUS, .has_token = true, .token = 12};
+	struct scene *scene = *state;
+	struct json_object *root;
+
+	scene_hear(scene, EVENT_CREATED);
+	scene_kernel.conns[0] = (struct diag_conn){.token = 11, .is_open = true};
+	scene_kernel.conns[1] = (struct diag_conn){.token = 12, .uid = 1000, .is_open = true};
+	scene_kernel.conns[2] = (struct diag_conn){.token = 13};
+	scene_kernel.n = 3;
+	scene->view.only = &only;
+	root = scene_read(scene);
+	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 1);
+	assert_int_equal(scene_number(root, "connections.0.token"), 12);
+	assert_string_equal(scene_text(root, "connections.0.state"), "not known");
+	assert_int_equal(scene_number(root, "daemon.elephant.start"), 100);
+	assert_int_equal(scene_number(root, "daemon.policy.ndiffports"), 1);
+	assert_false(json_object_object_get_ex(root, "namespaces", NULL));
+	json_object_put(root);
+
+	only.namespace_name = "own";
+	only.token = 11;
+	root = scene_read(scene);
+	assert_string_equal(scene_text(root, "connections.0.state"), "served");
+	json_object_put(root);
+
+	/* What is closed, in another namespace, or somebody else's, is not there. */
+	only.token = 13;
+	root = scene_read(scene);
+	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 0);
+	json_object_put(root);
+	only.token = 12;
+	only.namespace_name = "other";
+	root = scene_read(scene);
+	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 0);
+	json_object_put(root);
+	only.namespace_name = NULL;
+	scene->peer = (struct peer){.uid = 1001};
+	root = scene_read(scene);
+	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 0);
+	json_object_put(root);
+
+	/* In a namespace that cannot be entered: what is remembered. */
+	scene->peer = (struct peer){.is_operator = true};
+	strcpy(scene->netns.path, "/run/netns/subflow-there-is-none");
+	root = scene_read(scene);
+	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 0);
+	json_object_put(root);
+	only.token = 11;
+	root = scene_read(scene);
+	assert_string_equal(scene_text(root, "connections.0.state"), "out of reach");
+	json_object_put(root);
+}
+
 static void an_error_is_one_key(void **state)
 {
 	char *answer = status_write_error("unknown \"request\"");
@@ -438,6 +494,8 @@ int main(void)
 			scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(shows_everybody_their_own, scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(tells_of_rules, scene_begin, scene_end),
+		cmocka_unit_test_setup_teardown(
+			tells_of_the_one_that_is_asked_for, scene_begin, scene_end),
 		cmocka_unit_test(an_error_is_one_key),
 	};
 

@@ -141,6 +141,24 @@ static void what_is_no_connection_has_no_data(void **state)
 	assert_int_equal(conn.token, 77);
 }
 
+/* One that is asked for by its token may not have begun, or have ended. */
+static void tells_what_is_open(void **state)
+{
+	static const uint8_t open[] = {
+		TCP_ESTABLISHED, TCP_CLOSE_WAIT, TCP_FIN_WAIT1, TCP_FIN_WAIT2};
+	struct nlmsghdr *header = message(buffers[0], AF_INET, TOKEN, 0, INFO_BYTES);
+	struct inet_diag_msg *socket = mnl_nlmsg_get_payload(header);
+	struct diag_conn conn;
+
+	(void)state;
+	socket->idiag_inode = 7;
+	for (unsigned int i = 0; i < 256; i++) {
+		socket->idiag_state = i;
+		assert_int_equal(diag_decode(header, &conn), 0);
+		assert_int_equal(conn.is_open, memchr(open, i, sizeof(open)) != NULL);
+	}
+}
+
 /* Shut down in one direction: its socket is there. Closed: it is not, and nobody tells of its end.
  */
 static void a_closed_one_is_none(void **state)
@@ -404,6 +422,7 @@ int main(void)
 		cmocka_unit_test(decodes_ipv6),
 		cmocka_unit_test(an_old_kernel_counts_no_bytes),
 		cmocka_unit_test(what_is_no_connection_has_no_data),
+		cmocka_unit_test(tells_what_is_open),
 		cmocka_unit_test(a_closed_one_is_none),
 		cmocka_unit_test(bad_messages_are_refused),
 		cmocka_unit_test(decodes_what_a_subflow_has_carried),
