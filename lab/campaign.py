@@ -10,7 +10,7 @@ import random
 from lab import ceiling, draw, experiment, failures, gates, results, systems, workloads
 from lab.netns import LabError
 
-SHAPE = ("topology", "k", "spines", "leaves", "hosts", "rate", "asymmetry")
+SHAPE = ("topology", "k", "spines", "leaves", "hosts", "rate", "host_rate", "asymmetry")
 
 
 def compact(result, topology):

@@ -11,24 +11,21 @@ from lab import campaign, draw, fabric, failures, keeper, machine, results, syst
 from lab.netns import LabError
 
 
-def topology_of(options):
-    topology = fabric.TOPOLOGIES[options.topology](options)
-    return fabric.with_rates(topology, dict(options.asymmetry or ()))
-
-
 def make_fabric(options, seed):
     """The Fabric that the options describe."""
     if options.gso < 1514:
         raise LabError("--gso is at least 1514: one packet")
-    return fabric.Fabric(topology_of(options), gso_max_size=options.gso, seed=seed,
+    return fabric.Fabric(fabric.topology_of(options), gso_max_size=options.gso, seed=seed,
                          polarised=options.polarised, congestion_control=options.control)
 
 
 def about(options):
     shape = {"fat-tree": f"k={options.k}", "leaf-spine":
              f"{options.spines} spines, {options.leaves} leaves of {options.hosts}"}.get(
-                 options.topology) or f"of {len(topology_of(options).hosts)} hosts"
+                 options.topology) or f"of {len(fabric.topology_of(options).hosts)} hosts"
     extra = "".join(f", {name} {rate}" for name, rate in options.asymmetry or ())
+    if options.topology == "leaf-spine":
+        extra = f", hosts {fabric.leaf_host_mbit(options) or 'without a rate'}" + extra
     return (f"{options.topology} {shape}, {options.rate} Mbit/s{extra}"
             + (", polarised" if options.polarised else ""))
 
@@ -36,7 +33,10 @@ def about(options):
 def check_machine(options, programs=()):
     machine.check(programs)
     machine.check_control(options.control)
-    machine.check_cpu(len(topology_of(options).hosts), options.rate)
+    rate = fabric.host_mbit(options)
+    is_asked = options.topology == "leaf-spine" and options.host_rate
+    machine.check_cpu(len(fabric.topology_of(options).hosts), rate,
+                      *(("--host-rate", 1) if is_asked else ("--rate", rate / options.rate)))
 
 
 def rate_pair(text):
@@ -60,6 +60,10 @@ def positive(text):
     return int(text)
 
 
+def whole(text):
+    return int(text) if text.isdigit() and not int(text) else positive(text)
+
+
 def up(options):
     check_machine(options)
     note = keeper.up(lambda: make_fabric(options, options.seed), about(options))
@@ -76,7 +80,7 @@ def shell(options):
 
 
 def draw_topology(options):
-    topology = topology_of(options)
+    topology = fabric.topology_of(options)
     text = draw.dot(topology) if options.dot else draw.svg(topology, title=about(options))
     if options.output:
         options.output.write_text(text)
@@ -87,7 +91,7 @@ def draw_topology(options):
 def run(options):
     program = workloads.WORKLOADS[options.workload].program
     check_machine(options, program.needs if program else ())
-    campaign.Campaign(options, topology_of(options), about(options),
+    campaign.Campaign(options, fabric.topology_of(options), about(options),
                       lambda seed: make_fabric(options, seed)).run()
 
 
@@ -146,7 +150,7 @@ def list_all(_):
         print(title)
         for name, thing in things.items():
             print(f"  {name:14}{thing.about}")
-    shapes = {"fat-tree": "--k K", "leaf-spine": "--spines S --leaves L --hosts H"}
+    shapes = {"fat-tree": "--k K", "leaf-spine": "--spines S --leaves L --hosts H --host-rate MBIT"}
     print("topologies")
     for name in fabric.TOPOLOGIES:
         print(f"  {name:14}{shapes.get(name, '')}".rstrip())
@@ -164,6 +168,8 @@ def add_fabric(parser, is_positional):
     parser.add_argument("--hosts", type=positive, default=4, help="of each leaf (%(default)s)")
     parser.add_argument("--rate", type=positive, default=50, metavar="MBIT",
                         help="of the links (%(default)s)")
+    parser.add_argument("--host-rate", type=whole, metavar="MBIT", help="of the hosts' links of a leaf-spine,"
+                        " 0: not shaped (what a leaf's uplinks carry, shared by its hosts)")
     parser.add_argument("--gso", type=positive, default=8192, metavar="BYTES",
                         help="largest packet that links carry (%(default)s)")
     parser.add_argument("--polarised", action="store_true", help="all routers hash alike")

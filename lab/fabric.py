@@ -98,7 +98,8 @@ def with_rates(topology, rates):
 def leaf_spine_topology(spines, leaves, hosts, rate_mbit, host_mbit=None):
     """Every leaf is linked to every spine; hosts are numbered from leaf to leaf.
 
-    Without host_mbit the links of hosts are not shaped, so that those of the spines are the bottleneck.
+    Without host_mbit the links of hosts are not shaped, so that those of the spines are the bottleneck:
+    flows that stay on a leaf are then as fast as the machine.
     """
     leaf = [f"leaf{i}" for i in range(leaves)]
     spine = [f"spine{i}" for i in range(spines)]
@@ -133,8 +134,27 @@ def fat_tree_topology(k, rate_mbit):
 TOPOLOGIES = {
     "fat-tree": lambda options: fat_tree_topology(options.k, options.rate),
     "leaf-spine": lambda options: leaf_spine_topology(options.spines, options.leaves, options.hosts,
-                                                      options.rate),
+                                                      options.rate, leaf_host_mbit(options)),
 }
+
+
+def leaf_host_mbit(options):
+    """The rate of a leaf's hosts; None: not shaped. By itself what lets a leaf's uplinks carry all that
+    its hosts send."""
+    if options.host_rate is None:
+        return max(1, options.spines * options.rate // options.hosts)
+    return options.host_rate or None
+
+
+def topology_of(options):
+    return with_rates(TOPOLOGIES[options.topology](options), dict(options.asymmetry or ()))
+
+
+def host_mbit(options):
+    """The rate of a host's link, asymmetry aside; that of the others where it is not shaped."""
+    topology = TOPOLOGIES[options.topology](options)
+    return max((rate for a, b, rate in topology.links if rate and {a, b} & set(topology.hosts)),
+               default=options.rate)
 
 
 def fat_tree(k=4, rate_mbit=50, gso_max_size=8192, **options):

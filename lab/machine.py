@@ -47,15 +47,16 @@ def _try_queues(node):
                            f" {modules}, or {ANOTHER}") from None
 
 
-def check_cpu(hosts, rate_mbit):
-    """LabError where so many hosts of this rate would measure the machine, and not the fabric."""
+def check_cpu(hosts, rate_mbit, option="--rate", times=1):
+    """LabError where so many hosts of this rate, that is `times` the option, would measure the machine,
+    and not the fabric."""
     cpus = len(os.sched_getaffinity(0))
     room = HOST_MBIT_OF_A_CORE * cpus
     if hosts > room:
         raise LabError(f"{hosts} hosts are too many for {cpus} CPUs: take a smaller fabric")
     if hosts * rate_mbit > room:
         raise LabError(f"{hosts} hosts of {rate_mbit} Mbit/s are too much for {cpus}"
-                       f" CPU{'s' * (cpus > 1)}: take --rate {room // hosts} or less")
+                       f" CPU{'s' * (cpus > 1)}: take {option} {int(room / hosts / times)} or less")
 
 
 def check_control(name):

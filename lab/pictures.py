@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot, ticker  # noqa: E402: the backend comes first
 
-from lab import draw, failures, systems  # noqa: E402
+from lab import draw, fabric, failures, systems  # noqa: E402
 from lab.page import figure, keys  # noqa: E402
 from lab.plot import COLOURS  # noqa: E402
 
@@ -174,8 +174,8 @@ def over_time(result, longest_s, top_mbps):
 
 
 def heat(result):
-    from lab.command import topology_of  # late: the command imports this module
-    topology = topology_of(argparse.Namespace(**result["shape"]))
+    # Before hosts' links of a leaf-spine had a rate, they were not shaped.
+    topology = fabric.topology_of(argparse.Namespace(**{"host_rate": 0, **result["shape"]}))
     return figure(draw.svg(topology, result["links_mbps"], about_system(result["system"])),
                   f"{about_system(result['system'])}. Load of each link, one line a direction: 0 ",
                   '<span class="scale"></span> 100 %')

@@ -10,7 +10,8 @@ from lab import systems
 from lab.workloads import MB, WORKLOADS, Flow, Workload
 
 SPINES, FAR = 4, "leaf1"
-ENDS = {"topology": "leaf-spine", "spines": SPINES, "leaves": 2, "hosts": 1, "rate": 20, "seeds": 1}
+ENDS = {"topology": "leaf-spine", "spines": SPINES, "leaves": 2, "hosts": 1, "rate": 20, "host_rate": 0,
+        "seeds": 1}
 PAUSE_MS = 4000
 FLAPS, FLAP_S, DOWN_S = 8, .8, .4
 CROWD_CPU_MOST = .5  # of one CPU: it takes .1 to .2 for 1,000 elephants

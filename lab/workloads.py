@@ -7,7 +7,7 @@ bytes go on until the end. Adding one is one function and a line in WORKLOADS.
 import itertools
 from dataclasses import dataclass, field
 
-from lab import programs, systems
+from lab import fabric, programs, systems
 
 MB = 1000000
 # (bytes, cumulative probability); in between it is linear. Websearch: Alizadeh et al., DCTCP,
@@ -127,14 +127,15 @@ class Workload:
     trouble: object = None  # a Trouble of lab.troubles: what goes on is no comparison, but to be borne
 
 
-# Two hosts, four paths between them, and thresholds in real bytes.
-PAPER = {"topology": "leaf-spine", "spines": 4, "leaves": 2, "hosts": 1, "rate": 100, "gso": 16384,
-         "size": 400, "rule": systems.PAPER, "seeds": 1}
+# Two hosts, four paths between them, and thresholds in real bytes. The paths are the bottleneck, and no
+# link that they share.
+PAPER = {"topology": "leaf-spine", "spines": 4, "leaves": 2, "hosts": 1, "rate": 100, "host_rate": 0,
+         "gso": 16384, "size": 400, "rule": systems.PAPER, "seeds": 1}
 
 
 def _sized(points, largest):
     def make(hosts, rng, options):
-        return mix(points, hosts, rng, options.load, options.rate, options.seconds, largest)
+        return mix(points, hosts, rng, options.load, fabric.host_mbit(options), options.seconds, largest)
     return make
 
 

@@ -22,7 +22,7 @@ def test_the_commands_can_be_read(line):
     options = command.parse(shlex.split(line))
     assert callable(options.do)
     if options.verb == "run":
-        topology = command.topology_of(options)
+        topology = fabric.topology_of(options)
         for step in options.fail or ():
             failures.parse(step, topology)
         assert options.topology in fabric.TOPOLOGIES
