@@ -63,6 +63,8 @@ class Campaign:
         if options.files:
             self.settings["with"] = [hashlib.sha256(path.read_bytes()).hexdigest()[:12]
                                      for path in options.files]
+        self.flows = {seed: self.workload.flows(len(topology.hosts), random.Random(seed), options)
+                      for seed in range(1, options.seeds + 1)}
         self.store = results.Store(options.results)
         self.counted, self.why = 0, ""
 
@@ -72,7 +74,7 @@ class Campaign:
         if others := self.store.strangers():
             print(f"{options.results} has {others} results of another commit, kernel or version:"
                   " they stay there, and do not count here")
-        for seed in range(1, options.seeds + 1):
+        for seed in self.flows:
             # The first one changes: whatever else the machine does hits each of them alike.
             turn = (seed - 1) % len(self.chosen)
             self.one_fabric(seed, self.chosen[turn:] + self.chosen[:turn])
@@ -116,9 +118,8 @@ class Campaign:
 
     def one(self, lab, seed, name, best):
         options = self.options
-        flows = self.workload.make(len(self.topology.hosts), random.Random(seed), options)
-        result = experiment.measure(lab, options.build, systems.SYSTEMS[name], flows, self.scenario,
-                                    self.workload.has_sizes, self.workload.program)
+        result = experiment.measure(lab, options.build, systems.SYSTEMS[name], self.flows[seed],
+                                    self.scenario, self.workload.has_sizes, self.workload.program)
         missed = [gate for gate in (best["discarded"], result["discarded"]) if gate]
         if options.busy and (not result["discarded"] or gates.missed_cpu_only(result)):
             result |= {"busy": "; ".join(missed), "discarded": ""} if missed else {}

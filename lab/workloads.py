@@ -8,6 +8,7 @@ import itertools
 from dataclasses import dataclass, field
 
 from lab import fabric, programs, systems
+from lab.netns import LabError
 
 MB = 1000000
 # (bytes, cumulative probability); in between it is linear. Websearch: Alizadeh et al., DCTCP,
@@ -36,6 +37,7 @@ def stride(hosts, step, size=0):
 
 def permutation(hosts, rng):
     """Everybody sends to one, and receives from one, and nobody from himself."""
+    check_hosts(hosts)
     while True:
         targets = rng.sample(range(hosts), hosts)
         if all(source != target for source, target in enumerate(targets)):
@@ -84,6 +86,11 @@ def hotspot(hosts, rng, size=0):
             for f in permutation(hosts, rng)]
 
 
+def check_hosts(hosts):
+    if hosts < 2:
+        raise LabError("one host has nobody to send to: take a fabric of 2 or more, as by --leaves 2")
+
+
 def draw(points, rng):
     """A size from a distribution given as points."""
     throw = rng.random()
@@ -125,6 +132,18 @@ class Workload:
     program: programs.Program = None  # what carries the flows; None: the lab's own generator
     options: dict = field(default_factory=dict)  # of the command, where it is not told others
     trouble: object = None  # a Trouble of lab.troubles: what goes on is no comparison, but to be borne
+
+    def flows(self, hosts, rng, options):
+        """The flows of one run; LabError where they would not pass the fabric."""
+        check_hosts(hosts)
+        flows = self.make(hosts, rng, options)
+        if not flows:
+            raise LabError(f"{self.name}: no flow begins within {options.seconds:g} s: take more --seconds or --load")
+        for flow in flows:
+            if flow.source == flow.target:
+                raise LabError(f"{self.name}: host {flow.source} of {hosts} would send to itself: take a fabric"
+                               " of another number of hosts, or another --step")
+        return flows
 
 
 # Two hosts, four paths between them, and thresholds in real bytes. The paths are the bottleneck, and no

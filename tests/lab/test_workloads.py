@@ -3,7 +3,8 @@
 import random
 
 import pytest
-from lab import workloads
+from lab import command, workloads
+from lab.netns import LabError
 
 HOSTS = 16
 
@@ -17,6 +18,26 @@ def test_a_permutation_has_no_fixed_point(seed):
 
 def test_stride():
     assert [(f.source, f.target) for f in workloads.stride(4, 1)] == [(0, 1), (1, 2), (2, 3), (3, 0)]
+
+
+@pytest.mark.parametrize("words, remedy", [
+    (("stride8", "--leaves", 2, "--hosts", 2), "stride8: host 0 of 4 would send to itself: take a fabric of another"),
+    (("stride", "--step", 16), "stride: host 0 of 16 would send to itself: .*another --step"),
+    (("permutation", "--leaves", 1, "--hosts", 1), "one host has nobody to send to: .*--leaves 2"),
+    (("websearch", "--leaves", 1, "--hosts", 1), "one host has nobody to send to"),
+    (("paper", "--leaves", 1, "--hosts", 1), "one host has nobody to send to"),
+    (("websearch", "--load", .001, "--seconds", .01), "no flow begins within 0.01 s: take more --seconds or --load")])
+def test_nobody_sends_to_himself(tmp_path, words, remedy):
+    """Over the loopback device it would pass no link, and count."""
+    options = command.parse(["run", *map(str, words), "--topology", "leaf-spine",
+                             "--results", str(tmp_path / "none")])
+    with pytest.raises(LabError, match=remedy):
+        command.campaign.Campaign(options, command.fabric.topology_of(options), "", None)
+
+
+def test_a_permutation_of_one_has_an_end():
+    with pytest.raises(LabError, match="one host has nobody to send to"):
+        workloads.permutation(1, random.Random(1))
 
 
 def test_staggered_has_its_shares():
