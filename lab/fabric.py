@@ -65,8 +65,8 @@ class Topology:
 
         return sum(map(count, self.neighbours(source)))
 
-    def next_hops(self, to):
-        """{router: its neighbours on the shortest paths to this host}."""
+    def distances(self, to):
+        """{router: how many links it is from this host}, of those that are linked with it."""
         distance, queue = {to: 0}, collections.deque([to])
         while queue:
             label = queue.popleft()
@@ -74,6 +74,11 @@ class Topology:
                 if neighbour not in distance and neighbour in self.routers:
                     distance[neighbour] = distance[label] + 1
                     queue.append(neighbour)
+        return distance
+
+    def next_hops(self, to):
+        """{router: its neighbours on the shortest paths to this host}."""
+        distance = self.distances(to)
         return {router: [neighbour for neighbour in self.neighbours(router)
                          if distance.get(neighbour) == distance[router] - 1]
                 for router in self.routers if router in distance}

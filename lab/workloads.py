@@ -44,36 +44,40 @@ def permutation(hosts, rng):
             return [Flow(*pair) for pair in enumerate(targets)]
 
 
-def staggered(hosts, rng, edge=2, pod=4, near=.2, middle=.3):
+def circles(topology, source):
+    """Numbers of the other hosts by how far they are from this one: (at its router, its pod's others,
+    beyond). Beyond is as far as it goes: on a leaf-spine there is nobody in between."""
+    distance = topology.distances(topology.hosts[source])
+    far = [distance[topology.neighbours(label)[0]] for label in topology.hosts]
+    others = [target for target in range(len(far)) if target != source]
+    return ([target for target in others if far[target] == 1],
+            [target for target in others if 1 < far[target] < max(far)],
+            [target for target in others if 1 < far[target] == max(far)])
+
+
+def staggered(topology, rng, near=.2, middle=.3):
     """To a host of the own edge with probability `near`, of the own pod `middle`, else beyond."""
     flows = []
-    for source in range(hosts):
-        groups = {True: [], False: [], None: []}
-        for target in range(hosts):
-            if target // edge == source // edge:
-                groups[True].append(target)
-            elif target // pod == source // pod:
-                groups[False].append(target)
-            else:
-                groups[None].append(target)
-        groups[True].remove(source)
+    for source in range(len(topology.hosts)):
+        edge, pod, beyond = circles(topology, source)
         throw = rng.random()
-        kind = True if throw < near else False if throw < near + middle else None
-        flows.append(Flow(source, rng.choice(groups[kind] or groups[None] or groups[True])))
+        circle = edge if throw < near else pod if throw < near + middle else beyond
+        flows.append(Flow(source, rng.choice(circle or beyond or edge)))
     return flows
 
 
-def shuffle(hosts, rng, size=2 * MB, at_once=4):
+def shuffle(hosts, rng, rate_mbit, size=2 * MB, at_once=4):
     """Everybody sends `size` to everybody in an order of his own, `at_once` at a time.
 
-    The generator has no flow that waits for another: the k-th batch starts when the first would
-    have ended on an idle network of 50 Mbit/s, so that the load is the same for each system.
+    The generator has no flow that waits for another: the k-th batch starts when the one before would
+    have ended on an idle network in which hosts have this rate, so that the load is the same for each
+    system.
     """
     flows = []
     for source in range(hosts):
         targets = [target for target in range(hosts) if target != source]
         rng.shuffle(targets)
-        flows += [Flow(source, target, size, (i // at_once) * at_once * size * 8 / 50e6)
+        flows += [Flow(source, target, size, (i // at_once) * at_once * size * 8 / (rate_mbit * 1e6))
                   for i, target in enumerate(targets)]
     return flows
 
@@ -170,11 +174,11 @@ WORKLOADS = {w.name: w for w in (
     Workload("permutation", "a random permutation without fixed points",
              lambda hosts, rng, options: permutation(hosts, rng)),
     Workload("staggered", "own edge .2, own pod .3, beyond .5",
-             lambda hosts, rng, options: staggered(hosts, rng)),
+             lambda hosts, rng, options: staggered(fabric.topology_of(options), rng)),
     Workload("hotspot", "a permutation in which a quarter of the hosts sends to one",
              lambda hosts, rng, options: hotspot(hosts, rng)),
     Workload("shuffle", "everybody sends 2 MB to everybody, 4 at a time",
-             lambda hosts, rng, options: shuffle(hosts, rng), True),
+             lambda hosts, rng, options: shuffle(hosts, rng, fabric.host_mbit(options)), True),
     Workload("websearch", "the websearch sizes, Poisson arrivals",
              _sized(WEBSEARCH, None), True),
     Workload("data-mining", "the data-mining sizes up to 30 MB, Poisson arrivals",

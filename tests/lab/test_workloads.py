@@ -40,17 +40,32 @@ def test_a_permutation_of_one_has_an_end():
         workloads.permutation(1, random.Random(1))
 
 
-def test_staggered_has_its_shares():
-    flows = [f for seed in range(200) for f in workloads.staggered(HOSTS, random.Random(seed))]
-    near = sum(f.source // 2 == f.target // 2 for f in flows) / len(flows)
-    pod = sum(f.source // 4 == f.target // 4 for f in flows) / len(flows)
-    assert near == pytest.approx(.2, abs=.03) and pod - near == pytest.approx(.3, abs=.03)
-    assert all(f.source != f.target for f in flows)
+@pytest.mark.parametrize("words, edge, pod, near, within", [
+    (("--k", 4), 2, 4, .2, .5), (("--k", 6), 3, 9, .2, .5), (("--k", 2), 1, 1, 0, 0),
+    (("--topology", "leaf-spine"), 4, 4, .2, .2),
+    (("--topology", "leaf-spine", "--leaves", 2, "--hosts", 3), 3, 3, .2, .2),
+    (("--topology", "leaf-spine", "--leaves", 1, "--hosts", 5), 5, 5, 1, 1)])
+def test_staggered_has_its_shares_on_every_fabric(words, edge, pod, near, within):
+    """edge, pod: how many hosts they have. Where there are none to send to, it goes further."""
+    options = command.parse(["run", "staggered", *map(str, words)])
+    hosts = len(command.fabric.topology_of(options).hosts)
+    flows = [f for seed in range(3200 // hosts)
+             for f in workloads.WORKLOADS["staggered"].flows(hosts, random.Random(seed), options)]
+    for size, share in ((edge, near), (pod, within)):
+        assert sum(f.source // size == f.target // size for f in flows) / len(flows) == pytest.approx(share, abs=.03)
+    assert {f.source for f in flows} == set(range(hosts))
 
 
-def test_shuffle_is_all_to_all():
-    flows = workloads.shuffle(HOSTS, random.Random(1))
-    assert len({(f.source, f.target) for f in flows}) == HOSTS * (HOSTS - 1) == len(flows)
+@pytest.mark.parametrize("words, rate", [
+    ((), 50), (("--rate", 20), 20), (("--topology", "leaf-spine", "--hosts", 2), 100)])
+def test_shuffle_is_all_to_all_and_as_much_as_hosts_can_send(words, rate):
+    options = command.parse(["run", "shuffle", *map(str, words)])
+    hosts = len(command.fabric.topology_of(options).hosts)
+    flows = workloads.WORKLOADS["shuffle"].flows(hosts, random.Random(1), options)
+    assert len({(f.source, f.target) for f in flows}) == hosts * (hosts - 1) == len(flows)
+    batch_s = 4 * 2 * 8 / rate
+    starts = sorted(f.start_s for f in flows if f.source == 0)
+    assert starts == pytest.approx([i // 4 * batch_s for i in range(hosts - 1)])
 
 
 def test_hotspot_has_one():
