@@ -44,6 +44,9 @@ def colour(load):
     return "#c81e1e"
 
 
+IDLE = colour(0)
+
+
 def places(topology):
     """{label: (x, y)}."""
     levels = tiers(topology)
@@ -54,7 +57,8 @@ def places(topology):
 
 
 def svg(topology, links_mbps=None, title="fabric"):
-    """The fabric. links_mbps {"a>b": Mbit/s} colours both directions of each link by its load."""
+    """The fabric. links_mbps {"a>b": Mbit/s} colours both directions of each link by its load; those that
+    have a colour by it are of the class "data link"."""
     at = places(topology)
     width = max(x for x, _ in at.values()) + MARGIN
     height = max(y for _, y in at.values()) + MARGIN
@@ -68,7 +72,8 @@ def svg(topology, links_mbps=None, title="fabric"):
             if links_mbps:
                 load = links_mbps.get(name, 0) / (rate_mbit or top or 1)
             shown = f"{name}: {links_mbps.get(name, 0):.1f} Mbit/s, {load:.0%}" if links_mbps else name
-            parts.append(f'<line x1="{x1 + shift:.1f}" y1="{y1:.1f}" x2="{x2 + shift:.1f}" '
+            kind = ' class="data link"' * (colour(load) != IDLE)
+            parts.append(f'<line{kind} x1="{x1 + shift:.1f}" y1="{y1:.1f}" x2="{x2 + shift:.1f}" '
                          f'y2="{y2:.1f}" stroke="{colour(load)}" stroke-width="3.4">'
                          f"<title>{escape(shown)}</title></line>")
     for label, (x, y) in at.items():

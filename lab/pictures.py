@@ -57,14 +57,15 @@ def ceiling(result):
 
 
 def plotted(caption, paint, key, size=(10, 4), columns=1, **options):
-    """A figure of what paint(axes) draws; key: {text: colour}."""
+    """A figure of what paint(axes) draws; key: {text: colour}. What shows data has a gid "data ..." of its
+    kind, which becomes its class: so who looks at the page can tell it from axes and grid, and count it."""
     with matplotlib.rc_context({"svg.hashsalt": caption, **LOOK}):
         shape, axes = pyplot.subplots(1, columns, figsize=size, layout="constrained", **options)
         paint(axes)
         buffer = io.StringIO()
         shape.savefig(buffer, format="svg", metadata={"Date": None})
         pyplot.close(shape)
-    picture = buffer.getvalue()
+    picture = buffer.getvalue().replace('<g id="data ', '<g class="data ')
     return figure(keys(key) + picture[picture.index("<svg"):], caption)
 
 
@@ -83,11 +84,12 @@ def goodput_bars(rated):
                 at, middle = x + (i + .5) * width - .42, statistics.median(shares)
                 spread = [[middle - min(shares)], [max(shares) - middle]]
                 axes.bar(at, middle, width * .9, yerr=spread, capsize=3, ecolor="#1f2933",
-                         color=colour(name, names), error_kw={"elinewidth": 1})
+                         color=colour(name, names), error_kw={"elinewidth": 1}, gid="data bar")
                 if len(shares) > 1:
-                    axes.plot([at] * len(shares), shares, ".", color="#1f2933", markersize=3, alpha=.6)
+                    axes.plot([at] * len(shares), shares, ".", color="#1f2933", markersize=5, alpha=.6,
+                              gid="data seeds")
                 axes.annotate(f"{middle:.2f}", (at, max(shares)), (0, 5), ha="center", fontsize=8,
-                              textcoords="offset points")
+                              textcoords="offset points", gid="data value")
                 top = max(top, *shares)
         axes.set_xticks(range(len(groups)), [workload for (workload,) in groups])
         axes.tick_params(axis="x", length=0)
@@ -120,7 +122,8 @@ def cdf(workload, runs, rule_bytes):
         for place, (about, times) in zip([axes] if len(kinds) == 1 else axes, kinds):
             for name, sample in times.items():
                 place.step([t * 1e3 for t in sample], [(n + 1) / len(sample) for n in range(len(sample))],
-                           where="post", color=colour(name, names), linewidth=2.4 if name == "subflow" else 1.5)
+                           where="post", color=colour(name, names), linewidth=2.4 if name == "subflow" else 1.5,
+                           gid="data step")
             place.set(xscale="log", xlabel="completion time, ms", ylim=(0, 1.02))
             place.set_title(f"{about}: {len(sample)} flows", fontsize=10, loc="left")
             place.xaxis.set_major_formatter(ticker.FuncFormatter(lambda ms, _: f"{ms:g}"))
@@ -155,18 +158,19 @@ def over_time(result, longest_s, top_mbps):
 
     def paint(axes):
         axes.stackplot(series["s"], [series["paths"][path] for path in paths],
-                       colors=list(key.values()), linewidth=0)
+                       colors=list(key.values()), linewidth=0, gid="data area")
         axes.set_title(result["system"], fontsize=11, loc="left", fontweight="bold")
         axes.set(xlabel="seconds", ylabel="Mbit/s", xlim=(0, longest_s), ylim=(0, 1.25 * top_mbps))
         axes.grid(axis="y")
         # Only where there is room between them.
         for i, (when, note) in enumerate(notes if len(notes) <= 8 else []):
-            axes.axvline(when, color="#1f2933", linestyle="--", linewidth=1)
+            axes.axvline(when, color="#1f2933", linestyle="--", linewidth=1, gid="data split")
             axes.annotate(note, (when, 1.24 * top_mbps), (3, -4 - 11 * (i % 3)), fontsize=8, va="top",
-                          textcoords="offset points",
+                          textcoords="offset points", gid="data value",
                           bbox={"facecolor": "white", "edgecolor": "none", "pad": .8})
         for step in result["settings"]["fail"]:
-            axes.axvline(float(step.split(":")[0]), color="#b00020", linestyle=":", linewidth=1.5)
+            axes.axvline(float(step.split(":")[0]), color="#b00020", linestyle=":", linewidth=1.5,
+                         gid="data failure")
     broken = "; dotted: " + failures.told(result["settings"]["fail"]) if result["settings"]["fail"] else ""
     split = "; dashed: a subflow more" if notes and len(notes) <= 8 else ""
     return plotted(f"{about_system(result['system'])}; by the router at the top of the path{split}{broken}", paint, key,

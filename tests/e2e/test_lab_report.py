@@ -9,7 +9,8 @@ import pytest
 from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
-from browser import look  # noqa: E402
+from browser import assert_full, look  # noqa: E402
+from lab import draw, pictures, report  # noqa: E402
 
 
 TRIES = 3
@@ -31,16 +32,37 @@ def measured(tmp_path_factory):
     return command
 
 
+def classes_of(kept):
+    """Of how many classes of sizes each system has a line of completion times."""
+    sized = [run for run in kept if "completions" in run]
+    return sum(all(sum(low <= c["bytes"] < high for c in run["completions"]) > 1 for run in sized)
+               for _, low, high in pictures.classes(report.start_of(sized[0]["settings"])))
+
+
+def over_time_of(run):
+    """An area for each path that carried anything to speak of, and a line for each subflow more, where there is room."""
+    told = pictures.splits(run)
+    marks = {"area": sum(max(rates) > 0 for rates in run["series"]["paths"].values())}
+    return marks | ({"split": len(told), "value": len(told)} if 0 < len(told) <= 8 else {})
+
+
+def map_of(run):
+    return {"link": sum(draw.colour(mbps / run["shape"]["rate"]) != draw.IDLE for mbps in run["links_mbps"].values())}
+
+
 def test_no_plot_of_a_real_run_is_empty(measured, tmp_path):
     page = tmp_path / "report.html"
     status, output, error = measured("report", "--bench", tmp_path, "--results", measured.results, "-o", page)
     assert status == 0 and output.startswith("6 runs: "), error
     title, shown = look(page, tmp_path)
     assert title == "Subflow in the lab"
+    kept = measured.kept()
+    last = [max((run for run in kept if run["workload"] == "permutation" and run["system"] == system),
+                key=lambda run: run["seed"]) for system in ("tcp", "subflow")]
     # Bars, completion times, two over time, two maps.
-    assert len(shown) == 6
-    for width, height, marks, colours in shown:
-        assert width > 300 and height > 100 and marks > 10 and colours > 4
+    assert_full(shown, [{"bar": 2, "seeds": 2, "value": 2}, {"step": 2 * classes_of(kept)},
+                        *map(over_time_of, last), *map(map_of, last)])
+    assert shown[3][2]["area"] == 4 and shown[5][2]["link"] > shown[4][2]["link"] >= 64
     assert page.with_suffix(".png").stat().st_size > 100000
     text = page.read_text()
     assert text.count("<b>permutation</b>: ") == text.count("<b>websearch</b>, mean completion") == 1

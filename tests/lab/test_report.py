@@ -5,7 +5,7 @@ import re
 import subprocess
 
 import pytest
-from browser import look
+from browser import assert_full, look
 from lab import draw, fabric, pictures, report, results
 
 def result(system, seed, workload="permutation", **more):
@@ -40,21 +40,59 @@ def some():
             for seed in (1, 2) for system in ("tcp", "random4", "subflow")]
 
 
+def links_of(run):
+    """How many lines of the map have a colour by their load."""
+    return sum(draw.colour(mbps / run["shape"]["rate"]) != draw.IDLE for mbps in run["links_mbps"].values())
+
+
+# Of some(): bars, one for each system and workload; completion times, one line for each system and class of sizes; three
+# runs over time; two maps.
+FULL = [{"bar": 6, "seeds": 6, "value": 6}, {"step": 9}, *3 * [{"area": 4}],
+        *({"link": links_of(result(system, 2))} for system in ("tcp", "subflow"))]
+
+
+def zeros(rates):
+    return {name: 0 for name in rates}
+
+
 def test_in_a_browser_every_plot_shows_something_and_nothing_is_wrong(tmp_path):
     page = tmp_path / "report.html"
     report.write(some(), page)
     title, shown = look(page, tmp_path)
     assert title == "Subflow in the lab"
-    # Bars, completion times, three runs over time, two maps.
-    assert len(shown) == 7
-    for width, height, marks, colours in shown:
-        assert width > 300 and height > 100 and marks > 10 and colours > 4
+    assert_full(shown, FULL)
+
+
+def test_axes_alone_are_no_plot(tmp_path, monkeypatch):
+    """What draws the data draws nothing, and no link carried anything: the test above fails at each picture."""
+    for name in ("bar", "plot", "stackplot", "step", "annotate"):
+        monkeypatch.setattr(pictures.matplotlib.axes.Axes, name, lambda *_, **__: [])
+    page = tmp_path / "report.html"
+    report.write([{**run, "links_mbps": zeros(run["links_mbps"])} for run in some()], page)
+    _, shown = look(page, tmp_path)
+    assert [marks for _, _, marks, _ in shown] == [{}] * len(FULL)
+    with pytest.raises(AssertionError):
+        assert_full(shown, FULL)
+
+
+@pytest.mark.filterwarnings("ignore:Attempting to set identical")
+def test_what_is_nothing_all_the_time_is_no_plot(tmp_path):
+    runs = some()
+    for run in runs:
+        run["links_mbps"] = zeros(run["links_mbps"])
+        run["series"]["paths"] = {path: [0] * len(rates) for path, rates in run["series"]["paths"].items()}
+        if "mean_mbps" in run:
+            run["mean_mbps"] = 0
+    page = tmp_path / "report.html"
+    report.write(runs, page)
+    _, shown = look(page, tmp_path)
+    assert [marks for _, _, marks, _ in shown] == [{"seeds": 6, "value": 6}, {"step": 9}, *5 * [{}]]
 
 
 def test_a_picture_without_anything_is_noticed(tmp_path):
     page = tmp_path / "empty.html"
     page.write_text('<html><title>t</title><style></style><figure><svg width="9" height="9"></svg></figure>')
-    assert look(page, tmp_path)[1] == [[9, 9, 0, 0]]
+    assert look(page, tmp_path)[1] == [[9, 9, {}, 0]]
     page.write_text("<html><style></style><script>nothing()</script>")
     with pytest.raises(AssertionError, match="nothing is not defined"):
         look(page, tmp_path)
