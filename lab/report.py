@@ -3,7 +3,7 @@
 import json
 import statistics
 
-from lab import failures, model, page, pictures, results
+from lab import compared, failures, model, page, pictures, results
 from lab.page import items, table, text
 from lab.pictures import about_system, by, ceiling, order
 
@@ -123,7 +123,9 @@ def bench_rows(directory):
 
 
 def found_in(runs):
-    """Lines of what these runs say of Subflow beside the first of the others."""
+    """Lines of what these runs say of Subflow beside the first of the others; none where one of them does not count."""
+    if any("busy" in r for r in runs):
+        return ""
     lines = []
     for (workload,), group in by(runs, "workload").items():
         groups = by(group, "system")
@@ -191,27 +193,34 @@ def section(name, runs):
 
 
 def emulated(found, k=4):
-    """{system: median goodput / ceiling} of random permutations on fat-trees of this size."""
-    runs = [r for r in found if r["shape"]["topology"] == "fat-tree" and r["shape"]["k"] == k
-            and r["workload"] == "permutation" and not r["settings"]["fail"]]
-    return {name: statistics.median(shares(group)) for (name,), group in by(runs, "system").items()}
+    """({system: median goodput / ceiling}, commit) of random permutations on fat-trees of this size: of runs that the
+    model is of, and of those the ones that are alike to the last, none of which was kept by --busy."""
+    runs = [r for r in found if compared.is_comparable(r) and r["shape"]["k"] == k and "busy" not in r]
+    runs = [r for r in runs if all(r[key] == runs[-1][key] for key in results.VERSIONS)]
+    return ({name: statistics.median(shares(group)) for (name,), group in by(runs, "system").items()},
+            runs[-1]["commit"] if runs else None)
 
 
-def theory(measured):
+def of_commit(commit):
+    return f" Emulated here: Subflow {text(commit)}." if commit else " Nothing of it was emulated here that counts."
+
+
+def theory(measured, commit):
     rows = [(about, *(values[k] for k in model.SIZES), measured.get(name, "-"))
             for name, about, values in model.table(model.SIZES)]
     return ("<h2>Larger fat-trees, by a model</h2>"
             + table(("permutation, goodput / optimum", *(f"k = {k}" for k in model.SIZES),
                      "emulated here, k = 4"), rows)
             + "<p>Max-min at flow level, and no emulation. Assumed: " + text("; ".join(model.ASSUMPTIONS))
-            + ". The emulation's own goodput is over its ceiling, which has headers off.</p>")
+            + ". The emulation's own goodput is over its ceiling, which has headers off."
+            + of_commit(commit) + "</p>")
 
 
-def published(measured):
+def published(measured, commit):
     rows = [(what, value, measured.get(name, "-"), about_system(name), where)
             for what, value, where, name in PUBLISHED]
     return ("<h2>Published figures</h2><p>Fat-trees, random permutations; Hedera also stride. Other"
-            " machines, links and years: what they tell is the order of things.</p>"
+            " machines, links and years: what they tell is the order of things." + of_commit(commit) + "</p>"
             + table(("what", "published", "here, k = 4", "by", "where"), rows))
 
 
@@ -248,7 +257,7 @@ def write(found, output, bench=None):
         parts += ["<h2>Against the goals</h2>",
                   table(("row", "figure", "median", "worst", "goal", "without", "known", "limit", ""), rows)]
     measured = emulated(good)
-    parts += [published(measured), theory(measured),
+    parts += [published(*measured), theory(*measured),
               "<h2>What this shows, and what it does not</h2>", items(LIMITS)]
     if thrown:
         parts += ["<h2>Thrown away</h2>", table(

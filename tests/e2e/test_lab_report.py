@@ -10,7 +10,7 @@ from conftest import ROOT
 
 sys.path.insert(0, str(ROOT / "tests"))
 from browser import assert_full, look  # noqa: E402
-from lab import draw, pictures, report  # noqa: E402
+from lab import draw, pictures, report, results  # noqa: E402
 
 
 TRIES = 3
@@ -52,7 +52,11 @@ def map_of(run):
 
 def test_no_plot_of_a_real_run_is_empty(measured, tmp_path):
     page = tmp_path / "report.html"
-    status, output, error = measured("report", "--bench", tmp_path, "--results", measured.results, "-o", page)
+    # What a busy machine made miss its gates has no place beside what was published; which it did is not the matter.
+    quiet = tmp_path / "quiet.jsonl"
+    quiet.write_text("".join(json.dumps({key: value for key, value in result.items() if key != "busy"}) + "\n"
+                             for result in results.read(measured.results)))
+    status, output, error = measured("report", "--bench", tmp_path, "--results", quiet, "-o", page)
     assert status == 0 and output.startswith("6 runs: "), error
     title, shown = look(page, tmp_path)
     assert title == "Subflow in the lab"

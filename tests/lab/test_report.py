@@ -144,6 +144,52 @@ def test_other_commits_and_kernels_have_sections_of_their_own(tmp_path):
     assert "Subflow def, kernel 6.1," in text and "Subflow abc, kernel 6.12," in text
 
 
+def beside(runs):
+    """What stands beside published figures, and beside the model, of plain TCP: two cells and a sentence."""
+    measured = report.emulated(results.runs(runs))
+    cells = []
+    for text, about, at in ((report.published(*measured), "ECMP, one path a flow", 2),
+                            (report.theory(*measured), "one path by ECMP", 5)):
+        row = re.search(rf"<tr><td>{about}</td>.*?</tr>", text).group(0)
+        cells.append(re.findall(r"<td.*?>(.*?)</td>", row)[at])
+        assert "mulated here" in text
+    return *cells, re.search(r"(Emulated here|Nothing of it).*?[.]", text).group(0)
+
+
+def of_settings(run, **settings):
+    return {**run, "settings": {**run["settings"], **settings}}
+
+
+def of_shape(run, **shape):
+    return {**run, "shape": {**run["shape"], **shape}}
+
+
+@pytest.mark.parametrize("what, other", [
+    ("kept by --busy", result("tcp", 2, mean_mbps=48.0, busy="only 3 % of the CPU was idle")),
+    ("polarised", of_settings(result("tcp", 2, mean_mbps=48.0), fabric="fat-tree k=4, 50 Mbit/s, polarised")),
+    ("asymmetric", of_shape(result("tcp", 2, mean_mbps=48.0), asymmetry=["core0=10"])),
+    ("broken", of_settings(result("tcp", 2, mean_mbps=48.0), fail=["1:down:core0"])),
+    ("larger", of_shape(result("tcp", 2, mean_mbps=48.0), k=6)),
+    ("of an older commit", result("tcp", 2, mean_mbps=48.0, commit="older")),
+    ("of another kernel", result("tcp", 2, mean_mbps=48.0, kernel="5.0"))])
+def test_what_does_not_count_is_not_beside_published_figures_and_the_model(what, other):
+    ours = result("tcp", 1, mean_mbps=24.0)
+    assert beside([other, ours]) == beside([ours]) == ("0.5", "0.5", "Emulated here: Subflow abc."), what
+
+
+def test_where_nothing_counts_nothing_is_beside_them():
+    busy = result("tcp", 1, busy="only 3 % of the CPU was idle")
+    assert beside([busy]) == ("-", "-", "Nothing of it was emulated here that counts.")
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_a_busy_run_leaves_nothing_to_be_found(which):
+    runs = [result(system, 1, mean_mbps=24.0) for system in ("tcp", "subflow")]
+    assert "<b>1.00 x</b>" in report.found_in(runs)
+    runs[which]["busy"] = "only 3 % of the CPU was idle"
+    assert report.found_in(runs) == ""
+
+
 def test_ceilings_are_no_runs(tmp_path):
     top = result("tcp", 1, "ceiling")
     del top["series"]
