@@ -17,6 +17,7 @@
 
 #include "doorbell.h"
 #include "timeout.h"
+#include "watch.h"
 
 /*
  * Marks a subflow that is one of several: the flag is at hand in the context without a helper
@@ -41,10 +42,6 @@
  */
 #define NEAR_WINDOWS 4
 #define NEAR         BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG
-
-/* The callbacks that are asked for until the rule's last threshold. */
-#define SENDING  (BPF_SOCK_OPS_RTT_CB_FLAG | BPF_SOCK_OPS_RETRANS_CB_FLAG)
-#define PROGRESS (SENDING | NEAR | BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG)
 
 static __always_inline __u64 bytes_sent(const struct mptcp_sock *msk, struct elephant *e)
 {
@@ -99,12 +96,6 @@ static __always_inline bool find_rule(
 		return false;
 	*rule = *own;
 	return true;
-}
-
-/* When a threshold is due: one at or after stop never is. */
-static __always_inline __u64 due(__u64 threshold, const struct conn_rule *rule)
-{
-	return threshold < rule->stop ? threshold : NEVER;
 }
 
 /* An elephant that cannot be treated: told once. */
@@ -211,7 +202,7 @@ static __always_inline void pass(struct bpf_sock_ops *ctx, struct mptcp_sock *ms
 		return;
 	}
 	/* Two subflows may pass the threshold at once, on two CPUs. */
-	if (__sync_val_compare_and_swap(&e->next, next, due(next + rule->step, rule)) != next) {
+	if (__sync_val_compare_and_swap(&e->next, next, next + rule->step) != next) {
 		bpf_ringbuf_discard(r, 0);
 		return;
 	}
@@ -261,7 +252,7 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 			return 1;
 		if (!find_rule(ctx, msk, &rule))
 			return 1;
-		fresh.next = due(rule.start, &rule);
+		fresh.next = rule.start;
 		fresh.first = first_sequence(msk);
 		/* Where the kernel does not count: nearly, if there are several subflows by now. */
 		fresh.first_received = msk->ack_seq - ctx->bytes_received;
@@ -270,18 +261,15 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 			return 1;
 	}
 	next = e->next;
-	if (next == NEVER) {
-		bpf_sock_ops_cb_flags_set(ctx, flags & ~PROGRESS);
-		return 1;
-	}
 	bytes = is_round_trip ? bytes_sent(msk, e) : bytes_received(msk, e);
 	if (is_round_trip)
 		set_near(ctx, is_near(ctx, bytes, next));
 	if ((bytes < next && !is_backlogged) || !find_rule(ctx, msk, &rule))
 		return 1;
-	/* It may have changed since; the next callback is the last. */
+	/* No more thresholds. Where stop is raised after this, the walk of the unwatched shows it.
+	 */
 	if (next >= rule.stop) {
-		e->next = NEVER;
+		bpf_sock_ops_cb_flags_set(ctx, flags & ~(PROGRESS | NEAR));
 		return 1;
 	}
 	/* Only the first one counts as passed for what waits. */
@@ -309,7 +297,7 @@ static __noinline int on_packet(struct bpf_sock_ops *ctx)
 		return 1;
 	next = e->next;
 	bytes = bytes_sent(msk, e);
-	if (next == NEVER || !is_near(ctx, bytes, next))
+	if (!is_near(ctx, bytes, next))
 		set_near(ctx, false);
 	else if (bytes >= next && find_rule(ctx, msk, &rule) && next < rule.stop)
 		pass(ctx, msk, e, next, &rule, bytes, 0);

@@ -9,11 +9,9 @@
 
 #include "record.h"
 
-#define NEVER (~0ull)
-
 /* When the next threshold record of a connection is due. */
 struct elephant {
-	__u64 next; /* bytes sent, or received; NEVER: it was past the rule's last one */
+	__u64 next; /* bytes sent, or received */
 	__u64 first,
 		first_received; /* data sequence numbers of the first bytes; old kernels only */
 };

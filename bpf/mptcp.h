@@ -116,6 +116,7 @@ struct tcp_sock {
 	__u32 srtt_us; /* times 8 */
 	__u8 is_cwnd_limited : 1;
 	__u8 is_mptcp : 1;
+	__u8 bpf_sock_ops_cb_flags;
 };
 
 struct mptcp_pm_data {
@@ -146,6 +147,11 @@ struct bpf_sockopt_kern {
 
 struct bpf_iter_meta {
 	struct seq_file *seq;
+};
+
+struct bpf_iter__tcp {
+	struct bpf_iter_meta *meta;
+	struct sock_common *sk_common;
 };
 
 struct bpf_iter__bpf_sk_storage_map {

@@ -237,6 +237,18 @@ static bool is_never(struct teller *teller, struct json_object *holder)
 		       &teller->reader, holder, "daemon.rules", "never", json_type_boolean));
 }
 
+/* What counts for the rule, as far as the kernel counts. */
+static uint64_t find_carried(struct teller *teller)
+{
+	uint64_t sent, received;
+
+	if (answer_is_null(teller->connection, "bytes_sent"))
+		return 0;
+	sent = number_of(teller, "bytes_sent");
+	received = number_of(teller, "bytes_received");
+	return sent > received ? sent : received;
+}
+
 /*
  * What the elephant rule will do with it. @subflows: as the rule counts them. @now: the last
  * threshold that had its effect.
@@ -246,7 +258,7 @@ static void tell_future(struct teller *teller, size_t subflows, uint64_t now)
 	struct json_object *holder = find_rule(teller);
 	uint64_t start = rule(teller, holder, "start"), step = rule(teller, holder, "step"),
 		 stop = rule(teller, holder, "stop"), most = rule(teller, holder, "max_subflows"),
-		 next;
+		 next, sent;
 	const char *name = text_of(teller, "rule", ""), *intent = text_of(teller, "intent", "");
 	char text[BYTES_SIZE];
 
@@ -263,15 +275,20 @@ static void tell_future(struct teller *teller, size_t subflows, uint64_t now)
 	if (!strcmp(intent, "interactive") || !strcmp(intent, "off"))
 		return;
 
-	if (!answer_is_null(teller->connection, "bytes_sent")) {
-		next = number_of(teller, "bytes_sent");
-		now = next > now ? next : now;
-		next = number_of(teller, "bytes_received");
-		now = next > now ? next : now;
-	}
+	if (json_object_get_boolean(answer_get(&teller->reader, teller->connection, teller->path,
+		    "is_asked", json_type_boolean)))
+		fputs("No callback of the kernel tells how far it has come: subflowd asks now and "
+		      "then.\n",
+			teller->out);
+	sent = find_carried(teller);
 	/* What was announced has had its effect. */
 	next = strcmp(intent, "bulk") ? number_of(teller, "expected") : stop;
 	now = next > now ? next : now;
+	next = answer_is_null(teller->connection, "next_threshold")
+		       ? stop
+		       : number_of(teller, "next_threshold");
+	if (now >= start && step && start + ((now - start) / step + 1) * step > next)
+		next = start + ((now - start) / step + 1) * step;
 	if (teller->reader.has_failed)
 		return;
 	if (subflows >= most) {
@@ -279,12 +296,14 @@ static void tell_future(struct teller *teller, size_t subflows, uint64_t now)
 			most, number_of(teller, "waived") ? ", with those removed" : "");
 		return;
 	}
-	next = start;
-	if (now >= start && step)
-		next += ((now - start) / step + 1) * step;
-	if (next >= stop)
+	if (next >= stop || sent >= stop)
 		fprintf(teller->out, "The elephant rule gives none from %s on.\n",
 			bytes(stop, text));
+	else if (sent >= next)
+		fprintf(teller->out,
+			"It has passed %s: the elephant rule gives it one more when that is "
+			"noticed.\n",
+			bytes(next, text));
 	else
 		fprintf(teller->out, "The elephant rule gives it one more at %s.\n",
 			bytes(next, text));

@@ -90,18 +90,20 @@ static void prepare_census(struct detector *detector)
 	detector->census.loop = detector->loop;
 	detector->census.served = detector->served;
 	detector->census.plan = detector->plan;
+	detector->census.is_for_all = settings_source(detector->settings) != SOURCE_BPF;
 	detector->census.owner = detector;
 	detector->census.heard = hear_threshold;
 	detector->census.looked = act;
 }
 
-static int begin_diag(struct detector *detector)
+/* @is_alone: nothing else finds elephants. */
+static int begin_asking(struct detector *detector, bool is_alone)
 {
 	int err;
 
 	prepare_census(detector);
 	err = census_init(&detector->census);
-	return err ? err : begin_roster(detector, false);
+	return err ? err : begin_roster(detector, !is_alone);
 }
 
 static int begin_capture(struct detector *detector)
@@ -126,12 +128,12 @@ static int begin_capture(struct detector *detector)
 int detector_init(struct detector *detector)
 {
 	switch (settings_source(detector->settings)) {
-	case SOURCE_BPF: /* the hooks' part, but for what they cannot tell of plain TCP */
-		return begin_roster(detector, true);
+	case SOURCE_BPF: /* the hooks' part, but for what they cannot tell */
+		return begin_asking(detector, false);
 	case SOURCE_CAPTURE:
 		return begin_capture(detector);
 	case SOURCE_DIAG:
-		return begin_diag(detector);
+		return begin_asking(detector, true);
 	}
 	return -EINVAL;
 }
@@ -148,7 +150,7 @@ void detector_tune(struct detector *detector)
 
 void detector_renew(struct detector *detector)
 {
-	census_expect(&detector->census);
+	census_renew(&detector->census);
 	sighting_renew(detector->plan, &detector->wire);
 }
 

@@ -157,6 +157,38 @@ static void found_subflow(void *arg, const struct diag_subflow *subflow)
 	plan_hear(search->inquiry->plan, &event);
 }
 
+static bool has_client(const struct plan *plan, uint64_t netns)
+{
+	struct conn *conn, *after;
+
+	HASH_ITER (hh, plan->table.conns, conn, after) {
+		if (conn->key.netns == netns && !conn->is_server)
+			return true;
+	}
+	return false;
+}
+
+static void found_unwatched(void *arg, uint32_t token)
+{
+	const struct search *search = arg;
+	struct conn_key key = {.netns = search->netns, .token = token};
+	struct conn *conn = conn_find(&search->inquiry->plan->table, &key);
+
+	if (conn)
+		census_take(search->inquiry->census, conn);
+}
+
+/* Of the namespace that the thread is in. */
+static void find_unwatched(struct search *search)
+{
+	int err = hooks_find_unwatched(search->inquiry->hooks, found_unwatched, search);
+
+	if (err)
+		log_warning("which connections in %s the kernel's callbacks do not tell of is not "
+			    "known: %s; elephants among them are not found",
+			search->name, strerror(-err));
+}
+
 void inquiry_search(struct inquiry *inquiry, struct served_netns *netns)
 {
 	struct search search = {.inquiry = inquiry, .netns = netns->cookie, .name = netns->name};
@@ -168,13 +200,31 @@ void inquiry_search(struct inquiry *inquiry, struct served_netns *netns)
 	err = diag_dump(found, &search);
 	if (!err)
 		err = diag_dump_subflows(found_subflow, &search);
-	served_leave(netns);
 	if (err)
 		log_warning("connections that are open in %s already cannot be listed: %s",
 			netns->name, strerror(-err));
 	else
 		adoption_end(inquiry->plan, netns->cookie);
+	if (has_client(inquiry->plan, netns->cookie))
+		find_unwatched(&search);
+	served_leave(netns);
 	census_expect(inquiry->census);
+}
+
+void inquiry_find_unwatched(struct inquiry *inquiry)
+{
+	struct served_netns *netns;
+	struct search search = {.inquiry = inquiry};
+
+	TAILQ_FOREACH (netns, &inquiry->served->list, entry) {
+		search.netns = netns->cookie;
+		search.name = netns->name;
+		if (netns->state != SERVED_YES || !has_client(inquiry->plan, netns->cookie) ||
+			served_enter(netns))
+			continue;
+		find_unwatched(&search);
+		served_leave(netns);
+	}
 }
 
 void inquiry_find_owner(struct inquiry *inquiry, const struct conn_key *key)

@@ -131,12 +131,20 @@ int tuning_begin(struct daemon *daemon)
 	return err;
 }
 
+/* Whether the hooks are to count for connections for which they may have left off. */
+static bool is_counting_more(const struct settings *now, const struct settings *next)
+{
+	return next->stop_bytes > now->stop_bytes || (next->downloads && !now->downloads) ||
+	       now->n_rules || next->n_rules;
+}
+
 /* Takes @next over. @ret_said: what cannot change while the daemon runs, or is empty. */
 static int change_settings(
 	struct daemon *daemon, struct settings *next, char *ret_said, size_t size)
 {
 	bool is_served_otherwise = strcmp(next->serve, daemon->settings.serve) ||
 				   next->take_over != daemon->settings.take_over;
+	bool is_more = is_counting_more(&daemon->settings, next);
 	char fixed[128] = "";
 	struct hook_config config;
 	struct rule *rules = NULL;
@@ -154,9 +162,11 @@ static int change_settings(
 	apply_rules(daemon, rules, n_rules);
 	config = tuning_hook_config(&daemon->settings);
 	hooks_set_config(&daemon->hooks, &config);
-	detector_renew(&daemon->detector);
 	opening_run_all(&daemon->plan, loop_now_ns());
 	hands_act(&daemon->hands);
+	if (is_more)
+		inquiry_find_unwatched(&daemon->inquiry);
+	detector_renew(&daemon->detector);
 	if (is_served_otherwise)
 		served_rescan(&daemon->served);
 	snprintf(ret_said, size, "%s%s%s",

@@ -65,6 +65,7 @@ static struct json_object *write_thresholds(const struct conn *conn)
 struct asking {
 	const struct peer *peer;
 	struct plan *plan;
+	const struct census *census;
 	const struct served_netns *netns;
 	struct json_object *array;
 	uint64_t count;
@@ -180,6 +181,22 @@ static const char *find_decision(const struct asking *asking, const struct conn 
 	return why;
 }
 
+/* The threshold that is to be told next, null: none is, and who tells. */
+static void put_next(
+	struct json_object *object, const struct asking *asking, const struct conn *conn)
+{
+	bool is_client = conn && conn->is_created && !conn->is_server;
+	uint64_t next = UINT64_MAX;
+
+	if (is_client)
+		next = progress_next(&conn->progress, rules_of(asking->plan, conn));
+	if (next == UINT64_MAX)
+		json_object_object_add(object, "next_threshold", NULL);
+	else
+		put_number(object, "next_threshold", next);
+	put_flag(object, "is_asked", is_client && census_has(asking->census, conn));
+}
+
 /* @conn: what is remembered of it, NULL: nothing. @seen: what the kernel says, or is remembered. */
 static void write_conn(
 	const struct asking *asking, const struct conn *conn, const struct diag_conn *seen)
@@ -227,6 +244,7 @@ static void write_conn(
 	put_text(object, "rule", conn ? rules_name(asking->plan, conn) : NULL);
 	put_number(object, "wanted", conn ? conn_count_wanted(conn) : 0);
 	put_number(object, "waived", conn ? conn_count_waived(conn) : 0);
+	put_next(object, asking, conn);
 	put_number(object, "expected", conn ? conn->forecast.expected_bytes : 0);
 	put_text(object, "intent",
 		forecast_purpose_text(conn ? conn->forecast.purpose : PURPOSE_DEFAULT));
@@ -277,8 +295,11 @@ static void write_all_remembered(struct asking *asking)
 int connections_write(const struct status_view *view, struct served_netns *netns,
 	struct json_object *array, uint64_t *ret_count)
 {
-	struct asking asking = {
-		.peer = view->peer, .plan = view->plan, .netns = netns, .array = array};
+	struct asking asking = {.peer = view->peer,
+		.plan = view->plan,
+		.census = view->census,
+		.netns = netns,
+		.array = array};
 	int err = 0;
 
 	if (served_enter(netns)) {
@@ -294,8 +315,11 @@ int connections_write(const struct status_view *view, struct served_netns *netns
 void connections_write_one(const struct status_view *view, struct served_netns *netns,
 	uint32_t token, struct json_object *array)
 {
-	struct asking asking = {
-		.peer = view->peer, .plan = view->plan, .netns = netns, .array = array};
+	struct asking asking = {.peer = view->peer,
+		.plan = view->plan,
+		.census = view->census,
+		.netns = netns,
+		.array = array};
 	const struct conn_key key = {.netns = netns->cookie, .token = token};
 	struct diag_conn seen;
 	const struct conn *conn;

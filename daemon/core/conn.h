@@ -154,8 +154,8 @@ struct conn {
 	uint64_t patience_ns, heard_ns;
 	uint64_t cause_ns; /* of what waits for paths */
 	struct forecast forecast;
-	struct progress progress; /* where no hook tells of it */
-	struct passed *passed;    /* thresholds that led to a subflow, oldest first */
+	struct progress progress;
+	struct passed *passed; /* thresholds that led to a subflow, oldest first */
 	uint32_t n_passed;
 	char why[CONN_WHY_MAX]; /* the last decision, for the operator */
 };

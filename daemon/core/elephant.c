@@ -44,17 +44,18 @@ void elephant_hear(struct plan *plan, struct conn *conn, const struct event *eve
 {
 	uint64_t bytes = MAX(event->bytes, event->backlog_bytes ? event->threshold : 0);
 	uint32_t subflows = conn_count_all(conn), waived = conn_count_waived(conn);
-	const struct elephant_rule *rule;
+	const struct elephant_rule *rule = rules_of(plan, conn);
 	bool was_elephant;
 	const char *why;
 	char where[64];
 
+	if (!progress_hear(&conn->progress, event->threshold, rule))
+		return;
 	plan->counters.thresholds++;
 	if (conn->is_server || conn->is_foreign)
 		return;
 	if (rules_is_never(plan, conn))
 		return;
-	rule = rules_of(plan, conn);
 	why = forecast_denial(conn, event->threshold);
 	was_elephant = conn->is_elephant;
 	conn->is_elephant = rule->max_subflows > 1 && !forecast_forbids(conn);

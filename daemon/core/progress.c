@@ -35,6 +35,14 @@ uint64_t progress_next(const struct progress *progress, const struct elephant_ru
 	return next < rule->stop_bytes ? next : UINT64_MAX;
 }
 
+bool progress_hear(struct progress *progress, uint64_t threshold, const struct elephant_rule *rule)
+{
+	if (threshold < progress->next)
+		return false;
+	progress->next = threshold + rule->step_bytes;
+	return true;
+}
+
 uint64_t progress_pass(struct progress *progress, const struct elephant_rule *rule)
 {
 	uint64_t next = next_of(progress, rule);

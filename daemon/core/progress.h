@@ -8,13 +8,15 @@
 
 #include "core/elephant.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct progress {
-	uint64_t next;      /* threshold, bytes; 0 = the first */
+	uint64_t next;      /* threshold, bytes; 0 = the first. Those below have had their effect */
 	uint64_t bytes;     /* sent or received, whichever is more, when it was looked at */
 	uint64_t looked_ns; /* CLOCK_MONOTONIC; 0 = never */
 	uint64_t rate;      /* that it may have until the next look, bytes a second */
+	bool is_unwatched;  /* the hooks, which are to tell, do not */
 	/* Of its subflows, while these are added up. */
 	uint64_t sum_sent, sum_received;
 };
@@ -29,8 +31,14 @@ struct progress_care {
 void progress_note(struct progress *progress, uint64_t bytes, uint64_t now_ns);
 
 /*
- * A threshold of @rule that was passed and not told yet, the lowest one; 0 = none. To be called
- * until then.
+ * A threshold of @rule was told of, by whom ever. false: that one or a later one was before, so it
+ * has no effect.
+ */
+bool progress_hear(struct progress *progress, uint64_t threshold, const struct elephant_rule *rule);
+
+/*
+ * A threshold of @rule that was passed and not told yet, the lowest one; 0 = none. It counts as
+ * told; to be called until there is none.
  */
 uint64_t progress_pass(struct progress *progress, const struct elephant_rule *rule);
 

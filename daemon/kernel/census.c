@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Detection without hooks: asks the kernel now and then how far each connection has come. */
+/*
+ * Detection without hooks: asks the kernel now and then how far each connection has come; beside
+ * the hooks each one of which they do not tell.
+ */
 #include "census.h"
 
 #include "base/log.h"
@@ -22,17 +25,25 @@ struct asking {
 	uint64_t netns, now_ns;
 };
 
-static bool is_watched(const struct conn *conn)
+bool census_has(const struct census *census, const struct conn *conn)
 {
-	return conn->is_created && !conn->is_server && !conn->is_foreign;
+	return conn->is_created && !conn->is_server && !conn->is_foreign &&
+	       (census->is_for_all || conn->progress.is_unwatched);
+}
+
+/* When to look at it; 0 = never. */
+static uint64_t due_of(const struct census *census, const struct conn *conn, uint64_t now_ns)
+{
+	if (!census_has(census, conn))
+		return 0;
+	return progress_due(&conn->progress, rules_of(census->plan, conn), &census->care, now_ns);
 }
 
 static bool is_due(const struct census *census, const struct conn *conn, uint64_t now_ns)
 {
-	uint64_t due_ns =
-		progress_due(&conn->progress, rules_of(census->plan, conn), &census->care, now_ns);
+	uint64_t due_ns = due_of(census, conn, now_ns);
 
-	return is_watched(conn) && due_ns && due_ns <= now_ns;
+	return due_ns && due_ns <= now_ns;
 }
 
 static void arm(struct census *census, uint64_t when_ns)
@@ -50,10 +61,7 @@ static void schedule(struct census *census, uint64_t now_ns)
 	uint64_t next_ns = 0, due_ns;
 
 	HASH_ITER (hh, census->plan->table.conns, conn, after) {
-		due_ns = is_watched(conn)
-				 ? progress_due(&conn->progress, rules_of(census->plan, conn),
-					   &census->care, now_ns)
-				 : 0;
+		due_ns = due_of(census, conn, now_ns);
 		if (due_ns && (!next_ns || due_ns < next_ns))
 			next_ns = due_ns;
 	}
@@ -64,25 +72,28 @@ static void note(
 	struct census *census, struct conn *conn, uint64_t sent, uint64_t received, uint64_t now_ns)
 {
 	struct event event = {.kind = EVENT_THRESHOLD, .key = conn->key, .now_ns = now_ns};
+	struct progress told;
 
 	progress_note(&conn->progress, census->downloads ? MAX(sent, received) : sent, now_ns);
 	event.bytes = conn->progress.bytes;
-	while ((event.threshold = progress_pass(&conn->progress, rules_of(census->plan, conn))))
+	/* Of its own it is told as the plan hears it. */
+	told = conn->progress;
+	while ((event.threshold = progress_pass(&told, rules_of(census->plan, conn))))
 		census->heard(census->owner, &event);
 }
 
-static struct conn *find_watched(const struct asking *asking, uint32_t token)
+static struct conn *find(const struct asking *asking, uint32_t token)
 {
 	struct conn_key key = {.netns = asking->netns, .token = token};
 	struct conn *conn = conn_find(&asking->census->plan->table, &key);
 
-	return conn && is_watched(conn) ? conn : NULL;
+	return conn && census_has(asking->census, conn) ? conn : NULL;
 }
 
 static void found(void *arg, const struct diag_conn *seen)
 {
 	const struct asking *asking = arg;
-	struct conn *conn = find_watched(asking, seen->token);
+	struct conn *conn = find(asking, seen->token);
 
 	if (!seen->has_bytes)
 		asking->census->has_no_bytes = true;
@@ -92,7 +103,7 @@ static void found(void *arg, const struct diag_conn *seen)
 
 static void found_subflow(void *arg, const struct diag_subflow *seen)
 {
-	struct conn *conn = find_watched(arg, seen->token);
+	struct conn *conn = find(arg, seen->token);
 
 	if (!conn)
 		return;
@@ -107,7 +118,7 @@ static int add_subflows_up(struct asking *asking)
 	int err = diag_dump_subflows(found_subflow, asking);
 
 	HASH_ITER (hh, asking->census->plan->table.conns, conn, after) {
-		if (conn->key.netns != asking->netns || !is_watched(conn))
+		if (conn->key.netns != asking->netns || !census_has(asking->census, conn))
 			continue;
 		if (!err)
 			note(asking->census, conn, conn->progress.sum_sent,
@@ -146,8 +157,8 @@ static void complain(struct census *census, int err)
 	if (!err || err == -ENONET || census->has_complained)
 		return;
 	census->has_complained = true;
-	log_warning("[detect] source: this kernel does not list its MPTCP connections: %s; without "
-		    "the kernel module mptcp_diag no elephant is found",
+	log_warning("this kernel does not list its MPTCP connections: %s; without the kernel "
+		    "module mptcp_diag no elephant is found by asking",
 		strerror(-err));
 }
 
@@ -230,12 +241,30 @@ void census_expect(struct census *census)
 {
 	uint64_t wait_ns, when_ns;
 
-	if (census->timer.fd < 0)
+	if (census->timer.fd < 0 || !census->is_for_all)
 		return;
 	wait_ns = progress_first_wait(rules_earliest(census->plan), &census->care);
 	when_ns = loop_now_ns() + wait_ns;
 	if (wait_ns && (!census->armed_ns || when_ns < census->armed_ns))
 		arm(census, when_ns);
+}
+
+void census_take(struct census *census, struct conn *conn)
+{
+	uint64_t due_ns;
+
+	if (census->timer.fd < 0)
+		return;
+	conn->progress.is_unwatched = true;
+	due_ns = due_of(census, conn, loop_now_ns());
+	if (due_ns && (!census->armed_ns || due_ns < census->armed_ns))
+		arm(census, due_ns);
+}
+
+void census_renew(struct census *census)
+{
+	if (census->timer.fd >= 0)
+		schedule(census, loop_now_ns());
 }
 
 int census_init(struct census *census)

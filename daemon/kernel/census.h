@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* Detection without hooks: asks the kernel now and then how far each connection has come. */
+/*
+ * Detection without hooks: asks the kernel now and then how far each connection has come; beside
+ * the hooks each one of which they do not tell.
+ */
 #ifndef SUBFLOW_CENSUS_H
 #define SUBFLOW_CENSUS_H
 
@@ -16,7 +19,8 @@ struct census {
 	struct served *served;
 	struct plan *plan;
 	struct progress_care care;
-	bool downloads; /* bytes received count */
+	bool is_for_all; /* clients; else those that are unwatched */
+	bool downloads;  /* bytes received count */
 	struct source timer;
 	uint64_t armed_ns; /* CLOCK_MONOTONIC; 0 = the timer is off */
 	uint64_t looks;    /* times that the kernel was asked */
@@ -30,7 +34,8 @@ struct census {
 	void (*looked)(void *owner);
 };
 
-/* @loop, @served, @plan, @care, @downloads, @owner and the callbacks are set by the caller. */
+/* @loop, @served, @plan, @care, @is_for_all, @downloads, @owner and the callbacks are set by the
+ * caller. */
 int census_init(struct census *census);
 void census_done(struct census *census);
 
@@ -39,5 +44,14 @@ void census_look(struct census *census, struct conn *conn, uint64_t now_ns);
 
 /* There are connections that the plan did not have before. Without any nothing is done. */
 void census_expect(struct census *census);
+
+/* The hooks do not tell of this one. */
+void census_take(struct census *census, struct conn *conn);
+
+/* The rules, or how closely to look, have changed. */
+void census_renew(struct census *census);
+
+/* Whether this one is asked about, as long as there is a threshold before it. */
+bool census_has(const struct census *census, const struct conn *conn);
 
 #endif

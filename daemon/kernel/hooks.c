@@ -396,6 +396,37 @@ int hooks_walk(
 		bpf_map__fd(hooks->skeleton->maps.intents), read_intents, &reader);
 }
 
+struct token_reader {
+	void (*each)(void *arg, uint32_t token);
+	void *arg;
+};
+
+static int read_tokens(void *arg, int fd)
+{
+	const struct token_reader *reader = arg;
+	uint32_t tokens[256];
+	ssize_t len;
+
+	while ((len = read(fd, tokens, sizeof(tokens))) != 0) {
+		if (len < 0 && errno == EINTR)
+			continue;
+		if (len < 0 || len % sizeof(*tokens))
+			return len < 0 ? -errno : -EBADMSG;
+		for (size_t i = 0; i < len / sizeof(*tokens); i++)
+			reader->each(reader->arg, tokens[i]);
+	}
+	return 0;
+}
+
+int hooks_find_unwatched(struct hooks *hooks, void (*each)(void *arg, uint32_t token), void *arg)
+{
+	struct token_reader reader = {.each = each, .arg = arg};
+
+	if (!hooks->skeleton->data->config.detects)
+		return 0;
+	return visit_sockets(hooks->skeleton->progs.subflow_unwatched, -1, read_tokens, &reader);
+}
+
 int hooks_mark(struct hooks *hooks, int fd, uint32_t generation)
 {
 	struct intent intent = {.generation = generation};

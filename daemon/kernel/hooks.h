@@ -76,6 +76,12 @@ void hooks_set_full(struct hooks *hooks, bool is_full);
 int hooks_walk(
 	struct hooks *hooks, void (*each)(void *arg, const struct wide_record *record), void *arg);
 
+/*
+ * Calls @each with the token of every client of the namespace that the thread is in whose bytes the
+ * callbacks are to count and do not; it may be called twice with one.
+ */
+int hooks_find_unwatched(struct hooks *hooks, void (*each)(void *arg, uint32_t token), void *arg);
+
 /* Sets the intent of a socket of this process, so that the walk shows it. */
 int hooks_mark(struct hooks *hooks, int fd, uint32_t generation);
 

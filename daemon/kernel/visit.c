@@ -18,8 +18,10 @@ int visit_sockets(
 	/* All of it: libbpf refuses what an initialiser leaves in the padding. */
 	memset(&opts, 0, sizeof(opts));
 	opts.sz = sizeof(opts);
-	opts.link_info = &info;
-	opts.link_info_len = sizeof(info);
+	if (map_fd >= 0) {
+		opts.link_info = &info;
+		opts.link_info_len = sizeof(info);
+	}
 	link = bpf_program__attach_iter(program, &opts);
 	if (!link)
 		return -errno;

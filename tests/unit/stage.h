@@ -22,6 +22,8 @@ struct stage {
 	size_t n_conns;
 	struct diag_subflow subflows[4];
 	size_t n_subflows;
+	uint32_t unwatched; /* the token of a connection that has no callbacks; 0 = none */
+	int unwatched_error;
 	int dump_error, find_error, enter_error, silence_error, create_error, rule_error;
 	bool is_silent;
 	uint64_t cookie; /* of the namespace that a socket is opened in */
@@ -30,7 +32,7 @@ struct stage {
 	struct event record; /* the one that is in the ring; its kind is EVENT_NONE: none is */
 	/* What it was asked and told. */
 	unsigned int enters, opened, closed, creates, destroys, claims, configs, fulls, receipts,
-		forgotten, serves, unserves, looks, rescans, walks;
+		forgotten, serves, unserves, looks, rescans, walks, asked_for_unwatched;
 	uint32_t device; /* of the last CREATE */
 	struct hook_config config;
 };

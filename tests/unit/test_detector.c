@@ -18,14 +18,16 @@ static void choose(const char *source)
 	assert_int_equal(detector_init(detector), 0);
 }
 
-/* What the hooks cannot tell of plain TCP is asked for when they have seen some. */
+/* What the hooks cannot tell is asked for: of plain TCP when they have seen some, and of clients
+ * that they do not tell of. */
 static void hooks_call_for_the_roster(void **state)
 {
 	(void)state;
 	choose("bpf");
 	assert_true(detector->roster.is_on_call);
 	assert_true(detector->roster.timer.fd >= 0);
-	assert_int_equal(detector->census.timer.fd, -1);
+	assert_true(detector->census.timer.fd >= 0);
+	assert_false(detector->census.is_for_all);
 	assert_int_equal(detector->capture.timer.fd, -1);
 }
 
@@ -40,6 +42,7 @@ static void the_census_tells_of_thresholds(void **state)
 	choose("diag");
 	assert_false(detector->roster.is_on_call);
 	assert_true(detector->census.timer.fd >= 0);
+	assert_true(detector->census.is_for_all);
 	stage_connect();
 	detector->census.heard(detector->census.owner, &event);
 	assert_int_equal(stage.creates, 0);

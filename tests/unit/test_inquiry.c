@@ -49,6 +49,32 @@ static void what_is_not_listed_is_forgotten(void **state)
 	assert_null(stage_conn());
 }
 
+/* Those that the hooks do not tell of. */
+static void the_unwatched_are_asked_about(void **state)
+{
+	struct census *census = &stage.daemon.detector.census;
+
+	(void)state;
+	inquiry_search(inquiry, &stage.netns);
+	assert_int_equal(stage.asked_for_unwatched, 0); /* nobody is there */
+	assert_int_equal(detector_init(&stage.daemon.detector), 0);
+	stage_list(STAGE_TOKEN, 1000);
+	inquiry_search(inquiry, &stage.netns);
+	assert_int_equal(stage.asked_for_unwatched, 1);
+	assert_false(census_has(census, stage_conn()));
+	assert_int_equal(census->armed_ns, 0);
+	stage.unwatched = STAGE_TOKEN + 1;
+	inquiry_search(inquiry, &stage.netns);
+	assert_int_equal(census->armed_ns, 0);
+	stage.unwatched = STAGE_TOKEN;
+	inquiry_search(inquiry, &stage.netns);
+	assert_true(census_has(census, stage_conn()));
+	assert_true(census->armed_ns > 0);
+	plan_forget(&stage.daemon.plan, stage_conn());
+	census_renew(census);
+	assert_int_equal(census->armed_ns, 0);
+}
+
 static void an_owner_is_found(void **state)
 {
 	struct conn_key key = {.netns = STAGE_COOKIE, .token = STAGE_TOKEN};
@@ -138,6 +164,7 @@ int main(void)
 		TEST(what_is_listed_is_taken_up),
 		TEST(what_an_earlier_daemon_did_counts),
 		TEST(what_is_not_listed_is_forgotten),
+		TEST(the_unwatched_are_asked_about),
 		TEST(an_owner_is_found),
 		TEST(all_owners_are_found),
 		TEST(devices_are_looked_up_for_link_local_addresses),

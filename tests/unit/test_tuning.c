@@ -82,6 +82,27 @@ static void the_parts_are_told(void **state)
 	assert_ptr_equal(daemon->served.wanted, daemon->settings.serve);
 }
 
+/* The hooks have left off with those that were past it. */
+static void a_later_stop_counts_for_those_that_were_past_it(void **state)
+{
+	struct census *census = &stage.daemon.detector.census;
+
+	(void)state;
+	assert_int_equal(detector_init(&stage.daemon.detector), 0);
+	stage_connect();
+	stage.unwatched = STAGE_TOKEN;
+	assert_int_equal(set("elephant.stop", "200MB"), 0);
+	assert_int_equal(set("elephant.step", "10MB"), 0);
+	assert_int_equal(stage.asked_for_unwatched, 0);
+	assert_int_equal(set("elephant.stop", "300MB"), 0);
+	assert_int_equal(stage.asked_for_unwatched, 1);
+	assert_true(census_has(census, stage_conn()));
+	assert_int_equal(set("elephant.downloads", "no"), 0);
+	assert_int_equal(stage.asked_for_unwatched, 1);
+	assert_int_equal(set("elephant.downloads", "yes"), 0);
+	assert_int_equal(stage.asked_for_unwatched, 2);
+}
+
 /* Nothing else may happen to the connection for long. */
 static void what_was_without_room_is_opened(void **state)
 {
@@ -160,6 +181,7 @@ int main(void)
 		TEST(subflows_are_coupled_if_that_is_wanted),
 		TEST(what_the_census_finds_the_hooks_do_not_look_for),
 		TEST(the_parts_are_told),
+		TEST(a_later_stop_counts_for_those_that_were_past_it),
 		TEST(what_was_without_room_is_opened),
 		TEST(what_is_wrong_changes_nothing),
 		TEST(what_stays_is_said),

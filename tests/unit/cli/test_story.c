@@ -25,7 +25,8 @@ static const char status[] =
 	" \"last_hop_s\": 0, \"apart\": "
 	"null, "
 	"\"rule\": null,"
-	" \"wanted\": 1, \"waived\": 0, \"expected\": 0,"
+	" \"wanted\": 1, \"waived\": 0, \"next_threshold\": 200000000, \"is_asked\": false,"
+	" \"expected\": 0,"
 	" \"intent\": \"default\", \"thresholds\": ["
 	"{\"threshold\": 100000000, \"bytes\": 100034121, \"subflows\": 2, \"foreseen\": false, "
 	"\"backlog\": 0},"
@@ -98,12 +99,21 @@ static void test_what_the_rule_will_do(void **state)
 	tells(root, "The elephant rule gives no more: 4 in all.\n");
 	json_object_object_add(connection, "wanted", json_object_new_int(0));
 	json_object_object_add(connection, "bytes_received", json_object_new_int(250000000));
+	tells(root, "It has passed 200 MB: the elephant rule gives it one more when that is "
+		    "noticed.\n");
+	json_object_object_add(connection, "bytes_received", json_object_new_int(300000000));
 	tells(root, "The elephant rule gives none from 300 MB on.\n");
 	json_object_object_add(connection, "bytes_received", json_object_new_int(7));
+	json_object_object_add(connection, "next_threshold", NULL);
+	tells(root, "The elephant rule gives none from 300 MB on.\n");
+	json_object_object_add(connection, "next_threshold", json_object_new_int(100000000));
 	/* One that counted as passed for what waited. */
 	tells(root, "The elephant rule gives it one more at 200 MB.\n");
 	json_object_object_add(connection, "thresholds", json_object_new_array());
 	tells(root, "The elephant rule gives it one more at 100 MB.\n");
+	json_object_object_add(connection, "is_asked", json_object_new_boolean(true));
+	tells(root, "No callback of the kernel tells how far it has come: subflowd asks now and "
+		    "then.\nThe elephant rule gives it one more at 100 MB.\n");
 	json_object_object_add(connection, "bytes_sent", NULL);
 	tells(root, "This kernel does not count");
 	json_object_put(root);
@@ -254,8 +264,8 @@ static void test_wrong_types(void **state)
 {
 	static const char *const keys[] = {"namespace", "token", "role", "local", "bytes_sent",
 		"state", "subflows", "refusals", "judged", "held", "left_alone_s", "last_hop_s",
-		"apart", "rule", "wanted", "waived", "expected", "intent", "thresholds",
-		"decision"};
+		"apart", "rule", "wanted", "waived", "next_threshold", "expected", "intent",
+		"thresholds", "decision"};
 	char why[256], *text = NULL;
 	struct json_object *root;
 

@@ -77,6 +77,30 @@ static void tells_of_a_connection(void **state)
 	json_object_put(root);
 }
 
+/* Of a client: the next threshold, and whether it is asked about. */
+static void tells_how_it_is_watched(void **state)
+{
+	struct scene *scene = *state;
+	struct json_object *root;
+	struct conn *conn;
+
+	scene_kernel.conns[scene_kernel.n++] = (struct diag_conn){.token = 11};
+	scene_hear(scene, EVENT_CREATED);
+	scene_hear(scene, EVENT_ESTABLISHED);
+	root = scene_read(scene);
+	assert_int_equal(
+		scene_number(root, "connections.0.next_threshold"), scene->plan.rule.start_bytes);
+	assert_false(json_object_get_boolean(scene_find(root, "connections.0.is_asked")));
+	json_object_put(root);
+	conn = scene->plan.table.conns;
+	conn->progress.is_unwatched = true;
+	conn->progress.next = scene->plan.rule.stop_bytes;
+	root = scene_read(scene);
+	assert_null(scene_find(root, "connections.0.next_threshold"));
+	assert_true(json_object_get_boolean(scene_find(root, "connections.0.is_asked")));
+	json_object_put(root);
+}
+
 /* What is there is never more than what it is bounded by. */
 static void tells_what_bounds_it(void **state)
 {
@@ -476,6 +500,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(tells_of_the_daemon, scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(tells_of_a_connection, scene_begin, scene_end),
+		cmocka_unit_test_setup_teardown(tells_how_it_is_watched, scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(tells_what_bounds_it, scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(
 			tells_of_destinations_that_refuse_joins, scene_begin, scene_end),

@@ -31,6 +31,22 @@ static void elephant_becomes_a_herd(void **state)
 	assert_int_equal(play->plan.counters.established, 3);
 }
 
+/* The callbacks of a subflow may begin anew with what sock_diag has told of. */
+static void what_was_told_counts_once(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_threshold(play, 100);
+	play_threshold(play, 150);
+	play_threshold(play, 100);
+	play_threshold(play, 150);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(play->plan.counters.thresholds, 2);
+	play_threshold(play, 200);
+	assert_int_equal(play->creates, 3);
+}
+
 /* Those under way count: joins may take longer than the next 50 MB. */
 static void slow_joins_count(void **state)
 {
@@ -355,6 +371,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(elephant_becomes_a_herd),
+		TEST(what_was_told_counts_once),
 		TEST(slow_joins_count),
 		TEST(creates_what_the_kernel_can_carry_out),
 		TEST(threshold_may_be_heard_first),

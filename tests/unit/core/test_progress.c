@@ -32,6 +32,35 @@ static void thresholds_are_told_once_and_in_order(void **state)
 	assert_int_equal(progress_pass(&progress, &paper), 0);
 }
 
+/* Whoever tells of them. */
+static void what_was_heard_is_not_told_again(void **state)
+{
+	struct progress progress = {};
+
+	(void)state;
+	assert_true(progress_hear(&progress, 100 * MB, &paper));
+	assert_false(progress_hear(&progress, 100 * MB, &paper));
+	assert_true(progress_hear(&progress, 200 * MB, &paper));
+	assert_false(progress_hear(&progress, 150 * MB, &paper));
+	progress_note(&progress, 260 * MB, SECOND);
+	assert_int_equal(progress_pass(&progress, &paper), 250 * MB);
+	assert_int_equal(progress_pass(&progress, &paper), 0);
+}
+
+/* Then it is looked at again: it was past the last threshold. */
+static void a_later_stop_is_a_threshold_more(void **state)
+{
+	struct elephant_rule rule = paper;
+	struct progress progress = {};
+
+	(void)state;
+	assert_true(progress_hear(&progress, 250 * MB, &paper));
+	assert_int_equal(progress_due(&progress, &paper, &care, SECOND), 0);
+	rule.stop_bytes = 1000 * MB;
+	assert_int_equal(progress_due(&progress, &rule, &care, SECOND), SECOND);
+	assert_int_equal(progress_next(&progress, &rule), 300 * MB);
+}
+
 static void none_at_stop_or_after(void **state)
 {
 	struct progress progress = {};
@@ -133,6 +162,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(thresholds_are_told_once_and_in_order),
+		cmocka_unit_test(what_was_heard_is_not_told_again),
+		cmocka_unit_test(a_later_stop_is_a_threshold_more),
 		cmocka_unit_test(none_at_stop_or_after),
 		cmocka_unit_test(a_counter_that_falls_is_no_step_back),
 		cmocka_unit_test(a_new_one_may_be_as_fast_as_10_gbit),

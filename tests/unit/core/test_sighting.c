@@ -70,7 +70,7 @@ static void shake_hands(void)
 static void look(const struct sighting *sighting, bool downloads)
 {
 	struct plan *plan = &scene.play->plan;
-	struct progress *progress = &sighting->conn->progress;
+	struct progress *progress = &sighting->conn->progress, told;
 	const struct wire_flow *flow = sighting->flow;
 	struct event event = {
 		.kind = EVENT_THRESHOLD, .key = sighting->conn->key, .now_ns = SECOND};
@@ -80,7 +80,8 @@ static void look(const struct sighting *sighting, bool downloads)
 		bytes = flow->bytes[!sighting->end];
 	progress_note(progress, scene.counted ? scene.counted : bytes, SECOND);
 	event.bytes = progress->bytes;
-	while ((event.threshold = progress_pass(progress, &plan->rule)))
+	told = *progress;
+	while ((event.threshold = progress_pass(&told, &plan->rule)))
 		plan_hear(plan, &event);
 	sighting_looked(plan, sighting, downloads);
 	scene.looks++;
