@@ -246,6 +246,9 @@ static uint64_t find_carried(struct teller *teller)
 		return 0;
 	sent = number_of(teller, "bytes_sent");
 	received = number_of(teller, "bytes_received");
+	if (!json_object_get_boolean(answer_get(
+		    &teller->reader, teller->daemon, "daemon", "downloads", json_type_boolean)))
+		return sent;
 	return sent > received ? sent : received;
 }
 

@@ -194,7 +194,7 @@ static void put_next(
 		json_object_object_add(object, "next_threshold", NULL);
 	else
 		put_number(object, "next_threshold", next);
-	put_flag(object, "is_asked", is_client && census_has(asking->census, conn));
+	put_flag(object, "is_asked", next != UINT64_MAX && census_has(asking->census, conn));
 }
 
 /* @conn: what is remembered of it, NULL: nothing. @seen: what the kernel says, or is remembered. */

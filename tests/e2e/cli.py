@@ -26,6 +26,7 @@ STATUS = {
         "cgroup": "/sys/fs/cgroup",
         "elephant": {"start": 100000000, "step": 50000000, "stop": 300000000, "backlog": 0,
                      "max_subflows": 4},
+        "downloads": True,
         "counters": {"records": 9, "records_lost": 2, "walks": 1, "creates": 3,
                      "create_failures": 0, "log_lines_lost": 0, "recording_lost": 0},
         "memory": {"connections": 2600, "connection": 1300, "subflow": 200, "connection_most": 20000,

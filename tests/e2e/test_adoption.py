@@ -8,6 +8,7 @@ from app import ADD, REMOVE
 from conftest import BUILD
 from lab.daemon import Daemon
 from lab.netns import wait_until
+from test_explain import explain
 
 MB = 1000000
 
@@ -49,6 +50,7 @@ def test_an_elephant_goes_on_where_it_was(pair):
     daemon.process.kill()
     daemon.process.wait(10)
     daemon.start([pair.client, pair.server])
+    assert "It has passed 10 MB: the elephant rule gives it one more when that is noticed.\n" in explain(daemon, app)
     app(f"send(s, {40 * MB})")
     app.wait_subflows(4)
     assert pair.client.netstat()["MPTcpExtMPJoinSynAckRx"] == 3

@@ -3,6 +3,7 @@
 import pytest
 from lab.netns import wait_until
 from test_elephant import MB, config, joins
+from test_explain import explain
 
 
 def download(pair, megabytes):
@@ -58,5 +59,6 @@ def test_downloads_can_be_left_alone(pair):
     app, _ = download(pair, 30)
     assert len(app.subflows()) == 1
     assert daemon.status()["daemon"]["counters"]["thresholds"] == 0
+    assert "The elephant rule gives it one more at 5 MB.\n" in explain(daemon, app)
     app(f"send(s, {30 * MB})")
     app.wait_subflows(4)

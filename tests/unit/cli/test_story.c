@@ -13,7 +13,8 @@
 #include <cmocka.h>
 
 static const char status[] =
-	"{\"daemon\": {\"elephant\": {\"start\": 100000000, \"step\": 50000000,"
+	"{\"daemon\": {\"downloads\": true, \"elephant\": {\"start\": 100000000, \"step\": "
+	"50000000,"
 	" \"stop\": 300000000, \"max_subflows\": 4}},"
 	" \"connections\": [{\"namespace\": \"we\\u001bb\", \"token\": 11, \"role\": \"client\","
 	" \"local\": \"a\", \"remote\": \"r\", \"bytes_sent\": 5, \"bytes_received\": 160000000,"
@@ -49,6 +50,14 @@ static struct json_object *connection_of(struct json_object *root)
 
 	json_object_object_get_ex(root, "connections", &list);
 	return json_object_array_get_idx(list, 0);
+}
+
+static struct json_object *daemon_of(struct json_object *root)
+{
+	struct json_object *daemon;
+
+	json_object_object_get_ex(root, "daemon", &daemon);
+	return daemon;
 }
 
 static void put(struct json_object *object, const char *key, const char *text)
@@ -104,6 +113,9 @@ static void test_what_the_rule_will_do(void **state)
 	json_object_object_add(connection, "bytes_received", json_object_new_int(300000000));
 	tells(root, "The elephant rule gives none from 300 MB on.\n");
 	json_object_object_add(connection, "bytes_received", json_object_new_int(7));
+	json_object_object_add(daemon_of(root), "downloads", json_object_new_boolean(false));
+	tells(root, "The elephant rule gives it one more at 200 MB.\n");
+	json_object_object_add(daemon_of(root), "downloads", json_object_new_boolean(true));
 	json_object_object_add(connection, "next_threshold", NULL);
 	tells(root, "The elephant rule gives none from 300 MB on.\n");
 	json_object_object_add(connection, "next_threshold", json_object_new_int(100000000));
@@ -286,17 +298,16 @@ static void test_wrong_types(void **state)
 
 static void test_rule(void **state)
 {
-	struct json_object *root = parsed(), *daemon, *rules;
+	struct json_object *root = parsed(), *rules;
 
 	(void)state;
 	put(connection_of(root), "rule", "bulk");
-	json_object_object_get_ex(root, "daemon", &daemon);
 	rules = json_tokener_parse(
 		"[{\"name\": \"other\", \"never\": true, \"start\": 1, \"step\": 1, \"stop\": 1, "
 		"\"max_subflows\": 1},"
 		" {\"name\": \"bulk\", \"never\": false, \"start\": 1,"
 		" \"step\": 200000000, \"stop\": 900000000, \"max_subflows\": 9}]");
-	json_object_object_add(daemon, "rules", rules);
+	json_object_object_add(daemon_of(root), "rules", rules);
 	tells(root, "Rule bulk holds for it.\nThe elephant rule gives it one more at 200.0 MB.\n");
 	put(connection_of(root), "rule", "other");
 	tells(root, "Rule other holds for it.\nIt is never split but as");

@@ -19,6 +19,7 @@ static void tells_of_the_daemon(void **state)
 	assert_int_equal(scene_number(root, "daemon.elephant.start"), 100);
 	assert_int_equal(scene_number(root, "daemon.elephant.max_subflows"), 4);
 	assert_int_equal(scene_number(root, "daemon.max_subflows"), 8);
+	assert_false(json_object_get_boolean(scene_find(root, "daemon.downloads")));
 	assert_false(json_object_get_boolean(scene_find(root, "daemon.coupled")));
 	assert_int_equal(scene_number(root, "daemon.counters.records"), 7);
 	assert_int_equal(scene_number(root, "daemon.counters.records_lost"), 1);
@@ -94,10 +95,13 @@ static void tells_how_it_is_watched(void **state)
 	json_object_put(root);
 	conn = scene->plan.table.conns;
 	conn->progress.is_unwatched = true;
+	root = scene_read(scene);
+	assert_true(json_object_get_boolean(scene_find(root, "connections.0.is_asked")));
+	json_object_put(root);
 	conn->progress.next = scene->plan.rule.stop_bytes;
 	root = scene_read(scene);
 	assert_null(scene_find(root, "connections.0.next_threshold"));
-	assert_true(json_object_get_boolean(scene_find(root, "connections.0.is_asked")));
+	assert_false(json_object_get_boolean(scene_find(root, "connections.0.is_asked")));
 	json_object_put(root);
 }
 
