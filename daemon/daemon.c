@@ -43,6 +43,12 @@ static void signals_ready(struct source *source, uint32_t events)
 		log_info("%s", said);
 }
 
+static int start_guardian(struct daemon *daemon)
+{
+	return guardian_start(
+		&daemon->guardian, daemon->served.claims_fd, daemon->lock_fd, &daemon->ledger);
+}
+
 static int watch_guardian(struct daemon *daemon)
 {
 	daemon->guardian_end.fd = daemon->guardian.fd;
@@ -58,7 +64,7 @@ static void guardian_ended(struct source *source, uint32_t events)
 	(void)events;
 	loop_remove(&daemon->loop, source);
 	guardian_stop(&daemon->guardian);
-	err = guardian_start(&daemon->guardian, daemon->served.claims_fd, daemon->lock_fd);
+	err = start_guardian(daemon);
 	if (!err)
 		err = watch_guardian(daemon);
 	if (!err)
@@ -284,9 +290,12 @@ static int prepare(struct daemon *daemon, const struct daemon_options *options)
 	if (!err)
 		err = loop_init(&daemon->loop);
 	daemon->served.claims_fd = claim_open(CLAIM_FILE);
+	ledger_open(&daemon->ledger, daemon->settings.socket);
 	/* Before there is anything else that it could inherit. */
-	if (!err)
-		err = guardian_start(&daemon->guardian, daemon->served.claims_fd, daemon->lock_fd);
+	if (!err) {
+		guardian_make_up(&daemon->ledger, daemon->served.claims_fd);
+		err = start_guardian(daemon);
+	}
 	if (err)
 		log_error("%s", strerror(-err));
 	return err;
@@ -346,6 +355,7 @@ int daemon_run(const struct daemon_options *options)
 		guardian_stop(&daemon->guardian);
 		netns_done();
 	}
+	ledger_close(&daemon->ledger);
 	if (daemon->lock_fd >= 0)
 		close(daemon->lock_fd);
 	recorder_close(&daemon->recorder);

@@ -45,6 +45,7 @@ void parts_init(struct daemon *daemon)
 {
 	*daemon = (struct daemon){.lock_fd = -1,
 		.signals.fd = -1,
+		.ledger.folder_fd = -1,
 		.guardian.fd = -1,
 		.turn.fd = -1,
 		.monitor.rest.fd = -1,

@@ -14,6 +14,7 @@
 #include "kernel/genl.h"
 #include "kernel/guardian.h"
 #include "kernel/hooks.h"
+#include "kernel/ledger.h"
 #include "kernel/locals.h"
 #include "kernel/monitor.h"
 #include "kernel/scout.h"
@@ -33,6 +34,7 @@ struct daemon {
 	int lock_fd;
 	struct loop loop;
 	struct source signals, guardian_end, turn;
+	struct ledger ledger;
 	struct guardian guardian;
 	struct genl_family family;
 	struct hooks hooks;

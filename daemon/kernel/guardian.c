@@ -3,7 +3,9 @@
 #include "guardian.h"
 
 #include "base/log.h"
+#include "kernel/claim.h"
 #include "kernel/inhabitants.h"
+#include "kernel/ledger.h"
 #include "kernel/netns.h"
 
 #include <errno.h>
@@ -20,15 +22,20 @@
 
 #define NOTES_STEP 64
 
-static void restore(const struct guardian_note *note)
+#define HERE "/proc/thread-self/ns/net"
+
+/* 0: it is put back, or there is nothing to be put back any more. */
+static int restore(const struct guardian_note *note)
 {
 	char value[GUARDIAN_VALUE_MAX], path[INHABITANTS_PATH_MAX];
-	int err = netns_enter(note->path, note->cookie);
+	/* The daemon's own namespace may be another than this one, where an earlier daemon's was.
+	 */
+	int err = netns_enter(*note->path ? note->path : HERE, note->cookie);
 
 	if (err && !inhabitants_find(note->inode, path))
 		err = netns_enter(path, note->cookie);
 	if (err) /* the namespace is gone, and its sysctl with it */
-		return;
+		return 0;
 	err = netns_read_sysctl(note->sysctl, value, sizeof(value));
 	if (!err && !strcmp(value, note->ours))
 		err = netns_write_sysctl(note->sysctl, note->before);
@@ -37,11 +44,14 @@ static void restore(const struct guardian_note *note)
 			note->before, *note->path ? note->path : "the daemon's namespace",
 			strerror(-err));
 	netns_leave();
+	return err;
 }
 
 struct memory {
 	struct guardian_note *notes; /* one a namespace */
 	size_t n, room;
+	const struct ledger *ledger; /* NULL: none */
+	bool has_said_no_ledger;
 };
 
 static struct guardian_note *find(const struct memory *memory, uint64_t cookie)
@@ -76,20 +86,45 @@ static bool keep(struct memory *memory, const struct guardian_note *note)
 	return true;
 }
 
-static void live(int fd)
+/* Without it this process still knows: the daemon goes on. */
+static void put_down(struct memory *memory, const struct guardian_note *note)
+{
+	int err;
+
+	if (!memory->ledger)
+		return;
+	if (!*note->sysctl) {
+		ledger_strike(memory->ledger, note->cookie);
+		return;
+	}
+	err = ledger_write(memory->ledger, note);
+	if (!err || memory->has_said_no_ledger)
+		return;
+	memory->has_said_no_ledger = true;
+	log_warning("what sysctls were before cannot be put down beside the control socket: %s; "
+		    "if the guardian is killed with the daemon nobody puts them back",
+		strerror(-err));
+}
+
+static void live(int fd, const struct ledger *ledger)
 {
 	struct guardian_note note;
-	struct memory memory = {};
+	struct memory memory = {.ledger = ledger};
 	char ok;
 
 	/* The daemon's end is the end of file; a note is kept before it is acknowledged. */
 	while (recv(fd, &note, sizeof(note), 0) == (ssize_t)sizeof(note)) {
 		ok = keep(&memory, &note);
+		if (ok)
+			put_down(&memory, &note);
 		if (send(fd, &ok, 1, MSG_NOSIGNAL) < 0)
 			break;
 	}
-	while (memory.n)
-		restore(&memory.notes[--memory.n]);
+	while (memory.n) {
+		note = memory.notes[--memory.n];
+		if (!restore(&note) && ledger)
+			ledger_strike(ledger, note.cookie);
+	}
 	free(memory.notes);
 }
 
@@ -110,8 +145,10 @@ static void keep_only(const int *fds, size_t n)
 	} while (low < INT_MAX);
 }
 
-int guardian_start(struct guardian *guardian, int claims_fd, int lock_fd)
+int guardian_start(
+	struct guardian *guardian, int claims_fd, int lock_fd, const struct ledger *ledger)
 {
+	int folder_fd = ledger ? ledger->folder_fd : -1;
 	int pair[2], err;
 
 	if (socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, pair) < 0)
@@ -129,9 +166,9 @@ int guardian_start(struct guardian *guardian, int claims_fd, int lock_fd)
 		signal(SIGHUP, SIG_IGN);
 		setsid();
 		prctl(PR_SET_NAME, "subflow-guard");
-		keep_only((int[]){pair[1], claims_fd, lock_fd}, 3);
+		keep_only((int[]){pair[1], claims_fd, lock_fd, folder_fd}, 4);
 		if (netns_init() == 0)
-			live(pair[1]);
+			live(pair[1], ledger);
 		/* The claims before the lock: the next daemon of the socket takes them at once. */
 		if (claims_fd >= 0)
 			close(claims_fd);
@@ -161,4 +198,29 @@ void guardian_stop(struct guardian *guardian)
 	guardian->fd = -1;
 	while (waitpid(guardian->pid, NULL, 0) < 0 && errno == EINTR)
 		;
+}
+
+/* One note of an earlier guardian. */
+static int make_up(void *arg, const struct guardian_note *note)
+{
+	const int *claims_fd = arg;
+	const char *ours, *sysctl = netns_pm_sysctl(&ours);
+	int err;
+
+	if (!sysctl || strcmp(note->sysctl, sysctl) || strcmp(note->ours, ours))
+		return -EBADMSG;
+	if (*claims_fd >= 0 && claim_take(*claims_fd, note->cookie) == -EBUSY)
+		return -EBUSY;
+	log_info("an earlier subflowd was killed with its guardian: what it had set in %s is put "
+		 "back",
+		*note->path ? note->path : "its own namespace");
+	err = restore(note);
+	if (*claims_fd >= 0)
+		claim_drop(*claims_fd, note->cookie);
+	return err;
+}
+
+void guardian_make_up(const struct ledger *ledger, int claims_fd)
+{
+	ledger_each(ledger, make_up, &claims_fd);
 }

@@ -118,3 +118,14 @@ def test_it_is_started_again_however_often_it_is_killed(fabric):
             manager.call(["kill", "-KILL", pid])
             wait_until(lambda: manager.show("NRestarts") == str(killed) and manager.is_served("own"),
                        "the next one serves")
+
+
+def test_what_was_there_before_is_known_when_its_guardian_is_killed_too(fabric):
+    with Manager(fabric, fabric.client, CONFIG.format(start="100MB")) as manager:
+        manager.systemctl("start", "subflowd")
+        manager.systemctl("kill", "--signal=KILL", "subflowd")
+        wait_until(lambda: manager.show("NRestarts") == "1" and manager.is_served("own"), "the next one serves")
+        assert pm_type(fabric.client) == 1
+        manager.systemctl("stop", "subflowd")
+        wait_until(lambda: pm_type(fabric.client) == 0, "put back")
+        assert manager.call(["sh", "-c", "ls /run/subflow"]).stdout.split() == ["control.lock", "namespaces"]

@@ -27,7 +27,7 @@ static void keeps_notes_and_ends(void **state)
 	struct guardian guardian;
 
 	(void)state;
-	assert_int_equal(guardian_start(&guardian, -1, -1), 0);
+	assert_int_equal(guardian_start(&guardian, -1, -1, NULL), 0);
 	for (int i = 0; i < 100; i++)
 		assert_int_equal(guardian_tell(&guardian, &note), 0);
 	assert_int_equal(kill(guardian.pid, 0), 0);
@@ -44,7 +44,7 @@ static void one_that_was_killed_cannot_be_told(void **state)
 	char byte;
 
 	(void)state;
-	assert_int_equal(guardian_start(&guardian, -1, -1), 0);
+	assert_int_equal(guardian_start(&guardian, -1, -1, NULL), 0);
 	assert_int_equal(kill(guardian.pid, SIGKILL), 0);
 	assert_int_equal(read(guardian.fd, &byte, 1), 0); /* how the daemon learns of it */
 	assert_int_equal(guardian_tell(&guardian, &note), -EPIPE);
@@ -74,7 +74,7 @@ static void forgets_what_it_is_told_to(void **state)
 	long before;
 
 	(void)state;
-	assert_int_equal(guardian_start(&guardian, -1, -1), 0);
+	assert_int_equal(guardian_start(&guardian, -1, -1, NULL), 0);
 	assert_int_equal(guardian_tell(&guardian, &note), 0);
 	before = data_kb(guardian.pid);
 	for (int i = 0; i < 5000; i++) {
@@ -107,7 +107,7 @@ static void holds_the_claims_and_the_lock(void **state)
 	assert_int_equal(pipe(pipe_fds), 0);
 	assert_int_equal(flock(lock, LOCK_EX | LOCK_NB), 0);
 	assert_int_equal(claim_take(claims, 4711), 0);
-	assert_int_equal(guardian_start(&guardian, claims, lock), 0);
+	assert_int_equal(guardian_start(&guardian, claims, lock, NULL), 0);
 	assert_int_equal(guardian_tell(&guardian, &note), 0);
 	close(lock);
 	close(claims);
@@ -151,7 +151,7 @@ static int play_sysctl(const char *now)
 		.sysctl = "ipv4/tcp_syn_retries", .before = "1", .ours = "2"};
 	struct guardian guardian;
 
-	assert_int_equal(guardian_start(&guardian, -1, -1), 0);
+	assert_int_equal(guardian_start(&guardian, -1, -1, NULL), 0);
 	assert_int_equal(guardian_tell(&guardian, &told), 0);
 	write_sysctl(now);
 	guardian_stop(&guardian);
