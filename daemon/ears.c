@@ -19,13 +19,14 @@
 /* What was done leads to events whose time counts, for so long. */
 #define ALERT_NS 1000000000ull
 
-/* Mice that come and go: nobody looks, and nothing is to be done for each. */
+/* Mice that come and go: no operator looks, and nothing is to be done for each. */
 static bool may_rest(void *owner)
 {
 	const struct daemon *daemon = owner;
 	const struct plan *plan = &daemon->plan;
 
-	return plan->policy.ndiffports == 1 && !plan->policy.fullmesh && !plan->news.is_wanted &&
+	return plan->policy.ndiffports == 1 && !plan->policy.fullmesh &&
+	       daemon->server.watchers == daemon->server.user_watchers &&
 	       TAILQ_EMPTY(&plan->table.retries) &&
 	       loop_now_ns() - daemon->hands.acted_ns >= ALERT_NS;
 }

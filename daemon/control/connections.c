@@ -251,7 +251,7 @@ static void write_conn(
 	json_object_object_add(
 		object, "thresholds", conn ? write_thresholds(conn) : json_object_new_array());
 	put_text(object, "decision", find_decision(asking, conn));
-	json_object_array_add(asking->array, object);
+	json_object_array_add(asking->array, put_pressed(object));
 }
 
 static bool may_see(const struct asking *asking, bool has_uid, uint32_t uid)

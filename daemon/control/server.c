@@ -5,11 +5,13 @@
 #include "control/request.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/param.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
@@ -18,6 +20,15 @@
 
 /* What waits for a watcher that is slow; some thousand events. */
 #define BACKLOG_MAX (1 << 20)
+/* Memory that an answer of so many bytes has taken goes back to the system. */
+#define LARGE_BYTES (1 << 16)
+#define PATIENCE_NS 10000000000ull
+/* Clients that are let in before the loop does other things. */
+#define KNOCKS_MAX 8
+/* A user's clients are let in, some hundred at once, until he would have to wait for so long. */
+#define DOOR_NS 10000000
+/* A watcher may cost so much at once, and its user wait for it, before it misses something. */
+#define TELLING_NS 1000000000
 
 struct client {
 	TAILQ_ENTRY(client) entry;
@@ -27,37 +38,162 @@ struct client {
 	struct request request;
 	char *answer; /* NULL while the request is being read */
 	size_t answer_len, written;
-	bool is_waiting; /* its request has been read, and is not its user's turn */
+	uint64_t taken_ns; /* its answer waits to be read, and it took something then; 0: it does
+			      not */
+	bool is_waiting;   /* it has said something, and it is not its user's turn */
 	bool is_watcher;
 	bool is_deaf;  /* it has closed its own direction */
 	uint64_t lost; /* events that it is still to be told of */
 };
 
+static struct client *find_unread(const struct client *client)
+{
+	struct client *other;
+
+	TAILQ_FOREACH (other, &client->server->clients, entry) {
+		if (other->taken_ns && !other->peer.is_operator &&
+			other->peer.uid == client->peer.uid)
+			return other;
+	}
+	return NULL;
+}
+
+static uint64_t earlier(uint64_t one_ns, uint64_t other_ns)
+{
+	return one_ns ? MIN(one_ns, other_ns) : other_ns;
+}
+
+/* From when on a user's watchers are told again; 0 = at once. */
+static uint64_t find_telling_ns(const struct client *client, uint64_t now_ns)
+{
+	uint64_t due_ns = client->peer.is_operator
+				  ? 0
+				  : turns_due_ns(&client->server->turns, client->peer.uid, now_ns);
+
+	return due_ns > now_ns + TELLING_NS ? due_ns - TELLING_NS : 0;
+}
+
+/* When it is to be looked after though it says nothing; 0: never. */
+static uint64_t find_due_ns(const struct client *client, uint64_t now_ns)
+{
+	const struct server *server = client->server;
+
+	if (client->taken_ns)
+		return client->taken_ns + server->patience_ns;
+	/* When the answer has ended that its user has not read yet, it is looked for again. */
+	if (client->is_waiting && !find_unread(client))
+		return MAX(turns_due_ns(&server->turns, client->peer.uid, now_ns), now_ns);
+	if (client->is_watcher && client->lost && client->written == client->answer_len)
+		return MAX(find_telling_ns(client, now_ns), now_ns);
+	return 0;
+}
+
+/* For whatever comes first; 0: nothing does. */
+static void arm(struct server *server)
+{
+	struct itimerspec when = {};
+	uint64_t first_ns = 0, due_ns, now_ns = loop_now_ns();
+	struct client *client;
+
+	TAILQ_FOREACH (client, &server->clients, entry) {
+		due_ns = find_due_ns(client, now_ns);
+		if (due_ns)
+			first_ns = earlier(first_ns, due_ns);
+	}
+	when.it_value.tv_sec = first_ns / 1000000000;
+	when.it_value.tv_nsec = first_ns % 1000000000;
+	timerfd_settime(server->turn.fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+/* To let in, to keep waiting and to see off takes time even if nothing is asked. */
+static void mind_door(struct server *server, const struct peer *peer, uint64_t begun_ns)
+{
+	if (!peer->is_operator)
+		turns_spend(&server->door, peer->uid, loop_cpu_ns() - begun_ns, loop_now_ns());
+}
+
+static bool comes_too_often(const struct server *server, const struct peer *peer)
+{
+	uint64_t now_ns = loop_now_ns();
+
+	return !peer->is_operator &&
+	       turns_due_ns(&server->door, peer->uid, now_ns) > now_ns + DOOR_NS;
+}
+
+static void trim(const struct client *client)
+{
+	if (client->answer_len >= LARGE_BYTES)
+		malloc_trim(0);
+}
+
 static void drop(struct client *client)
 {
 	struct server *server = client->server;
+	uint64_t begun_ns = loop_cpu_ns();
+	bool was_unread = client->taken_ns;
 
 	TAILQ_REMOVE(&server->clients, client, entry);
 	server->count--;
 	server->watchers -= client->is_watcher;
 	server->user_watchers -= client->is_watcher && !client->peer.is_operator;
+	server->unread -= was_unread;
 	loop_remove(server->loop, &client->source);
 	close(client->source.fd);
 	free(client->answer);
+	trim(client);
+	if (was_unread)
+		arm(server);
+	mind_door(server, &client->peer, begun_ns);
 	free(client);
+}
+
+/* Whoever has read nothing for longest gives way; but first those that are no operators. */
+static void make_room_to_answer(struct server *server)
+{
+	struct client *client, *victim = NULL;
+
+	TAILQ_FOREACH (client, &server->clients, entry) {
+		if (!client->taken_ns)
+			continue;
+		if (!victim || client->peer.is_operator < victim->peer.is_operator ||
+			(client->peer.is_operator == victim->peer.is_operator &&
+				client->taken_ns < victim->taken_ns))
+			victim = client;
+	}
+	server->displaced++;
+	drop(victim);
+}
+
+/* The socket is full: the rest of its answer waits, but not for ever. */
+static void leave_unread(struct client *client, bool has_taken)
+{
+	struct server *server = client->server;
+
+	if (client->taken_ns && !has_taken)
+		return;
+	if (!client->taken_ns) {
+		server->unread++;
+		trim(client);
+	}
+	client->taken_ns = loop_now_ns();
+	arm(server);
+	if (server->unread > SERVER_ANSWERS_MAX)
+		make_room_to_answer(server);
 }
 
 static void give(struct client *client)
 {
+	size_t before = client->written;
 	ssize_t n;
 
 	while (client->written < client->answer_len) {
 		n = send(client->source.fd, client->answer + client->written,
 			client->answer_len - client->written, MSG_NOSIGNAL | MSG_DONTWAIT);
 		if (n < 0 && errno == EAGAIN) {
-			if (loop_change(client->server->loop, &client->source, EPOLLOUT) == 0)
-				return;
-			break;
+			if (loop_change(client->server->loop, &client->source, EPOLLOUT))
+				break;
+			leave_unread(client, client->written > before);
+			return;
 		}
 		if (n < 0)
 			break;
@@ -147,14 +283,9 @@ static void serve_watcher(struct client *client, uint32_t events)
 static void reply(struct client *client)
 {
 	struct server *server = client->server;
-	uint64_t begun_ns = loop_cpu_ns();
 	bool stays = false;
 
-	client->is_waiting = false;
 	client->answer = server->answer(server->owner, &client->peer, client->request.line, &stays);
-	if (!client->peer.is_operator)
-		turns_spend(
-			&server->turns, client->peer.uid, loop_cpu_ns() - begun_ns, loop_now_ns());
 	if (!client->answer) {
 		drop(client);
 		return;
@@ -170,63 +301,6 @@ static void reply(struct client *client)
 	serve_watcher(client, 0);
 }
 
-/* For the first of those who wait; 0: nobody does. */
-static void arm(struct server *server)
-{
-	struct itimerspec when = {};
-	uint64_t first_ns = 0, due_ns, now_ns = loop_now_ns();
-	struct client *client;
-
-	TAILQ_FOREACH (client, &server->clients, entry) {
-		if (!client->is_waiting)
-			continue;
-		due_ns = turns_due_ns(&server->turns, client->peer.uid, now_ns);
-		due_ns = due_ns ? due_ns : now_ns;
-		if (!first_ns || due_ns < first_ns)
-			first_ns = due_ns;
-	}
-	when.it_value.tv_sec = first_ns / 1000000000;
-	when.it_value.tv_nsec = first_ns % 1000000000;
-	timerfd_settime(server->turn.fd, TFD_TIMER_ABSTIME, &when, NULL);
-}
-
-/* One: the loop has other things to do. */
-static void turn_ready(struct source *source, uint32_t events)
-{
-	struct server *server = SOURCE_OWNER(source, struct server, turn);
-	uint64_t expirations, now_ns = loop_now_ns();
-	struct client *client;
-
-	(void)events;
-	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
-		return;
-	TAILQ_FOREACH (client, &server->clients, entry) {
-		if (client->is_waiting && !turns_due_ns(&server->turns, client->peer.uid, now_ns)) {
-			reply(client);
-			break;
-		}
-	}
-	arm(server);
-}
-
-/* Root and the operators wait for nobody. */
-static void ask(struct client *client)
-{
-	struct server *server = client->server;
-
-	if (client->peer.is_operator ||
-		!turns_due_ns(&server->turns, client->peer.uid, loop_now_ns())) {
-		reply(client);
-		return;
-	}
-	client->is_waiting = true;
-	server->deferred++;
-	if (loop_change(server->loop, &client->source, 0))
-		drop(client);
-	else
-		arm(server);
-}
-
 static void take(struct client *client)
 {
 	char bytes[REQUEST_BYTES_MAX];
@@ -237,63 +311,170 @@ static void take(struct client *client)
 		return;
 	got = n > 0 ? request_add(&client->request, bytes, n) : -EBADMSG;
 	if (got > 0)
-		ask(client);
+		reply(client);
 	else if (got < 0)
 		drop(client);
+}
+
+/* Root and the operators wait for nobody; nobody else is answered who has not read what he was. */
+static bool is_turn_of(const struct client *client, uint64_t now_ns)
+{
+	return client->peer.is_operator ||
+	       (!turns_due_ns(&client->server->turns, client->peer.uid, now_ns) &&
+		       !find_unread(client));
+}
+
+/* Even to read what it says takes time. */
+static void defer(struct client *client)
+{
+	uint64_t begun_ns = loop_cpu_ns();
+	struct server *server = client->server;
+
+	client->is_waiting = true;
+	server->deferred++;
+	if (loop_change(server->loop, &client->source, 0)) {
+		drop(client);
+		return;
+	}
+	arm(server);
+	mind_door(server, &client->peer, begun_ns);
+}
+
+/* It had to wait. */
+static void resume(struct client *client)
+{
+	client->is_waiting = false;
+	if (loop_change(client->server->loop, &client->source, EPOLLIN))
+		drop(client);
+	else
+		take(client);
+}
+
+/* What somebody took of the daemon's time since then he does not get again so soon. */
+static void charge(struct server *server, const struct peer *peer, uint64_t begun_ns)
+{
+	if (!peer->is_operator)
+		turns_spend(&server->turns, peer->uid, loop_cpu_ns() - begun_ns, loop_now_ns());
+}
+
+/* Nobody who has hung up reads an answer, and only operators can have ordered something. */
+static bool is_gone(const struct client *client, uint32_t events)
+{
+	return events & EPOLLERR || (events & EPOLLHUP && (client->answer || client->is_waiting ||
+								  !client->peer.is_operator));
+}
+
+static void serve(struct client *client, uint32_t events)
+{
+	if (client->is_watcher)
+		serve_watcher(client, events);
+	else if (is_gone(client, events))
+		drop(client);
+	else if (client->answer)
+		give(client);
+	else if (is_turn_of(client, loop_now_ns()))
+		take(client);
+	else
+		defer(client);
 }
 
 static void client_ready(struct source *source, uint32_t events)
 {
 	struct client *client = SOURCE_OWNER(source, struct client, source);
+	struct server *server = client->server;
+	struct peer peer = client->peer;
+	uint64_t begun_ns = loop_cpu_ns();
 
-	if (client->is_watcher)
-		serve_watcher(client, events);
-	else if (events & EPOLLERR || ((client->answer || client->is_waiting) && events & EPOLLHUP))
-		drop(client);
-	else if (client->answer)
-		give(client);
-	else
-		take(client);
+	serve(client, events);
+	charge(server, &peer, begun_ns);
 }
 
-/* Whoever has the most clients makes room: a flood of one user displaces nobody else. */
+static void look_after(struct client *client)
+{
+	if (client->taken_ns) {
+		client->server->stalled++;
+		drop(client);
+	} else if (client->is_waiting) {
+		resume(client);
+	} else if (give_watcher(client)) {
+		drop(client);
+	}
+}
+
+/* One client: the loop has other things to do. */
+static void turn_ready(struct source *source, uint32_t events)
+{
+	struct server *server = SOURCE_OWNER(source, struct server, turn);
+	uint64_t expirations, due_ns, begun_ns = loop_cpu_ns(), now_ns = loop_now_ns();
+	struct client *client;
+	struct peer peer;
+
+	(void)events;
+	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+		return;
+	TAILQ_FOREACH (client, &server->clients, entry) {
+		due_ns = find_due_ns(client, now_ns);
+		if (!due_ns || due_ns > now_ns)
+			continue;
+		peer = client->peer;
+		look_after(client);
+		charge(server, &peer, begun_ns);
+		break;
+	}
+	arm(server);
+}
+
+static bool is_idle(const struct client *client)
+{
+	return !client->answer;
+}
+
+static uint32_t count_of_user(const struct server *server, uid_t uid)
+{
+	const struct client *client;
+	uint32_t count = 0;
+
+	TAILQ_FOREACH (client, &server->clients, entry)
+		count += client->peer.uid == uid;
+	return count;
+}
+
+/*
+ * Operators are not displaced by others. Whoever has the most clients makes room: a flood of one
+ * user displaces nobody else. Those that have asked for nothing go before those that have.
+ */
 static void make_room(struct server *server)
 {
-	struct client *client, *other, *oldest = NULL;
-	uint32_t count, most = 0;
+	struct client *client, *victim = NULL;
+	uint32_t rank, lowest = 0;
 
 	TAILQ_FOREACH (client, &server->clients, entry) {
-		count = 0;
-		TAILQ_FOREACH (other, &server->clients, entry)
-			count += other->peer.uid == client->peer.uid;
-		if (count > most) {
-			most = count;
-			oldest = client;
+		rank = 2 * (SERVER_CLIENTS_MAX + 1 - count_of_user(server, client->peer.uid)) +
+		       !is_idle(client);
+		if (client->peer.is_operator)
+			rank += 2 * (SERVER_CLIENTS_MAX + 1);
+		if (!victim || rank < lowest) {
+			victim = client;
+			lowest = rank;
 		}
 	}
 	server->refused++;
-	drop(oldest);
+	drop(victim);
 }
 
-static void server_ready(struct source *source, uint32_t events)
+static void let_in(struct server *server, int fd, const struct peer *peer)
 {
-	struct server *server = SOURCE_OWNER(source, struct server, source);
-	int fd = accept4(source->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	struct client *client;
+	struct client *client = calloc(1, sizeof(*client));
 
-	(void)events;
-	if (fd < 0)
-		return;
-	client = calloc(1, sizeof(*client));
 	if (!client) {
 		close(fd);
 		return;
 	}
 	client->server = server;
+	client->peer = *peer;
 	client->source.fd = fd;
 	client->source.ready = client_ready;
-	if (peer_read(fd, server->group, &client->peer) ||
-		loop_add(server->loop, &client->source, EPOLLIN)) {
+	if (loop_add(server->loop, &client->source, EPOLLIN)) {
 		close(fd);
 		free(client);
 		return;
@@ -301,6 +482,37 @@ static void server_ready(struct source *source, uint32_t events)
 	TAILQ_INSERT_TAIL(&server->clients, client, entry);
 	if (++server->count > SERVER_CLIENTS_MAX)
 		make_room(server);
+}
+
+/* false: nobody knocks any more. */
+static bool open_door(struct server *server)
+{
+	uint64_t begun_ns = loop_cpu_ns();
+	int fd = accept4(server->source.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	struct peer peer;
+
+	if (fd < 0)
+		return false;
+	if (peer_read(fd, server->group, &peer)) {
+		close(fd);
+	} else if (comes_too_often(server, &peer)) {
+		/* This is as cheap as can be, and not charged: he is let in again soon. */
+		server->shut_out++;
+		close(fd);
+	} else {
+		let_in(server, fd, &peer);
+		mind_door(server, &peer, begun_ns);
+	}
+	return true;
+}
+
+static void server_ready(struct source *source, uint32_t events)
+{
+	struct server *server = SOURCE_OWNER(source, struct server, source);
+
+	(void)events;
+	for (int i = 0; i < KNOCKS_MAX && open_door(server); i++)
+		;
 }
 
 static int make_folder(const char *path)
@@ -343,6 +555,7 @@ int server_init(struct server *server, struct loop *loop, const char *path)
 	server->loop = loop;
 	server->source.ready = server_ready;
 	server->source.fd = server->turn.fd = -1;
+	server->patience_ns = PATIENCE_NS;
 	if (strlen(path) >= sizeof(address.sun_path))
 		return -ENAMETOOLONG;
 	strcpy(address.sun_path, path);
@@ -374,11 +587,29 @@ fail:
 	return err;
 }
 
+/* A user whose watching has cost too much misses what comes until his turn has come. */
 static void tell(struct client *client, const char *line)
 {
+	struct server *server = client->server;
+	struct peer peer = client->peer;
+	uint64_t begun_ns = loop_cpu_ns();
+
+	if (find_telling_ns(client, loop_now_ns())) {
+		server->untold++;
+		if (!client->lost++)
+			arm(server);
+		return;
+	}
 	append(client, line);
 	if (give_watcher(client))
 		drop(client);
+	charge(server, &peer, begun_ns);
+}
+
+static bool is_told(const struct client *client, const uint32_t *uid)
+{
+	return client->is_watcher &&
+	       (client->peer.is_operator || (uid && client->peer.uid == *uid));
 }
 
 void server_tell_all(struct server *server, const char *line)
@@ -398,10 +629,30 @@ void server_tell(struct server *server, const uint32_t *uid, const char *line)
 
 	for (client = TAILQ_FIRST(&server->clients); client; client = next) {
 		next = TAILQ_NEXT(client, entry);
-		if (client->is_watcher &&
-			(client->peer.is_operator || (uid && client->peer.uid == *uid)))
+		if (is_told(client, uid))
 			tell(client, line);
 	}
+}
+
+bool server_is_heard(const struct server *server, const uint32_t *uid)
+{
+	const struct client *client;
+
+	TAILQ_FOREACH (client, &server->clients, entry) {
+		if (is_told(client, uid))
+			return true;
+	}
+	return false;
+}
+
+uint64_t server_bytes(const struct server *server)
+{
+	const struct client *client;
+	uint64_t bytes = 0;
+
+	TAILQ_FOREACH (client, &server->clients, entry)
+		bytes += client->answer_len;
+	return bytes;
 }
 
 void server_tell_lost(struct server *server, uint64_t count)

@@ -15,6 +15,7 @@
 #include <sys/queue.h>
 
 #define SERVER_CLIENTS_MAX 32
+#define SERVER_ANSWERS_MAX 8 /* that wait to be read */
 
 struct server {
 	struct source source;
@@ -24,11 +25,17 @@ struct server {
 	uint32_t count;
 	uint32_t watchers, user_watchers; /* all; those that are no operators */
 	uint64_t refused;                 /* clients that gave way to newer ones */
-	struct source turn;               /* a timer: somebody's turn has come */
+	struct source turn;               /* a timer: somebody's turn, or a deadline, has come */
 	struct turns turns;
-	uint64_t deferred; /* requests that waited for their user's turn */
-	uint64_t untold;   /* events that watchers were too slow for */
-	gid_t group;       /* of the operators, see peer_read(); set by the caller */
+	uint64_t deferred;  /* requests that waited for their user's turn */
+	uint64_t untold;    /* events that watchers were too slow for */
+	uint32_t unread;    /* answers that wait to be read */
+	uint64_t displaced; /* such answers that gave way to newer ones */
+	uint64_t stalled;   /* such answers that nobody read for so long that they were given up */
+	uint64_t patience_ns; /* for so long; set by server_init() */
+	struct turns door;    /* what it takes to let in and to see off */
+	uint64_t shut_out;    /* clients whose user came too often to be let in */
+	gid_t group;          /* of the operators, see peer_read(); set by the caller */
 
 	void *owner;
 	/*
@@ -58,6 +65,12 @@ void server_tell(struct server *server, const uint32_t *uid, const char *line);
 
 /* Events were lost on the way to here: every watcher is told. */
 void server_tell_lost(struct server *server, uint64_t count);
+
+/* Somebody is told what happens to the connections of @uid, or of NULL: of somebody not known. */
+bool server_is_heard(const struct server *server, const uint32_t *uid);
+
+/* What waits to be read by clients: answers, and events. */
+uint64_t server_bytes(const struct server *server);
 
 void server_done(struct server *server);
 

@@ -133,6 +133,9 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "recording_lost", view->is_recording_short);
 	put_number(object, "clients_refused", view->server->refused);
 	put_number(object, "clients_deferred", view->server->deferred);
+	put_number(object, "clients_shut_out", view->server->shut_out);
+	put_number(object, "answers_displaced", view->server->displaced);
+	put_number(object, "answers_stalled", view->server->stalled);
 	put_number(object, "events_untold", view->server->untold);
 	return object;
 }
@@ -165,6 +168,7 @@ static void put_limits(struct json_object *object, const struct status_view *vie
 	json_object_object_add(object, "rules", write_rules(&view->plan->rules));
 	json_object_object_add(object, "policy", write_policy(&view->plan->policy));
 	put_number(object, "max_subflows", view->plan->max_subflows);
+	put_flag(object, "downloads", view->settings->downloads);
 }
 
 static struct json_object *write_daemon(const struct status_view *view)

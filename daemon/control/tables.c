@@ -108,6 +108,7 @@ struct json_object *tables_write(const struct status_view *view)
 	put(tables, "untreated", FLOWS_MAX, HASH_COUNT(view->flows->list), view->flows->refused);
 	put(tables, "wire_flows", view->wire->limit, view->wire->count, view->wire->refused);
 	put(tables, "clients", SERVER_CLIENTS_MAX, view->server->count, view->server->refused);
+	put(tables, "answers", SERVER_ANSWERS_MAX, view->server->unread, view->server->displaced);
 	put(tables, "events", NEWS_MAX, plan->news.count - plan->news.next, view->server->untold);
 	return tables;
 }
@@ -144,6 +145,7 @@ struct json_object *tables_write_memory(const struct status_view *view)
 	put_number(memory, "subflow", footprint_subflow());
 	put_number(memory, "connection_most", most);
 	put_number(memory, "most", most * plan->table.limit);
+	put_number(memory, "answers", server_bytes(view->server));
 	put_number(memory, "kernel", kernel_bytes());
 	put_number(memory, "kernel_most", kernel_bytes() * plan->table.limit);
 	return memory;

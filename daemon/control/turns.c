@@ -2,6 +2,8 @@
 /* How much of the daemon's time the questions of one user take. */
 #include "turns.h"
 
+#include <sys/param.h>
+
 #define REST_TIMES 9 /* of its cost: a tenth of the time at most */
 
 static const struct turn *find(const struct turns *turns, uint32_t uid)
@@ -36,10 +38,16 @@ static struct turn *find_place(struct turns *turns, uint32_t uid)
 	return turn;
 }
 
+uint64_t turns_after_ns(uint64_t until_ns, uint64_t cost_ns, uint64_t now_ns)
+{
+	return MAX(until_ns, now_ns) + REST_TIMES * cost_ns;
+}
+
 void turns_spend(struct turns *turns, uint32_t uid, uint64_t cost_ns, uint64_t now_ns)
 {
 	struct turn *turn = find_place(turns, uid);
 
-	turn->uid = uid;
-	turn->until_ns = now_ns + REST_TIMES * cost_ns;
+	if (turn->uid != uid)
+		*turn = (struct turn){.uid = uid};
+	turn->until_ns = turns_after_ns(turn->until_ns, cost_ns, now_ns);
 }

@@ -19,7 +19,10 @@ struct turns {
 /* From when on a question of this user may be answered; 0 = at once. */
 uint64_t turns_due_ns(const struct turns *turns, uint32_t uid, uint64_t now_ns);
 
-/* To answer one has taken @cost_ns. A table that is full forgets who has to wait the least. */
+/* Until when whoever took @cost_ns has to wait, who had to wait until @until_ns already. */
+uint64_t turns_after_ns(uint64_t until_ns, uint64_t cost_ns, uint64_t now_ns);
+
+/* This user has taken @cost_ns. A table that is full forgets who has to wait the least. */
 void turns_spend(struct turns *turns, uint32_t uid, uint64_t cost_ns, uint64_t now_ns);
 
 #endif

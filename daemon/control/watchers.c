@@ -30,10 +30,12 @@ void watchers_tell_news(struct server *server, struct plan *plan, struct served 
 	char *line;
 
 	while ((news = news_next(&plan->news))) {
-		netns = served_find(served, news->key.netns);
 		/* Meanwhile it may be known whose it is. */
 		conn = conn_find(&plan->table, &news->key);
 		uid = news->has_uid ? &news->uid : conn && conn->has_uid ? &conn->uid : NULL;
+		if (!server_is_heard(server, uid))
+			continue;
+		netns = served_find(served, news->key.netns);
 		line = watch_write_news(news, netns ? netns->name : NULL, clock_us());
 		if (line)
 			server_tell(server, uid, line);

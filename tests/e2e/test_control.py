@@ -1,9 +1,13 @@
 # SPDX-License-Identifier: MIT
 """Who sees and who may do what on the control socket."""
+import contextlib
 import json
+import os
+import re
 import socket
 import subprocess
 import sys
+from pathlib import Path
 
 from app import ADD
 from conftest import BUILD
@@ -99,3 +103,114 @@ for one in socks:
     assert flood.poll() is None
     assert len(tokens(served.daemon, as_user(SOMEBODY + 1))) == 0, "another user is answered"
     assert len(tokens(served.daemon)) == 301
+
+
+MANY = """
+socks = [socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) for _ in range(700)]
+for one in socks:
+    one.connect((PEER, 7000))
+    one.send(b"x")
+"""
+
+
+def with_many_connections(pair):
+    """A daemon that has many connections of one user to tell of, more than a socket holds."""
+    daemon = pair.serve(serve=[pair.client])
+    pair.sink()
+    app = pair.app(pair.client, uid=SOMEBODY)
+    app(MANY.replace("PEER", repr(pair.far.ip4)))
+    wait_until(lambda: len(daemon.status()["connections"]) == 700, "the daemon knows them")
+    return daemon
+
+
+@contextlib.contextmanager
+def user(uid):
+    os.seteuid(uid)
+    try:
+        yield
+    finally:
+        os.seteuid(0)
+
+
+def dial(stack, daemon, uid, request=b""):
+    client = stack.enter_context(socket.socket(socket.AF_UNIX))
+    with user(uid):
+        client.connect(str(daemon.socket))
+    client.send(request)
+    return client
+
+
+def test_a_client_that_stalls_in_its_answer_is_given_up(pair):
+    """One answer is kept for a user who does not read, for a while; whoever asks besides is answered."""
+    pair.directory.chmod(0o755)
+    daemon = with_many_connections(pair)
+
+    def told():
+        return daemon.status()["daemon"]
+
+    with contextlib.ExitStack() as stack:
+        stalled = [dial(stack, daemon, SOMEBODY, b"status\n") for _ in range(20)]
+        wait_until(lambda: told()["tables"]["answers"]["used"] == 1
+                   and told()["counters"]["clients_deferred"] >= 19, "they wait for the first")
+        assert 100000 < told()["memory"]["answers"] < 2000000
+        assert tokens(daemon, as_user(SOMEBODY + 1)) == set()
+        wait_until(lambda: told()["counters"]["answers_stalled"] >= 1, "it is given up", 30)
+        assert told()["tables"]["answers"]["used"] <= 1
+        del stalled
+    wait_until(lambda: told()["tables"]["answers"]["used"] == 0, "nobody is left")
+    assert told()["memory"]["answers"] == 0
+
+
+def test_an_answer_leaves_nothing_behind(pair):
+    daemon = with_many_connections(pair)
+
+    def resident_kb():
+        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{daemon.process.pid}/status").read_text())[1])
+
+    # What one status takes meanwhile was some 6 MB, for 700 connections, and stayed.
+    before = resident_kb()
+    for _ in range(5):
+        assert len(daemon.status()["connections"]) == 700
+    assert resident_kb() - before < 1000
+    daemon.stop()
+
+
+def test_many_users_do_not_end_what_an_operator_watches(pair):
+    pair.directory.chmod(0o755)
+    daemon = pair.serve()
+    watch = pair.popen([SUBFLOW, "watch", "--json"], env=daemon.environment, stdout=subprocess.PIPE)
+    assert b"watching" in watch.stdout.readline()
+    limit = daemon.status()["daemon"]["tables"]["clients"]["limit"]
+    with contextlib.ExitStack() as stack:
+        for i in range(2 * limit):
+            dial(stack, daemon, SOMEBODY + i)
+        wait_until(lambda: daemon.status()["daemon"]["counters"]["clients_refused"] >= limit, "they give way")
+        assert daemon.status()["daemon"]["watchers"] == 1
+    assert watch.poll() is None
+
+
+KNOCK = """
+import socket, sys
+while True:
+    with socket.socket(socket.AF_UNIX) as client:
+        client.connect(sys.argv[1])
+"""
+
+
+def test_who_comes_all_the_time_is_hung_up_on_and_nobody_else(pair):
+    pair.directory.chmod(0o755)
+    daemon = pair.serve()
+    flood = pair.popen([*as_user(SOMEBODY), sys.executable, "-c", KNOCK, daemon.socket])
+    wait_until(lambda: daemon.status()["daemon"]["counters"]["clients_shut_out"] > 100, "it is shut out")
+    assert flood.poll() is None
+    for prefix in ((), as_user(SOMEBODY + 1)):
+        for _ in range(5):
+            assert tokens(daemon, prefix) == set()
+    flood.kill()
+    flood.wait()
+
+    def is_answered():
+        return subprocess.run([*as_user(SOMEBODY), SUBFLOW, "status"], env=daemon.environment,
+                              capture_output=True).returncode == 0
+
+    wait_until(is_answered, "it is let in again")

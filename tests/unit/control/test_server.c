@@ -17,6 +17,8 @@
 
 #define CLIENTS_MAX 32
 #define LONG_BYTES  (4 << 20) /* more than a socket buffer holds */
+#define SOMEBODY    65000     /* and the users after it are no operators */
+#define MS          1000000ull
 
 struct scene {
 	char folder[64], path[80];
@@ -24,7 +26,6 @@ struct scene {
 	struct server server;
 	char heard[256];
 	struct peer heard_from;
-	size_t answer_bytes; /* of a long answer; 0: it echoes */
 };
 
 /* A client of the test's, in the server's own loop: it stops the loop at the end of the answer. */
@@ -45,11 +46,11 @@ static char *echo(void *owner, const struct peer *peer, const char *request, boo
 	if (!strcmp(request, "nothing"))
 		return NULL;
 	*ret_stays = !strcmp(request, "watch");
-	if (!scene->answer_bytes)
+	if (strcmp(request, "long"))
 		return strdup(request);
-	answer = malloc(scene->answer_bytes + 1);
-	memset(answer, 'a', scene->answer_bytes);
-	answer[scene->answer_bytes] = '\0';
+	answer = malloc(LONG_BYTES + 1);
+	memset(answer, 'a', LONG_BYTES);
+	answer[LONG_BYTES] = '\0';
 	return answer;
 }
 
@@ -102,6 +103,17 @@ static int dial(const struct scene *scene)
 
 	strcpy(address.sun_path, scene->path);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	return fd;
+}
+
+/* As another user, who is no operator. */
+static int dial_as(const struct scene *scene, uid_t uid)
+{
+	int fd;
+
+	assert_int_equal(seteuid(uid), 0);
+	fd = dial(scene);
+	assert_int_equal(seteuid(0), 0);
 	return fd;
 }
 
@@ -181,9 +193,8 @@ static void gives_a_long_answer_as_it_is_read(void **state)
 	struct scene *scene = *state;
 	struct caller caller;
 
-	scene->answer_bytes = LONG_BYTES;
 	call(scene, &caller);
-	say(&caller, "status\n");
+	say(&caller, "long\n");
 	serve(&caller);
 	assert_int_equal(caller.len, LONG_BYTES);
 	hang_up(&caller);
@@ -235,26 +246,29 @@ static void the_oldest_of_too_many_gives_way(void **state)
 	hang_up(&caller);
 }
 
+static bool is_kept(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) != 0;
+}
+
 /* Who holds most gives way, though others are older. */
 static void a_flood_of_one_user_displaces_nobody_else(void **state)
 {
 	struct scene *scene = *state;
 	int other, flood[CLIENTS_MAX];
-	char byte;
 
 	if (geteuid() != 0)
 		skip();
-	assert_int_equal(seteuid(65534), 0);
-	other = dial(scene);
-	assert_int_equal(seteuid(0), 0);
+	other = dial_as(scene, SOMEBODY);
 	for (int i = 0; i < CLIENTS_MAX; i++) {
-		flood[i] = dial(scene);
+		flood[i] = dial_as(scene, SOMEBODY + 1);
 		serve_all(scene);
 	}
 	assert_true(scene->server.refused >= 1);
-	assert_int_equal(recv(other, &byte, 1, MSG_DONTWAIT), -1);
-	assert_int_equal(errno, EAGAIN);
-	assert_int_equal(recv(flood[0], &byte, 1, MSG_DONTWAIT), 0);
+	assert_true(is_kept(other));
+	assert_false(is_kept(flood[0]));
 	close(other);
 	for (int i = 0; i < CLIENTS_MAX; i++)
 		close(flood[i]);
@@ -298,6 +312,205 @@ static void hears_nothing(int fd)
 
 	assert_int_equal(recv(fd, &byte, 1, MSG_DONTWAIT), -1);
 	assert_int_equal(errno, EAGAIN);
+}
+
+/* Not even many users end what an operator watches; and of those who wait, the idle give way. */
+static void whoever_watches_is_not_displaced(void **state)
+{
+	struct scene *scene = *state;
+	int operator, user, idle[2 * CLIENTS_MAX];
+
+	if (geteuid() != 0)
+		skip();
+	operator= watch(scene);
+	user = dial_as(scene, SOMEBODY);
+	assert_int_equal(send(user, "watch\n", 6, 0), 6);
+	wait_for(scene, &scene->server.user_watchers, 1);
+	hears(user, "watch");
+	for (int i = 0; i < 2 * CLIENTS_MAX; i++) {
+		idle[i] = dial_as(scene, SOMEBODY + 1 + i);
+		serve_all(scene);
+	}
+	assert_int_equal(scene->server.watchers, 2);
+	assert_true(is_kept(operator) && is_kept(user));
+	assert_false(is_kept(idle[0]));
+	assert_true(is_kept(idle[2 * CLIENTS_MAX - 1]));
+	for (int i = 0; i < 2 * CLIENTS_MAX; i++)
+		close(idle[i]);
+	close(operator);
+	close(user);
+}
+
+static int ask_as(const struct scene *scene, uid_t uid)
+{
+	int fd = dial_as(scene, uid);
+
+	assert_int_equal(send(fd, "long\n", 5, 0), 5);
+	return fd;
+}
+
+/* Serves while one reads to the end of its answer; how long that was. */
+static size_t read_all(struct scene *scene, int fd)
+{
+	static char bytes[LONG_BYTES];
+	size_t len = 0;
+	ssize_t n;
+
+	while ((n = recv(fd, bytes, sizeof(bytes), MSG_DONTWAIT)) != 0) {
+		if (n > 0)
+			len += n;
+		else
+			serve_all(scene);
+	}
+	close(fd);
+	return len;
+}
+
+/* What it has not read is given up after a while. */
+static void a_client_that_does_not_read_is_given_up(void **state)
+{
+	struct scene *scene = *state;
+	int fd;
+
+	if (geteuid() != 0)
+		skip();
+	fd = ask_as(scene, SOMEBODY);
+	wait_for(scene, &scene->server.unread, 1);
+	assert_int_equal(server_bytes(&scene->server), LONG_BYTES);
+	assert_int_equal(scene->server.stalled, 0);
+	/* For as long as it reads some, it is waited for. */
+	assert_int_equal(read_all(scene, fd), LONG_BYTES);
+	wait_for(scene, &scene->server.unread, 0);
+	scene->server.patience_ns = MS;
+	fd = ask_as(scene, SOMEBODY + 1);
+	while (!scene->server.stalled)
+		serve_all(scene);
+	assert_int_equal(scene->server.unread, 0);
+	assert_int_equal(server_bytes(&scene->server), 0);
+	assert_in_range(read_all(scene, fd), 1, LONG_BYTES - 1);
+}
+
+static void nobody_is_answered_who_has_not_read_the_last_answer(void **state)
+{
+	struct scene *scene = *state;
+	int first, second;
+
+	if (geteuid() != 0)
+		skip();
+	first = ask_as(scene, SOMEBODY);
+	wait_for(scene, &scene->server.unread, 1);
+	scene->server.turns.count = 0;
+	second = ask_as(scene, SOMEBODY);
+	while (!scene->server.deferred)
+		serve_all(scene);
+	for (int i = 0; i < 10; i++)
+		serve_all(scene);
+	assert_int_equal(recv(second, &(char){0}, 1, MSG_DONTWAIT), -1);
+	assert_int_equal(scene->server.unread, 1);
+	assert_int_equal(read_all(scene, first), LONG_BYTES);
+	assert_int_equal(read_all(scene, second), LONG_BYTES);
+}
+
+/* So many that are read by nobody are kept: operators' last. */
+static void unread_answers_are_bounded(void **state)
+{
+	int users[SERVER_ANSWERS_MAX], operators[SERVER_ANSWERS_MAX + 1];
+	struct scene *scene = *state;
+
+	if (geteuid() != 0)
+		skip();
+	for (int i = 0; i < SERVER_ANSWERS_MAX; i++) {
+		users[i] = ask_as(scene, SOMEBODY + i);
+		wait_for(scene, &scene->server.unread, i + 1);
+	}
+	for (int i = 0; i <= SERVER_ANSWERS_MAX; i++) {
+		operators[i] = ask_as(scene, 0);
+		while (scene->server.displaced != (uint64_t)i + 1)
+			serve_all(scene);
+		assert_int_equal(scene->server.unread, SERVER_ANSWERS_MAX);
+	}
+	assert_true(read_all(scene, users[0]) < LONG_BYTES);
+	assert_true(read_all(scene, operators[0]) < LONG_BYTES);
+	assert_int_equal(read_all(scene, operators[1]), LONG_BYTES);
+	for (int i = 1; i < SERVER_ANSWERS_MAX; i++)
+		close(users[i]);
+	for (int i = 2; i <= SERVER_ANSWERS_MAX; i++)
+		close(operators[i]);
+}
+
+/* Whoever has come all the time is hung up on, for a while, and nobody else is. */
+static void a_flood_at_the_door_is_not_let_in(void **state)
+{
+	struct scene *scene = *state;
+
+	if (geteuid() != 0)
+		skip();
+	serve_all(scene);
+	assert_int_equal(scene->server.door.count, 0);
+	close(dial_as(scene, SOMEBODY));
+	serve_all(scene);
+	assert_int_equal(scene->server.shut_out, 0);
+	assert_int_equal(scene->server.door.list[0].uid, SOMEBODY);
+	assert_true(scene->server.door.list[0].until_ns);
+	turns_spend(&scene->server.door, SOMEBODY, 10000 * MS, loop_now_ns());
+	assert_int_equal(read_all(scene, ask_as(scene, SOMEBODY)), 0);
+	assert_int_equal(scene->server.shut_out, 1);
+	assert_int_equal(read_all(scene, ask_as(scene, SOMEBODY + 1)), LONG_BYTES);
+	scene->server.door.list[0].until_ns = loop_now_ns();
+	assert_int_equal(read_all(scene, ask_as(scene, SOMEBODY)), LONG_BYTES);
+	assert_int_equal(scene->server.shut_out, 1);
+}
+
+static void nobody_is_answered_who_has_hung_up(void **state)
+{
+	struct scene *scene = *state;
+
+	if (geteuid() != 0)
+		skip();
+	close(ask_as(scene, SOMEBODY));
+	serve_all(scene);
+	assert_int_equal(scene->heard_from.uid, 0);
+	wait_for(scene, &scene->server.count, 0);
+	assert_int_equal(scene->server.turns.list[0].uid, SOMEBODY);
+	assert_true(scene->server.turns.list[0].until_ns);
+}
+
+/* And is told how much it was, as soon as its user's turn has come. */
+static void a_watcher_that_costs_too_much_misses_something(void **state)
+{
+	const uint32_t uid = SOMEBODY;
+	struct scene *scene = *state;
+	int operator, user;
+
+	if (geteuid() != 0)
+		skip();
+	operator= watch(scene);
+	user = dial_as(scene, uid);
+	assert_int_equal(send(user, "watch\n", 6, 0), 6);
+	wait_for(scene, &scene->server.user_watchers, 1);
+	hears(user, "watch");
+	scene->server.turns.count = 0;
+	server_tell(&scene->server, &uid, "one\n");
+	assert_true(scene->server.turns.list[0].until_ns);
+	turns_spend(&scene->server.turns, uid, 1200 * MS / 9, loop_now_ns());
+	server_tell(&scene->server, &uid, "two\n");
+	server_tell(&scene->server, &uid, "three\n");
+	assert_int_equal(scene->server.untold, 2);
+	hears(user, "one\n");
+	hears_nothing(user);
+	hears(operator, "one\ntwo\nthree\n");
+	while (recv(user, &(char){0}, 1, MSG_PEEK | MSG_DONTWAIT) < 0)
+		serve_all(scene);
+	hears(user, "lost 2\n");
+	scene->server.turns.count = 0;
+	server_tell(&scene->server, &uid, "four\n");
+	hears(user, "four\n");
+	assert_true(server_is_heard(&scene->server, NULL));
+	close(operator);
+	wait_for(scene, &scene->server.watchers, 1);
+	assert_false(server_is_heard(&scene->server, NULL));
+	assert_true(server_is_heard(&scene->server, &uid));
+	close(user);
 }
 
 static void watchers_hear_what_is_for_them(void **state)
@@ -457,6 +670,19 @@ int main(void)
 			the_oldest_of_too_many_gives_way, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_flood_of_one_user_displaces_nobody_else, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			whoever_watches_is_not_displaced, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_client_that_does_not_read_is_given_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			nobody_is_answered_who_has_not_read_the_last_answer, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(unread_answers_are_bounded, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_flood_at_the_door_is_not_let_in, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			nobody_is_answered_who_has_hung_up, set_up, tear_down),
+		cmocka_unit_test_setup_teardown(
+			a_watcher_that_costs_too_much_misses_something, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(watchers_hear_what_is_for_them, set_up, tear_down),
 		cmocka_unit_test_setup_teardown(
 			a_slow_watcher_is_told_what_it_missed, set_up, tear_down),

@@ -21,6 +21,18 @@ static void who_costs_much_waits(void **state)
 	assert_int_equal(turns.count, 1);
 }
 
+static void what_costs_adds_up(void **state)
+{
+	struct turns turns = {};
+
+	(void)state;
+	turns_spend(&turns, 1, MS, MS);
+	turns_spend(&turns, 1, MS, 2 * MS);
+	assert_int_equal(turns_due_ns(&turns, 1, 2 * MS), 19 * MS);
+	assert_int_equal(turns_after_ns(0, MS, 3 * MS), 12 * MS);
+	assert_int_equal(turns_after_ns(5 * MS, MS, 3 * MS), 14 * MS);
+}
+
 static void others_do_not(void **state)
 {
 	struct turns turns = {};
@@ -44,12 +56,16 @@ static void many_users_take_the_places_of_those_who_are_due(void **state)
 	assert_int_equal(turns.count, TURNS_MAX);
 	assert_true(turns_due_ns(&turns, 7, MS) > 0);
 	assert_int_equal(turns_due_ns(&turns, 100, MS), 0);
+	/* Whoever takes a place owes nothing of what was owed there. */
+	turns_spend(&turns, 100, 1, MS);
+	assert_int_equal(turns_due_ns(&turns, 100, MS), MS + 9);
 }
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(who_costs_much_waits),
+		cmocka_unit_test(what_costs_adds_up),
 		cmocka_unit_test(others_do_not),
 		cmocka_unit_test(many_users_take_the_places_of_those_who_are_due),
 	};

@@ -12,6 +12,7 @@
 void __wrap_server_tell(struct server *server, const uint32_t *uid, const char *line);
 void __wrap_server_tell_all(struct server *server, const char *line);
 void __wrap_server_tell_lost(struct server *server, uint64_t count);
+bool __wrap_server_is_heard(const struct server *server, const uint32_t *uid);
 
 static struct {
 	struct server server;
@@ -19,7 +20,7 @@ static struct {
 	struct served served;
 	struct served_netns netns;
 	unsigned int lines, losts;
-	bool has_uid;
+	bool is_deaf, has_uid;
 	uint32_t uid; /* of the last line */
 	char line[512];
 } scene;
@@ -43,6 +44,13 @@ void __wrap_server_tell_lost(struct server *server, uint64_t count)
 	(void)server;
 	(void)count;
 	scene.losts++;
+}
+
+bool __wrap_server_is_heard(const struct server *server, const uint32_t *uid)
+{
+	(void)server;
+	(void)uid;
+	return !scene.is_deaf;
 }
 
 static int begin(void **state)
@@ -111,6 +119,17 @@ static void a_line_names_the_namespace(void **state)
 	assert_false(scene.has_uid);
 }
 
+/* Those who watch are others: nothing is written, and nobody is kept waiting for it. */
+static void what_nobody_is_told_is_not_written(void **state)
+{
+	(void)state;
+	scene.plan.news.is_wanted = scene.is_deaf = true;
+	connect_one();
+	tell();
+	assert_int_equal(scene.lines, 0);
+	assert_null(news_next(&scene.plan.news));
+}
+
 /* It was not known yet when it was noted. */
 static void owners_are_learned_meanwhile(void **state)
 {
@@ -156,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(nothing_is_noted_for_nobody),
 		TEST(a_line_names_the_namespace),
+		TEST(what_nobody_is_told_is_not_written),
 		TEST(owners_are_learned_meanwhile),
 		TEST(what_found_no_room_is_told),
 		TEST(namespaces_are_told_to_those_who_watch),
