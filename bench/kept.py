@@ -11,9 +11,9 @@ import time
 from pathlib import Path
 
 from lab.netns import LabError
-from lab.results import commit
+from lab.results import benchmark, commit
 
-RESULTS = Path(__file__).with_name("results")
+RESULTS = Path(__file__).resolve().with_name("results")
 # Fewer rounds than these say nothing of a median and a worst case.
 ROUNDS_MIN = 5
 # What makes rounds of two runs alike.
@@ -34,7 +34,7 @@ def resume(path, fresh):
     """The run that was interrupted, or the fresh one if there is none; LabError if they differ."""
     if not (path and part_of(path).exists()):
         return fresh
-    old = json.loads(part_of(path).read_text())
+    old = benchmark(part_of(path))
     for key in IDENTITY:
         if old[key] != fresh[key]:
             raise LabError(f"{part_of(path)} is of {key} {old[key]} and not {fresh[key]}: it is not gone"
@@ -67,7 +67,7 @@ def read(directory):
     """{name of the command: what it left}: whole, or else what an interrupted run left."""
     found = {}
     for path in [*directory.glob("*.json.part"), *directory.glob("*.json")]:
-        data = json.loads(path.read_text())
-        if data.get("rounds"):
+        data = benchmark(path)
+        if data["rounds"]:
             found[data["bench"]] = data
     return dict(sorted(found.items()))

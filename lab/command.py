@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: MIT
 """subflow-lab: fabrics in namespaces, experiments over them, the report of their results."""
 import argparse
+import contextlib
+import math
 import os
 import runpy
 import signal
 import sys
+import traceback
 from pathlib import Path
 
 from lab import campaign, draw, fabric, failures, keeper, machine, results, systems, troubles, workloads
@@ -13,8 +16,8 @@ from lab.netns import LabError
 
 def make_fabric(options, seed):
     """The Fabric that the options describe."""
-    if options.gso < 1514:
-        raise LabError("--gso is at least 1514: one packet")
+    if not fabric.GSO_MIN <= options.gso <= fabric.GSO_MAX:
+        raise LabError(f"--gso is at least {fabric.GSO_MIN}, one packet, and at most {fabric.GSO_MAX}")
     return fabric.Fabric(fabric.topology_of(options), gso_max_size=options.gso, seed=seed,
                          polarised=options.polarised, congestion_control=options.control)
 
@@ -60,6 +63,16 @@ def positive(text):
     return int(text)
 
 
+def above_zero(text):
+    try:
+        number = float(text)
+    except ValueError:
+        number = 0
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text}: a number above zero")
+    return number
+
+
 def whole(text):
     return int(text) if text.isdigit() and not int(text) else positive(text)
 
@@ -79,11 +92,22 @@ def shell(options):
     keeper.shell(options.node, options.command)
 
 
+@contextlib.contextmanager
+def writes(path):
+    """LabError where this file cannot be written."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise LabError(f"{path} cannot be written ({error.strerror}): take another -o") from None
+
+
 def draw_topology(options):
     topology = fabric.topology_of(options)
     text = draw.dot(topology) if options.dot else draw.svg(topology, title=about(options))
     if options.output:
-        options.output.write_text(text)
+        with writes(options.output):
+            options.output.write_text(text)
     else:
         sys.stdout.write(text)
 
@@ -100,7 +124,8 @@ def report(options):
     found = results.read(options.results)
     if not results.runs(found):
         raise LabError(f"{options.results} has no results: subflow-lab run stride8")
-    writer.write(found, options.output, options.bench)
+    with writes(options.output):
+        writer.write(found, options.output, options.bench)
     print(f"{len(results.runs(found))} runs: {options.output}")
 
 
@@ -206,11 +231,11 @@ def parser():
     verb.add_argument("--system", action="append", choices=list(systems.SYSTEMS),
                       help="may be repeated; all of them without")
     verb.add_argument("--seeds", type=positive, default=5, help="how many (%(default)s)")
-    verb.add_argument("--seconds", type=float, default=5.0,
+    verb.add_argument("--seconds", type=above_zero, default=5.0,
                       help="measured, or over which a mix arrives (%(default)s)")
-    verb.add_argument("--load", type=float, default=.6, help="of a mix (%(default)s)")
+    verb.add_argument("--load", type=above_zero, default=.6, help="of a mix (%(default)s)")
     verb.add_argument("--step", type=positive, default=8, help="i of stride(i) (%(default)s)")
-    verb.add_argument("--size", type=float, default=20, metavar="MB",
+    verb.add_argument("--size", type=above_zero, default=20, metavar="MB",
                       help="of a transfer, or a program's (%(default)s)")
     verb.add_argument("--family", choices=("ip4", "ip6"), default="ip4")
     verb.add_argument("--rule", type=rule, default=systems.SCALED, metavar="START/STEP/STOP",
@@ -240,6 +265,18 @@ def parser():
     return top
 
 
+def load(path):
+    """Runs a file of Python; LabError says in which of its lines it fails."""
+    try:
+        runpy.run_path(str(path))
+    except SyntaxError as error:
+        raise LabError(f"--with {path}: line {error.lineno}: {error.msg}") from None
+    except Exception as error:
+        lines = [frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)]
+        raise LabError(f"--with {path}: line {lines[-1] if lines else 1}:"
+                       f" {type(error).__name__}: {error}") from None
+
+
 def parse(words=None):
     """The command line; what a workload wants by itself counts where nothing else is said."""
     first = argparse.ArgumentParser(prog="subflow-lab", add_help=False)
@@ -247,7 +284,7 @@ def parse(words=None):
     for path in vars(first.parse_known_args(words)[0])["with"]:
         if not path.is_file():
             raise LabError(f"--with {path}: there is no such file")
-        runpy.run_path(str(path))
+        load(path)
     top = parser()
     options = top.parse_args(words)
     if options.verb == "run" and workloads.WORKLOADS[options.workload].options:
@@ -265,13 +302,18 @@ def main():
         print(f"subflow-lab: {error}", file=sys.stderr)
         return 1
     try:
-        return options.do(options) or 0
+        status = options.do(options) or 0
+        sys.stdout.flush()
+        return status
     except LabError as error:
         print(f"subflow-lab: {error}", file=sys.stderr)
         return 1
     except ModuleNotFoundError as error:
         print(f"subflow-lab: Python has no {error.name}: make deps", file=sys.stderr)
         return 1
+    except BrokenPipeError:  # as by `| head`: whoever read it has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 128 + signal.SIGPIPE
     except KeyboardInterrupt:
         kept = ("what was measured is kept, the same command goes on" if options.verb == "run"
                 else "nothing is left of it")

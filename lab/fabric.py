@@ -32,6 +32,9 @@ HOST = {
 }
 OPTIONAL = (SEED, "net.mptcp.blackhole_timeout")
 
+# A frame of Ethernet, and the most that every kernel takes.
+GSO_MIN, GSO_MAX = 1514, 65536
+
 # What troubles are made of, besides loss: each packet is marked by lot, or joins are reset.
 TABLE = """table inet trouble {{
     chain entry {{

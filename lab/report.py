@@ -111,7 +111,7 @@ def decisions(runs):
 def bench_rows(directory):
     rows = []
     for path in sorted(directory.glob("*.json")) if directory and directory.is_dir() else []:
-        for line in json.loads(path.read_text())["figures"]:
+        for line in results.benchmark(path)["figures"]:
             without = ", ".join(f"{name} {theirs['median']:.3g}"
                                 for name, theirs in line["without"].items())
             rows.append((line["row"], line["what"], float(line["median"]), float(line["worst"]),

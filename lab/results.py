@@ -6,6 +6,8 @@ import platform
 import subprocess
 from pathlib import Path
 
+from lab.netns import LabError
+
 ROOT = Path(__file__).resolve().parents[1]
 # What was measured with: runs that differ in any of these are not compared, nor counted together.
 VERSIONS = ("commit", "kernel", "python", "iproute2")
@@ -34,10 +36,30 @@ def versions():
             "iproute2": ip.strip().rpartition("-")[2]}
 
 
+def text_of(path):
+    try:
+        return path.read_text()
+    except FileNotFoundError:
+        return ""
+    except (OSError, ValueError) as error:
+        raise LabError(f"{path} cannot be read ({getattr(error, 'strerror', 0) or 'it is no text'})") from None
+
+
+def benchmark(path):
+    """What a benchmark has left in JSON."""
+    try:
+        data = json.loads(text_of(path))
+        if {"bench", "figures", "rounds"} <= set(data):
+            return data
+    except (TypeError, ValueError):
+        pass
+    raise LabError(f"{path} is no result of a benchmark: remove it, or make it anew by bench/{path.stem}")
+
+
 def read(path):
     """All results of a file; a line that was cut off by a crash is left out."""
     found = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in text_of(path).splitlines():
         try:
             result = json.loads(line)
         except ValueError:

@@ -59,13 +59,48 @@ def test_down_cleans_up_after_everything_was_killed(command):
     (["run", "stride1", "--fail", "soon:notice"], "no time"),
     (["run", "stride1", "--topology", "leaf-spine", "--spines", "1", "--rate", "20", "--fail", "0:spray:leaf0",
       "--system", "tcp", "--seeds", "1", "--busy", "--results", "/dev/null"], "leaf0 has one way to each host"),
+    (["up", "leaf-spine", "--gso", "999999"], "at most 65536"),
     (["model", "--k", "5"], "k is even"),
+    (["model", "--check", "/proc"], "/proc cannot be read (Is a directory)"),
     (["report", "--results", "/nowhere"], "subflow-lab run"),
+    (["draw", "leaf-spine", "-o", "/proc/no/picture"], "/proc/no/picture cannot be written (No such file or directory)"),
 ])
 def test_what_cannot_be_is_said_in_one_line(command, words, remedy):
     status, _, error = command(*words)
     assert status == 1 and error.count("\n") == 1 and remedy in error, error
     assert not command.note.exists()
+
+
+@pytest.mark.parametrize("option", ["--load", "--seconds", "--size"])
+@pytest.mark.parametrize("number", ["0", "-1", "nan", "inf", "many"])
+def test_some_numbers_are_above_zero(command, option, number):
+    status, _, error = command("run", "websearch", f"{option}={number}")
+    assert status == 2 and error.endswith(f"error: argument {option}: {number}: a number above zero\n")
+
+
+@pytest.mark.parametrize("text, why", [
+    ("1\ndef (", "line 2: invalid syntax"), ("1\n\n1 / 0", "line 3: ZeroDivisionError: division by zero"),
+    ("import nothing_of_that_name", "line 1: ModuleNotFoundError: No module named 'nothing_of_that_name'"),
+    ("from lab import fabric\nfabric.Topology([], ['a'])", "line 2: TypeError: ")])
+def test_what_is_wrong_with_a_file_of_ones_own_is_said(command, tmp_path, text, why):
+    mine = tmp_path / "mine.py"
+    mine.write_text(text)
+    status, _, error = command("--with", mine, "list")
+    assert status == 1 and error.count("\n") == 1 and error.startswith(f"subflow-lab: --with {mine}: {why}"), error
+
+
+def test_a_picture_has_a_directory_made_for_it(command, tmp_path):
+    assert command("draw", "leaf-spine", "-o", tmp_path / "deep" / "tree.svg")[0] == 0
+    assert (tmp_path / "deep" / "tree.svg").read_text().startswith("<svg")
+
+
+def test_who_reads_enough_may_go(command):
+    """As `| head` does."""
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end) as nobody:
+        done = subprocess.run([ROOT / "lab" / "subflow-lab", "list"], stdout=nobody, stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (128 + signal.SIGPIPE, b"")
 
 
 def test_pictures(command):

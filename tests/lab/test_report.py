@@ -7,6 +7,8 @@ import subprocess
 import pytest
 from browser import assert_full, look
 from lab import draw, fabric, pictures, report, results
+from lab.netns import LabError
+
 
 def result(system, seed, workload="permutation", **more):
     rng = random.Random(f"{system}{seed}{workload}")
@@ -111,6 +113,12 @@ def test_what_was_decided_is_shown(tmp_path):
     assert "100 MB: 2 subflows" in text and text.count("for the reason &lt;") == 5
     assert "16,500" in text and "e+" not in re.sub(r"<svg.*?</svg>", "", text, flags=re.S)
     assert text.count("<figure>") == 2, "over time and the map: one completion makes no curve"
+
+
+def test_a_benchmark_that_was_cut_off_is_said(tmp_path):
+    (tmp_path / "mix.json").write_text('{"bench": "mix", "fig')
+    with pytest.raises(LabError, match="mix.json is no result of a benchmark: .* bench/mix$"):
+        report.write(some()[:1], tmp_path / "r.html", tmp_path)
 
 
 def test_the_model_stands_beside_the_emulation(tmp_path):

@@ -2,6 +2,7 @@
 """bench/all and bench/compare: what is not measured is shown, what is worse is said."""
 import json
 import os
+import shutil
 import subprocess
 
 import kept
@@ -145,6 +146,39 @@ def test_what_does_not_count_is_compared_and_is_no_worse(tmp_path):
     a, b = leave(tmp_path / "a", goodput=[.9]), leave(tmp_path / "b", goodput=[.8], busy=True)
     shown = run("compare", a, b)
     assert shown.returncode == 0 and "worse" in shown.stdout and "new: busy machine" in shown.stdout
+
+
+@pytest.mark.parametrize("text", ["{cut off", "[]", "7", '{"bench": "fabric"}', None])
+def test_what_is_no_result_is_said_in_one_line(tmp_path, text):
+    good = leave(tmp_path / "good", goodput=[.9])
+    bad = tmp_path / "bad" / "fabric.json"
+    bad.parent.mkdir()
+    bad.write_bytes(text.encode() if text else b"\xff\xfe")
+    for words in (("compare", good, bad), ("compare", bad.parent, good), ("all", "--page", "--results", bad.parent)):
+        shown = run(*words)
+        assert shown.returncode == 2 and shown.stderr.splitlines()[-1].startswith(f"bench/{words[0]}: error: {bad} ")
+        assert "Traceback" not in shown.stderr
+
+
+def test_who_reads_enough_of_a_comparison_may_go(tmp_path):
+    path = leave(tmp_path, goodput=[.9])
+    read_end, write_end = os.pipe()
+    os.close(read_end)
+    with os.fdopen(write_end) as nobody:
+        done = subprocess.run(["/usr/bin/python3", ROOT / "bench" / "compare", path, path], stdout=nobody,
+                              stderr=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_the_page_is_made_by_whatever_name_the_results_have(tmp_path):
+    """A tree of its own, whose page is written."""
+    for name in ("bench", "lab"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    (tmp_path / "docs").mkdir()
+    for words in ((), ("--results", "bench/results"), ("--results", tmp_path / "bench" / "results")):
+        (tmp_path / "docs" / "results.md").unlink(missing_ok=True)
+        done = subprocess.run([tmp_path / "bench" / "all", "--page", *words], cwd=tmp_path, capture_output=True)
+        assert done.returncode == 0 and (tmp_path / "docs" / "results.md").exists(), (words, done.stderr)
 
 
 def test_compare_without_a_file():
