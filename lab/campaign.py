@@ -70,7 +70,10 @@ class Campaign:
 
     def run(self):
         """Prints a line a run; LabError when none counts."""
-        options = self.options
+        with self.store:
+            self._run(self.options)
+
+    def _run(self, options):
         if others := self.store.strangers():
             print(f"{options.results} has {others} results of another commit, kernel or version:"
                   " they stay there, and do not count here")

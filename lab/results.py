@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """Results as JSON lines, one a run: kept as soon as they are there, and not measured twice."""
+import fcntl
 import hashlib
 import json
 import platform
@@ -82,13 +83,29 @@ def runs(results):
 
 
 class Store:
-    """A file of results that grows. What is in it of another commit, kernel or version stays there
-    and is not taken for ours."""
+    """A file of results that grows; for `with`, in which it is ours alone. What is in it of another
+    commit, kernel or version stays there and is not taken for ours."""
 
     def __init__(self, path):
         self.path = path
         self.versions = versions()
-        self._known = {self._name(result): result for result in valid(read(path))}
+        self._known, self._file = {}, None
+
+    def __enter__(self):
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = self.path.open("a")
+            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._file.close()
+            raise LabError(f"another run writes to {self.path}: wait for it, or take another --results") from None
+        except OSError as error:
+            raise LabError(f"{self.path} cannot be written ({error.strerror}): take another --results") from None
+        self._known = {self._name(result): result for result in valid(read(self.path))}
+        return self
+
+    def __exit__(self, *_):
+        self._file.close()
 
     @staticmethod
     def _name(result):
@@ -105,11 +122,9 @@ class Store:
 
     def add(self, result):
         result = {**self.versions, **result}
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        text = self.path.read_bytes() if self.path.exists() else b""
-        with self.path.open("a") as file:
-            # After a crash the last line may have no end.
-            file.write(("\n" if text and not text.endswith(b"\n") else "")
-                       + json.dumps(result) + "\n")
+        text = self.path.read_bytes()
+        # After a crash the last line may have no end.
+        self._file.write(("\n" if text and not text.endswith(b"\n") else "") + json.dumps(result) + "\n")
+        self._file.flush()
         if not result["discarded"]:
             self._known[self._name(result)] = result

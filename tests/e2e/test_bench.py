@@ -11,6 +11,15 @@ from lab.netns import PATIENCE
 ATTEMPTS = 3
 
 
+@pytest.mark.parametrize("name", ["fabric", "idle", "spread", "mix", "recover"])
+def test_nobody_begins_no_round(name):
+    done = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "env", "PYTHONDONTWRITEBYTECODE=1",
+                           ROOT / "bench" / name, "--quick"], capture_output=True, text=True,
+                          env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SUBFLOW_BUILD": str(BUILD)})
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[0] == f"{name}: network namespaces need root: run this with sudo"
+
+
 def measured(tmp_path, name, *words):
     """What bench/`name` writes. A machine that is too busy for its gates is given more attempts."""
     file = tmp_path / "figures.json"

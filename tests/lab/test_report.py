@@ -3,6 +3,7 @@
 import random
 import re
 import subprocess
+from pathlib import Path
 
 import pytest
 from browser import assert_full, look
@@ -219,32 +220,49 @@ IDENTITY = {"workload": "w", "system": "s", "seed": 1, "settings": {"rate": 50}}
 
 
 def test_a_store_keeps_and_knows_what_it_has(tmp_path):
-    store = results.Store(tmp_path / "deep" / "r.jsonl")
-    assert not store.find(**IDENTITY)
-    store.add({**IDENTITY, "discarded": "busy"})
-    assert not store.find(**IDENTITY), "what was thrown away is measured again"
-    store.add({**IDENTITY, "discarded": "", "mean_mbps": 7})
-    again = results.Store(store.path)
-    assert again.find(**IDENTITY)["mean_mbps"] == 7 and not again.find(**{**IDENTITY, "seed": 2})
-    assert not again.find(**{**IDENTITY, "settings": {"rate": 51}})
-    with store.path.open("a") as file:
-        file.write('{"cut off by a cra')
-    again.add({**IDENTITY, "seed": 2, "discarded": ""})
-    with store.path.open("a") as file:
-        file.write("7\n")
-    assert [r["seed"] for r in results.read(store.path)] == [1, 1, 2]
-    assert results.read(store.path)[0]["kernel"] and again.strangers() == 0
+    path = tmp_path / "deep" / "r.jsonl"
+    with results.Store(path) as store:
+        assert not store.find(**IDENTITY)
+        store.add({**IDENTITY, "discarded": "busy"})
+        assert not store.find(**IDENTITY), "what was thrown away is measured again"
+        store.add({**IDENTITY, "discarded": "", "mean_mbps": 7})
+    with results.Store(path) as again:
+        assert again.find(**IDENTITY)["mean_mbps"] == 7 and not again.find(**{**IDENTITY, "seed": 2})
+        assert not again.find(**{**IDENTITY, "settings": {"rate": 51}})
+        with path.open("a") as file:
+            file.write('{"cut off by a cra')
+        again.add({**IDENTITY, "seed": 2, "discarded": ""})
+        with path.open("a") as file:
+            file.write("7\n")
+    assert [r["seed"] for r in results.read(path)] == [1, 1, 2]
+    assert results.read(path)[0]["kernel"] and again.strangers() == 0
+
+
+def test_a_store_is_of_one_run_at_a_time(tmp_path):
+    """What another has added before is known then."""
+    second = results.Store(tmp_path / "r.jsonl")
+    with results.Store(second.path) as first:
+        with pytest.raises(LabError, match="another run writes to .*r.jsonl: wait for it, or take another --results"):
+            second.__enter__()
+        first.add({**IDENTITY, "discarded": ""})
+    with second:
+        assert second.find(**IDENTITY)
+
+
+def test_a_store_that_cannot_be_written_is_said():
+    with pytest.raises(LabError, match="/proc/no/r.jsonl cannot be written .*: take another --results"):
+        results.Store(Path("/proc/no/r.jsonl")).__enter__()
 
 
 @pytest.mark.parametrize("key", results.VERSIONS)
 def test_what_was_measured_with_something_else_is_another_run(tmp_path, monkeypatch, key):
-    store = results.Store(tmp_path / "r.jsonl")
-    store.add({**IDENTITY, "discarded": ""})
+    with results.Store(tmp_path / "r.jsonl") as store:
+        store.add({**IDENTITY, "discarded": ""})
     now = {**results.versions(), key: "of another day"}
     monkeypatch.setattr(results, "versions", lambda: now)
-    other = results.Store(store.path)
-    assert not other.find(**IDENTITY) and other.strangers() == 1
-    other.add({**IDENTITY, "discarded": ""})
+    with results.Store(store.path) as other:
+        assert not other.find(**IDENTITY) and other.strangers() == 1
+        other.add({**IDENTITY, "discarded": ""})
     assert other.find(**IDENTITY)[key] == "of another day"
 
 
