@@ -2,9 +2,11 @@
 """What the benchmarks have left in JSON, beside the goals: as a table, and as docs/results.md."""
 import ast
 import collections
+import math
 import time
 from pathlib import Path
 
+import baselines
 import runner
 import kept
 import rows
@@ -69,6 +71,36 @@ def table(every):
     return text
 
 
+BASELINES = f"""\
+## Baselines
+
+What prototypes gave before there was Subflow, in the same emulation on such a machine, beside the medians of what
+was measured again: other ways, and none of Subflow's figures. A baseline of one value is out of range where it is
+more than {baselines.TOLERANCE:.0%} off.
+"""
+
+
+def span(baseline):
+    """The range, for people."""
+    if math.isinf(baseline.high):
+        return f">= {runner.number(baseline.low)}"
+    return f"{runner.number(baseline.low)} to {runner.number(baseline.high)}"
+
+
+def again(found):
+    """Baselines beside what was measured, and why they differ."""
+    text = [BASELINES, "| row | what | measured | range |  |", "|---|---|---|---|---|"]
+    reasons = []
+    for baseline in baselines.BASELINES:
+        median = baseline.median(found)
+        said = ("not measured" if median is None else "again" if baseline.is_again(median) else "**out of range**")
+        text.append(f"| {baseline.row} | {baseline.what} | {runner.number(median)} | {span(baseline)} | {said} |")
+        if not baseline.is_again(median):
+            reasons.append(f"- **Row {baseline.row}, {baseline.what}** ({said.strip('*')})."
+                           f" {baseline.why or 'No reason is known yet.'}")
+    return [*text, "", *reasons, ""]
+
+
 def thrown_away(data):
     """The reasons, each with how many runs, or ""."""
     reasons = collections.Counter((d["variant"], d["reason"].splitlines()[0]) for d in data["discarded"])
@@ -109,7 +141,7 @@ def markdown(found):
                 f" the goal is {runner.goal(line)}")
             text.append(f"- **Row {line['row']}, {line['what']}** ({said})."
                         f" {reason or 'No reason is known yet.'}")
-    text += ["", "## What these figures do not show", "", rows.SCOPE, "", "## How they were measured", ""]
+    text += ["", *again(found), "## What these figures do not show", "", rows.SCOPE, "", "## How they were measured", ""]
     for name, data in found.items():
         text += section(name, data)
     missing = sorted({f.bench for f in rows.FIGURES} - set(found))
