@@ -12,6 +12,8 @@ round. A variant that misses a gate raises Discard; it is tried again, and said 
 """
 import argparse
 import contextlib
+import importlib.machinery
+import importlib.util
 import io
 import json
 import os
@@ -76,6 +78,14 @@ def quiet_machine(options):
     parts.append(idle_of(LOOK_S))
     check(options, {"cpu_idle": 0, "discarded": "" if min(parts) >= 1 - OTHERS_MAX else
                     f"others used {1 - min(parts):.0%} of the CPU"})
+
+
+def load(name):
+    """bench/`name` as a module, for what it can read or make of rounds."""
+    loader = importlib.machinery.SourceFileLoader(f"bench_{name}", str(Path(__file__).with_name(name)))
+    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
+    loader.exec_module(module)
+    return module
 
 
 def key_on(fabric, key, first):

@@ -2,6 +2,8 @@
 """What the benchmarks have left in JSON, beside the goals: as a table, and as docs/results.md."""
 import ast
 import collections
+import contextlib
+import io
 import math
 import time
 from pathlib import Path
@@ -113,6 +115,28 @@ def about(name):
     return ast.get_docstring(ast.parse((Path(__file__).with_name(name)).read_text()))
 
 
+def names(words):
+    return ", ".join(f"`{word}`" for word in sorted(words))
+
+
+def differences(name, data):
+    """How what is kept differs from what the command leaves today: it was measured before the command, and what it
+    says of itself, was changed."""
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            today = runner.load(name).figures(data["rounds"])
+    except KeyError as key:
+        return [f"its rounds have no {names(map(str, key.args))}"]
+    except (TypeError, IndexError, ValueError):
+        return ["its rounds are of another form"]
+    ways = {key: set(values[1]) if isinstance(values, tuple) else set() for key, values in today.items()}
+    old = {line["key"]: set(line["without"]) for line in data["figures"]}
+    found = [("no figure", ways.keys() - old.keys()), ("a figure more", old.keys() - ways.keys())]
+    for key in sorted(ways.keys() & old.keys()):
+        found += [(f"beside `{key}` no", ways[key] - old[key]), (f"beside `{key}` also", old[key] - ways[key])]
+    return [f"{what} {names(words)}" for what, words in found if words]
+
+
 def section(name, data):
     day = time.strftime("%Y-%m-%d", time.gmtime(data["started"]))
     doubts = kept.doubts(data)
@@ -122,6 +146,8 @@ def section(name, data):
             " away" + thrown_away(data)]
     if doubts:
         text.append("- **does not count**: " + ", ".join(doubts))
+    if other := differences(name, data):
+        text.append("- **measured before the command was changed**: " + "; ".join(other))
     if data.get("said"):
         text += ["", "```", data["said"].rstrip(), "```"]
     return text + [""]

@@ -1,19 +1,8 @@
 # SPDX-License-Identifier: MIT
 """What benchmarks make of their rounds, where running one takes too long for a test."""
-import importlib.machinery
-import importlib.util
-
 import pytest
 import rows
-from conftest import ROOT
-
-
-def bench(name):
-    """The command as a module."""
-    loader = importlib.machinery.SourceFileLoader(f"bench_{name}", str(ROOT / "bench" / name))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
-    loader.exec_module(module)
-    return module
+from runner import load as bench
 
 
 def test_a_mix_is_held_against_tcp_on_the_same_fabric():

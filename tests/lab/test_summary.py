@@ -97,6 +97,31 @@ def test_the_page_says_the_gates_and_how_it_was_measured(tmp_path):
     assert "No results of: `bulk`" in page
 
 
+def test_what_was_measured_before_the_command_was_changed_is_said(tmp_path):
+    """By the command itself, from the rounds that are kept: nobody has to remember it."""
+    path = leave(tmp_path, goodput=[.99])
+    data = json.loads(path.read_text())
+    one = {"mean_mbps": 20, "flows_mbps": [20]}
+    both = {"stride8": one, "permutation": one}
+    whole = {"ceiling": one, "alone": one, **{name: both for name in ("tcp", "random4", "random8", "subflow")}}
+    data["rounds"] = [whole] * ROUNDS
+    data["figures"], _ = runner.judge_all("fabric", runner.load("fabric").figures, data)
+    assert summary.differences("fabric", data) == []
+    assert "before the command was changed" not in "\n".join(summary.section("fabric", data))
+    del data["figures"][0]["without"]["TCP"], data["figures"][1]
+    data["figures"].append({**data["figures"][0], "key": "of-old", "without": {}})
+    data["figures"][1]["without"] = {"a way of old": {}}
+    assert summary.differences("fabric", data) == [
+        "no figure `over-ecmp`", "a figure more `of-old`", "beside `goodput` no `TCP`",
+        "beside `over-4-random` also `a way of old`"]
+    data["rounds"] = [{name: whole[name] for name in whole if name != "random8"}] * ROUNDS
+    assert summary.differences("fabric", data) == ["its rounds have no `random8`"]
+    assert ("- **measured before the command was changed**: its rounds have no `random8`"
+            in summary.section("fabric", data))
+    data["rounds"] = [7]
+    assert summary.differences("fabric", data) == ["its rounds are of another form"]
+
+
 def test_goals_that_have_changed_since_are_held_against_what_was_measured(tmp_path):
     path = leave(tmp_path, goodput=[.99])
     path.write_text(path.read_text().replace('"goal": 0.98', '"goal": 0.999').replace(
