@@ -10,9 +10,9 @@
 #include "kernel/claim.h"
 #include "kernel/netns.h"
 #include "kernel/pm.h"
+#include "kernel/privilege.h"
 #include "lock.h"
 #include "parts.h"
-#include "privilege.h"
 #include "tuning.h"
 
 #include <errno.h>

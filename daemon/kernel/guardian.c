@@ -7,6 +7,7 @@
 #include "kernel/inhabitants.h"
 #include "kernel/ledger.h"
 #include "kernel/netns.h"
+#include "kernel/privilege.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -167,6 +168,8 @@ int guardian_start(
 		setsid();
 		prctl(PR_SET_NAME, "subflow-guard");
 		keep_only((int[]){pair[1], claims_fd, lock_fd, folder_fd}, 4);
+		/* With more than that it does its work, too. */
+		privilege_drop_to_guard();
 		if (netns_init() == 0)
 			live(pair[1], ledger);
 		/* The claims before the lock: the next daemon of the socket takes them at once. */

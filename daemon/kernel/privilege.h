@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon may do: as little as its work takes. */
+/* What the daemon and its guardian may do: as little as their work takes. */
 #ifndef SUBFLOW_PRIVILEGE_H
 #define SUBFLOW_PRIVILEGE_H
 
@@ -12,5 +12,8 @@
  * 0 or -errno.
  */
 int privilege_drop(bool looks_at_processes);
+
+/* The guardian, after that: what it takes to put back sysctls. 0 or -errno. */
+int privilege_drop_to_guard(void);
 
 #endif

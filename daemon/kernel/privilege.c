@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What the daemon may do: as little as its work takes. */
+/* What the daemon and its guardian may do: as little as their work takes. */
 #include "privilege.h"
 
 #include <cap-ng.h>
@@ -19,25 +19,46 @@ static const unsigned int needed[] = {
 	CAP_SYS_PTRACE,    /* finding the namespaces of other users' processes; see below */
 };
 
-#define N_NEEDED (sizeof(needed) / sizeof(*needed))
+/* To put a sysctl back. */
+static const unsigned int guards[] = {
+	CAP_NET_ADMIN,
+	CAP_SYS_ADMIN,
+	CAP_SYS_PTRACE,
+};
 
-int privilege_drop(bool looks_at_processes)
+#define N_NEEDED (sizeof(needed) / sizeof(*needed))
+#define N_GUARDS (sizeof(guards) / sizeof(*guards))
+
+/* Of @list those that the process has. */
+static int keep(const unsigned int *list, size_t n)
 {
 	bool has[N_NEEDED], may_bound;
 
 	if (capng_get_caps_process() < 0)
 		return -EPERM;
-	for (size_t i = 0; i < N_NEEDED; i++)
-		has[i] = capng_have_capability(CAPNG_PERMITTED, needed[i]) &&
-			 (needed[i] != CAP_SYS_PTRACE || looks_at_processes);
+	for (size_t i = 0; i < n; i++)
+		has[i] = capng_have_capability(CAPNG_PERMITTED, list[i]);
 	may_bound = capng_have_capability(CAPNG_EFFECTIVE, CAP_SETPCAP);
 	capng_clear(CAPNG_SELECT_BOTH);
-	for (size_t i = 0; i < N_NEEDED; i++) {
+	for (size_t i = 0; i < n; i++) {
 		if (has[i])
 			capng_update(CAPNG_ADD,
-				CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, needed[i]);
+				CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_BOUNDING_SET, list[i]);
 	}
-	if (capng_apply(may_bound ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) < 0)
-		return -EPERM;
+	return capng_apply(may_bound ? CAPNG_SELECT_BOTH : CAPNG_SELECT_CAPS) < 0 ? -EPERM : 0;
+}
+
+int privilege_drop(bool looks_at_processes)
+{
+	/* The last one of the list. */
+	int err = keep(needed, looks_at_processes ? N_NEEDED : N_NEEDED - 1);
+
+	if (err)
+		return err;
 	return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0 ? -errno : 0;
+}
+
+int privilege_drop_to_guard(void)
+{
+	return keep(guards, N_GUARDS);
 }
