@@ -10,6 +10,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/param.h>
 
 /* A subflow has sent its SYN at least, and that counts. */
 #define SYN_BYTES 1
@@ -113,6 +114,8 @@ int inquiry_read_addresses(struct inquiry *inquiry, uint64_t cookie, struct addr
 		return err;
 	err = addresses_read(addresses);
 	served_leave(netns);
+	inquiry->addresses_most = MAX(inquiry->addresses_most, addresses->n_usable);
+	inquiry->addresses_refused += addresses->refused;
 	return err;
 }
 

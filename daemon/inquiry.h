@@ -13,13 +13,16 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* All but @scope are set by the caller. What the plan then wants is the caller's to carry out. */
+/* All up to @scope are set by the caller. What the plan then wants is the caller's to carry out. */
 struct inquiry {
 	struct plan *plan;
 	struct served *served;
 	struct hooks *hooks;
 	struct census *census;
 	struct scope scope;
+	/* The most of one namespace; those that found no room. */
+	uint32_t addresses_most;
+	uint64_t addresses_refused;
 };
 
 /* The device of a connection's link-local address, which means nothing without; 0: not found. */

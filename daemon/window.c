@@ -126,6 +126,8 @@ char *window_answer(void *owner, const struct peer *peer, const char *request, b
 		.server = &daemon->server,
 		.rules_refused = daemon->hands.rules_refused,
 		.receipts_refused = daemon->hands.receipts_refused,
+		.addresses_most = daemon->inquiry.addresses_most,
+		.addresses_refused = daemon->inquiry.addresses_refused,
 		.create_us = &daemon->hands.create_us,
 		.started_ns = daemon->started_ns,
 		.is_recording_short = daemon->recorder.is_short,

@@ -40,6 +40,8 @@ struct status_view {
 	const struct server *server;
 	/* Connections whose thresholds, and whose receipts, found no room at the hooks. */
 	uint64_t rules_refused, receipts_refused;
+	/* The most local addresses of one namespace; those that found no room. */
+	uint64_t addresses_most, addresses_refused;
 	const struct histogram *create_us;
 	uint64_t started_ns;
 	bool is_recording_short; /* its recording has ended before it */

@@ -4,6 +4,7 @@
 
 #include "control/put.h"
 #include "core/footprint.h"
+#include "kernel/addresses.h"
 #include "kernel/maps.h"
 
 #include <sys/param.h>
@@ -98,6 +99,7 @@ struct json_object *tables_write(const struct status_view *view)
 	put(tables, "connections", plan->table.limit, conn_table_count(&plan->table),
 		plan->table.refused);
 	put(tables, "namespaces", SERVED_MAX, view->served->count, view->served->refused);
+	put(tables, "addresses", ADDRESSES_MAX, view->addresses_most, view->addresses_refused);
 	put_hooks(tables, view);
 	put(tables, "refusing", REFUSALS_MAX, HASH_COUNT(plan->refusals.entries),
 		plan->refusals.displaced);
@@ -109,6 +111,8 @@ struct json_object *tables_write(const struct status_view *view)
 	put(tables, "wire_flows", view->wire->limit, view->wire->count, view->wire->refused);
 	put(tables, "clients", SERVER_CLIENTS_MAX, view->server->count, view->server->refused);
 	put(tables, "answers", SERVER_ANSWERS_MAX, view->server->unread, view->server->displaced);
+	put(tables, "asking_users", TURNS_MAX, view->server->turns.count,
+		view->server->turns.displaced);
 	put(tables, "events", NEWS_MAX, plan->news.count - plan->news.next, view->server->untold);
 	return tables;
 }

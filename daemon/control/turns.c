@@ -22,7 +22,7 @@ uint64_t turns_due_ns(const struct turns *turns, uint32_t uid, uint64_t now_ns)
 	return turn && turn->until_ns > now_ns ? turn->until_ns : 0;
 }
 
-static struct turn *find_place(struct turns *turns, uint32_t uid)
+static struct turn *find_place(struct turns *turns, uint32_t uid, uint64_t now_ns)
 {
 	struct turn *turn = (struct turn *)find(turns, uid);
 
@@ -35,6 +35,7 @@ static struct turn *find_place(struct turns *turns, uint32_t uid)
 		if (turns->list[i].until_ns < turn->until_ns)
 			turn = &turns->list[i];
 	}
+	turns->displaced += turn->until_ns > now_ns;
 	return turn;
 }
 
@@ -45,7 +46,7 @@ uint64_t turns_after_ns(uint64_t until_ns, uint64_t cost_ns, uint64_t now_ns)
 
 void turns_spend(struct turns *turns, uint32_t uid, uint64_t cost_ns, uint64_t now_ns)
 {
-	struct turn *turn = find_place(turns, uid);
+	struct turn *turn = find_place(turns, uid, now_ns);
 
 	if (turn->uid != uid)
 		*turn = (struct turn){.uid = uid};

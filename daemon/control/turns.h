@@ -14,6 +14,7 @@ struct turns {
 		uint64_t until_ns; /* CLOCK_MONOTONIC; the user has to wait for so long */
 	} list[TURNS_MAX];
 	size_t count;
+	uint64_t displaced; /* users who had to wait still */
 };
 
 /* From when on a question of this user may be answered; 0 = at once. */

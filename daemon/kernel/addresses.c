@@ -92,11 +92,19 @@ static const struct device *find_device(const struct reading *reading, int index
 	return NULL;
 }
 
-static void put(
-	struct endpoint *list, uint32_t size, uint32_t *count, const struct endpoint *endpoint)
+static void put(struct endpoint *list, uint32_t size, uint32_t *count,
+	const struct endpoint *endpoint, uint32_t *refused)
 {
 	if (*count < size)
 		list[(*count)++] = *endpoint;
+	else
+		(*refused)++;
+}
+
+static void put_gone(struct addresses *addresses, const struct address *address)
+{
+	put(addresses->gone, ADDRESSES_MAX, &addresses->n_gone, &address->endpoint,
+		&addresses->refused);
 }
 
 static int note_address(const struct nlmsghdr *message, void *arg)
@@ -109,15 +117,19 @@ static int note_address(const struct nlmsghdr *message, void *arg)
 	if (addresses_decode_address(message, &address))
 		return MNL_CB_OK;
 	device = find_device(reading, address.device);
-	if (!device)
-		return MNL_CB_OK;
-	if (!device->is_up) {
-		put(addresses->gone, ADDRESSES_MAX, &addresses->n_gone, &address.endpoint);
+	if (!device) {
+		addresses->refused += reading->n_devices == DEVICES_MAX;
 		return MNL_CB_OK;
 	}
-	put(reading->present, PRESENT_MAX, &reading->n_present, &address.endpoint);
+	if (!device->is_up) {
+		put_gone(addresses, &address);
+		return MNL_CB_OK;
+	}
+	put(reading->present, PRESENT_MAX, &reading->n_present, &address.endpoint,
+		&addresses->refused);
 	if (address.is_usable && !device->is_loopback)
-		put(addresses->usable, ADDRESSES_MAX, &addresses->n_usable, &address.endpoint);
+		put(addresses->usable, ADDRESSES_MAX, &addresses->n_usable, &address.endpoint,
+			&addresses->refused);
 	return MNL_CB_OK;
 }
 
@@ -173,7 +185,7 @@ static void hear(struct addresses_watch *watch, const struct nlmsghdr *message)
 	struct address address;
 
 	if (message->nlmsg_type == RTM_DELADDR && !addresses_decode_address(message, &address))
-		put(addresses->gone, ADDRESSES_MAX, &addresses->n_gone, &address.endpoint);
+		put_gone(addresses, &address);
 }
 
 static void tell(struct addresses_watch *watch, int nsid)

@@ -10,7 +10,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* In one namespace; those beyond it are not used and not seen to go. */
+/* In one namespace; those beyond it are counted, not used and not seen to go. */
 #define ADDRESSES_MAX 64
 
 struct addresses {
@@ -21,6 +21,7 @@ struct addresses {
 	/* On no device that is up and has a carrier. */
 	struct endpoint gone[ADDRESSES_MAX];
 	uint32_t n_gone;
+	uint32_t refused; /* for which a list had no room */
 };
 
 /*

@@ -87,6 +87,27 @@ def test_more_clients_than_there_is_room_for(served):
         assert tables(daemon)["clients"]["used"] <= limit
 
 
+def test_more_addresses_than_a_namespace_may_have(served):
+    """They are read when one changes, while there is a connection."""
+    served.sink()
+    served.app(served.client).connect(served.far.ip4)
+    wait_until(lambda: tables(served.daemon)["connections"]["used"] == 2, "both ends are known")
+    served.client.ip(*[f"address add 10.0.{2 + n // 200}.{1 + n % 200}/32 dev {served.near.device}" for n in range(70)])
+    wait_until(lambda: tables(served.daemon)["addresses"]["refused"], "some find no room")
+    assert tables(served.daemon)["addresses"]["used"] == tables(served.daemon)["addresses"]["limit"]
+    assert "addresses (64 of 64) " in shown(served.daemon)
+
+
+def test_more_users_ask_than_are_timed(served):
+    """Who asked last long ago makes room, and has lost nothing."""
+    limit = tables(served.daemon)["asking_users"]["limit"]
+    for uid in range(100000, 100000 + limit + 10):
+        subprocess.run(["setpriv", f"--reuid={uid}", SUBFLOW, "status"], env=served.daemon.environment,
+                       stdout=subprocess.DEVNULL, check=True)
+    users = tables(served.daemon)["asking_users"]
+    assert users["used"] == limit
+
+
 def test_memory_of_a_connection(pair: Pair):
     """It grows by what is stated, and never beyond the bound of the configuration."""
     daemon = pair.serve({"limits": {"max_connections": 100}})

@@ -119,6 +119,10 @@ static void tells_what_bounds_it(void **state)
 	scene->locals.refused = 5;
 	scene->wire.refused = 6;
 	scene->requests.refused = 9;
+	scene->view.addresses_most = 3;
+	scene->view.addresses_refused = 10;
+	scene->server.turns.count = 5;
+	scene->server.turns.displaced = 11;
 	scene->plan.refusals.displaced = 7;
 	scene->plan.in_vain.displaced = 8;
 	scene_hear(scene, EVENT_CREATED);
@@ -129,6 +133,12 @@ static void tells_what_bounds_it(void **state)
 	assert_int_equal(scene_number(root, "daemon.counters.paths_refused"), 3);
 	assert_int_equal(scene_number(root, "daemon.tables.probing_users.refused"), 3);
 	assert_int_equal(scene_number(root, "daemon.tables.requests.refused"), 9);
+	assert_int_equal(scene_number(root, "daemon.tables.addresses.limit"), 64);
+	assert_int_equal(scene_number(root, "daemon.tables.addresses.used"), 3);
+	assert_int_equal(scene_number(root, "daemon.tables.addresses.refused"), 10);
+	assert_int_equal(scene_number(root, "daemon.tables.asking_users.limit"), 64);
+	assert_int_equal(scene_number(root, "daemon.tables.asking_users.used"), 5);
+	assert_int_equal(scene_number(root, "daemon.tables.asking_users.refused"), 11);
 	assert_int_equal(scene_number(root, "daemon.tables.namespaces.refused"), 4);
 	assert_int_equal(scene_number(root, "daemon.tables.local_addresses.refused"), 5);
 	assert_int_equal(scene_number(root, "daemon.tables.wire_flows.refused"), 6);

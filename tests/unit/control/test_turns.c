@@ -54,11 +54,24 @@ static void many_users_take_the_places_of_those_who_are_due(void **state)
 	for (uint32_t uid = 100; uid < 100 + 3 * TURNS_MAX; uid++)
 		turns_spend(&turns, uid, uid, MS);
 	assert_int_equal(turns.count, TURNS_MAX);
+	assert_int_equal(turns.displaced, 2 * TURNS_MAX + 1);
 	assert_true(turns_due_ns(&turns, 7, MS) > 0);
 	assert_int_equal(turns_due_ns(&turns, 100, MS), 0);
 	/* Whoever takes a place owes nothing of what was owed there. */
 	turns_spend(&turns, 100, 1, MS);
 	assert_int_equal(turns_due_ns(&turns, 100, MS), MS + 9);
+}
+
+/* A user who could ask again anyway has lost nothing. */
+static void who_is_due_is_not_counted(void **state)
+{
+	struct turns turns = {};
+
+	(void)state;
+	for (uint32_t uid = 0; uid < 3 * TURNS_MAX; uid++)
+		turns_spend(&turns, uid, MS, uid * MS);
+	assert_int_equal(turns.count, TURNS_MAX);
+	assert_int_equal(turns.displaced, 0);
 }
 
 int main(void)
@@ -68,6 +81,7 @@ int main(void)
 		cmocka_unit_test(what_costs_adds_up),
 		cmocka_unit_test(others_do_not),
 		cmocka_unit_test(many_users_take_the_places_of_those_who_are_due),
+		cmocka_unit_test(who_is_due_is_not_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

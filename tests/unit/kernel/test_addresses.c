@@ -95,6 +95,42 @@ static void reads_what_can_be_used(void **state)
 	is(&addresses.gone[1], "10.0.3.1:0");
 }
 
+/* In one datagram. */
+static void give_many(const struct nlmsghdr *message, size_t n)
+{
+	static char many[6][GENL_BUFFER_BYTES];
+	static unsigned int turn;
+	char *to = many[turn++ % 6];
+
+	assert_true(n * message->nlmsg_len <= GENL_BUFFER_BYTES);
+	for (size_t i = 0; i < n; i++)
+		memcpy(to + i * message->nlmsg_len, message, message->nlmsg_len);
+	answers_put(to, n * message->nlmsg_len, -1);
+}
+
+static void counts_what_finds_no_room(void **state)
+{
+	static struct addresses addresses;
+	const size_t most = GENL_BUFFER_BYTES / 32;
+	char done[2][256];
+
+	(void)state;
+	begin();
+	memset(&addresses, 0, sizeof(addresses));
+	give(device(2, UP));
+	give(device(3, IFF_UP));
+	give_many(device(4, UP), most - 2);
+	give(answers_done(done[0], 0));
+	for (int i = 0; i < 3; i++) /* usable, and there */
+		give_many(address(2, "10.0.1.1", RT_SCOPE_UNIVERSE, 0), most);
+	give_many(address(3, "10.0.3.1", RT_SCOPE_UNIVERSE, 0), ADDRESSES_MAX + 2);
+	give(address(9, "10.0.4.1", RT_SCOPE_UNIVERSE, 0)); /* of a device too many */
+	give(answers_done(done[1], 0));
+	assert_int_equal(addresses_read(&addresses), 0);
+	assert_int_equal(addresses.n_usable, ADDRESSES_MAX);
+	assert_int_equal(addresses.refused, 3 * most - ADDRESSES_MAX + most + 2 + 1);
+}
+
 static void passes_errors_on(void **state)
 {
 	static struct addresses addresses;
@@ -150,6 +186,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(reads_what_can_be_used),
+		cmocka_unit_test(counts_what_finds_no_room),
 		cmocka_unit_test(passes_errors_on),
 		cmocka_unit_test(prefers_the_own_end),
 		cmocka_unit_test(refuses_what_is_too_short),
