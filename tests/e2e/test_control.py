@@ -113,14 +113,20 @@ for one in socks:
 """
 
 
+def resident_kb(daemon):
+    return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{daemon.process.pid}/status").read_text())[1])
+
+
 def with_many_connections(pair):
-    """A daemon that has many connections of one user to tell of, more than a socket holds."""
+    """A daemon that has many connections of one user to tell of, more than a socket holds; what it took
+    before it told of them."""
     daemon = pair.serve(serve=[pair.client])
     pair.sink()
     app = pair.app(pair.client, uid=SOMEBODY)
     app(MANY.replace("PEER", repr(pair.far.ip4)))
+    before = resident_kb(daemon)
     wait_until(lambda: len(daemon.status()["connections"]) == 700, "the daemon knows them")
-    return daemon
+    return daemon, before
 
 
 @contextlib.contextmanager
@@ -143,7 +149,7 @@ def dial(stack, daemon, uid, request=b""):
 def test_a_client_that_stalls_in_its_answer_is_given_up(pair):
     """One answer is kept for a user who does not read, for a while; whoever asks besides is answered."""
     pair.directory.chmod(0o755)
-    daemon = with_many_connections(pair)
+    daemon, _ = with_many_connections(pair)
 
     def told():
         return daemon.status()["daemon"]
@@ -162,17 +168,11 @@ def test_a_client_that_stalls_in_its_answer_is_given_up(pair):
 
 
 def test_an_answer_leaves_nothing_behind(pair):
-    daemon = with_many_connections(pair)
-
-    def resident_kb():
-        return int(re.search(r"VmRSS:\s+(\d+)", Path(f"/proc/{daemon.process.pid}/status").read_text())[1])
-
-    # What one status takes meanwhile was some 6 MB, for 700 connections, and stayed.
-    before = resident_kb()
+    """What is written for 700 connections was some 6 MB, and stayed; they themselves take one or two."""
+    daemon, before = with_many_connections(pair)
     for _ in range(5):
         assert len(daemon.status()["connections"]) == 700
-    assert resident_kb() - before < 1000
-    daemon.stop()
+    assert resident_kb(daemon) - before < 3000
 
 
 def test_many_users_do_not_end_what_an_operator_watches(pair):
