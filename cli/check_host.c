@@ -37,6 +37,8 @@ static void judge_daemon(struct json_object *root, const char *path, struct find
 	uint64_t lines = answer_get_number(&reader, counters, "daemon.counters", "log_lines_lost");
 	uint64_t recording =
 		answer_get_number(&reader, counters, "daemon.counters", "recording_lost");
+	bool has_hooks = json_object_get_boolean(
+		answer_get(&reader, daemon, "daemon", "hooks", json_type_boolean));
 
 	if (reader.has_failed)
 		doctor_found(f, STATE_WARN, "restart subflowd",
@@ -48,6 +50,9 @@ static void judge_daemon(struct json_object *root, const char *path, struct find
 		doctor_found(f, STATE_WARN,
 			"make room for it, or start subflowd with a larger --record-limit",
 			"running, but its recording had no more room");
+	else if (!has_hooks)
+		doctor_found(f, STATE_WARN, "see its log for the reason, and mend it",
+			"running without its hooks (hooks: false): there are no socket options");
 	else
 		doctor_found(f, STATE_OK, NULL, "running, answers on %s", path);
 }

@@ -192,6 +192,10 @@ static void put_daemon(FILE *out, struct answer_reader *reader, struct json_obje
 		out, answer_get_text_or(reader, daemon, "daemon", "config", "none (defaults)"), 0);
 	fputs("\n  cgroup      ", out);
 	report_put_text(out, answer_get_text_or(reader, daemon, "daemon", "cgroup", "none"), 0);
+	if (!json_object_get_boolean(
+		    answer_get(reader, daemon, "daemon", "hooks", json_type_boolean)))
+		fputs("\n  hooks       false: no socket options, no early repair; its log says why",
+			out);
 	fputs("\n  elephants   one more subflow at ", out);
 	put_bytes(out, answer_get_number(reader, elephant, "daemon.elephant", "start"));
 	fputs(", then every ", out);

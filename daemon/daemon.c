@@ -94,6 +94,25 @@ static int watch_signals(struct daemon *daemon)
 	return loop_add(&daemon->loop, &daemon->signals, EPOLLIN);
 }
 
+/*
+ * The hooks cannot be had, as @error says. That ends the daemon, unless elephants are found without
+ * them.
+ */
+static int go_without_hooks(struct daemon *daemon, const char *error, int err)
+{
+	if (settings_source(&daemon->settings) != SOURCE_DIAG || !privilege_serves()) {
+		log_error("%s", error);
+		return err;
+	}
+	log_warning("%s; with [detect] source = diag it goes on without the hooks: applications "
+		    "have no socket options, what they have restricted is not known, subflows "
+		    "that fall silent are left to the kernel but for those of downloads, nothing "
+		    "outlives this daemon",
+		error);
+	hooks_go_without(&daemon->hooks);
+	return 0;
+}
+
 static int load_hooks(struct daemon *daemon)
 {
 	const struct settings *settings = &daemon->settings;
@@ -105,19 +124,39 @@ static int load_hooks(struct daemon *daemon)
 	hooks_keep(&daemon->hooks, settings->socket);
 	err = hooks_load(&daemon->hooks, &config, settings->ring_bytes, settings->max_connections,
 		error, sizeof(error));
-	if (err) {
-		log_error("%s", error);
-		return err;
-	}
+	if (err)
+		return go_without_hooks(daemon, error, err);
 	err = calibration_run(&daemon->hooks, &mask);
 	if (err) {
-		log_error("cannot find out how this kernel marks a connection that fell back to "
-			  "TCP: %s; `subflow doctor` tells more",
+		snprintf(error, sizeof(error),
+			"cannot find out how this kernel marks a connection that fell back to "
+			"TCP: %s; `subflow doctor` tells more",
 			strerror(-err));
-		return err;
+		return go_without_hooks(daemon, error, err);
 	}
 	hooks_set_fallback_mask(&daemon->hooks, mask);
 	return 0;
+}
+
+static int attach_hooks(struct daemon *daemon)
+{
+	char error[ERROR_MAX];
+	int err;
+
+	if (!hooks_are_there(&daemon->hooks))
+		return 0;
+	daemon->hooks.hears_strangers = served_wants_unnamed(daemon->settings.serve);
+	err = hooks_attach(
+		&daemon->hooks, &daemon->loop, daemon->root, daemon->cgroup, error, sizeof(error));
+	if (err == -EOPNOTSUPP)
+		return go_without_hooks(daemon, error, err);
+	if (err)
+		log_error("%s", error);
+	else
+		log_info("hooks attached to %s: every getsockopt and setsockopt of the processes "
+			 "there costs about half a microsecond more; [hooks] cgroup narrows it",
+			daemon->cgroup);
+	return err;
 }
 
 /* Ears first, hooks last: nothing is answered before everything that follows can be heard. */
@@ -125,7 +164,6 @@ static int begin(struct daemon *daemon)
 {
 	const struct settings *settings = &daemon->settings;
 	const struct elephant_rule rule = settings_elephant(settings);
-	char error[ERROR_MAX];
 	int err;
 
 	err = pm_resolve(&daemon->family);
@@ -138,6 +176,7 @@ static int begin(struct daemon *daemon)
 	err = load_hooks(daemon);
 	if (err)
 		return err;
+	daemon->is_made = true;
 	err = plan_init(&daemon->plan, &rule, settings->max_subflows, settings->max_connections);
 	if (!err)
 		err = tuning_begin(daemon);
@@ -181,13 +220,9 @@ static int begin(struct daemon *daemon)
 			err == -EADDRINUSE ? "; another subflowd answers there" : "");
 		return err;
 	}
-	daemon->hooks.hears_strangers = served_wants_unnamed(settings->serve);
-	err = hooks_attach(
-		&daemon->hooks, &daemon->loop, daemon->root, daemon->cgroup, error, sizeof(error));
-	if (err) {
-		log_error("%s", error);
+	err = attach_hooks(daemon);
+	if (err)
 		return err;
-	}
 	if (daemon->served.claims_fd < 0)
 		log_warning("%s: %s; whether another subflowd serves a namespace is not known",
 			CLAIM_FILE, strerror(-daemon->served.claims_fd));
@@ -208,7 +243,7 @@ static void end(struct daemon *daemon)
 		hands_act(&daemon->hands);
 	}
 	daemon->hands.is_ending = true;
-	if (daemon->hooks.skeleton) {
+	if (daemon->is_made) {
 		hooks_unpin(&daemon->hooks);
 		served_done(&daemon->served);
 		server_done(&daemon->server);
@@ -337,10 +372,6 @@ int daemon_run(const struct daemon_options *options)
 	if (!err) {
 		err = begin(daemon);
 		if (!err) {
-			log_info("hooks attached to %s: every getsockopt and setsockopt of the "
-				 "processes there costs about half a microsecond more; [hooks] "
-				 "cgroup narrows it",
-				daemon->cgroup);
 			log_info("ready, version %s", SUBFLOW_VERSION);
 			err = service_begin(&daemon->loop);
 			if (err)

@@ -52,6 +52,7 @@ struct daemon {
 	struct detector detector;
 	struct server server;
 	uint64_t started_ns;
+	bool is_made; /* the parts are to be put away */
 	bool has_begun;
 };
 

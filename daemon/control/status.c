@@ -181,6 +181,7 @@ static struct json_object *write_daemon(const struct status_view *view)
 		json_object_new_double((loop_now_ns() - view->started_ns) / 1e9));
 	put_text(object, "config", view->config_path);
 	put_text(object, "cgroup", view->cgroup);
+	put_flag(object, "hooks", view->hooks->skeleton);
 	put_text(object, "source", view->settings->source);
 	put_flag(object, "coupled", view->hooks->coupling.skeleton);
 	put_number(object, "watchers", view->server->watchers);

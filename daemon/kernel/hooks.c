@@ -289,9 +289,10 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 	err = check_alone(cgroup_fd, cgroup, error, error_size);
 	if (err)
 		goto out;
-	err = ring_open(hooks, loop, error, error_size);
-	if (err)
+	if (ring_open(hooks, loop, error, error_size)) {
+		err = -EOPNOTSUPP;
 		goto out;
+	}
 	err = attach(skeleton->progs.subflow_sockops, &skeleton->links.subflow_sockops, root_fd,
 		root, error, error_size);
 	if (!err)
@@ -311,6 +312,9 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 			root_fd, root, error, error_size);
 	if (!err)
 		say_what_is_kept(hooks);
+	else
+		loop_remove(loop, &hooks->source);
+	err = err ? -EOPNOTSUPP : 0;
 out:
 	close(root_fd);
 	close(cgroup_fd);
@@ -325,11 +329,26 @@ void hooks_done(struct hooks *hooks)
 	hooks->skeleton = NULL;
 }
 
+bool hooks_are_there(const struct hooks *hooks)
+{
+	return hooks->skeleton;
+}
+
+void hooks_go_without(struct hooks *hooks)
+{
+	hooks_done(hooks);
+	*hooks->pins.folder = '\0';
+	hooks->has_earlier = false;
+}
+
 /* The programs read it at any moment: start is at no time beyond stop, which would end a watch. */
 void hooks_set_config(struct hooks *hooks, const struct hook_config *config)
 {
-	struct hook_config *to = &hooks->skeleton->data->config;
+	struct hook_config *to;
 
+	if (!hooks_are_there(hooks))
+		return;
+	to = &hooks->skeleton->data->config;
 	if (config->stop > to->stop)
 		__atomic_store_n(&to->stop, config->stop, __ATOMIC_SEQ_CST);
 	__atomic_store_n(&to->start, config->start, __ATOMIC_SEQ_CST);
@@ -360,7 +379,8 @@ void hooks_set_fallback_mask(struct hooks *hooks, uint64_t mask)
 
 void hooks_set_full(struct hooks *hooks, bool is_full)
 {
-	hooks->skeleton->data->config.is_full = is_full;
+	if (hooks_are_there(hooks))
+		hooks->skeleton->data->config.is_full = is_full;
 }
 
 struct reader {
@@ -392,6 +412,8 @@ int hooks_walk(
 {
 	struct reader reader = {.hooks = hooks, .each = each, .arg = arg};
 
+	if (!hooks_are_there(hooks))
+		return 0;
 	return visit_sockets(hooks->skeleton->progs.subflow_walk,
 		bpf_map__fd(hooks->skeleton->maps.intents), read_intents, &reader);
 }
@@ -422,7 +444,7 @@ int hooks_find_unwatched(struct hooks *hooks, void (*each)(void *arg, uint32_t t
 {
 	struct token_reader reader = {.each = each, .arg = arg};
 
-	if (!hooks->skeleton->data->config.detects)
+	if (!hooks_are_there(hooks) || !hooks->skeleton->data->config.detects)
 		return 0;
 	return visit_sockets(hooks->skeleton->progs.subflow_unwatched, -1, read_tokens, &reader);
 }
@@ -458,6 +480,8 @@ unsigned int hooks_find_egress(
 		.remote_port = htons(remote->port)};
 	struct bpf_test_run_opts options;
 
+	if (!hooks_are_there(hooks))
+		return 0;
 	memcpy(query.local, &local->v6, len);
 	memcpy(query.remote, &remote->v6, len);
 	memset(&options, 0, sizeof(options));
@@ -472,5 +496,5 @@ unsigned int hooks_find_egress(
 
 struct hook_counters hooks_counters(const struct hooks *hooks)
 {
-	return hooks->skeleton->bss->counters;
+	return hooks_are_there(hooks) ? hooks->skeleton->bss->counters : (struct hook_counters){};
 }

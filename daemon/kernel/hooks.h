@@ -16,7 +16,7 @@
 struct hooks_bpf;
 
 struct hooks {
-	struct hooks_bpf *skeleton;
+	struct hooks_bpf *skeleton; /* NULL: there are none here, see hooks_are_there() */
 	struct ring_buffer *ring;
 	const unsigned long *consumed, *produced; /* bytes of it; the kernel's */
 	struct coupling coupling;
@@ -54,11 +54,20 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
 /*
  * Attaches detection to the root of cgroup2 at @root and the socket options to
  * @cgroup, and adds the ring to the loop. @owner, @rung, @heard and @read are
- * set by the caller.
+ * set by the caller. -EOPNOTSUPP: the kernel refuses; others are the operator's to mend.
  */
 int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const char *cgroup,
 	char *error, size_t error_size);
 void hooks_done(struct hooks *hooks);
+
+/*
+ * Whether they could be had. Where not, whoever tells them something or asks them may go on doing
+ * so, here, in kernel/maps.h and in kernel/ring.h: nothing is refused, and nothing is found.
+ */
+bool hooks_are_there(const struct hooks *hooks);
+
+/* There are to be none: what an earlier daemon has kept stays for a later one. */
+void hooks_go_without(struct hooks *hooks);
 
 /*
  * Changes the configuration of programs that run. A connection that waits for a threshold goes on

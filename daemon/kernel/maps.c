@@ -34,12 +34,16 @@ int maps_serve(struct hooks *hooks, uint64_t netns)
 {
 	uint32_t one = 1;
 
+	if (!hooks_are_there(hooks))
+		return 0;
 	return bpf_map__update_elem(
 		hooks->skeleton->maps.served, &netns, sizeof(netns), &one, sizeof(one), BPF_ANY);
 }
 
 void maps_unserve(struct hooks *hooks, uint64_t netns)
 {
+	if (!hooks_are_there(hooks))
+		return;
 	bpf_map__delete_elem(hooks->skeleton->maps.served, &netns, sizeof(netns), 0);
 }
 
@@ -47,39 +51,53 @@ int maps_put_local(struct hooks *hooks, const struct local_key *key)
 {
 	uint32_t one = 1;
 
+	if (!hooks_are_there(hooks))
+		return 0;
 	return bpf_map__update_elem(
 		hooks->skeleton->maps.locals, key, sizeof(*key), &one, sizeof(one), BPF_ANY);
 }
 
 void maps_drop_local(struct hooks *hooks, const struct local_key *key)
 {
+	if (!hooks_are_there(hooks))
+		return;
 	bpf_map__delete_elem(hooks->skeleton->maps.locals, key, sizeof(*key), 0);
 }
 
 int maps_put_receipt(struct hooks *hooks, const struct conn_key *key, const struct receipt *receipt)
 {
+	if (!hooks_are_there(hooks))
+		return 0;
 	return bpf_map__update_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), receipt,
 		sizeof(*receipt), BPF_ANY);
 }
 
 int maps_get_receipt(struct hooks *hooks, const struct conn_key *key, struct receipt *ret_receipt)
 {
+	if (!hooks_are_there(hooks))
+		return -ENOENT;
 	return bpf_map__lookup_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), ret_receipt,
 		sizeof(*ret_receipt), 0);
 }
 
 void maps_drop_receipt(struct hooks *hooks, const struct conn_key *key)
 {
+	if (!hooks_are_there(hooks))
+		return;
 	bpf_map__delete_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), 0);
 }
 
 void maps_sift_receipts(
 	struct hooks *hooks, bool (*is_known)(void *arg, const struct conn_key *key), void *arg)
 {
-	struct bpf_map *map = hooks->skeleton->maps.receipts;
 	struct conn_key key, next;
-	bool is_there = bpf_map__get_next_key(map, NULL, &key, sizeof(key)) == 0;
+	struct bpf_map *map;
+	bool is_there;
 
+	if (!hooks_are_there(hooks))
+		return;
+	map = hooks->skeleton->maps.receipts;
+	is_there = bpf_map__get_next_key(map, NULL, &key, sizeof(key)) == 0;
 	while (is_there) {
 		is_there = bpf_map__get_next_key(map, &key, &next, sizeof(next)) == 0;
 		if (!is_known(arg, &key))
@@ -90,17 +108,23 @@ void maps_sift_receipts(
 
 int maps_put_rule(struct hooks *hooks, const struct conn_key *key, const struct conn_rule *rule)
 {
+	if (!hooks_are_there(hooks))
+		return 0;
 	return bpf_map__update_elem(
 		hooks->skeleton->maps.rules, key, sizeof(*key), rule, sizeof(*rule), BPF_ANY);
 }
 
 void maps_drop_rule(struct hooks *hooks, const struct conn_key *key)
 {
+	if (!hooks_are_there(hooks))
+		return;
 	bpf_map__delete_elem(hooks->skeleton->maps.rules, key, sizeof(*key), 0);
 }
 
 struct maps_usage maps_usage(const struct hooks *hooks)
 {
+	if (!hooks_are_there(hooks))
+		return (struct maps_usage){};
 	return (struct maps_usage){.users = count(hooks->skeleton->maps.users),
 		.strangers = count(hooks->skeleton->maps.strangers)};
 }

@@ -62,3 +62,9 @@ int privilege_drop_to_guard(void)
 {
 	return keep(guards, N_GUARDS);
 }
+
+bool privilege_serves(void)
+{
+	return capng_have_capability(CAPNG_EFFECTIVE, CAP_NET_ADMIN) &&
+	       capng_have_capability(CAPNG_EFFECTIVE, CAP_SYS_ADMIN);
+}

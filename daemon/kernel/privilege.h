@@ -16,4 +16,7 @@ int privilege_drop(bool looks_at_processes);
 /* The guardian, after that: what it takes to put back sysctls. 0 or -errno. */
 int privilege_drop_to_guard(void);
 
+/* Afterwards: whether it may serve namespaces at all, be it without BPF programs. */
+bool privilege_serves(void);
+
 #endif

@@ -86,6 +86,8 @@ static void check_losses(struct hooks *hooks)
 /* Not more than there may be now: who fills the ring must not keep us here. */
 static void drain(struct hooks *hooks, uint32_t turns)
 {
+	if (!hooks_are_there(hooks))
+		return;
 	hooks->turns = turns;
 	hooks->left = hooks->ring_records;
 	ring_buffer__consume(hooks->ring);

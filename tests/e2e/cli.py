@@ -23,7 +23,7 @@ needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
 STATUS = {
     "daemon": {
         "version": "0.1.0", "pid": 1, "uptime_s": 12.5, "config": "/etc/subflow/subflow.conf",
-        "cgroup": "/sys/fs/cgroup",
+        "cgroup": "/sys/fs/cgroup", "hooks": True,
         "elephant": {"start": 100000000, "step": 50000000, "stop": 300000000, "backlog": 0,
                      "max_subflows": 4},
         "downloads": True,

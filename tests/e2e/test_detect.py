@@ -1,10 +1,19 @@
 # SPDX-License-Identifier: MIT
 """Ways to see an elephant: the same traffic gives the same decisions with each."""
+import ctypes
+import errno
+import os
+import shlex
+import struct
 import subprocess
 
 import pytest
-from conftest import Pair
-from lab.netns import wait_until
+from app import ADD
+from cli import doctor
+from conftest import BUILD, Pair
+from lab.daemon import Daemon
+from lab.netns import LabError, wait_until
+from test_daemon import WITHOUT, run
 from test_downloads import download
 from test_elephant import MB, NO_REPAIR, config, joins, upload
 
@@ -262,3 +271,94 @@ def test_flows_of_virtual_machines_behind_a_bridge_are_shown():
                            "both flows are shown")[0]
         assert all("10.9.0.2:7000" in (flow["local"], flow["remote"]) for flow in shown)
         assert joins(lab) == 0
+
+
+@pytest.mark.parametrize("missing", ["BTF", "CAP_BPF"])
+def test_diag_goes_on_where_there_are_no_hooks(pair, missing):
+    """Elephants, policy, rules and operators are served; what hooks alone can do is missing, and said to be."""
+    wrap, parts = WITHOUT[missing]
+    daemon = Daemon(pair, BUILD, {
+        **config(start=10, step=10, stop=1000, max_subflows=3), "benefit": {"margin_percent": 0},
+        "rule no": {"port": 7001, "split": "never"}, "detect": {"source": "diag"},
+        "namespaces": {"serve": f"{pair.client.name} {pair.server.name}"}})
+    script = pair.directory / "subflowd.sh"
+    script.write_text(f'#!/bin/sh\nexec {shlex.join(wrap)} {daemon.binary} "$@"\n')
+    script.chmod(0o755)
+    daemon.binary = script
+    daemon.start([pair.client, pair.server])
+    log = daemon.log.read_text()
+    assert "with [detect] source = diag it goes on without the hooks" in log
+    assert all(part in log for part in parts) and "hooks attached" not in log
+    status = daemon.status()["daemon"]
+    assert not status["hooks"] and not status["coupled"]
+
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app("send(s, 60000000)")
+    wait_until(lambda: len(connection_of(daemon, 7000)["subflows"]) == joins(pair) + 1 == 3, "an elephant is split")
+    with pytest.raises(OSError) as caught:
+        app.set(ADD, 1)
+    assert caught.value.errno in (errno.ENOPROTOOPT, errno.EOPNOTSUPP)
+    pair.sink(port=7001)
+    never = pair.app(pair.client).connect(pair.far.ip4, 7001)
+    never("send(s, 30000000)")
+    assert len(connection_of(daemon, 7001)["subflows"]) == 1
+    assert daemon.ask(line=f"add {pair.client.name}/{connection_of(daemon, 7001)['token']:x}")["done"]
+    wait_until(lambda: len(connection_of(daemon, 7001)["subflows"]) == 2, "an operator's one comes up")
+    assert connection_of(daemon, 7001)["rule"] == "no"
+    assert daemon.ask(line="set elephant.start 5MB")["done"]
+    check = doctor(control=daemon.socket)["subflowd"]
+    assert check["state"] == "warn" and "hooks: false" in check["detail"]
+    daemon.stop()
+    assert daemon.process.returncode == 0
+    never("s.send(b'x')")
+
+
+def test_diag_needs_to_be_root_all_the_same(pair):
+    """Without hooks there are namespaces to enter, and the path manager to be told."""
+    wrap, parts = WITHOUT["root"]
+    pair.directory.chmod(0o1777)
+    status, error = run(pair, f"[control]\nsocket = {pair.directory / 'control'}\n"
+                              "[detect]\nsource = diag\n", wrap)
+    assert status == 1 and error.count("\n") == 1
+    assert all(part in error for part in parts)
+
+
+def bpf(command, attributes):
+    attributes = ctypes.create_string_buffer(attributes, 128)
+    result = ctypes.CDLL(None, use_errno=True).syscall(321, command, attributes, len(attributes))
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "bpf(2)")
+    return result
+
+
+def attach_alone(cgroup):
+    """A program that suffers no other one beside it: attached without BPF_F_ALLOW_MULTI."""
+    code = ctypes.create_string_buffer(bytes.fromhex("b700000001000000 9500000000000000"))
+    name = ctypes.create_string_buffer(b"MIT")
+    program = bpf(5, struct.pack("=IIQQ", 25, 2, ctypes.addressof(code), ctypes.addressof(name))
+                  + bytes(44) + struct.pack("=I", 22))
+    folder = os.open(cgroup, os.O_RDONLY)
+    bpf(8, struct.pack("=IIII", folder, program, 22, 0))
+    os.close(program)
+    os.close(folder)
+
+
+@pytest.mark.parametrize("source", ["bpf", "diag"])
+def test_hooks_that_cannot_be_attached(pair, source):
+    """diag goes on, and leaves none of them behind that could be."""
+    attach_alone(pair.cgroup)
+    if source == "bpf":
+        with pytest.raises(LabError, match="subflow_set cannot be attached"):
+            pair.serve({"detect": {"source": source}})
+    else:
+        daemon = pair.serve({"detect": {"source": source}})
+        assert "subflow_set cannot be attached" in daemon.log.read_text()
+        assert not daemon.status()["daemon"]["hooks"]
+    shown = pair.run(["bpftool", "cgroup", "show", pair.cgroup])
+    assert "setsockopt" in shown and "subflow_" not in shown
+
+
+def connection_of(daemon, port):
+    return [c for c in daemon.status()["connections"]
+            if c["role"] == "client" and c["remote"].endswith(f":{port}")][0]

@@ -53,7 +53,9 @@ def test_status_for_people(control):
                   "000000ab  own  server", "sent       unknown, received unknown",
                   "cannot be split: it is older"):
         assert words in done.stdout
-    assert "create_failures" not in done.stdout
+    assert "create_failures" not in done.stdout and "hooks  " not in done.stdout
+    done = answered(control, changed(STATUS, False, "daemon", "hooks"))
+    assert "  hooks       false: no socket options" in done.stdout
 
 
 def test_status_json_is_the_answer(control):

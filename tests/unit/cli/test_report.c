@@ -14,7 +14,8 @@
 
 static const char status[] =
 	"{\"daemon\": {\"version\": \"0.1.0\", \"pid\": 42, \"uptime_s\": 3725.5, \"config\": null,"
-	" \"cgroup\": \"/sys/fs/cgroup\", \"elephant\": {\"backlog\": 4000000, \"start\": "
+	" \"cgroup\": \"/sys/fs/cgroup\", \"hooks\": true, \"elephant\": {\"backlog\": 4000000, "
+	"\"start\": "
 	"100000000, \"step\": 50000000,"
 	" \"stop\": 300000000, \"max_subflows\": 4},"
 	" \"counters\": {\"records\": 7, \"records_lost\": 3, \"create_failures\": 0},"

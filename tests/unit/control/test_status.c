@@ -16,6 +16,7 @@ static void tells_of_the_daemon(void **state)
 	assert_string_equal(scene_text(root, "daemon.version"), SUBFLOW_VERSION);
 	assert_null(scene_find(root, "daemon.config"));
 	assert_string_equal(scene_text(root, "daemon.cgroup"), "/cgroup");
+	assert_false(json_object_get_boolean(scene_find(root, "daemon.hooks")));
 	assert_int_equal(scene_number(root, "daemon.elephant.start"), 100);
 	assert_int_equal(scene_number(root, "daemon.elephant.max_subflows"), 4);
 	assert_int_equal(scene_number(root, "daemon.max_subflows"), 8);
