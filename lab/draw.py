@@ -57,21 +57,22 @@ def places(topology):
 
 
 def svg(topology, links_mbps=None, title="fabric"):
-    """The fabric. links_mbps {"a>b": Mbit/s} colours both directions of each link by its load; those that
-    have a colour by it are of the class "data link"."""
+    """The fabric. links_mbps {"a>b": Mbit/s} colours both directions of each link by its load; one that
+    is not shaped has none, and is grey. Those that have a colour by it are of the class "data link"."""
     at = places(topology)
     width = max(x for x, _ in at.values()) + MARGIN
     height = max(y for _, y in at.values()) + MARGIN
-    top = max((rate or 0 for _, _, rate in topology.links), default=0)
     parts = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" '
              f'style="max-width: {1.2 * width:.0f}px" font-family="sans-serif" font-size="10"><title>{escape(title)}</title>']
     for a, b, rate_mbit in topology.links:
         for shift, (source, target) in ((-2, (a, b)), (2, (b, a))):
             (x1, y1), (x2, y2) = at[a], at[b]
-            name, load = f"{source}>{target}", 0
+            name = shown = f"{source}>{target}"
+            load = 0
             if links_mbps:
-                load = links_mbps.get(name, 0) / (rate_mbit or top or 1)
-            shown = f"{name}: {links_mbps.get(name, 0):.1f} Mbit/s, {load:.0%}" if links_mbps else name
+                carried = links_mbps.get(name, 0)
+                load = carried / rate_mbit if rate_mbit else 0
+                shown += f": {carried:.1f} Mbit/s, " + (f"{load:.0%}" if rate_mbit else "no rate")
             kind = ' class="data link"' * (colour(load) != IDLE)
             parts.append(f'<line{kind} x1="{x1 + shift:.1f}" y1="{y1:.1f}" x2="{x2 + shift:.1f}" '
                          f'y2="{y2:.1f}" stroke="{colour(load)}" stroke-width="3.4">'

@@ -126,6 +126,24 @@ def goodput(records, flows, first_ns, last_ns):
             for i in range(len(flows))]
 
 
+def ended(records, flows, seconds):
+    """[Mbit/s of each flow over all this time], of flows that end by themselves."""
+    rates = [0.0] * len(flows)
+    for record in records:
+        if "end_ns" in record:
+            rates[record["flow"]] = record["bytes"] * 8e-6 / seconds
+    return rates
+
+
+def of_hosts(labels, flows, rates):
+    """{host: goodput of what it sent, and of what it received}, from that of each flow."""
+    found = {label: {"sent": 0.0, "received": 0.0} for label in labels}
+    for flow, rate in zip(flows, rates):
+        found[labels[flow.source]]["sent"] += rate
+        found[labels[flow.target]]["received"] += rate
+    return {label: {way: round(rate, 3) for way, rate in ways.items()} for label, ways in found.items()}
+
+
 def paths_of(lab, connections):
     """How many paths the subflows of these clients take, by the routers' own answers; IPv4."""
     names = {lab.nodes[label].ip4: label for label in lab.topology.hosts}
@@ -208,6 +226,7 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
         "series": [{"s": round(s["s"] - origin_s, 3), "links": s["links"]} for s in watch.series],
     }
     if has_sizes:
+        rates = ended(records, flows, span_s)
         result["completions"] = [
             {"bytes": r["bytes"], "start_s": round((r["start_ns"] - origin_ns) / 1e9, 6),
              "s": round((r["end_ns"] - r["start_ns"]) / 1e9, 6)}
@@ -223,6 +242,7 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
         result["gap_ms"] = [round(max((r["gap_ns"] for r in records
                                        if r.get("flow") == i and "gap_ns" in r), default=0) / 1e6, 1)
                             for i in range(len(flows))]
+    result["hosts_mbps"] = of_hosts(lab.topology.hosts, flows, rates)
     result["discarded"] = "; ".join(gates.missed(result, system, flows, scenario, lab, program))
     return result
 

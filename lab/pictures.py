@@ -181,5 +181,6 @@ def heat(result):
     # Before hosts' links of a leaf-spine had a rate, they were not shaped.
     topology = fabric.topology_of(argparse.Namespace(**{"host_rate": 0, **result["shape"]}))
     return figure(draw.svg(topology, result["links_mbps"], about_system(result["system"])),
-                  f"{about_system(result['system'])}. Load of each link, one line a direction: 0 ",
+                  f"{about_system(result['system'])}. Load of each link, one line a direction, grey"
+                  " where it has no rate: 0 ",
                   '<span class="scale"></span> 100 %')

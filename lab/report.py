@@ -57,6 +57,19 @@ def rates(rated):
                   "worst flow", "fairness (Jain)", "distinct paths"), rows, about_system(OURS))
 
 
+def hosts(runs):
+    """What each host sent and received, of endless flows and of mixes: of all hosts and seeds."""
+    rows = []
+    for (workload, name), group in by([r for r in runs if "hosts_mbps" in r], "workload", "system").items():
+        columns = []
+        for way in ("sent", "received"):
+            rates = [host[way] for r in group for host in r["hosts_mbps"].values()]
+            columns += [min(rates), statistics.median(rates), max(rates)]
+        rows.append((workload, name, *columns))
+    return "<h3>Goodput of hosts, Mbit/s</h3>" + table(
+        ("workload", "system", "least sent", "median", "most", "least received", "median", "most"), rows) if rows else ""
+
+
 def costs(runs):
     """What it took: retransmissions, silence, CPU, what MPTCP's own counters say."""
     rows = []
@@ -188,7 +201,7 @@ def section(name, runs):
               f"<h3>{text(last['workload'])}, seed {last['seed']}: which links carried it</h3>",
               f'<div class="{"pair" * (len(runs[0]["links_mbps"]) <= SMALL)}">'
               + "".join(map(pictures.heat, shown[:1] + shown[1:][-1:])) + "</div>",
-              "<h3>What it took</h3>", costs(runs)]
+              hosts(runs), "<h3>What it took</h3>", costs(runs)]
     return "".join(parts)
 
 

@@ -38,6 +38,8 @@ def test_rates_are_what_the_receivers_got(small):
             if name.startswith("leaf0>spine") and rate > 1}
     assert len(used) == 1, "one TCP flow has one path"
     assert sum(used.values()) == pytest.approx(result["mean_mbps"], rel=.25)
+    assert result["hosts_mbps"]["host0"] == {"sent": result["mean_mbps"], "received": 0}
+    assert result["hosts_mbps"]["host2"] == {"sent": 0, "received": result["mean_mbps"]}
     assert result["mptcp"].get("MPJoinSynAckRx", 0) == 0
     assert len(result["series"]) >= 4
 
@@ -108,6 +110,9 @@ def test_every_flow_of_a_mix_completes_with_all_its_bytes(small, name, family):
     assert without_cpu(result["discarded"], [" joins and not "]) == []
     assert sorted(c["bytes"] for c in result["completions"]) == sorted(f.bytes for f in flows)
     assert all(c["s"] > 0 for c in result["completions"])
+    for number, host in enumerate(small.topology.hosts):
+        sent = sum(flow.bytes for flow in flows if flow.source == number) * 8e-6 / result["seconds"]
+        assert result["hosts_mbps"][host]["sent"] == pytest.approx(sent, rel=.02)
     starts = sorted(c["start_s"] for c in result["completions"])
     assert 0 <= starts[0] and starts[-1] < 3
     if name == "subflow":

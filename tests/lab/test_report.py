@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from browser import assert_full, look
-from lab import draw, fabric, pictures, report, results
+from lab import draw, experiment, fabric, pictures, report, results, workloads
 from lab.netns import LabError
 
 
@@ -143,6 +143,18 @@ def test_figures_are_those_of_the_results(tmp_path):
     assert cells[:4] == ["3", f"{25 / 48:.3g}", f"{24 / 48:.3g}", f"{26 / 48:.3g}"]
     assert cells[6] == f"{41 / 64:.3g}", "distinct paths of those that there could be"
     assert "1.25 x" in row and "0.52 of the ceiling (worst seed 0.50) and 0.42 by TCP over ECMP" in text
+
+
+def test_what_hosts_sent_and_received_is_shown_also_of_mixes(tmp_path):
+    flows = [workloads.Flow(0, 1), workloads.Flow(0, 2), workloads.Flow(2, 1)]
+    got = experiment.of_hosts(["host0", "host1", "host2"], flows, [10, 5, 2])
+    assert got == {"host0": {"sent": 15, "received": 0}, "host1": {"sent": 0, "received": 12},
+                   "host2": {"sent": 2, "received": 5}}
+    records = [{"flow": 1, "bytes": 5_000_000, "end_ns": 1}, {"failed": 0}, {"flow": 2, "sample_ns": 1}]
+    assert experiment.ended(records, flows, 4) == [0, 10, 0]
+    report.write([result("tcp", 1, "websearch", hosts_mbps=got), result("tcp", 2, "websearch")], tmp_path / "r.html")
+    row = re.search(r"Goodput of hosts.*?<td>websearch</td><td>tcp</td>(.*?)</tr>", (tmp_path / "r.html").read_text(), re.S)
+    assert re.findall(r">([\d.]+)<", row.group(1)) == ["0", "2", "15", "0", "5", "12"]
 
 
 def test_other_commits_and_kernels_have_sections_of_their_own(tmp_path):
@@ -285,6 +297,15 @@ def test_each_change_of_the_tree_is_another_commit(tmp_path, monkeypatch):
     (tmp_path / "new").unlink()
     git("checkout", "file")
     assert results.commit() == names[0]
+
+
+def test_a_link_without_a_rate_is_grey_whatever_it_carries():
+    picture = draw.svg(fabric.leaf_spine_topology(1, 2, 1, 20), {"host0>leaf0": 900, "leaf0>spine0": 10, "spine0>leaf1": 20})
+    lines = {title.partition(":")[0]: (colour, title) for colour, title in re.findall(
+        r'<line [^>]*stroke="(#\w+)"[^>]*><title>([^<]*)', picture.replace("&gt;", ">"))}
+    assert lines["host0>leaf0"] == (draw.colour(0), "host0>leaf0: 900.0 Mbit/s, no rate")
+    assert lines["leaf0>spine0"] == (draw.colour(.5), "leaf0>spine0: 10.0 Mbit/s, 50%")
+    assert lines["spine0>leaf1"] == (draw.colour(1), "spine0>leaf1: 20.0 Mbit/s, 100%")
 
 
 def test_tiers():
