@@ -118,6 +118,36 @@ def test_spread(tmp_path):
         assert 2 * size <= lines[f"probes-next-{size}"]["median"] < lines[f"probes-first-{size}"]["median"]
 
 
+def test_tax(tmp_path):
+    data = measured(tmp_path, "tax")
+    check(data, "tax", ["requests", "requests-tcp", "connects", "connects-tcp", "mouse", "mouse-net", "elephant",
+                        "inside", "outside", "options", "add", "early-add"])
+    (measured_round,) = data["rounds"]
+    assert set(measured_round) == {"bare", "unheard", "capture", "hooks", "callbacks"}
+    lines = {line["key"]: line for line in data["figures"]}
+    for key in ("requests", "connects"):
+        own = [theirs for name, theirs in lines[key]["without"].items() if name.startswith("MPTCP's own price")]
+        assert [theirs["median"] for theirs in own] == [
+            measured_round["bare"]["mptcp"][key] / measured_round["bare"]["tcp"][key]]
+        assert lines[key]["without"]["by capture"]["median"] > 0
+    assert set(lines["connects"]["without"]) > {"the kernel's events alone"}
+    assert measured_round["hooks"]["calls"]["has_hooks"] and not measured_round["bare"]["calls"]["has_hooks"]
+
+
+def test_mix(tmp_path):
+    data = measured(tmp_path, "mix")
+    check(data, "mix", ["elephants", "mice", "elephants-leaf-spine", "mice-leaf-spine"])
+    (measured_round,) = data["rounds"]
+    assert set(measured_round) == {f"fat-tree {name}" for name in ("tcp", "mptcp", "random4", "subflow")} | {
+        f"leaf-spine {name}" for name in ("tcp", "random4", "subflow")}
+    for place in ("fat-tree", "leaf-spine"):
+        flows = [sorted(flow["bytes"] for flow in result["completions"])
+                 for name, result in measured_round.items() if name.startswith(place)]
+        assert len(flows[0]) > 10 and all(sizes == flows[0] for sizes in flows), "the same flows for each system"
+    assert [set(line["without"]) for line in data["figures"]] == [
+        {"1 subflow", "4 random ports"}] * 2 + [{"4 random ports"}] * 2
+
+
 def test_recover(tmp_path):
     data = measured(tmp_path, "recover")
     keys = ["stall", "paced", "back", "whole"]

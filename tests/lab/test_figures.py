@@ -53,3 +53,22 @@ def test_chance_is_what_is_measured_twice_over_itself():
     assert found["unsplit"] == ([.75], beside) and found["unsplit-coupled"] == ([1.25], beside)
     assert found["single-path"] == ([.75], beside)
     assert harmless.MEASURED["again"][0] == "mptcp"
+
+
+def test_a_fabric_s_goodput_is_held_against_its_ceiling_and_against_others():
+    fabric = bench("fabric")
+
+    def result(mean, worst):
+        return {"mean_mbps": mean, "flows_mbps": [mean, worst]}
+
+    def both(mean, worst):
+        return {"stride8": result(mean, worst), "permutation": result(mean + 2, worst + 1)}
+
+    found = fabric.figures([{"ceiling": result(20, 20), "alone": result(19, 19), "tcp": both(9, 2),
+                             "random4": both(15, 8), "random8": both(17, 12), "subflow": both(18, 16)}] * 2)
+    others = {"TCP": [.5] * 2, "4 random ports": [.8] * 2, "8 random ports": [.9] * 2}
+    assert found == {
+        "goodput": ([.95] * 2, {**others, "MPTCP that meets nobody": [.95] * 2}),
+        "over-ecmp": [1.9] * 2, "over-4-random": [19 / 16] * 2, "over-8-random": [19 / 18] * 2,
+        "worst-flow": ([.8] * 2, {"TCP": [.1] * 2, "4 random ports": [.4] * 2, "8 random ports": [.6] * 2})}
+    assert set(found) == set(rows.of("fabric"))
