@@ -126,7 +126,7 @@ BASELINES = (
              " which have one path: the others keep .994. So the figure is of permutations, .64 to .98, where max-min theory"
              " has .81 (`subflow-lab model`)."),
     Baseline(15, "harmless", "pairs with one path, split all the same", .94, .99, ("single-path", "always split"),
-             "It is better than it was. Rates are taken when all subflows are there, for 8 s; what it takes until then is not"
+             "It is better than it was. Rates are taken for 8 s, after the first 2.5 s; what it takes until then is not"
              " in it. Whether it was in the prototype's is not known; likely so, or its queue was shorter."),
     Baseline(16, "harmless", "one TCP flow beside 4 subflows, one link", *one(.33), ("neighbour", "always split"),
              f"{SHARE} differs by a factor of two from one round to the next (.48 to 1.12), and beside one subflow from .83 to"
