@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Fabrics of routers with equal-cost paths, in namespaces, with the kernel's own forwarding."""
 import collections
+import dataclasses
 import json
 import random
+import re
 from dataclasses import dataclass
 
 from lab.lab import Lab
@@ -35,6 +37,9 @@ OPTIONAL = (SEED, "net.mptcp.blackhole_timeout")
 # A frame of Ethernet, and the most that every kernel takes.
 GSO_MIN, GSO_MAX = 1514, 65536
 
+# A node's name is that of the devices that lead to it: linux/if.h:IFNAMSIZ.
+NAME = re.compile(r"[A-Za-z][\w.-]{0,14}", re.ASCII)
+
 # What troubles are made of, besides loss: each packet is marked by lot, or joins are reset.
 TABLE = """table inet trouble {{
     chain entry {{
@@ -54,6 +59,44 @@ class Topology:
     routers: list
     hosts: list
     links: list
+    is_checked: bool = True  # False: links may be lost, or a host have several, with routes of its own
+
+    def __post_init__(self):
+        fault = next(self._faults(), None) if self.is_checked else None
+        if fault:
+            raise LabError(f"no fabric can be made of this topology: {fault}")
+
+    def _faults(self):
+        """What a Fabric, the devices of its nodes and a subflowd for its hosts could not bear."""
+        nodes = self.routers + self.hosts
+        for label in nodes:
+            if not NAME.fullmatch(label) or label == "lo":
+                yield (f"{label} is no name for a device: a letter and at most 14 more, digits, dots, dashes"
+                       " or underlines")
+            if nodes.count(label) > 1:
+                yield f"{label} is there twice"
+            if (label in self.hosts) != label.startswith("host"):
+                yield f"{label}: the names of hosts begin with host, and no others"
+        if not self.hosts:
+            yield "it has no host"
+        yield from self._faults_of_links(set(nodes))
+        linked = self.distances(self.hosts[0])
+        for label in self.routers:
+            if label not in linked:
+                yield f"no links lead from {self.hosts[0]} to {label}"
+
+    def _faults_of_links(self, nodes):
+        for a, b, _ in self.links:
+            if not {a, b} <= nodes or a == b:
+                yield f"a link leads from {a} to {b}: it takes two of its routers and hosts"
+        pairs = collections.Counter(frozenset(link[:2]) for link in self.links)
+        for a, b, _ in self.links:
+            if pairs[frozenset((a, b))] > 1:
+                yield f"there are several links between {a} and {b}: one with the rate of all does as well"
+        links = collections.Counter(label for link in self.links for label in link[:2])
+        for host in self.hosts:
+            if links[host] != 1 or self.neighbours(host)[0] in self.hosts:
+                yield f"{host} has {links[host]} links: a host has one, and that to a router"
 
     def neighbours(self, label):
         return [b if a == label else a for a, b, _ in self.links if label in (a, b)]
@@ -100,7 +143,7 @@ def with_rates(topology, rates):
     links = [(a, b, rate_of(a, b, rate_mbit)) for a, b, rate_mbit in topology.links]
     if unknown := set(rates) - used:
         raise LabError(f"no link is called {sorted(unknown)[0]}: say NODE, or NODE:NODE")
-    return Topology(topology.routers, topology.hosts, links)
+    return dataclasses.replace(topology, links=links)
 
 
 def leaf_spine_topology(spines, leaves, hosts, rate_mbit, host_mbit=None):
@@ -262,7 +305,7 @@ class Fabric(Lab):
     def reroute(self):
         """What a routing protocol does in the end: routes go around the links that were lost."""
         left = [link for link in self.topology.links if frozenset(link[:2]) not in self.lost]
-        self._route(Topology(self.topology.routers, self.topology.hosts, left))
+        self._route(dataclasses.replace(self.topology, links=left, is_checked=False))
 
     def build(self):
         seeds = random.Random(self.seed)

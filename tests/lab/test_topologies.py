@@ -61,3 +61,34 @@ def test_the_machines_cpu_carries_what_hosts_send(monkeypatch, words, remedy):
     monkeypatch.setattr(command.machine, "check", lambda _: None)
     with pytest.raises(command.LabError, match=remedy):
         command.check_machine(leaf_spine(*words))
+
+
+PAIR = [("host0", "r0", 10), ("host1", "r1", 10), ("r0", "r1", 10)]
+
+
+@pytest.mark.parametrize("routers, hosts, links, why", [
+    (["r0", "r1"], ["host0", "host1"], PAIR[:2], "no links lead from host0 to r1"),
+    (["r0", "r1", "r2"], ["host0", "host1"], PAIR, "no links lead from host0 to r2"),
+    (["r0", "r1"], ["host0", "host1"], PAIR[1:], "host0 has 0 links: a host has one"),
+    (["r0", "r1"], ["host0", "host1"], [*PAIR, ("host0", "r1", 10)], "host0 has 2 links: a host has one"),
+    (["r0"], ["host0", "host1"], [("host0", "host1", 10)], "host0 has 1 links: a host has one, and that to a router"),
+    (["r0", "r1"], ["host0", "host1"], [*PAIR, ("r1", "r0", 20)], "there are several links between r0 and r1"),
+    (["r0", "r1"], ["host0", "host1"], [*PAIR, ("r1", "r9", 20)], "a link leads from r1 to r9"),
+    (["r0", "r1"], ["host0", "host1"], [*PAIR, ("r1", "r1", 20)], "a link leads from r1 to r1"),
+    (["r0", "r0"], ["host0"], PAIR, "r0 is there twice"),
+    (["a-name-that-is-16"[:16]], ["host0"], [], "a-name-that-is-1 is no name for a device"),
+    (["a b"], ["host0"], [], "a b is no name for a device"), (["r:0"], ["host0"], [], "r:0 is no name for"),
+    (["r0"], ["server"], [("server", "r0", 1)], "server: the names of hosts begin with host"),
+    (["hosts"], ["host0"], [("host0", "hosts", 1)], "hosts: the names of hosts begin with host"),
+    (["r0"], [], [], "it has no host")])
+def test_what_no_fabric_can_be_made_of_is_said(routers, hosts, links, why):
+    with pytest.raises(command.LabError, match=f"no fabric can be made of this topology: {why}"):
+        fabric.Topology(routers, hosts, links)
+
+
+def test_what_a_fabric_can_be_made_of_is_none_the_worse():
+    fabric.Topology(["r0", "r1"], ["host0", "host1"], PAIR)
+    fabric.Topology(["a-name-of-15-ch"], ["host0"], [("host0", "a-name-of-15-ch", None)])
+    fabric.Topology(["r0", "r1"], ["host0"], [], is_checked=False)
+    for k in (2, 4, 8, 16):
+        fabric.fat_tree_topology(k, 10)
