@@ -34,7 +34,7 @@ def resume(path, fresh):
     """The run that was interrupted, or the fresh one if there is none; LabError if they differ."""
     if not (path and part_of(path).exists()):
         return fresh
-    old = benchmark(part_of(path))
+    old = benchmark(part_of(path), {*IDENTITY, "rounds"})
     for key in IDENTITY:
         if old[key] != fresh[key]:
             raise LabError(f"{part_of(path)} is of {key} {old[key]} and not {fresh[key]}: it is not gone"

@@ -46,15 +46,15 @@ def text_of(path):
         raise LabError(f"{path} cannot be read ({getattr(error, 'strerror', 0) or 'it is no text'})") from None
 
 
-def benchmark(path):
-    """What a benchmark has left in JSON."""
+def benchmark(path, keys=("bench", "figures", "rounds")):
+    """What a benchmark has left in JSON, with these keys at least."""
     try:
         data = json.loads(text_of(path))
-        if {"bench", "figures", "rounds"} <= set(data):
+        if set(keys) <= set(data):
             return data
     except (TypeError, ValueError):
         pass
-    raise LabError(f"{path} is no result of a benchmark: remove it, or make it anew by bench/{path.stem}")
+    raise LabError(f"{path} is no result of a benchmark: remove it, or make it anew by bench/{path.name.partition('.')[0]}")
 
 
 def read(path):
