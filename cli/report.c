@@ -392,7 +392,7 @@ static void put_refusing(FILE *out, struct answer_reader *reader, struct json_ob
 	for (size_t i = 0; i < n && !reader->has_failed; i++) {
 		struct json_object *item;
 		char path[PATH_SIZE];
-		uint64_t hold;
+		uint64_t hold, beyond;
 
 		snprintf(path, sizeof(path), "refusing[%zu]", i);
 		item = answer_get_item(reader, list, i, path);
@@ -400,8 +400,12 @@ static void put_refusing(FILE *out, struct answer_reader *reader, struct json_ob
 		report_put_text(out, answer_get_text_or(reader, item, path, "namespace", "?"), 0);
 		fputs("  ", out);
 		put_value(out, reader, item, path, "remote");
-		fprintf(out, "  %" PRIu64 " in a row, the last ",
+		fprintf(out, "  %" PRIu64 " in a row",
 			answer_get_number(reader, item, path, "in_a_row"));
+		beyond = answer_get_number(reader, item, path, "beyond");
+		if (beyond)
+			fprintf(out, " beyond %" PRIu64 " of a connection", beyond);
+		fputs(", the last ", out);
 		put_duration(out, (double)answer_get_number(reader, item, path, "age_s"));
 		fputs(" ago: ", out);
 		put_value(out, reader, item, path, "reason");

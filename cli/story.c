@@ -317,7 +317,7 @@ static void tell_refusals(struct teller *teller)
 {
 	struct json_object *refusals;
 	char path[PATH_SIZE + 32];
-	uint64_t hold;
+	uint64_t hold, beyond;
 
 	if (answer_is_null(teller->connection, "refusals"))
 		return;
@@ -325,16 +325,40 @@ static void tell_refusals(struct teller *teller)
 	refusals = answer_get(
 		&teller->reader, teller->connection, teller->path, "refusals", json_type_object);
 	fprintf(teller->out,
-		"Its destination refused the last %" PRIu64 " joins of this host's connections, "
-		"%" PRIu64 " s ago (",
-		answer_get_number(&teller->reader, refusals, path, "in_a_row"),
+		"Its destination refused the last %" PRIu64 " joins of this host's connections",
+		answer_get_number(&teller->reader, refusals, path, "in_a_row"));
+	beyond = answer_get_number(&teller->reader, refusals, path, "beyond");
+	if (beyond)
+		fprintf(teller->out, " beyond %" PRIu64 " subflows of one", beyond);
+	fprintf(teller->out, ", %" PRIu64 " s ago (",
 		answer_get_number(&teller->reader, refusals, path, "age_s"));
 	report_put_text(teller->out, answer_get_text(&teller->reader, refusals, path, "reason"), 0);
 	hold = answer_get_number(&teller->reader, refusals, path, "hold_s");
 	if (hold)
-		fprintf(teller->out, "): none is tried for another %" PRIu64 " s.\n", hold);
+		fprintf(teller->out, "): none is tried%s for another %" PRIu64 " s.\n",
+			beyond ? " beyond them" : "", hold);
 	else
 		fputs(").\n", teller->out);
+}
+
+/* @subflows: that it has, or is to have. Whether its peer takes no more. */
+static bool tell_room(struct teller *teller, size_t subflows)
+{
+	char path[PATH_SIZE + 32];
+	struct json_object *room;
+	uint64_t most;
+
+	if (answer_is_null(teller->connection, "room"))
+		return false;
+	snprintf(path, sizeof(path), "%.60s.room", teller->path);
+	room = answer_get(
+		&teller->reader, teller->connection, teller->path, "room", json_type_object);
+	most = answer_get_number(&teller->reader, room, path, "subflows");
+	fprintf(teller->out,
+		"Its peer takes %" PRIu64 " in all, and reset what came up beyond: for another "
+		"%" PRIu64 " s neither the elephant rule nor [policy] gives it more.\n",
+		most, answer_get_number(&teller->reader, room, path, "hold_s"));
+	return subflows >= most;
 }
 
 static double mbit(uint64_t bytes_per_s)
@@ -438,7 +462,8 @@ static void tell(struct teller *teller)
 		fputs("Its network namespace has no name to enter it by: nothing can be done for "
 		      "it there.\n",
 			teller->out);
-	else if (!strcmp(state, "served") && !strcmp(text_of(teller, "role", ""), "client"))
+	else if (!strcmp(state, "served") && !strcmp(text_of(teller, "role", ""), "client") &&
+		 !tell_room(teller, subflows + wanted))
 		tell_future(teller, subflows + wanted + number_of(teller, "waived"), last);
 	fputs("The last decision: ", teller->out);
 	report_put_text(teller->out, text_of(teller, "decision", "none"), 0);

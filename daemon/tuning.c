@@ -73,6 +73,7 @@ static void apply_settings(struct daemon *daemon)
 		(struct policy){.ndiffports = settings->ndiffports, .fullmesh = settings->fullmesh};
 	daemon->plan.refusals.rule = (struct refusals_rule){
 		.most = settings->refusals, .hold_ns = settings->hold_s * 1000000000ull};
+	daemon->plan.full.rule = daemon->plan.refusals.rule;
 	daemon->plan.benefits.rule =
 		(struct benefit_rule){.margin_percent = settings->margin_percent,
 			.time_rtts = settings->time_rtts,

@@ -96,9 +96,41 @@ struct json_object *connections_write_refusals(const struct refusals_entry *entr
 		return NULL;
 	object = json_object_new_object();
 	put_number(object, "in_a_row", entry->in_a_row);
+	put_number(object, "beyond", entry->last.room);
 	put_text(object, "reason", refusal_text(&entry->last, text));
 	put_number(object, "age_s", seconds_between(entry->last_ns, now_ns));
 	put_number(object, "hold_s", seconds_between(now_ns, entry->until_ns));
+	return object;
+}
+
+/* What became of joins to @remote: that one was reset once it was up says that others stayed. */
+static const struct refusals_entry *find_refusals(
+	struct plan *plan, uint64_t netns, const struct endpoint *remote)
+{
+	const struct refusals_entry *entry =
+		refusals_find(&plan->refusals, netns, remote, loop_now_ns());
+
+	return entry ? entry : refusals_find(&plan->full, netns, remote, loop_now_ns());
+}
+
+/* How many subflows it may have for now, as its peer has reset what was beyond. */
+static struct json_object *write_room(struct plan *plan, const struct conn *conn)
+{
+	uint64_t now_ns = loop_now_ns();
+	const struct refusals_entry *held =
+		refusals_find_held(&plan->full, conn->key.netns, &conn->remote, now_ns);
+	struct room room = conn->room;
+	struct json_object *object;
+
+	if (now_ns >= room.until_ns)
+		room.subflows = 0;
+	if (held && (!room.subflows || held->last.room <= room.subflows))
+		room = (struct room){.subflows = held->last.room, .until_ns = held->until_ns};
+	if (!room.subflows)
+		return NULL;
+	object = json_object_new_object();
+	put_number(object, "subflows", room.subflows);
+	put_number(object, "hold_s", seconds_between(now_ns, room.until_ns));
 	return object;
 }
 
@@ -229,8 +261,9 @@ static void write_conn(
 		object, "announced", conn ? write_announced(conn) : json_object_new_array());
 	put_text(object, "unplaced", conn ? find_blindness(asking->plan, conn) : NULL);
 	json_object_object_add(object, "refusals",
-		connections_write_refusals(refusals_find(&asking->plan->refusals,
-			asking->netns->cookie, &seen->remote, loop_now_ns())));
+		connections_write_refusals(
+			find_refusals(asking->plan, asking->netns->cookie, &seen->remote)));
+	json_object_object_add(object, "room", conn ? write_room(asking->plan, conn) : NULL);
 	json_object_object_add(object, "judged", conn ? write_judged(conn) : NULL);
 	put_text(object, "held", conn ? brake_text(conn) : NULL);
 	put_number(object, "left_alone_s",

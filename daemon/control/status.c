@@ -214,23 +214,32 @@ static struct json_object *write_netns(
 	return object;
 }
 
-/* Destinations that refuse joins, whoever asked for them. */
-static struct json_object *write_refusing(const struct status_view *view)
+static void add_refusing(
+	struct json_object *array, const struct status_view *view, struct refusals *refusals)
 {
-	struct json_object *array = json_object_new_array(), *object;
 	const struct refusals_entry *entry, *next;
 	const struct served_netns *netns;
+	struct json_object *object;
 
-	if (!view->peer->is_operator)
-		return array;
-	refusals_expire(&view->plan->refusals, loop_now_ns());
-	HASH_ITER (hh, view->plan->refusals.entries, entry, next) {
+	refusals_expire(refusals, loop_now_ns());
+	HASH_ITER (hh, refusals->entries, entry, next) {
 		netns = served_find(view->served, entry->key.netns);
 		object = connections_write_refusals(entry);
 		put_text(object, "namespace", netns ? netns->name : NULL);
 		put_endpoint(object, "remote", &entry->key.remote);
 		json_object_array_add(array, object);
 	}
+}
+
+/* Destinations that refuse joins, whoever asked for them. */
+static struct json_object *write_refusing(const struct status_view *view)
+{
+	struct json_object *array = json_object_new_array();
+
+	if (!view->peer->is_operator)
+		return array;
+	add_refusing(array, view, &view->plan->refusals);
+	add_refusing(array, view, &view->plan->full);
 	return array;
 }
 

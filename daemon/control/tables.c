@@ -105,6 +105,7 @@ struct json_object *tables_write(const struct status_view *view)
 		plan->refusals.displaced);
 	put(tables, "left_alone", REFUSALS_MAX, HASH_COUNT(plan->in_vain.entries),
 		plan->in_vain.displaced);
+	put(tables, "full", REFUSALS_MAX, HASH_COUNT(plan->full.entries), plan->full.displaced);
 	put_paths(tables, view);
 	put(tables, "requests", REQUESTS_MAX, view->requests->count, view->requests->refused);
 	put(tables, "untreated", FLOWS_MAX, HASH_COUNT(view->flows->list), view->flows->refused);

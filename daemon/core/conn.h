@@ -18,6 +18,7 @@
 #include "core/quiet.h"
 #include "core/remotes.h"
 #include "core/repair.h"
+#include "core/room.h"
 #include "core/silence.h"
 #include "record.h"
 
@@ -135,6 +136,7 @@ struct conn {
 	struct lasthop lasthop;
 	/* Where the peer has reset a join for good: no more there of our own accord. */
 	struct endpoint barred;
+	struct room room;
 	uint32_t generation, adds, removes; /* of the application, heard so far */
 	struct receipt receipt;             /* of these, carried out or given up */
 	/* Of these, what an earlier daemon was carrying out when it died, and did carry out. */

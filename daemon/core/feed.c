@@ -49,7 +49,7 @@ static int take_settings(struct feed *feed, const struct line_settings *settings
 	plan->wants_owners = settings->wants_owners;
 	plan->max_subflows = settings->max_subflows;
 	plan->table.limit = settings->max_connections;
-	plan->refusals.rule = settings->refusals;
+	plan->refusals.rule = plan->full.rule = settings->refusals;
 	plan->in_vain.rule = settings->in_vain;
 	plan->benefits.rule = settings->benefit;
 	plan->aparts.rule = settings->apart;

@@ -111,6 +111,28 @@ static void note_spent(
 		endpoint_text(local, text));
 }
 
+/* For how long yet. */
+static unsigned long long seconds_to(const struct plan *plan, uint64_t until_ns)
+{
+	return (until_ns - plan->now_ns + SECOND_NS - 1) / SECOND_NS;
+}
+
+/* Whether the destination's hosts have reset so many that were up beside as many as these. */
+static bool is_filled(struct plan *plan, struct conn *conn, const struct endpoint *remote)
+{
+	const struct refusals_entry *held = room_find_held(plan, conn, remote);
+	char why[REFUSALS_TEXT_MAX], text[ENDPOINT_TEXT_MAX];
+
+	if (!held)
+		return false;
+	conn_say(conn,
+		"no subflow: %s takes %u of a connection, and reset the last %u beyond that (%s); "
+		"none is tried for another %llu s",
+		endpoint_text(remote, text), held->last.room, held->in_a_row,
+		refusal_text(&held->last, why), seconds_to(plan, held->until_ns));
+	return true;
+}
+
 /* Whether the destination has refused so many joins that none is tried now; says so. */
 static bool is_held(struct plan *plan, struct conn *conn, const struct endpoint *remote)
 {
@@ -119,27 +141,43 @@ static bool is_held(struct plan *plan, struct conn *conn, const struct endpoint 
 	char why[REFUSALS_TEXT_MAX], text[ENDPOINT_TEXT_MAX];
 
 	if (!held)
-		return false;
+		return is_filled(plan, conn, remote);
 	conn_say(conn,
 		"no subflow: %s refused the last %u joins (%s), as behind a %s; none is tried for "
 		"another %llu s",
 		endpoint_text(remote, text), held->in_a_row, refusal_text(&held->last, why),
 		held->last.error == ETIMEDOUT ? "firewall" : "load balancer",
-		(held->until_ns - plan->now_ns + SECOND_NS - 1) / SECOND_NS);
+		seconds_to(plan, held->until_ns));
+	return true;
+}
+
+/* Whether the peer has reset one beside as many as these; says so. */
+static bool has_no_more_room(const struct plan *plan, struct conn *conn)
+{
+	if (!room_is_full(plan, conn))
+		return false;
+	conn_say(conn,
+		"no subflow: its peer took %u, and reset one more; none is tried before one has "
+		"gone, or for another %llu s",
+		conn->room.subflows, seconds_to(plan, conn->room.until_ns));
 	return true;
 }
 
 /* What replaces one that was there, and what the application says now, is another matter. */
-static bool is_barred(struct conn *conn, enum subflow_asker asker, const struct endpoint *remote)
+static bool is_barred(const struct plan *plan, struct conn *conn, enum subflow_asker asker,
+	const struct endpoint *remote)
 {
 	struct endpoint plain = endpoint_unmap(remote);
 	char text[ENDPOINT_TEXT_MAX];
 
-	if ((asker != ASKER_ELEPHANT && asker != ASKER_POLICY) ||
-		!endpoint_is_equal(&conn->barred, &plain))
+	if (asker != ASKER_ELEPHANT && asker != ASKER_POLICY)
 		return false;
-	conn_say(conn, "no subflow: %s has refused one for good", endpoint_text(remote, text));
-	return true;
+	if (endpoint_is_equal(&conn->barred, &plain)) {
+		conn_say(conn, "no subflow: %s has refused one for good",
+			endpoint_text(remote, text));
+		return true;
+	}
+	return has_no_more_room(plan, conn);
 }
 
 /*
@@ -344,7 +382,7 @@ static void mesh_with(struct plan *plan, struct conn *conn, const struct endpoin
 
 	while (conn_count_all(conn) < plan->max_subflows &&
 		mesh_take(conn->mesh, conn->listed, remote, &local)) {
-		err = is_held(plan, conn, remote)
+		err = is_held(plan, conn, remote) || has_no_more_room(plan, conn)
 			      ? -EHOSTUNREACH
 			      : open_subflow(plan, conn, ASKER_MESH, -1, &local, remote, 0);
 		if (err == -ENOSPC) {
@@ -442,7 +480,7 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			break;
 		}
 		asker = conn_take_wanted(conn);
-		if (is_held(plan, conn, &remote) || is_barred(conn, asker, &remote)) {
+		if (is_held(plan, conn, &remote) || is_barred(plan, conn, asker, &remote)) {
 			plan->counters.withheld++;
 			give_up_one(plan, conn, asker);
 			continue;

@@ -42,6 +42,7 @@ void plan_done(struct plan *plan)
 	steer_done(&plan->steer);
 	refusals_done(&plan->refusals);
 	refusals_done(&plan->in_vain);
+	refusals_done(&plan->full);
 	actions_done(&plan->actions);
 	news_done(&plan->news);
 	plan->tape = NULL;
@@ -444,4 +445,5 @@ void plan_forget_netns(struct plan *plan, uint64_t netns)
 	steer_forget(&plan->steer, netns);
 	refusals_forget(&plan->refusals, netns);
 	refusals_forget(&plan->in_vain, netns);
+	refusals_forget(&plan->full, netns);
 }

@@ -67,6 +67,7 @@ struct plan {
 	struct quiets quiets;
 	struct silences silences;
 	struct refusals in_vain; /* destinations to which one more subflow did not help */
+	struct refusals full;    /* those that take so many of a connection; @refusals' rule */
 	uint32_t max_subflows;   /* of one connection, for applications */
 	uint64_t now_ns;         /* of the last event or tick */
 	bool wants_owners;       /* whose each new connection is, is to be found out */

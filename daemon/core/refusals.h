@@ -25,6 +25,7 @@ struct refusals_rule {
 struct refusal {
 	int error;        /* errno, positive; 0 = none */
 	int reset_reason; /* RFC 8684 section 3.6; -1 = none given */
+	uint32_t room;    /* it was up, beside so many of its connection; 0 = it was not */
 };
 
 struct refusals_key {

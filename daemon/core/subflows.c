@@ -6,12 +6,6 @@
 #include "core/lists.h"
 #include "core/opening.h"
 
-/*
- * A peer that takes no more subflows answers the SYN and resets after the third packet of the
- * handshake, often without a reason: a join that ends this soon was refused.
- */
-#define REFUSAL_NS 1000000000ull
-
 void subflows_remove(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
 	quiet_forget(plan, conn, subflow);
@@ -45,6 +39,7 @@ void subflows_hear_established(struct plan *plan, struct conn *conn, const struc
 	news_add_subflow(&plan->news, NEWS_SUBFLOW_UP, conn, subflow, "");
 	if (subflow->asker == ASKER_ELEPHANT)
 		conn_note_passed(conn);
+	room_hear_established(conn, subflow);
 	/* Clients join wherever the server is: at what it has not listed too. */
 	if (conn->is_server && !listed_allows(conn->listed, &subflow->local))
 		subflow->is_doomed = subflow->is_lost = true;
@@ -83,7 +78,11 @@ static void note_refused(struct plan *plan, struct conn *conn, const struct subf
 	/* What is one more for a moment says nothing of those that stay. */
 	if (subflow->is_doomed || subflow->asker == ASKER_MOVE)
 		return;
-	refusals_note(&plan->refusals, conn->key.netns, &event->remote, &refusal, event->now_ns);
+	if (subflow->state == SUBFLOW_ESTABLISHED)
+		room_hear_refused(plan, conn, subflow, &refusal, event->is_transient);
+	else
+		refusals_note(
+			&plan->refusals, conn->key.netns, &event->remote, &refusal, event->now_ns);
 	if (event->reset_reason >= 0 && !event->is_transient &&
 		endpoint_is_same_address(&near, &first))
 		conn->barred = endpoint_unmap(&event->remote);
@@ -108,6 +107,16 @@ static bool is_refused(const struct subflow *subflow, const struct event *event)
 	       event->now_ns - subflow->established_ns < REFUSAL_NS;
 }
 
+/* It came to nothing, be it that it was up for a moment. */
+static void drop_passed(struct conn *conn, const struct subflow *subflow)
+{
+	if (subflow->asker != ASKER_ELEPHANT)
+		return;
+	if (subflow->state != SUBFLOW_OPENING)
+		conn_reopen_passed(conn);
+	conn_drop_passed(conn);
+}
+
 /* Why a subflow that was up is not any more. */
 static void tell_closed(struct plan *plan, const struct conn *conn, const struct subflow *subflow,
 	const struct event *event)
@@ -127,25 +136,27 @@ void subflows_hear_closed(struct plan *plan, struct conn *conn, const struct eve
 {
 	struct endpoint remote = endpoint_unmap(&event->remote);
 	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
-	bool is_gone;
+	bool is_gone, has_failed;
 
 	if (!subflow)
 		subflow = conn_find_opening(conn, &event->local, &event->remote);
 	if (!subflow)
 		return;
 	is_gone = is_withdrawn(conn, subflow);
-	if (!is_gone && is_refused(subflow, event)) {
+	has_failed = !is_gone && is_refused(subflow, event);
+	if (has_failed) {
 		note_refused(plan, conn, subflow, event);
 		news_add_subflow(&plan->news, NEWS_SUBFLOW_REFUSED, conn, subflow, conn->why);
 	} else {
 		if (endpoint_is_equal(&conn->barred, &remote))
 			conn->barred = (struct endpoint){}; /* there is room for another */
+		room_hear_left(plan, conn);
 		tell_closed(plan, conn, subflow, event);
 		if (!is_gone)
 			repair_hear_closed(plan, conn, subflow, event);
 	}
-	if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_ELEPHANT)
-		conn_drop_passed(conn);
+	if (has_failed || subflow->state == SUBFLOW_OPENING)
+		drop_passed(conn, subflow);
 	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed && !subflow->is_lost)
 		conn_settle(&plan->table, conn, 0, 1);
 	subflows_remove(plan, conn, subflow);

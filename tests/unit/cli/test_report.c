@@ -30,9 +30,9 @@ static const char status[] =
 	" \"namespaces\": [{\"name\": \"we\\u001bb\", \"cookie\": 3, \"state\": \"left alone\","
 	" \"reason\": \"mptcpd listens\", \"connections\": 1}],"
 	" \"refusing\": [{\"namespace\": \"own\", \"remote\": \"10.0.0.9:80\", \"in_a_row\": 8,"
-	" \"reason\": \"Connection refused\", \"age_s\": 70, \"hold_s\": 530},"
+	" \"beyond\": 0, \"reason\": \"Connection refused\", \"age_s\": 70, \"hold_s\": 530},"
 	" {\"namespace\": null, \"remote\": \"10.0.0.8:80\", \"in_a_row\": 1,"
-	" \"reason\": \"reset\", \"age_s\": 1, \"hold_s\": 0}],"
+	" \"beyond\": 3, \"reason\": \"reset\", \"age_s\": 1, \"hold_s\": 0}],"
 	" \"untreated\": [{\"namespace\": \"own\", \"local\": \"10.0.0.1:50000\","
 	" \"remote\": \"10.0.0.7:80\", \"bytes_sent\": 100000000, \"bytes_received\": 5},"
 	" {\"namespace\": null, \"local\": \"10.0.0.3:1\", \"remote\": \"10.0.0.4:2\","
@@ -91,7 +91,8 @@ static void test_whole(void **state)
 	says(text,
 		"  own  10.0.0.9:80  8 in a row, the last 1 min 10 s ago: Connection refused; none "
 		"is tried for another 8 min 50 s\n");
-	says(text, "  ?  10.0.0.8:80  1 in a row, the last 1 s ago: reset\n");
+	says(text,
+		"  ?  10.0.0.8:80  1 in a row beyond 3 of a connection, the last 1 s ago: reset\n");
 	says(text, "0000000b  own  role unknown  10.0.0.1:40000 -> [fd00::2]:5201  served");
 	says(text, "sent       123.5 MB, received unknown");
 	says(text, "a -> b  id 0  established");

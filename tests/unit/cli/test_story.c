@@ -22,7 +22,8 @@ static const char status[] =
 	"{\"local\": \"a\", \"remote\": \"r\", \"state\": \"established\", \"asked_by\": null},"
 	" {\"local\": \"b\", \"remote\": \"r\", \"state\": \"opening\", \"asked_by\": "
 	"\"elephant\"}],"
-	" \"refusals\": null, \"judged\": null, \"held\": null, \"left_alone_s\": 0,"
+	" \"refusals\": null, \"room\": null, \"judged\": null, \"held\": null, \"left_alone_s\": "
+	"0,"
 	" \"last_hop_s\": 0, \"apart\": "
 	"null, "
 	"\"rule\": null,"
@@ -183,13 +184,32 @@ static void test_refusals(void **state)
 	struct json_object *root = parsed(), *connection = connection_of(root), *refusals;
 
 	(void)state;
-	refusals = json_tokener_parse("{\"in_a_row\": 8, \"reason\": \"Connection refused\","
-				      " \"age_s\": 12, \"hold_s\": 588}");
+	refusals = json_tokener_parse(
+		"{\"in_a_row\": 8, \"beyond\": 0, \"reason\": \"Connection refused\","
+		" \"age_s\": 12, \"hold_s\": 588}");
 	json_object_object_add(connection, "refusals", refusals);
 	tells(root, "Its destination refused the last 8 joins of this host's connections, 12 s ago "
 		    "(Connection refused): none is tried for another 588 s.\n");
+	json_object_object_add(refusals, "beyond", json_object_new_int(3));
+	tells(root, "connections beyond 3 subflows of one, 12 s ago (Connection refused): none is "
+		    "tried beyond them for another 588 s.\n");
 	json_object_object_add(refusals, "hold_s", json_object_new_int(0));
 	tells(root, "12 s ago (Connection refused).\n");
+	json_object_put(root);
+}
+
+static void test_room(void **state)
+{
+	struct json_object *root = parsed(), *connection = connection_of(root), *room;
+
+	(void)state;
+	room = json_tokener_parse("{\"subflows\": 3, \"hold_s\": 588}");
+	json_object_object_add(connection, "room", room);
+	tells(root, "Its peer takes 3 in all, and reset what came up beyond: for another 588 s "
+		    "neither the elephant rule nor [policy] gives it more.\nThe last decision");
+	/* One has gone. */
+	json_object_object_add(room, "subflows", json_object_new_int(4));
+	tells(root, "gives it more.\nThe elephant rule gives it one more at ");
 	json_object_put(root);
 }
 
@@ -275,9 +295,9 @@ static void test_others(void **state)
 static void test_wrong_types(void **state)
 {
 	static const char *const keys[] = {"namespace", "token", "role", "local", "bytes_sent",
-		"state", "subflows", "refusals", "judged", "held", "left_alone_s", "last_hop_s",
-		"apart", "rule", "wanted", "waived", "next_threshold", "expected", "intent",
-		"thresholds", "decision"};
+		"state", "subflows", "refusals", "room", "judged", "held", "left_alone_s",
+		"last_hop_s", "apart", "rule", "wanted", "waived", "next_threshold", "expected",
+		"intent", "thresholds", "decision"};
 	char why[256], *text = NULL;
 	struct json_object *root;
 
@@ -322,6 +342,7 @@ int main(void)
 		cmocka_unit_test(test_what_was_announced),
 		cmocka_unit_test(test_unknown_words),
 		cmocka_unit_test(test_refusals),
+		cmocka_unit_test(test_room),
 		cmocka_unit_test(test_judged),
 		cmocka_unit_test(test_apart),
 		cmocka_unit_test(test_held),

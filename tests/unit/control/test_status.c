@@ -126,6 +126,7 @@ static void tells_what_bounds_it(void **state)
 	scene->server.turns.displaced = 11;
 	scene->plan.refusals.displaced = 7;
 	scene->plan.in_vain.displaced = 8;
+	scene->plan.full.displaced = 10;
 	scene_hear(scene, EVENT_CREATED);
 	scene_hear(scene, EVENT_ESTABLISHED);
 	root = scene_read(scene);
@@ -145,6 +146,7 @@ static void tells_what_bounds_it(void **state)
 	assert_int_equal(scene_number(root, "daemon.tables.wire_flows.refused"), 6);
 	assert_int_equal(scene_number(root, "daemon.tables.refusing.refused"), 7);
 	assert_int_equal(scene_number(root, "daemon.tables.left_alone.refused"), 8);
+	assert_int_equal(scene_number(root, "daemon.tables.full.refused"), 10);
 	one = scene_number(root, "daemon.memory.connections");
 	least = scene_number(root, "daemon.memory.connection");
 	assert_in_range(one, sizeof(struct conn) + sizeof(struct subflow), least);
@@ -173,6 +175,40 @@ static void tells_of_destinations_that_refuse_joins(void **state)
 	assert_string_equal(scene_text(root, "refusing.0.remote"), "10.0.0.2:80");
 	assert_string_equal(scene_text(root, "refusing.0.reason"), "Connection refused");
 	assert_in_range(scene_number(root, "refusing.0.hold_s"), 1, 3600);
+	json_object_put(root);
+}
+
+/* Of a connection, and of a destination, whichever is less. */
+static void tells_how_many_a_peer_takes(void **state)
+{
+	const struct refusal beyond = {.reset_reason = -1, .room = 3};
+	struct conn_key key = {.netns = SCENE_NETNS, .token = 11};
+	struct endpoint remote = scene_at("10.0.0.2", 80);
+	struct scene *scene = *state;
+	struct json_object *root;
+	struct conn *conn;
+
+	scene_kernel.conns[scene_kernel.n++] = (struct diag_conn){
+		.token = 11, .local = scene_at("10.0.0.1", 40000), .remote = remote};
+	conn = conn_get(&scene->plan.table, &key);
+	assert_non_null(conn);
+	conn->remote = remote;
+	root = scene_read(scene);
+	assert_null(scene_find(root, "connections.0.room"));
+	json_object_put(root);
+	conn->room = (struct room){.subflows = 4, .until_ns = loop_now_ns() + 3600000000000ull};
+	root = scene_read(scene);
+	assert_int_equal(scene_number(root, "connections.0.room.subflows"), 4);
+	assert_in_range(scene_number(root, "connections.0.room.hold_s"), 3590, 3600);
+	json_object_put(root);
+	scene->plan.full.rule = (struct refusals_rule){.most = 1, .hold_ns = 7200000000000ull};
+	refusals_note(&scene->plan.full, SCENE_NETNS, &remote, &beyond, loop_now_ns());
+	root = scene_read(scene);
+	assert_int_equal(scene_number(root, "connections.0.room.subflows"), 3);
+	assert_in_range(scene_number(root, "connections.0.room.hold_s"), 7190, 7200);
+	assert_int_equal(scene_number(root, "connections.0.refusals.beyond"), 3);
+	assert_int_equal(scene_number(root, "refusing.0.beyond"), 3);
+	assert_int_equal(scene_number(root, "refusing.0.in_a_row"), 1);
 	json_object_put(root);
 }
 
@@ -519,6 +555,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tells_what_bounds_it, scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(
 			tells_of_destinations_that_refuse_joins, scene_begin, scene_end),
+		cmocka_unit_test_setup_teardown(
+			tells_how_many_a_peer_takes, scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(
 			tells_what_judged_subflows_brought, scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(
