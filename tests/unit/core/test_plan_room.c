@@ -90,7 +90,7 @@ static void a_threshold_whose_subflow_was_refused_made_none(void **state)
 	assert_int_equal(conn->passed[1].threshold, 150 * MB);
 }
 
-static void nor_does_a_mesh(void **state)
+static void a_mesh_gets_no_more_than_that(void **state)
 {
 	struct endpoint other = play_remote();
 	struct play *play = *state;
@@ -104,14 +104,18 @@ static void nor_does_a_mesh(void **state)
 	play->n_locals = 3;
 	play_connect(play);
 	assert_int_equal(play->creates, 2);
+	play_join_from(play, 2, 41001);
 	play_join_from(play, 3, 41000);
 	play->now_ns += SECOND / 1000;
 	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
 				.local = play_from(3, 41000),
 				.remote = play_remote(),
 				.reset_reason = -1});
-	play_join_from(play, 2, 41001);
 	play_hear(play, (struct event){.kind = EVENT_ANNOUNCED, .id = 1, .remote = other});
+	assert_int_equal(play->creates, 2);
+	play->now_ns += 60 * SECOND;
+	play_hear(play, (struct event){.kind = EVENT_PATHS});
+	play_established(play);
 	assert_int_equal(play->creates, 2 + 3);
 }
 
@@ -299,7 +303,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(an_elephant_gets_no_more_than_its_peer_takes),
 		TEST(a_threshold_whose_subflow_was_refused_made_none),
-		TEST(nor_does_a_mesh),
+		TEST(a_mesh_gets_no_more_than_that),
 		TEST(what_the_application_asks_for_is_tried),
 		TEST(a_destination_that_resets_time_and_again_gets_no_more_of_any),
 		TEST(one_that_takes_none_beside_the_first_is_left_in_peace),
