@@ -44,8 +44,9 @@ LONGEST = e2e("bench", "restart", "outlive", "detect", "announce", "daemon", "va
 OTHERS = sorted(set(E2E.glob("test_*.py")) - {*DEMO, *ALONE, *FABRICS, *LONGEST})
 FILES = {"source": [ROOT / "tests" / "source"], "lab": [ROOT / "tests" / "lab", *FABRICS],
          "alone": ALONE, "demo": DEMO, "e2e": [*LONGEST, *OTHERS]}
-# What a sanitizer adds nothing to, and what its own system calls would be killed for: the unit's filter.
-UNSANITIZED = e2e("bench", "unit")
+# What a sanitizer adds nothing to, what its own system calls would be killed for, the unit's filter, and what it
+# keeps itself: memory that was given back.
+UNSANITIZED = e2e("bench", "unit", "memory")
 # Most of their time they wait: more of them than there are processors.
 AT_ONCE = {"source": ["-n", "2"], "lab": ["-n", "2", "--dist", "loadfile"],
            "e2e": ["-n", "4", "--dist", "loadfile"]}
