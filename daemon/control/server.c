@@ -25,8 +25,8 @@
 #define PATIENCE_NS 10000000000ull
 /* Clients that are let in before the loop does other things. */
 #define KNOCKS_MAX 8
-/* A user's clients are let in, some hundred at once, until he would have to wait for so long. */
-#define DOOR_NS 10000000
+/* A user's clients are let in, many at once, until he would have to wait for so long. */
+#define DOOR_NS 200000000
 /* A watcher may cost so much at once, and its user wait for it, before it misses something. */
 #define TELLING_NS 1000000000
 
