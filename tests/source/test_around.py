@@ -21,7 +21,7 @@ TESTS = {
         "e2e/test_control.py::test_a_client_that_stalls_keeps_nobody_waiting",
         "e2e/test_control.py::test_who_asks_all_the_time_waits_and_nobody_else",
         "e2e/test_control.py::test_a_client_that_stalls_in_its_answer_is_given_up",
-        "e2e/test_control.py::test_an_answer_leaves_nothing_behind",
+        "e2e/test_memory.py::test_an_answer_leaves_nothing_behind",
         "e2e/test_control.py::test_many_users_do_not_end_what_an_operator_watches",
         "e2e/test_control.py::test_who_comes_all_the_time_is_hung_up_on_and_nobody_else",
         "e2e/test_bounds.py::test_more_clients_than_there_is_room_for",
