@@ -383,6 +383,18 @@ void hooks_set_full(struct hooks *hooks, bool is_full)
 		hooks->skeleton->data->config.is_full = is_full;
 }
 
+/* So many whole records of @size bytes, 0 at the end, or -errno. */
+static int read_some(int fd, void *records, size_t len, size_t size)
+{
+	ssize_t n;
+
+	while ((n = read(fd, records, len)) < 0 && errno == EINTR)
+		;
+	if (n < 0)
+		return -errno;
+	return n % size ? -EBADMSG : (int)(n / size);
+}
+
 struct reader {
 	struct hooks *hooks;
 	void (*each)(void *arg, const struct wide_record *record);
@@ -393,18 +405,14 @@ static int read_intents(void *arg, int fd)
 {
 	const struct reader *reader = arg;
 	struct wide_record records[64];
-	ssize_t len;
+	int n;
 
 	reader->hooks->walks++;
-	while ((len = read(fd, records, sizeof(records))) != 0) {
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0 || len % sizeof(*records))
-			return len < 0 ? -errno : -EBADMSG;
-		for (size_t i = 0; i < len / sizeof(*records); i++)
+	while ((n = read_some(fd, records, sizeof(records), sizeof(*records))) > 0) {
+		for (int i = 0; i < n; i++)
 			reader->each(reader->arg, &records[i]);
 	}
-	return 0;
+	return n;
 }
 
 int hooks_walk(
@@ -427,17 +435,13 @@ static int read_tokens(void *arg, int fd)
 {
 	const struct token_reader *reader = arg;
 	uint32_t tokens[256];
-	ssize_t len;
+	int n;
 
-	while ((len = read(fd, tokens, sizeof(tokens))) != 0) {
-		if (len < 0 && errno == EINTR)
-			continue;
-		if (len < 0 || len % sizeof(*tokens))
-			return len < 0 ? -errno : -EBADMSG;
-		for (size_t i = 0; i < len / sizeof(*tokens); i++)
+	while ((n = read_some(fd, tokens, sizeof(tokens), sizeof(*tokens))) > 0) {
+		for (int i = 0; i < n; i++)
 			reader->each(reader->arg, tokens[i]);
 	}
-	return 0;
+	return n;
 }
 
 int hooks_find_unwatched(struct hooks *hooks, void (*each)(void *arg, uint32_t token), void *arg)

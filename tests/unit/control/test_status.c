@@ -52,6 +52,26 @@ static void tells_of_the_daemon(void **state)
 	json_object_put(root);
 }
 
+/* The kernel lists one connection, of token 11. */
+static void list_one(void)
+{
+	scene_kernel.conns[scene_kernel.n++] = (struct diag_conn){.token = 11,
+		.local = scene_at("10.0.0.1", 40000),
+		.remote = scene_at("10.0.0.2", 80)};
+}
+
+/* And it is one that the plan knows. */
+static struct conn *know_one(struct scene *scene)
+{
+	const struct conn_key key = {.netns = SCENE_NETNS, .token = 11};
+	struct conn *conn;
+
+	list_one();
+	conn = conn_get(&scene->plan.table, &key);
+	assert_non_null(conn);
+	return conn;
+}
+
 static void tells_of_a_connection(void **state)
 {
 	struct scene *scene = *state;
@@ -161,8 +181,7 @@ static void tells_of_destinations_that_refuse_joins(void **state)
 	struct endpoint remote = scene_at("10.0.0.2", 80);
 	struct json_object *root;
 
-	scene_kernel.conns[scene_kernel.n++] = (struct diag_conn){
-		.token = 11, .local = scene_at("10.0.0.1", 40000), .remote = remote};
+	list_one();
 	root = scene_read(scene);
 	assert_null(scene_find(root, "connections.0.refusals"));
 	assert_int_equal(json_object_array_length(scene_find(root, "refusing")), 0);
@@ -182,16 +201,12 @@ static void tells_of_destinations_that_refuse_joins(void **state)
 static void tells_how_many_a_peer_takes(void **state)
 {
 	const struct refusal beyond = {.reset_reason = -1, .room = 3};
-	struct conn_key key = {.netns = SCENE_NETNS, .token = 11};
 	struct endpoint remote = scene_at("10.0.0.2", 80);
 	struct scene *scene = *state;
 	struct json_object *root;
 	struct conn *conn;
 
-	scene_kernel.conns[scene_kernel.n++] = (struct diag_conn){
-		.token = 11, .local = scene_at("10.0.0.1", 40000), .remote = remote};
-	conn = conn_get(&scene->plan.table, &key);
-	assert_non_null(conn);
+	conn = know_one(scene);
 	conn->remote = remote;
 	root = scene_read(scene);
 	assert_null(scene_find(root, "connections.0.room"));
@@ -214,17 +229,13 @@ static void tells_how_many_a_peer_takes(void **state)
 
 static void tells_what_judged_subflows_brought(void **state)
 {
-	const struct conn_key key = {.netns = SCENE_NETNS, .token = 11};
 	const struct refusal none = {.reset_reason = -1};
 	struct endpoint remote = scene_at("10.0.0.2", 80);
 	struct scene *scene = *state;
 	struct json_object *root;
 	struct conn *conn;
 
-	scene_kernel.conns[scene_kernel.n++] = (struct diag_conn){
-		.token = 11, .local = scene_at("10.0.0.1", 40000), .remote = remote};
-	conn = conn_get(&scene->plan.table, &key);
-	assert_non_null(conn);
+	conn = know_one(scene);
 	root = scene_read(scene);
 	assert_null(scene_find(root, "connections.0.judged"));
 	assert_null(scene_find(root, "connections.0.held"));
@@ -252,16 +263,11 @@ static void tells_what_judged_subflows_brought(void **state)
 
 static void tells_how_subflows_were_moved(void **state)
 {
-	struct conn_key key = {.netns = SCENE_NETNS, .token = 11};
 	struct scene *scene = *state;
 	struct json_object *root;
 	struct conn *conn;
 
-	scene_kernel.conns[scene_kernel.n++] = (struct diag_conn){.token = 11,
-		.local = scene_at("10.0.0.1", 40000),
-		.remote = scene_at("10.0.0.2", 80)};
-	conn = conn_get(&scene->plan.table, &key);
-	assert_non_null(conn);
+	conn = know_one(scene);
 	scene->plan.aparts.rule = (struct apart_rule){.moves = 2, .hold_ns = 3600000000000ull};
 	root = scene_read(scene);
 	assert_null(scene_find(root, "connections.0.apart"));

@@ -246,6 +246,13 @@ void play_left(struct play *play, uint16_t port)
 				.reset_reason = -1});
 }
 
+void play_fell_silent(struct play *play, uint16_t port)
+{
+	play_hear(play,
+		(struct event){
+			.kind = EVENT_TIMEOUT, .local = play_local(port), .remote = play_remote()});
+}
+
 void play_intent(struct play *play, uint32_t adds, uint32_t removes)
 {
 	play_hear(play, (struct event){.kind = EVENT_INTENT, .adds = adds, .removes = removes});

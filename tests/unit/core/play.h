@@ -71,6 +71,7 @@ void play_established(struct play *play);
 void play_closed(struct play *play);
 void play_joined(struct play *play, uint16_t port);
 void play_left(struct play *play, uint16_t port);
+void play_fell_silent(struct play *play, uint16_t port);
 void play_intent(struct play *play, uint32_t adds, uint32_t removes);
 void play_threshold(struct play *play, uint64_t mb);
 

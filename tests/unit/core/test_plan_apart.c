@@ -217,9 +217,7 @@ static void a_death_during_a_move_needs_no_other_replacement(void **state)
 	play->plan.does_repair = true;
 	begin_move(play);
 	to = play->create.local.port;
-	play_hear(play, (struct event){.kind = EVENT_TIMEOUT,
-				.local = play_local(LOCAL_PORT),
-				.remote = play_remote()});
+	play_fell_silent(play, LOCAL_PORT);
 	assert_int_equal(play->destroys, 1);
 	assert_int_equal(play->creates, 3);
 	play_left(play, LOCAL_PORT);
@@ -238,9 +236,7 @@ static void a_new_one_that_dies_leaves_the_old_one(void **state)
 	begin_move(play);
 	to = play->create.local.port;
 	play_joined(play, to);
-	play_hear(play,
-		(struct event){
-			.kind = EVENT_TIMEOUT, .local = play_local(to), .remote = play_remote()});
+	play_fell_silent(play, to);
 	assert_int_equal(play->destroys, 1);
 	assert_int_equal(play->destroy.local.port, to);
 	play_left(play, to);

@@ -31,9 +31,7 @@ static void nor_is_what_replaces_a_dead_one(void **state)
 
 	trial_second(play);
 	trial_pass(play, WINDOW_MS, 200);
-	play_hear(play, (struct event){.kind = EVENT_TIMEOUT,
-				.local = play_local(LOCAL_PORT + 1),
-				.remote = play_remote()});
+	play_fell_silent(play, LOCAL_PORT + 1);
 	assert_int_equal(play->plan.counters.repairs, 1);
 	assert_int_equal(play->creates, 2);
 	play_left(play, LOCAL_PORT + 1);

@@ -40,6 +40,15 @@ static void a_restriction_counts_the_first(void **state)
 	assert_int_equal(play->receipt.heard, 1);
 }
 
+/* The slot is used for another address, from which one more leaves. */
+static void reuse(struct play *play, int slot, uint8_t host)
+{
+	play_wish(play, slot, host, 0, 1);
+	play->wishes.list[slot].since = play->generation + 1;
+	play_tell(play);
+	play_assert_created_from(play, host, 0);
+}
+
 /* Whoever asks: the elephant rule too leaves from what is listed. */
 static void nothing_leaves_from_elsewhere(void **state)
 {
@@ -54,18 +63,12 @@ static void nothing_leaves_from_elsewhere(void **state)
 	play_threshold(play, 100);
 	assert_int_equal(play->creates, 2);
 	play_assert_created_from(play, 2, 0);
-	/* The slot is used for something else: the address is not forgotten. */
-	play_wish(play, 1, 3, 0, 1);
-	play->wishes.list[1].since = play->generation + 1;
-	play_tell(play);
-	play_assert_created_from(play, 3, 0);
+	/* The address is not forgotten with its slot. */
+	reuse(play, 1, 3);
 	play->numbers = 1;
 	play_tell(play);
 	play_assert_created_from(play, 2, 0);
-	play_wish(play, 1, 1, 0, 1);
-	play->wishes.list[1].since = play->generation + 1;
-	play_tell(play);
-	play_assert_created_from(play, 1, 0);
+	reuse(play, 1, 1);
 	play->numbers = 2;
 	play_tell(play);
 	play_assert_created_from(play, 1, 0);

@@ -118,9 +118,7 @@ static void a_repair_is_told(void **state)
 	play_joined(play, LOCAL_PORT + 1);
 	while (news_next(&play->plan.news))
 		;
-	play_hear(play, (struct event){.kind = EVENT_TIMEOUT,
-				.local = play_local(LOCAL_PORT + 1),
-				.remote = play_remote()});
+	play_fell_silent(play, LOCAL_PORT + 1);
 	assert_int_equal(next(play, NEWS_SUBFLOW_REPAIR)->local.port, LOCAL_PORT + 1);
 	assert_int_equal(next(play, NEWS_SUBFLOW_ASKED)->asker, ASKER_REPAIR);
 	no_more(play);

@@ -148,9 +148,7 @@ static void a_repair_is_tried_after_a_reset_for_good(void **state)
 	play_threshold(play, 150);
 	refuse(play, LOCAL_PORT + 2, 3, false);
 	assert_int_equal(play->creates, 2);
-	play_hear(play, (struct event){.kind = EVENT_TIMEOUT,
-				.local = play_local(LOCAL_PORT + 1),
-				.remote = play_remote()});
+	play_fell_silent(play, LOCAL_PORT + 1);
 	assert_int_equal(play->creates, 3);
 }
 
@@ -164,13 +162,10 @@ static void connect_next(struct play *play)
 
 static void pass(struct play *play, uint64_t ns)
 {
-	uint64_t end_ns = play->now_ns + ns, next_ns;
+	uint64_t end_ns = play->now_ns + ns;
 
-	while ((next_ns = plan_tick(&play->plan, 0)) && next_ns <= end_ns) {
-		play->now_ns = next_ns;
-		plan_tick(&play->plan, next_ns);
-		play_act(play);
-	}
+	while (play_step(play, end_ns))
+		;
 	play->now_ns = end_ns;
 }
 

@@ -7,13 +7,6 @@
 
 #define PLACED 50000 /* ports that lead to the ways 0, 1, 0, 1, ... */
 
-static void fall_silent(struct play *play, uint16_t port)
-{
-	play_hear(play,
-		(struct event){
-			.kind = EVENT_TIMEOUT, .local = play_local(port), .remote = play_remote()});
-}
-
 /* Two subflows: the first one and LOCAL_PORT + 1. */
 static void play_two(struct play *play)
 {
@@ -27,7 +20,7 @@ static void a_silent_subflow_is_replaced(void **state)
 	struct play *play = *state;
 
 	play_two(play);
-	fall_silent(play, LOCAL_PORT + 1);
+	play_fell_silent(play, LOCAL_PORT + 1);
 	assert_int_equal(play->destroys, 1);
 	assert_int_equal(play->destroy.local.port, LOCAL_PORT + 1);
 	assert_int_equal(play->creates, 2);
@@ -71,7 +64,7 @@ static void the_first_one_too(void **state)
 	struct play *play = *state;
 
 	play_two(play);
-	fall_silent(play, LOCAL_PORT);
+	play_fell_silent(play, LOCAL_PORT);
 	assert_int_equal(play->destroy.local.port, LOCAL_PORT);
 	assert_int_equal(play->creates, 2);
 }
@@ -81,12 +74,12 @@ static void the_last_one_is_left_alone(void **state)
 	struct play *play = *state;
 
 	play_connect(play);
-	fall_silent(play, LOCAL_PORT);
+	play_fell_silent(play, LOCAL_PORT);
 	assert_int_equal(play->destroys, 0);
 	play_intent(play, 1, 0);
 	play_joined(play, LOCAL_PORT + 1);
 	play_intent(play, 1, 1); /* the other one is on its way out */
-	fall_silent(play, LOCAL_PORT);
+	play_fell_silent(play, LOCAL_PORT);
 	assert_int_equal(play->destroys, 1);
 	assert_int_equal(play->plan.counters.repairs, 0);
 }
@@ -96,9 +89,9 @@ static void once_is_enough(void **state)
 	struct play *play = *state;
 
 	play_two(play);
-	fall_silent(play, LOCAL_PORT + 1);
-	fall_silent(play, LOCAL_PORT + 1); /* its timeouts go on while it closes */
-	fall_silent(play, LOCAL_PORT + 9); /* and of one that is gone */
+	play_fell_silent(play, LOCAL_PORT + 1);
+	play_fell_silent(play, LOCAL_PORT + 1); /* its timeouts go on while it closes */
+	play_fell_silent(play, LOCAL_PORT + 9); /* and of one that is gone */
 	assert_int_equal(play->destroys, 1);
 	assert_int_equal(play->creates, 2);
 }
@@ -109,7 +102,7 @@ static void one_that_is_heard_of_meanwhile_stays(void **state)
 
 	play_two(play);
 	play->listen_error = EAGAIN;
-	fall_silent(play, LOCAL_PORT + 1);
+	play_fell_silent(play, LOCAL_PORT + 1);
 	assert_int_equal(play->listens, 1);
 	assert_int_equal(play->destroys, 0);
 	play_assert_subflows(play, 2, 0, 0);
@@ -123,7 +116,7 @@ static void a_refused_destroy_leaves_it_as_it_was(void **state)
 
 	play_two(play);
 	play->destroy_error = EPERM;
-	fall_silent(play, LOCAL_PORT + 1);
+	play_fell_silent(play, LOCAL_PORT + 1);
 	play_assert_receipt(play, 1, 0);
 	play->destroy_error = 0;
 	play_joined(play, LOCAL_PORT + 2);
@@ -140,7 +133,7 @@ static void what_cannot_be_closed_is_replaced_once(void **state)
 	play_two(play);
 	play->destroy_error = EPERM;
 	for (int i = 0; i < 3; i++)
-		fall_silent(play, LOCAL_PORT + 1);
+		play_fell_silent(play, LOCAL_PORT + 1);
 	assert_int_equal(play->destroys, 1);
 	assert_int_equal(play->creates, 2);
 	play_assert_subflows(play, 2, 1, 0);
@@ -155,7 +148,7 @@ static void what_cannot_be_closed_takes_back_its_replacement(void **state)
 	play->create_error = ENOTCONN;
 	play_intent(play, 2, 0); /* it is tried again later, and all others with it */
 	play->destroy_error = EPERM;
-	fall_silent(play, LOCAL_PORT + 1);
+	play_fell_silent(play, LOCAL_PORT + 1);
 	assert_int_equal(play->destroys, 1);
 	play->create_error = 0;
 	assert_true(play_wait(play));
@@ -169,7 +162,7 @@ static void flapping_links_are_left_to_the_kernel(void **state)
 
 	play_two(play);
 	for (int i = 0; i < 3 * REPAIR_MOST; i++) {
-		fall_silent(play, port);
+		play_fell_silent(play, port);
 		if (play->destroys < (unsigned int)i + 1)
 			continue;
 		play_left(play, port);
@@ -181,7 +174,7 @@ static void flapping_links_are_left_to_the_kernel(void **state)
 	assert_non_null(strstr(play_conn(play)->why,
 		"a subflow died, and is left to the kernel: 8 were replaced"));
 	play->now_ns += REPAIR_WINDOW_NS;
-	fall_silent(play, port);
+	play_fell_silent(play, port);
 	assert_int_equal(play->destroys, REPAIR_MOST + 1);
 }
 
@@ -194,7 +187,7 @@ static void a_server_closes_and_leaves_the_rest_to_its_client(void **state)
 				.remote = play_remote(),
 				.is_server = true});
 	play_joined(play, LOCAL_PORT + 1);
-	fall_silent(play, LOCAL_PORT + 1);
+	play_fell_silent(play, LOCAL_PORT + 1);
 	assert_int_equal(play->destroys, 1);
 	assert_int_equal(play->creates, 0);
 	play_assert_subflows(play, 1, 0, 0);
@@ -207,7 +200,7 @@ static void a_replacement_waits_for_no_survey(void **state)
 
 	play_two(play);
 	play->plan.steer.mode = STEER_PATHS;
-	fall_silent(play, LOCAL_PORT + 1);
+	play_fell_silent(play, LOCAL_PORT + 1);
 	assert_int_equal(play->surveys, 0);
 	assert_int_equal(play->creates, 2);
 }

@@ -14,9 +14,7 @@ static void share_what_is_left(struct play *play)
 	herd_open(play, LOCAL_PORT);
 	herd_grow(play, LOCAL_PORT);
 	assert_int_equal(herd_load(map, 1), 1);
-	play_hear(play, (struct event){.kind = EVENT_TIMEOUT,
-				.local = play->create.local,
-				.remote = play_remote()});
+	play_fell_silent(play, play->create.local.port);
 	herd_hear(play, LOCAL_PORT, EVENT_SUBFLOW_CLOSED, play->destroy.local.port);
 	herd_hear(play, LOCAL_PORT, EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
 	assert_int_equal(herd_load(map, 0), 2);
