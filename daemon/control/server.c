@@ -2,24 +2,20 @@
 /* The operator's window: never waits for a client. */
 #include "server.h"
 
-#include "control/request.h"
+#include "control/client.h"
+#include "control/door.h"
+#include "control/watcher.h"
 
 #include <errno.h>
 #include <malloc.h>
-#include <stddef.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/param.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/timerfd.h>
-#include <sys/un.h>
 #include <unistd.h>
 
-/* What waits for a watcher that is slow; some thousand events. */
-#define BACKLOG_MAX (1 << 20)
 /* Memory that an answer of so many bytes has taken goes back to the system. */
 #define LARGE_BYTES (1 << 16)
 #define PATIENCE_NS 10000000000ull
@@ -27,24 +23,6 @@
 #define KNOCKS_MAX 8
 /* A user's clients are let in, many at once, until he would have to wait for so long. */
 #define DOOR_NS 200000000
-/* A watcher may cost so much at once, and its user wait for it, before it misses something. */
-#define TELLING_NS 1000000000
-
-struct client {
-	TAILQ_ENTRY(client) entry;
-	struct source source;
-	struct server *server;
-	struct peer peer;
-	struct request request;
-	char *answer; /* NULL while the request is being read */
-	size_t answer_len, written;
-	uint64_t taken_ns; /* its answer waits to be read, and it took something then; 0: it does
-			      not */
-	bool is_waiting;   /* it has said something, and it is not its user's turn */
-	bool is_watcher;
-	bool is_deaf;  /* it has closed its own direction */
-	uint64_t lost; /* events that it is still to be told of */
-};
 
 static struct client *find_unread(const struct client *client)
 {
@@ -63,16 +41,6 @@ static uint64_t earlier(uint64_t one_ns, uint64_t other_ns)
 	return one_ns ? MIN(one_ns, other_ns) : other_ns;
 }
 
-/* From when on a user's watchers are told again; 0 = at once. */
-static uint64_t find_telling_ns(const struct client *client, uint64_t now_ns)
-{
-	uint64_t due_ns = client->peer.is_operator
-				  ? 0
-				  : turns_due_ns(&client->server->turns, client->peer.uid, now_ns);
-
-	return due_ns > now_ns + TELLING_NS ? due_ns - TELLING_NS : 0;
-}
-
 /* When it is to be looked after though it says nothing; 0: never. */
 static uint64_t find_due_ns(const struct client *client, uint64_t now_ns)
 {
@@ -83,9 +51,7 @@ static uint64_t find_due_ns(const struct client *client, uint64_t now_ns)
 	/* When the answer has ended that its user has not read yet, it is looked for again. */
 	if (client->is_waiting && !find_unread(client))
 		return MAX(turns_due_ns(&server->turns, client->peer.uid, now_ns), now_ns);
-	if (client->is_watcher && client->lost && client->written == client->answer_len)
-		return MAX(find_telling_ns(client, now_ns), now_ns);
-	return 0;
+	return client->is_watcher ? watcher_due_ns(client, now_ns) : 0;
 }
 
 /* For whatever comes first; 0: nothing does. */
@@ -184,99 +150,17 @@ static void leave_unread(struct client *client, bool has_taken)
 static void give(struct client *client)
 {
 	size_t before = client->written;
-	ssize_t n;
 
-	while (client->written < client->answer_len) {
-		n = send(client->source.fd, client->answer + client->written,
-			client->answer_len - client->written, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno == EAGAIN) {
-			if (loop_change(client->server->loop, &client->source, EPOLLOUT))
-				break;
-			leave_unread(client, client->written > before);
-			return;
-		}
-		if (n < 0)
-			break;
-		client->written += n;
-	}
-	drop(client);
-}
-
-/* Appends a line to what waits for a watcher. */
-static void append(struct client *client, const char *line)
-{
-	size_t len = strlen(line), waiting = client->answer_len - client->written;
-	char *larger;
-
-	if (client->lost || waiting + len > BACKLOG_MAX) {
-		client->lost++;
-		client->server->untold++;
-		return;
-	}
-	memmove(client->answer, client->answer + client->written, waiting);
-	client->written = 0;
-	client->answer_len = waiting;
-	larger = realloc(client->answer, waiting + len + 1);
-	if (!larger) {
-		client->lost++;
-		client->server->untold++;
-		return;
-	}
-	client->answer = larger;
-	memcpy(larger + waiting, line, len + 1);
-	client->answer_len += len;
-}
-
-static void append_lost(struct client *client)
-{
-	char *line = client->server->tell_lost(client->server->owner, client->lost);
-
-	if (!line)
-		return;
-	client->lost = 0;
-	append(client, line);
-	free(line);
-}
-
-/* -errno: the watcher is gone. */
-static int give_watcher(struct client *client)
-{
-	uint32_t events = client->is_deaf ? 0 : EPOLLIN;
-	ssize_t n;
-
-	for (;;) {
-		if (client->written == client->answer_len && client->lost)
-			append_lost(client);
-		if (client->written == client->answer_len)
-			break;
-		n = send(client->source.fd, client->answer + client->written,
-			client->answer_len - client->written, MSG_NOSIGNAL | MSG_DONTWAIT);
-		if (n < 0 && errno != EAGAIN)
-			return -errno;
-		if (n < 0) {
-			events |= EPOLLOUT;
-			break;
-		}
-		client->written += n;
-	}
-	return loop_change(client->server->loop, &client->source, events);
-}
-
-/* What a watcher says is no matter; that it has ended is. */
-static void hear_watcher(struct client *client)
-{
-	char bytes[REQUEST_BYTES_MAX];
-	ssize_t n = recv(client->source.fd, bytes, sizeof(bytes), MSG_DONTWAIT);
-
-	if (n == 0)
-		client->is_deaf = true;
+	if (client_send(client) == -EAGAIN &&
+		!loop_change(client->server->loop, &client->source, EPOLLOUT))
+		leave_unread(client, client->written > before);
+	else
+		drop(client);
 }
 
 static void serve_watcher(struct client *client, uint32_t events)
 {
-	if (events & EPOLLIN)
-		hear_watcher(client);
-	if (events & (EPOLLERR | EPOLLHUP) || give_watcher(client))
+	if (watcher_serve(client, events))
 		drop(client);
 }
 
@@ -396,7 +280,7 @@ static void look_after(struct client *client)
 		drop(client);
 	} else if (client->is_waiting) {
 		resume(client);
-	} else if (give_watcher(client)) {
+	} else if (watcher_give(client)) {
 		drop(client);
 	}
 }
@@ -485,7 +369,7 @@ static void let_in(struct server *server, int fd, const struct peer *peer)
 }
 
 /* false: nobody knocks any more. */
-static bool open_door(struct server *server)
+static bool hear_knock(struct server *server)
 {
 	uint64_t begun_ns = loop_cpu_ns();
 	int fd = accept4(server->source.fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
@@ -511,31 +395,8 @@ static void server_ready(struct source *source, uint32_t events)
 	struct server *server = SOURCE_OWNER(source, struct server, source);
 
 	(void)events;
-	for (int i = 0; i < KNOCKS_MAX && open_door(server); i++)
+	for (int i = 0; i < KNOCKS_MAX && hear_knock(server); i++)
 		;
-}
-
-static int make_folder(const char *path)
-{
-	char folder[sizeof(((struct sockaddr_un *)0)->sun_path)];
-	char *slash;
-
-	strcpy(folder, path);
-	slash = strrchr(folder, '/');
-	if (slash == folder)
-		return 0;
-	*slash = '\0';
-	return mkdir(folder, 0755) < 0 && errno != EEXIST ? -errno : 0;
-}
-
-/* For everybody, from the start: by its name another file might be meant a moment later. */
-static int bind_open(int fd, const struct sockaddr_un *address)
-{
-	mode_t mask = umask(0111);
-	int err = bind(fd, (const struct sockaddr *)address, sizeof(*address)) < 0 ? -errno : 0;
-
-	umask(mask);
-	return err;
 }
 
 static int start_turns(struct server *server)
@@ -547,8 +408,6 @@ static int start_turns(struct server *server)
 
 int server_init(struct server *server, struct loop *loop, const char *path)
 {
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	struct stat st;
 	int err;
 
 	TAILQ_INIT(&server->clients);
@@ -556,33 +415,16 @@ int server_init(struct server *server, struct loop *loop, const char *path)
 	server->source.ready = server_ready;
 	server->source.fd = server->turn.fd = -1;
 	server->patience_ns = PATIENCE_NS;
-	if (strlen(path) >= sizeof(address.sun_path))
-		return -ENAMETOOLONG;
-	strcpy(address.sun_path, path);
-	err = make_folder(path);
-	if (err)
+	err = door_open(path, SERVER_CLIENTS_MAX);
+	if (err < 0)
 		return err;
-	server->source.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (server->source.fd < 0)
-		return -errno;
-	if (connect(server->source.fd, (struct sockaddr *)&address, sizeof(address)) == 0) {
-		err = -EADDRINUSE;
-		goto fail;
-	}
-	if (errno == ECONNREFUSED && lstat(path, &st) == 0 && S_ISSOCK(st.st_mode))
-		unlink(path);
-	err = bind_open(server->source.fd, &address);
-	if (!err && listen(server->source.fd, SERVER_CLIENTS_MAX) < 0)
-		err = -errno;
-	if (err)
-		goto fail;
+	server->source.fd = err;
 	server->path = strdup(path);
 	err = server->path ? start_turns(server) : -ENOMEM;
 	if (!err)
 		err = loop_add(loop, &server->source, EPOLLIN);
 	if (!err)
 		return 0;
-fail:
 	server_done(server);
 	return err;
 }
@@ -594,22 +436,15 @@ static void tell(struct client *client, const char *line)
 	struct peer peer = client->peer;
 	uint64_t begun_ns = loop_cpu_ns();
 
-	if (find_telling_ns(client, loop_now_ns())) {
-		server->untold++;
-		if (!client->lost++)
+	if (watcher_has_to_wait(client, loop_now_ns())) {
+		watcher_miss(client, 1);
+		if (client->lost == 1)
 			arm(server);
 		return;
 	}
-	append(client, line);
-	if (give_watcher(client))
+	if (watcher_tell(client, line))
 		drop(client);
 	charge(server, &peer, begun_ns);
-}
-
-static bool is_told(const struct client *client, const uint32_t *uid)
-{
-	return client->is_watcher &&
-	       (client->peer.is_operator || (uid && client->peer.uid == *uid));
 }
 
 void server_tell_all(struct server *server, const char *line)
@@ -629,7 +464,7 @@ void server_tell(struct server *server, const uint32_t *uid, const char *line)
 
 	for (client = TAILQ_FIRST(&server->clients); client; client = next) {
 		next = TAILQ_NEXT(client, entry);
-		if (is_told(client, uid))
+		if (watcher_is_told(client, uid))
 			tell(client, line);
 	}
 }
@@ -639,7 +474,7 @@ bool server_is_heard(const struct server *server, const uint32_t *uid)
 	const struct client *client;
 
 	TAILQ_FOREACH (client, &server->clients, entry) {
-		if (is_told(client, uid))
+		if (watcher_is_told(client, uid))
 			return true;
 	}
 	return false;
@@ -663,9 +498,8 @@ void server_tell_lost(struct server *server, uint64_t count)
 		next = TAILQ_NEXT(client, entry);
 		if (!client->is_watcher)
 			continue;
-		client->lost += count;
-		server->untold += count;
-		if (give_watcher(client))
+		watcher_miss(client, count);
+		if (watcher_give(client))
 			drop(client);
 	}
 }
