@@ -74,9 +74,22 @@ def test_threads_that_race_get_no_more_than_the_limit(homes):  # noqa: F811
     wait_locals(app, homes.near.ip4, *[near2] * 7)
 
 
+def wait_rest(daemon):
+    """All that was asked for is carried out: some answers in a row say the same."""
+    def done():
+        counters = daemon.status()["daemon"]["counters"]
+        return [counters[name] for name in ("requests", "creates", "established", "destroys")]
+
+    def rests():
+        before = done()
+        return all(done() == before for _ in range(10))
+
+    wait_until(rests, "the daemon has done what was asked")
+
+
 def test_requests_that_race_leave_a_sound_count(pair):
     """Threads add and remove, by number and by address; whatever comes of it, there is a subflow,
-    there are no more than allowed, and what is asked for afterwards is exact."""
+    there are no more than allowed, and what is asked for when that is carried out is exact."""
     limit = 4
     pair.daemon = pair.serve({"limits": {"max_subflows": limit, "calls_per_second": 1000000,
                                          "calls_per_second_of_user": 1000000}})
@@ -109,6 +122,7 @@ def test_requests_that_race_leave_a_sound_count(pair):
     assert answers_to(REMOVE, 1, 2) == {0, errno.EBUSY}
     # Where the daemon is slow, so much is to go already that no address may.
     assert answers_to(REMOVE, ends(other)) <= {0, errno.EBUSY, errno.EADDRNOTAVAIL}
+    wait_rest(pair.daemon)
     for count in (limit, 1, 3):
         app.set(NDIFFPORTS, count)
         app.wait_subflows(count)
