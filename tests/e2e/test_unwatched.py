@@ -1,14 +1,12 @@
 # SPDX-License-Identifier: MIT
 """Elephants that the kernel's callbacks do not tell of, where these are to find them: the daemon asks how far they come."""
-import os
-import signal
 import subprocess
 
 import pytest
-from conftest import guardians
 from lab.netns import wait_until
 from test_elephant import MB, config, joins
 from test_explain import explain
+from test_killed_both import kill_both
 
 RULE = config(start=5, step=5, stop=1000, max_subflows=3)
 ASKED = "No callback of the kernel tells how far it has come: subflowd asks now and then.\n"
@@ -22,10 +20,11 @@ def end(pair, daemon, how):
     """The daemon ends, or is ended, with its guardian or without."""
     if how == "stop":
         daemon.stop()
-        return
-    for pid in [*(guardians(pair) if how == "both killed" else []), daemon.process.pid]:
-        os.kill(pid, signal.SIGKILL)
-    daemon.process.wait(10)
+    elif how == "both killed":
+        kill_both(pair, daemon)
+    else:
+        daemon.process.kill()
+        daemon.process.wait(10)
 
 
 def beget(pair, how):
