@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Asks the daemon one question, and never waits longer than it said. */
+/* Asks the daemon one question, and never waits for longer than it was told to. */
 #include "control.h"
 
 #include <errno.h>
@@ -14,7 +14,11 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { CHUNK = 64 << 10 };
+enum {
+	CHUNK = 64 << 10,
+	/* With less of an answer than this, whoever gives it might go on for ever. */
+	PROGRESS_BYTES = 4 << 10,
+};
 
 static int64_t now_ms(void)
 {
@@ -89,9 +93,10 @@ static int grow(char **buf, size_t *size)
 	return 0;
 }
 
-static int read_answer(int fd, int64_t deadline_ms, char **buf, size_t *ret_len)
+static int read_answer(int fd, int timeout_ms, char **buf, size_t *ret_len)
 {
-	size_t len = 0, size = 0;
+	int64_t deadline_ms = now_ms() + timeout_ms;
+	size_t len = 0, size = 0, told = 0;
 
 	for (;;) {
 		struct pollfd readable = {.fd = fd, .events = POLLIN};
@@ -116,6 +121,10 @@ static int read_answer(int fd, int64_t deadline_ms, char **buf, size_t *ret_len)
 		if (n <= 0)
 			break;
 		len += (size_t)n;
+		if (len - told >= PROGRESS_BYTES) {
+			told = len;
+			deadline_ms = now_ms() + timeout_ms;
+		}
 		if (len > CONTROL_ANSWER_MAX)
 			return -EFBIG;
 	}
@@ -129,7 +138,6 @@ static int read_answer(int fd, int64_t deadline_ms, char **buf, size_t *ret_len)
 int control_ask(
 	const char *path, const char *request, int timeout_ms, char **ret_answer, size_t *ret_len)
 {
-	int64_t deadline_ms = now_ms() + timeout_ms;
 	char *buf = NULL;
 	int fd = -1, r;
 
@@ -138,7 +146,7 @@ int control_ask(
 		return r;
 	r = send_request(fd, request);
 	if (r == 0)
-		r = read_answer(fd, deadline_ms, &buf, ret_len);
+		r = read_answer(fd, timeout_ms, &buf, ret_len);
 	close(fd);
 	if (r < 0) {
 		free(buf);

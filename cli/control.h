@@ -9,8 +9,8 @@
 
 enum {
 	CONTROL_TIMEOUT_MS = 5000,
-	/* Some 60,000 connections; parsing takes several times as much memory. */
-	CONTROL_ANSWER_MAX = 64 << 20,
+	/* Some 400,000 connections; parsing takes several times as much memory. */
+	CONTROL_ANSWER_MAX = 256 << 20,
 };
 
 /* @option if not NULL, else SUBFLOW_SOCKET from the environment, else the default. */
@@ -18,12 +18,12 @@ const char *control_path(const char *option);
 
 /*
  * Sends the line @request to the daemon at @path and reads its answer until
- * EOF, all within @timeout_ms. *@ret_answer is followed by a NUL byte that
+ * EOF; some of it has to come in each @timeout_ms. *@ret_answer is followed by a NUL byte that
  * *@ret_len does not count; the caller frees it.
  *
  * -ENOENT, -ECONNREFUSED  nobody listens there
  * -EACCES, -EPERM         the socket is not for this user
- * -ETIMEDOUT              connected, but no whole answer in time
+ * -ETIMEDOUT              connected, but too little came in that time
  * -ENODATA                the daemon hung up without a word
  * -EFBIG                  the answer is longer than CONTROL_ANSWER_MAX
  * -ENAMETOOLONG           @path does not fit a socket address

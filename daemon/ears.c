@@ -197,12 +197,14 @@ static void netns_left(void *owner, const struct served_netns *netns)
 	watchers_tell_netns(&daemon->server, "namespace_left_alone", netns);
 }
 
-/* The socket of a survey would keep it alive for as long as routers are silent. */
+/* Sockets would keep it alive: a survey's while routers are silent, a listing's while its reader
+ * is. */
 static void netns_vanished(void *owner, const struct served_netns *netns)
 {
 	struct daemon *daemon = owner;
 
 	scout_forget(&daemon->scout, netns->cookie);
+	listings_forget(&daemon->listings, netns->cookie);
 }
 
 /* The scout knows more of the paths that this connection may take. */
@@ -324,6 +326,7 @@ static void netns_ended(void *owner, const struct served_netns *netns)
 {
 	struct daemon *daemon = owner;
 
+	listings_forget(&daemon->listings, netns->cookie);
 	maps_unserve(&daemon->hooks, netns->cookie);
 	locals_forget(&daemon->locals, netns->cookie);
 	scout_forget(&daemon->scout, netns->cookie);

@@ -37,6 +37,8 @@ static void introduce(struct daemon *daemon)
 	daemon->served.guardian = &daemon->guardian;
 	daemon->server.owner = daemon;
 	daemon->server.answer = window_answer;
+	daemon->server.go_on = window_go_on;
+	daemon->server.give_up = window_give_up;
 	daemon->server.tell_lost = watchers_tell_lost;
 	ears_connect(daemon);
 }
@@ -60,6 +62,7 @@ void parts_init(struct daemon *daemon)
 	TAILQ_INIT(&daemon->reach.questions);
 	TAILQ_INIT(&daemon->served.list);
 	TAILQ_INIT(&daemon->server.clients);
+	LIST_INIT(&daemon->listings);
 	conn_table_init(&daemon->plan.table, 0);
 	requests_init(&daemon->requests);
 	introduce(daemon);

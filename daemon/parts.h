@@ -4,6 +4,7 @@
 #define SUBFLOW_PARTS_H
 
 #include "base/loop.h"
+#include "control/listing.h"
 #include "control/server.h"
 #include "core/plan.h"
 #include "core/requests.h"
@@ -51,6 +52,7 @@ struct daemon {
 	struct reach reach;
 	struct detector detector;
 	struct server server;
+	struct listings listings; /* that its clients are being answered with */
 	uint64_t started_ns;
 	bool is_made; /* the parts are to be put away */
 	bool has_begun;

@@ -3,9 +3,9 @@
 #include "window.h"
 
 #include "base/log.h"
+#include "control/listing.h"
 #include "control/paths.h"
 #include "control/request.h"
-#include "control/status.h"
 #include "control/watchers.h"
 #include "core/order.h"
 #include "parts.h"
@@ -104,7 +104,30 @@ static char *change(struct daemon *daemon, const struct peer *peer, const struct
 	return err ? status_write_error(said) : status_write_done(said);
 }
 
-char *window_answer(void *owner, const struct peer *peer, const char *request, bool *ret_stays)
+static struct server_answer begin_listing(struct daemon *daemon, const struct status_view *view)
+{
+	struct server_answer answer = {};
+	struct listing *listing = listing_begin(&daemon->listings, view);
+	bool is_last;
+
+	if (!listing)
+		return answer;
+	answer.text = listing_next(listing, &is_last);
+	answer.rest = listing;
+	return answer;
+}
+
+char *window_go_on(void *rest, bool *ret_is_last)
+{
+	return listing_next(rest, ret_is_last);
+}
+
+void window_give_up(void *rest)
+{
+	listing_end(rest);
+}
+
+struct server_answer window_answer(void *owner, const struct peer *peer, const char *request)
 {
 	struct daemon *daemon = owner;
 	struct status_view view = {
@@ -133,19 +156,23 @@ char *window_answer(void *owner, const struct peer *peer, const char *request, b
 		.is_recording_short = daemon->recorder.is_short,
 	};
 	char line[REQUEST_BYTES_MAX];
+	struct server_answer answer = {};
 	struct command command;
 	const char *why;
 
 	monitor_rouse(&daemon->monitor);
 	snprintf(line, sizeof(line), "%s", request);
 	if (request_parse(line, &command, &why))
-		return status_write_error(why);
-	view.only = command.has_token ? &command : NULL;
-	if (command.kind == COMMAND_STATUS)
-		return status_write(&view);
-	if (command.kind == COMMAND_PATHS)
-		return paths_write(peer, &daemon->plan, &daemon->served);
-	if (command.kind == COMMAND_WATCH)
-		return begin_watch(daemon, peer, ret_stays);
-	return change(daemon, peer, &command);
+		answer.text = status_write_error(why);
+	else if (command.kind == COMMAND_STATUS && !command.has_token)
+		answer = begin_listing(daemon, &view);
+	else if (command.kind == COMMAND_STATUS)
+		answer.text = status_write_one(&view, &command);
+	else if (command.kind == COMMAND_PATHS)
+		answer.text = paths_write(peer, &daemon->plan, &daemon->served);
+	else if (command.kind == COMMAND_WATCH)
+		answer.text = begin_watch(daemon, peer, &answer.stays);
+	else
+		answer.text = change(daemon, peer, &command);
+	return answer;
 }

@@ -20,10 +20,12 @@ struct client {
 	struct peer peer;
 	struct request request;
 	char *answer; /* NULL while the request is being read */
+	void *rest;   /* of the answer, which goes on; NULL: it does not */
 	size_t answer_len, written;
-	uint64_t taken_ns; /* its answer waits to be read, and it took something then; 0: it does
-			      not */
-	bool is_waiting;   /* it has said something, and it is not its user's turn */
+	uint64_t taken_ns;   /* its answer waits to be read, and it took something then; 0: it does
+				not */
+	uint64_t waiting_ns; /* since when it has been waiting for its turn, as it has said
+				something or its answer goes on; 0: it is not */
 	bool is_watcher;
 	bool is_deaf;  /* it has closed its own direction */
 	uint64_t lost; /* events that it is still to be told of */

@@ -4,7 +4,6 @@
 
 #include "base/loop.h"
 #include "control/put.h"
-#include "kernel/diag.h"
 
 #include <string.h>
 
@@ -61,7 +60,7 @@ static struct json_object *write_thresholds(const struct conn *conn)
 	return array;
 }
 
-/* One namespace; its connections are written as they come. */
+/* One namespace, whose connections are written as they come. */
 struct asking {
 	const struct peer *peer;
 	struct plan *plan;
@@ -284,7 +283,7 @@ static void write_conn(
 	json_object_object_add(
 		object, "thresholds", conn ? write_thresholds(conn) : json_object_new_array());
 	put_text(object, "decision", find_decision(asking, conn));
-	json_object_array_add(asking->array, put_pressed(object));
+	json_object_array_add(asking->array, object);
 }
 
 static bool may_see(const struct asking *asking, bool has_uid, uint32_t uid)
@@ -314,45 +313,44 @@ static void write_remembered(struct asking *asking, const struct conn *conn)
 		write_conn(asking, conn, &seen);
 }
 
-static void write_all_remembered(struct asking *asking)
+static struct asking begin_asking(
+	const struct status_view *view, struct served_netns *netns, struct json_object *array)
 {
-	const struct conn *conn;
-
-	asking->is_out_of_reach = true;
-	for (conn = asking->plan->table.conns; conn; conn = conn->hh.next) {
-		if (conn->is_created && conn->key.netns == asking->netns->cookie)
-			write_remembered(asking, conn);
-	}
-}
-
-int connections_write(const struct status_view *view, struct served_netns *netns,
-	struct json_object *array, uint64_t *ret_count)
-{
-	struct asking asking = {.peer = view->peer,
+	return (struct asking){.peer = view->peer,
 		.plan = view->plan,
 		.census = view->census,
 		.netns = netns,
 		.array = array};
-	int err = 0;
+}
 
-	if (served_enter(netns)) {
-		write_all_remembered(&asking);
-	} else {
-		err = diag_dump(write_seen, &asking);
-		served_leave(netns);
+int connections_write_part(const struct status_view *view, struct served_netns *netns,
+	struct diag_walk *walk, struct json_object *array, uint64_t *count)
+{
+	struct asking asking = begin_asking(view, netns, array);
+	int r = diag_walk_next(walk, write_seen, &asking);
+
+	*count += asking.count;
+	return r;
+}
+
+void connections_write_remembered(const struct status_view *view, struct served_netns *netns,
+	struct json_object *array, uint64_t *count)
+{
+	struct asking asking = begin_asking(view, netns, array);
+	const struct conn *conn;
+
+	asking.is_out_of_reach = true;
+	for (conn = view->plan->table.conns; conn; conn = conn->hh.next) {
+		if (conn->is_created && conn->key.netns == netns->cookie)
+			write_remembered(&asking, conn);
 	}
-	*ret_count = asking.count;
-	return err;
+	*count += asking.count;
 }
 
 void connections_write_one(const struct status_view *view, struct served_netns *netns,
 	uint32_t token, struct json_object *array)
 {
-	struct asking asking = {.peer = view->peer,
-		.plan = view->plan,
-		.census = view->census,
-		.netns = netns,
-		.array = array};
+	struct asking asking = begin_asking(view, netns, array);
 	const struct conn_key key = {.netns = netns->cookie, .token = token};
 	struct diag_conn seen;
 	const struct conn *conn;

@@ -4,18 +4,23 @@
 #define SUBFLOW_CONNECTIONS_H
 
 #include "control/status.h"
+#include "kernel/diag.h"
 
 #include <json-c/json.h>
 #include <stdint.h>
 
 /*
- * Appends to @array the connections of the namespace that the asker may see; *@ret_count is how
- * many there are. -ENOENT, -EOPNOTSUPP: those of the namespace cannot be listed.
+ * Appends to @array those connections of the next part of @walk, which is of this namespace, that
+ * the asker may see, and adds to *@count how many there were. The rest as diag_walk_next().
  */
-int connections_write(const struct status_view *view, struct served_netns *netns,
-	struct json_object *array, uint64_t *ret_count);
+int connections_write_part(const struct status_view *view, struct served_netns *netns,
+	struct diag_walk *walk, struct json_object *array, uint64_t *count);
 
-/* The same of the connection @token alone, if it is there. */
+/* The same of all that are remembered, of one that cannot be entered. */
+void connections_write_remembered(const struct status_view *view, struct served_netns *netns,
+	struct json_object *array, uint64_t *count);
+
+/* The connection @token alone, if it is there and the asker may see it. */
 void connections_write_one(const struct status_view *view, struct served_netns *netns,
 	uint32_t token, struct json_object *array);
 

@@ -2,7 +2,6 @@
 /* Values into JSON objects, and these into answers. */
 #include "put.h"
 
-#include <stdlib.h>
 #include <string.h>
 
 void put_text(struct json_object *object, const char *key, const char *text)
@@ -38,23 +37,6 @@ void put_routers(struct json_object *object, const char *key, const struct path 
 							     path->tiers[tier], tier, text)));
 	}
 	json_object_object_add(object, key, array);
-}
-
-struct json_object *put_pressed(struct json_object *object)
-{
-	const char *text = json_object_to_json_string_ext(object, JSON_C_TO_STRING_PLAIN);
-	struct json_object *pressed = json_object_new_boolean(false);
-	char *copy = text ? strdup(text) : NULL;
-
-	json_object_put(object);
-	if (!pressed || !copy) {
-		json_object_put(pressed);
-		free(copy);
-		return NULL;
-	}
-	json_object_set_serializer(
-		pressed, json_object_userdata_to_json_string, copy, json_object_free_userdata);
-	return pressed;
 }
 
 char *put_whole(struct json_object *object)

@@ -21,12 +21,6 @@ void put_endpoint(struct json_object *object, const char *key, const struct endp
 /* A list of those that are known. */
 void put_routers(struct json_object *object, const char *key, const struct path *path);
 
-/*
- * What @object, which is given up, will read as: a tenth of its memory, for objects of which there
- * are many. null when memory is short.
- */
-struct json_object *put_pressed(struct json_object *object);
-
 /* The whole as text on the heap, and the object is gone; NULL when memory is short. */
 char *put_whole(struct json_object *object);
 

@@ -29,7 +29,7 @@ static struct client *find_unread(const struct client *client)
 	struct client *other;
 
 	TAILQ_FOREACH (other, &client->server->clients, entry) {
-		if (other->taken_ns && !other->peer.is_operator &&
+		if ((other->taken_ns || other->rest) && !other->peer.is_operator &&
 			other->peer.uid == client->peer.uid)
 			return other;
 	}
@@ -46,11 +46,12 @@ static uint64_t find_due_ns(const struct client *client, uint64_t now_ns)
 {
 	const struct server *server = client->server;
 
+	/* When the answer has ended that its user has not read yet, it is looked for again. */
+	if (client->waiting_ns && (client->rest || !find_unread(client)))
+		return MAX(
+			turns_due_ns(&server->turns, client->peer.uid, now_ns), client->waiting_ns);
 	if (client->taken_ns)
 		return client->taken_ns + server->patience_ns;
-	/* When the answer has ended that its user has not read yet, it is looked for again. */
-	if (client->is_waiting && !find_unread(client))
-		return MAX(turns_due_ns(&server->turns, client->peer.uid, now_ns), now_ns);
 	return client->is_watcher ? watcher_due_ns(client, now_ns) : 0;
 }
 
@@ -96,16 +97,18 @@ static void drop(struct client *client)
 {
 	struct server *server = client->server;
 	uint64_t begun_ns = loop_cpu_ns();
-	bool was_unread = client->taken_ns;
+	bool was_unread = client->taken_ns || client->rest;
 
 	TAILQ_REMOVE(&server->clients, client, entry);
 	server->count--;
 	server->watchers -= client->is_watcher;
 	server->user_watchers -= client->is_watcher && !client->peer.is_operator;
-	server->unread -= was_unread;
+	server->unread -= client->taken_ns != 0;
 	loop_remove(server->loop, &client->source);
 	close(client->source.fd);
 	free(client->answer);
+	if (client->rest)
+		server->give_up(client->rest);
 	trim(client);
 	if (was_unread)
 		arm(server);
@@ -147,15 +150,44 @@ static void leave_unread(struct client *client, bool has_taken)
 		make_room_to_answer(server);
 }
 
+static void wait_for_turn(struct client *client)
+{
+	client->waiting_ns = loop_now_ns();
+	if (loop_change(client->server->loop, &client->source, 0))
+		drop(client);
+	else
+		arm(client->server);
+}
+
 static void give(struct client *client)
 {
 	size_t before = client->written;
+	int err = client_send(client);
 
-	if (client_send(client) == -EAGAIN &&
-		!loop_change(client->server->loop, &client->source, EPOLLOUT))
+	if (!err && client->rest)
+		wait_for_turn(client); /* others are served between its parts */
+	else if (err == -EAGAIN && !loop_change(client->server->loop, &client->source, EPOLLOUT))
 		leave_unread(client, client->written > before);
 	else
 		drop(client);
+}
+
+static int take_next_part(struct client *client)
+{
+	struct server *server = client->server;
+	bool is_last;
+
+	free(client->answer);
+	client->written = client->answer_len = 0;
+	client->answer = server->go_on(client->rest, &is_last);
+	if (!client->answer)
+		return -ENOMEM;
+	client->answer_len = strlen(client->answer);
+	if (is_last) {
+		server->give_up(client->rest);
+		client->rest = NULL;
+	}
+	return 0;
 }
 
 static void serve_watcher(struct client *client, uint32_t events)
@@ -167,15 +199,17 @@ static void serve_watcher(struct client *client, uint32_t events)
 static void reply(struct client *client)
 {
 	struct server *server = client->server;
-	bool stays = false;
+	struct server_answer answer =
+		server->answer(server->owner, &client->peer, client->request.line);
 
-	client->answer = server->answer(server->owner, &client->peer, client->request.line, &stays);
+	client->answer = answer.text;
+	client->rest = answer.rest;
 	if (!client->answer) {
 		drop(client);
 		return;
 	}
 	client->answer_len = strlen(client->answer);
-	if (!stays) {
+	if (!answer.stays) {
 		give(client);
 		return;
 	}
@@ -213,23 +247,26 @@ static void defer(struct client *client)
 {
 	uint64_t begun_ns = loop_cpu_ns();
 	struct server *server = client->server;
+	struct peer peer = client->peer;
 
-	client->is_waiting = true;
 	server->deferred++;
-	if (loop_change(server->loop, &client->source, 0)) {
-		drop(client);
-		return;
-	}
-	arm(server);
-	mind_door(server, &client->peer, begun_ns);
+	wait_for_turn(client);
+	mind_door(server, &peer, begun_ns);
 }
 
 /* It had to wait. */
 static void resume(struct client *client)
 {
-	client->is_waiting = false;
-	if (loop_change(client->server->loop, &client->source, EPOLLIN))
+	bool goes_on = client->rest;
+
+	client->waiting_ns = 0;
+	if (client->taken_ns)
+		client->taken_ns = loop_now_ns();
+	if ((goes_on && take_next_part(client)) ||
+		loop_change(client->server->loop, &client->source, goes_on ? EPOLLOUT : EPOLLIN))
 		drop(client);
+	else if (goes_on)
+		give(client);
 	else
 		take(client);
 }
@@ -244,7 +281,7 @@ static void charge(struct server *server, const struct peer *peer, uint64_t begu
 /* Nobody who has hung up reads an answer, and only operators can have ordered something. */
 static bool is_gone(const struct client *client, uint32_t events)
 {
-	return events & EPOLLERR || (events & EPOLLHUP && (client->answer || client->is_waiting ||
+	return events & EPOLLERR || (events & EPOLLHUP && (client->answer || client->waiting_ns ||
 								  !client->peer.is_operator));
 }
 
@@ -275,35 +312,48 @@ static void client_ready(struct source *source, uint32_t events)
 
 static void look_after(struct client *client)
 {
-	if (client->taken_ns) {
+	if (client->waiting_ns) {
+		resume(client);
+	} else if (client->taken_ns) {
 		client->server->stalled++;
 		drop(client);
-	} else if (client->is_waiting) {
-		resume(client);
 	} else if (watcher_give(client)) {
 		drop(client);
 	}
+}
+
+/* Who has been due for longest; NULL: nobody is. */
+static struct client *find_due(struct server *server, uint64_t now_ns)
+{
+	struct client *client, *first = NULL;
+	uint64_t first_ns = now_ns + 1, due_ns;
+
+	TAILQ_FOREACH (client, &server->clients, entry) {
+		due_ns = find_due_ns(client, now_ns);
+		if (due_ns && due_ns < first_ns) {
+			first_ns = due_ns;
+			first = client;
+		}
+	}
+	return first;
 }
 
 /* One client: the loop has other things to do. */
 static void turn_ready(struct source *source, uint32_t events)
 {
 	struct server *server = SOURCE_OWNER(source, struct server, turn);
-	uint64_t expirations, due_ns, begun_ns = loop_cpu_ns(), now_ns = loop_now_ns();
+	uint64_t expirations, begun_ns = loop_cpu_ns();
 	struct client *client;
 	struct peer peer;
 
 	(void)events;
 	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
 		return;
-	TAILQ_FOREACH (client, &server->clients, entry) {
-		due_ns = find_due_ns(client, now_ns);
-		if (!due_ns || due_ns > now_ns)
-			continue;
+	client = find_due(server, loop_now_ns());
+	if (client) {
 		peer = client->peer;
 		look_after(client);
 		charge(server, &peer, begun_ns);
-		break;
 	}
 	arm(server);
 }

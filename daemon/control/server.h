@@ -17,6 +17,12 @@
 #define SERVER_CLIENTS_MAX 32
 #define SERVER_ANSWERS_MAX 8 /* that wait to be read */
 
+struct server_answer {
+	char *text; /* on the heap, or its first part; NULL when memory is short */
+	void *rest; /* of what go_on() gives the next part; NULL: that was all */
+	bool stays; /* its client is a watcher from then on; not with a rest */
+};
+
 struct server {
 	struct source source;
 	struct loop *loop;
@@ -38,18 +44,18 @@ struct server {
 	gid_t group;          /* of the operators, see peer_read(); set by the caller */
 
 	void *owner;
-	/*
-	 * Answers @request on the heap; NULL when memory is short. With *@ret_stays the client
-	 * is a watcher from then on.
+	struct server_answer (*answer)(void *owner, const struct peer *peer, const char *request);
+	/* The next part of an answer, on the heap, which may be empty; NULL when memory is short.
 	 */
-	char *(*answer)(void *owner, const struct peer *peer, const char *request, bool *ret_stays);
+	char *(*go_on)(void *rest, bool *ret_is_last);
+	void (*give_up)(void *rest);
 	/* The line that tells a watcher that it missed @count events, as above. */
 	char *(*tell_lost)(void *owner, uint64_t count);
 };
 
 /*
  * Listens at @path, whose folder is made if it is missing; a socket file that
- * nobody listens on is replaced. @owner, @answer, @tell_lost and @group
+ * nobody listens on is replaced. @owner, the callbacks and @group
  * are set by the caller.
  * -EADDRINUSE: somebody listens there.
  */

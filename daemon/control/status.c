@@ -192,8 +192,7 @@ static struct json_object *write_daemon(const struct status_view *view)
 	return object;
 }
 
-static struct json_object *write_netns(
-	const struct status_view *view, struct served_netns *netns, struct json_object *conns)
+struct json_object *status_write_netns(const struct served_netns *netns, uint64_t count, int err)
 {
 	static const char *const states[] = {
 		[SERVED_YES] = "served",
@@ -202,9 +201,8 @@ static struct json_object *write_netns(
 	};
 	struct json_object *object = json_object_new_object();
 	const char *why = netns->why;
-	uint64_t count;
 
-	if (connections_write(view, netns, conns, &count) && !*why)
+	if (err && !*why)
 		why = "its connections cannot be listed: the kernel module mptcp_diag is missing";
 	put_text(object, "name", netns->name);
 	put_number(object, "cookie", netns->cookie);
@@ -265,45 +263,33 @@ static struct json_object *write_untreated(const struct status_view *view)
 	return array;
 }
 
-static char *write_only(const struct status_view *view)
+struct json_object *status_write_frame(const struct status_view *view)
+{
+	struct json_object *root = json_object_new_object();
+
+	json_object_object_add(root, "daemon", write_daemon(view));
+	json_object_object_add(root, "refusing", write_refusing(view));
+	json_object_object_add(root, "untreated", write_untreated(view));
+	return root;
+}
+
+char *status_write_one(const struct status_view *view, const struct command *named)
 {
 	struct json_object *root = json_object_new_object(), *daemon = json_object_new_object(),
 			   *connections = json_object_new_array();
-	const struct command *only = view->only;
 	struct served_netns *netns;
 
 	put_limits(daemon, view);
 	TAILQ_FOREACH (netns, &view->served->list, entry) {
-		if (!only->namespace_name || !strcmp(only->namespace_name, netns->name))
-			connections_write_one(view, netns, only->token, connections);
+		if (!named->namespace_name || !strcmp(named->namespace_name, netns->name))
+			connections_write_one(view, netns, named->token, connections);
 	}
 	json_object_object_add(root, "daemon", daemon);
 	json_object_object_add(root, "connections", connections);
 	return put_whole(root);
 }
 
-static char *write_all(const struct status_view *view)
-{
-	struct json_object *root = json_object_new_object(), *namespaces = json_object_new_array(),
-			   *connections = json_object_new_array();
-	struct served_netns *netns;
-
-	TAILQ_FOREACH (netns, &view->served->list, entry)
-		json_object_array_add(namespaces, write_netns(view, netns, connections));
-	json_object_object_add(root, "daemon", write_daemon(view));
-	json_object_object_add(root, "namespaces", namespaces);
-	json_object_object_add(root, "refusing", write_refusing(view));
-	json_object_object_add(root, "untreated", write_untreated(view));
-	json_object_object_add(root, "connections", connections);
-	return put_whole(root);
-}
-
-char *status_write(const struct status_view *view)
-{
-	return view->only ? write_only(view) : write_all(view);
-}
-
-static char *write_one(const char *key, const char *message)
+static char *write_message(const char *key, const char *message)
 {
 	struct json_object *root = json_object_new_object();
 
@@ -313,10 +299,10 @@ static char *write_one(const char *key, const char *message)
 
 char *status_write_error(const char *message)
 {
-	return write_one("error", message);
+	return write_message("error", message);
 }
 
 char *status_write_done(const char *message)
 {
-	return write_one("done", message);
+	return write_message("done", message);
 }

@@ -20,9 +20,11 @@
 #include "kernel/served.h"
 #include "settings.h"
 
+#include <json-c/json.h>
+#include <stdint.h>
+
 struct status_view {
-	const struct peer *peer;    /* who asks: an operator is shown all, others their own */
-	const struct command *only; /* NULL: all connections are asked for; else the one it names */
+	const struct peer *peer; /* who asks: an operator is shown all, others their own */
 	const struct settings *settings;
 	const char *config_path; /* NULL = defaults */
 	const char *cgroup;      /* where the socket options are answered */
@@ -47,9 +49,17 @@ struct status_view {
 	bool is_recording_short; /* its recording has ended before it */
 };
 
-/* The answer, on the heap; asks the kernel for byte counts. NULL when memory is short. What is
- * asked of one connection takes no longer where there are many. */
-char *status_write(const struct status_view *view);
+/* The answer but for connections and namespaces. */
+struct json_object *status_write_frame(const struct status_view *view);
+
+/* A namespace with @count connections. @err: why they cannot be listed, 0: they can. */
+struct json_object *status_write_netns(const struct served_netns *netns, uint64_t count, int err);
+
+/*
+ * The answer about the connection that is named, on the heap; asks the kernel for byte counts. NULL
+ * when memory is short. It takes no longer where there are many.
+ */
+char *status_write_one(const struct status_view *view, const struct command *named);
 
 /* {"error": message}, and {"done": message}, on the heap. */
 char *status_write_error(const char *message);

@@ -42,7 +42,6 @@ enum {
 #define OLD_INFO_BYTES (offsetof(struct info, token) + sizeof(uint32_t))
 
 struct dump {
-	void (*each)(void *arg, const struct diag_conn *conn);
 	void (*each_subflow)(void *arg, const struct diag_subflow *subflow);
 	void (*each_flow)(void *arg, const struct diag_flow *flow);
 	void *arg;
@@ -250,13 +249,18 @@ int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret
 	return 0;
 }
 
-static int read_socket(const struct nlmsghdr *message, void *arg)
+struct part {
+	void (*each)(void *arg, const struct diag_conn *conn);
+	void *arg;
+};
+
+static int read_conn(const struct nlmsghdr *message, void *arg)
 {
-	const struct dump *dump = arg;
+	const struct part *part = arg;
 	struct diag_conn conn;
 
 	if (!diag_decode(message, &conn))
-		dump->each(dump->arg, &conn);
+		part->each(part->arg, &conn);
 	return MNL_CB_OK;
 }
 
@@ -301,15 +305,11 @@ static int dump_family(struct mnl_socket *socket, uint8_t family, struct dump *d
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 	struct inet_diag_req_v2 *query = begin_query(request, NLM_F_DUMP, family);
 
-	query->idiag_states = dump->each ? OPEN : ESTABLISHED;
-	if (dump->each_subflow) {
-		query->idiag_states |= 1 << TCP_SYN_SENT;
-		return genl_ask(socket, request, read_subflow, dump);
-	}
-	if (dump->each_flow)
+	query->idiag_states = ESTABLISHED;
+	if (!dump->each_subflow)
 		return genl_ask(socket, request, read_flow, dump);
-	mnl_attr_put_u32(request, INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
-	return genl_ask(socket, request, read_socket, dump);
+	query->idiag_states |= 1 << TCP_SYN_SENT;
+	return genl_ask(socket, request, read_subflow, dump);
 }
 
 static int dump_all(struct dump *dump)
@@ -535,9 +535,64 @@ int diag_measure(uint32_t token, const struct endpoint *local, const struct endp
 	return err;
 }
 
+static int ask_family(struct diag_walk *walk, uint8_t family)
+{
+	char buffer[GENL_BUFFER_BYTES];
+	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
+	struct inet_diag_req_v2 *query = begin_query(request, NLM_F_DUMP, family);
+
+	query->idiag_states = OPEN;
+	mnl_attr_put_u32(request, INET_DIAG_REQ_PROTOCOL, IPPROTO_MPTCP);
+	walk->family = family;
+	return genl_send(walk->socket, request, &walk->sequence);
+}
+
+int diag_walk_begin(struct diag_walk *walk)
+{
+	int err = genl_open(NETLINK_SOCK_DIAG, &walk->socket);
+
+	if (err)
+		return err;
+	err = ask_family(walk, AF_INET);
+	if (err)
+		diag_walk_end(walk);
+	return err;
+}
+
+int diag_walk_next(
+	struct diag_walk *walk, void (*each)(void *arg, const struct diag_conn *conn), void *arg)
+{
+	struct part part = {.each = each, .arg = arg};
+	int r = genl_read(walk->socket, walk->sequence, read_conn, &part);
+
+	if (!r && walk->family == AF_INET) {
+		r = ask_family(walk, AF_INET6);
+		if (!r)
+			return 1;
+	}
+	if (r <= 0)
+		diag_walk_end(walk);
+	return r;
+}
+
+void diag_walk_end(struct diag_walk *walk)
+{
+	if (walk->socket)
+		mnl_socket_close(walk->socket);
+	walk->socket = NULL;
+}
+
 int diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg)
 {
-	return dump_all(&(struct dump){.each = each, .arg = arg});
+	struct diag_walk walk;
+	int r = diag_walk_begin(&walk);
+
+	if (r)
+		return r;
+	do
+		r = diag_walk_next(&walk, each, arg);
+	while (r > 0);
+	return r;
 }
 
 int diag_dump_subflows(void (*each)(void *arg, const struct diag_subflow *subflow), void *arg)

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+struct mnl_socket;
 struct nlmsghdr;
 
 struct diag_conn {
@@ -87,6 +88,23 @@ int diag_measure(uint32_t token, const struct endpoint *local, const struct endp
  * mptcp_diag).
  */
 int diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg);
+
+/* The same, part by part: a connection that comes or goes meanwhile may be missing. */
+struct diag_walk {
+	struct mnl_socket *socket; /* NULL: it is over; keeps the namespace alive until then */
+	uint32_t sequence;
+	uint8_t family;
+};
+
+/* -errno: it is not begun. */
+int diag_walk_begin(struct diag_walk *walk);
+/*
+ * Calls @each for the connections of the next part, some twenty. From any namespace. 1 = there is
+ * more; 0, or -errno as above: it is over.
+ */
+int diag_walk_next(
+	struct diag_walk *walk, void (*each)(void *arg, const struct diag_conn *conn), void *arg);
+void diag_walk_end(struct diag_walk *walk);
 
 /*
  * One of them, by its token. -ENOENT: there is none such, or it has fallen back; else as

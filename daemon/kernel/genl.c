@@ -84,28 +84,41 @@ static int end_dump(const struct nlmsghdr *message, void *arg)
 	return end(error);
 }
 
-int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each, void *arg)
+int genl_send(struct mnl_socket *socket, struct nlmsghdr *request, uint32_t *ret_sequence)
+{
+	static uint32_t sequence;
+
+	request->nlmsg_seq = *ret_sequence = ++sequence;
+	return mnl_socket_sendto(socket, request, request->nlmsg_len) < 0 ? -errno : 0;
+}
+
+int genl_read(struct mnl_socket *socket, uint32_t sequence, mnl_cb_t each, void *arg)
 {
 	static mnl_cb_t control[NLMSG_MIN_TYPE] = {
 		[NLMSG_DONE] = end_dump, [NLMSG_ERROR] = end_with_error};
 	char answer[GENL_BUFFER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
-	static unsigned int sequence;
-	ssize_t len;
-	int more = MNL_CB_OK;
+	ssize_t len = mnl_socket_recvfrom(socket, answer, sizeof(answer));
+	int more;
 
-	request->nlmsg_seq = ++sequence;
-	if (mnl_socket_sendto(socket, request, request->nlmsg_len) < 0)
-		return -errno;
-	while (more > MNL_CB_STOP) {
-		len = mnl_socket_recvfrom(socket, answer, sizeof(answer));
-		if (len < 0)
-			return errno == EAGAIN ? -EPROTO : -errno;
-		if (!len || !genl_is_sound(answer, len))
-			return -EBADMSG;
-		more = mnl_cb_run2(
-			answer, len, request->nlmsg_seq, 0, each, arg, control, NLMSG_MIN_TYPE);
-	}
-	return more < 0 ? -errno : 0;
+	if (len < 0)
+		return errno == EAGAIN ? -EPROTO : -errno;
+	if (!len || !genl_is_sound(answer, len))
+		return -EBADMSG;
+	more = mnl_cb_run2(answer, len, sequence, 0, each, arg, control, NLMSG_MIN_TYPE);
+	return more < 0 ? -errno : more > MNL_CB_STOP;
+}
+
+int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each, void *arg)
+{
+	uint32_t sequence;
+	int r = genl_send(socket, request, &sequence);
+
+	if (r)
+		return r;
+	do
+		r = genl_read(socket, sequence, each, arg);
+	while (r > 0);
+	return r;
 }
 
 struct resolving {

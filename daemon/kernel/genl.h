@@ -33,10 +33,16 @@ bool genl_is_sound(const void *bytes, size_t len);
 struct nlmsghdr *genl_begin(
 	char *buffer, const struct genl_family *family, uint8_t command, uint16_t flags);
 
+/* Sends the request; *@ret_sequence is what its answer is known by. -errno. */
+int genl_send(struct mnl_socket *socket, struct nlmsghdr *request, uint32_t *ret_sequence);
+
 /*
- * Sends the request and reads the answer up to its end: @each (or NULL) is
- * called for each message of it. 0 or the kernel's -errno.
+ * Reads the next datagram of an answer: @each (or NULL) is called for each message of it. 1 = the
+ * answer goes on; 0 = that was its end, or the kernel's -errno.
  */
+int genl_read(struct mnl_socket *socket, uint32_t sequence, mnl_cb_t each, void *arg);
+
+/* Sends the request and reads the answer up to its end. 0 or -errno. */
 int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each, void *arg);
 
 /* What genl_hear() calls our own namespace. */

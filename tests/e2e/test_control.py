@@ -158,7 +158,7 @@ def test_a_client_that_stalls_in_its_answer_is_given_up(pair):
         stalled = [dial(stack, daemon, SOMEBODY, b"status\n") for _ in range(20)]
         wait_until(lambda: told()["tables"]["answers"]["used"] == 1
                    and told()["counters"]["clients_deferred"] >= 19, "they wait for the first")
-        assert 100000 < told()["memory"]["answers"] < 2000000
+        assert 0 < told()["memory"]["answers"] < 50000
         assert tokens(daemon, as_user(SOMEBODY + 1)) == set()
         wait_until(lambda: told()["counters"]["answers_stalled"] >= 1, "it is given up", 30)
         assert told()["tables"]["answers"]["used"] <= 1

@@ -185,7 +185,7 @@ def test_status_endless_answer(control):
         while True:
             peer.sendall(b" " * (1 << 20))
 
-    fails(answered(control, talk, "--timeout", "25"), "longer than 64 MiB", "ask for one connection")
+    fails(answered(control, talk, "--timeout", "25"), "longer than 256 MiB", "ask for one connection")
 
 
 def test_status_deadline(control):

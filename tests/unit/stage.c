@@ -15,6 +15,8 @@ int __wrap_served_enter(struct served_netns *netns);
 void __wrap_served_look(struct served *served);
 void __wrap_served_rescan(struct served *served);
 int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg);
+int __wrap_diag_walk_begin(struct diag_walk *walk);
+void __wrap_diag_walk_end(struct diag_walk *walk);
 int __wrap_diag_dump_subflows(
 	void (*each)(void *arg, const struct diag_subflow *subflow), void *arg);
 int __wrap_diag_find(uint32_t token, struct diag_conn *ret_conn);
@@ -59,6 +61,19 @@ int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void
 	for (size_t i = 0; i < stage.n_conns; i++)
 		each(arg, &stage.conns[i]);
 	return stage.dump_error;
+}
+
+int __wrap_diag_walk_begin(struct diag_walk *walk)
+{
+	walk->socket = (struct mnl_socket *)(void *)&stage;
+	stage.listings++;
+	return 0;
+}
+
+void __wrap_diag_walk_end(struct diag_walk *walk)
+{
+	stage.listings -= walk->socket != NULL;
+	walk->socket = NULL;
 }
 
 int __wrap_diag_dump_subflows(

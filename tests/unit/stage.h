@@ -31,6 +31,7 @@ struct stage {
 	struct receipt earlier;
 	struct event record; /* the one that is in the ring; its kind is EVENT_NONE: none is */
 	/* What it was asked and told. */
+	unsigned int listings; /* under way, of connections */
 	unsigned int enters, opened, closed, creates, destroys, claims, configs, fulls, receipts,
 		forgotten, serves, unserves, looks, rescans, walks, asked_for_unwatched;
 	uint32_t device; /* of the last CREATE */

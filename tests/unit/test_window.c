@@ -12,12 +12,15 @@ static bool stays;
 
 static void assert_answer(const struct peer *peer, const char *request, const char *says)
 {
-	char *answer = window_answer(&stage.daemon, peer, request, &stays);
+	struct server_answer answer = window_answer(&stage.daemon, peer, request);
 
-	assert_non_null(answer);
-	if (!strstr(answer, says))
-		fail_msg("to %s: \"%s\" does not say \"%s\"", request, answer, says);
-	free(answer);
+	stays = answer.stays;
+	assert_non_null(answer.text);
+	if (!strstr(answer.text, says))
+		fail_msg("to %s: \"%s\" does not say \"%s\"", request, answer.text, says);
+	free(answer.text);
+	if (answer.rest)
+		window_give_up(answer.rest);
 }
 
 static void users_change_nothing(void **state)
@@ -91,6 +94,26 @@ static void whoever_asks_is_answered(void **state)
 	assert_false(stays);
 }
 
+/* Its reader may be slow; the namespace is free to go, and to end, meanwhile. */
+static void no_listing_keeps_a_namespace(void **state)
+{
+	struct served_netns *netns = TAILQ_FIRST(&stage.daemon.served.list);
+	struct served *served = &stage.daemon.served;
+	struct server_answer answer;
+	bool is_last;
+
+	(void)state;
+	for (int round = 0; round < 2; round++) {
+		answer = window_answer(&stage.daemon, &operator, "status");
+		free(answer.text);
+		free(window_go_on(answer.rest, &is_last));
+		assert_int_equal(stage.listings, 1);
+		(round ? served->ended : served->vanished)(served->owner, netns);
+		assert_int_equal(stage.listings, 0);
+		window_give_up(answer.rest);
+	}
+}
+
 static int begin(void **state)
 {
 	stays = false;
@@ -107,6 +130,7 @@ int main(void)
 		TEST(a_connection_has_one_name),
 		TEST(users_may_watch),
 		TEST(whoever_asks_is_answered),
+		TEST(no_listing_keeps_a_namespace),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -11,23 +11,53 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static char *echo(void *owner, const struct peer *peer, const char *request, bool *ret_stays)
+static char *write_long(void)
 {
+	char *text = malloc(LONG_BYTES + 1);
+
+	memset(text, 'a', LONG_BYTES);
+	text[LONG_BYTES] = '\0';
+	return text;
+}
+
+static struct server_answer echo(void *owner, const struct peer *peer, const char *request)
+{
+	struct server_answer answer = {};
 	struct desk *desk = owner;
-	char *answer;
 
 	snprintf(desk->heard, sizeof(desk->heard), "%s", request);
 	desk->heard_from = *peer;
 	desk->heard_users += !peer->is_operator;
 	if (!strcmp(request, "nothing"))
-		return NULL;
-	*ret_stays = !strcmp(request, "watch");
-	if (strcmp(request, "long"))
-		return strdup(request);
-	answer = malloc(LONG_BYTES + 1);
-	memset(answer, 'a', LONG_BYTES);
-	answer[LONG_BYTES] = '\0';
+		return answer;
+	answer.stays = !strcmp(request, "watch");
+	answer.text = strcmp(request, "long") ? strdup(request) : write_long();
+	if (!strcmp(request, "parts")) {
+		answer.rest = desk;
+		desk->stories++;
+		desk->parts = 0;
+	}
 	return answer;
+}
+
+/* Some parts are empty; without memory there is none. */
+static char *go_on(void *rest, bool *ret_is_last)
+{
+	struct desk *desk = rest;
+	char *text;
+
+	if (desk->is_short)
+		return NULL;
+	*ret_is_last = ++desk->parts == PARTS;
+	text = malloc(PART_BYTES + 1);
+	memset(text, 'b', PART_BYTES);
+	text[desk->parts % 2 ? PART_BYTES : 0] = '\0';
+	return text;
+}
+
+static void give_up(void *rest)
+{
+	((struct desk *)rest)->stories--;
 }
 
 static char *say_lost(void *owner, uint64_t count)
@@ -50,6 +80,8 @@ int desk_begin(void **state)
 	assert_int_equal(loop_init(&desk->loop), 0);
 	desk->server.owner = desk;
 	desk->server.answer = echo;
+	desk->server.go_on = go_on;
+	desk->server.give_up = give_up;
 	desk->server.tell_lost = say_lost;
 	desk->server.group = PEER_NO_GROUP;
 	assert_int_equal(server_init(&desk->server, &desk->loop, desk->path), 0);
@@ -63,6 +95,7 @@ int desk_end(void **state)
 	char folder[80];
 
 	server_done(&desk->server);
+	assert_int_equal(desk->stories, 0);
 	loop_done(&desk->loop);
 	assert_int_equal(access(desk->path, F_OK), -1);
 	snprintf(folder, sizeof(folder), "%s/in", desk->folder);

@@ -9,7 +9,9 @@
 
 #define CLIENTS_MAX 32
 #define LONG_BYTES  (4 << 20) /* more than a socket buffer holds */
-#define SOMEBODY    65000     /* and the users after it are no operators */
+#define PARTS       100
+#define PART_BYTES  20000
+#define SOMEBODY    65000 /* and the users after it are no operators */
 #define MS          1000000ull
 
 struct desk {
@@ -19,6 +21,9 @@ struct desk {
 	char heard[256];
 	struct peer heard_from;
 	unsigned int heard_users; /* questions of those who are no operators */
+	unsigned int stories;     /* answers that go on */
+	unsigned int parts;       /* of the last of them */
+	bool is_short;            /* of memory */
 };
 
 /* A client of the test's, in the server's own loop: it stops the loop at the end of the answer. */
@@ -30,8 +35,9 @@ struct caller {
 };
 
 /*
- * cmocka fixtures. What is asked is the answer, but "long" gives LONG_BYTES, "nothing" none, and
- * who says "watch" watches.
+ * cmocka fixtures. What is asked is the answer, but "long" gives LONG_BYTES, "nothing" none,
+ * "parts" is followed by PARTS of PART_BYTES, every other one of which is empty, and who says
+ * "watch" watches.
  */
 int desk_begin(void **state);
 int desk_end(void **state);

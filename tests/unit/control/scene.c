@@ -9,16 +9,39 @@
 #include <stdlib.h>
 #include <string.h>
 
-int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg);
+int __wrap_diag_walk_begin(struct diag_walk *walk);
+int __wrap_diag_walk_next(
+	struct diag_walk *walk, void (*each)(void *arg, const struct diag_conn *conn), void *arg);
+void __wrap_diag_walk_end(struct diag_walk *walk);
 int __wrap_diag_find(uint32_t token, struct diag_conn *ret_conn);
 
 struct scene_kernel scene_kernel;
 
-int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg)
+/* Its socket only says whether it is over. */
+int __wrap_diag_walk_begin(struct diag_walk *walk)
 {
-	for (size_t i = 0; i < scene_kernel.n; i++)
-		each(arg, &scene_kernel.conns[i]);
+	walk->socket = (struct mnl_socket *)&scene_kernel;
+	walk->sequence = 0;
+	scene_kernel.walks++;
+	return 0;
+}
+
+/* One at a time. */
+int __wrap_diag_walk_next(
+	struct diag_walk *walk, void (*each)(void *arg, const struct diag_conn *conn), void *arg)
+{
+	if (walk->sequence < scene_kernel.n) {
+		each(arg, &scene_kernel.conns[walk->sequence++]);
+		return 1;
+	}
+	__wrap_diag_walk_end(walk);
 	return scene_kernel.err;
+}
+
+void __wrap_diag_walk_end(struct diag_walk *walk)
+{
+	scene_kernel.walks -= walk->socket != NULL;
+	walk->socket = NULL;
 }
 
 int __wrap_diag_find(uint32_t token, struct diag_conn *ret_conn)
@@ -106,15 +129,44 @@ int scene_end(void **state)
 	return 0;
 }
 
-struct json_object *scene_read(const struct scene *scene)
+static struct json_object *parse(char *text)
 {
-	char *text = status_write(&scene->view);
 	struct json_object *root = json_tokener_parse(text);
 
 	assert_non_null(root);
 	assert_null(strchr(text, '\n'));
 	free(text);
 	return root;
+}
+
+char *scene_gather(struct listing *listing)
+{
+	char *whole = calloc(1, 1), *part;
+	bool is_last = false;
+
+	while (!is_last) {
+		part = listing_next(listing, &is_last);
+		assert_non_null(part);
+		whole = realloc(whole, strlen(whole) + strlen(part) + 1);
+		strcat(whole, part);
+		free(part);
+	}
+	return whole;
+}
+
+struct json_object *scene_read(struct scene *scene)
+{
+	struct listing *listing = listing_begin(&scene->listings, &scene->view);
+	char *text = scene_gather(listing);
+
+	listing_end(listing);
+	assert_int_equal(scene_kernel.walks, 0);
+	return parse(text);
+}
+
+struct json_object *scene_read_one(const struct scene *scene, const struct command *named)
+{
+	return parse(status_write_one(&scene->view, named));
 }
 
 struct json_object *scene_find(struct json_object *object, const char *path)

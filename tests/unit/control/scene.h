@@ -3,6 +3,7 @@
 #ifndef TEST_SCENE_H
 #define TEST_SCENE_H
 
+#include "control/listing.h"
 #include "control/status.h"
 #include "kernel/diag.h"
 #include "kernel/maps.h"
@@ -18,6 +19,7 @@ extern struct scene_kernel {
 	struct diag_conn conns[4];
 	size_t n;
 	int err;
+	unsigned int walks; /* under way */
 } scene_kernel;
 
 struct scene {
@@ -38,6 +40,7 @@ struct scene {
 	struct peer peer;
 	struct histogram create_us;
 	struct status_view view;
+	struct listings listings;
 };
 
 /* cmocka fixtures. */
@@ -49,8 +52,12 @@ struct endpoint scene_at(const char *address, uint16_t port);
 /* The plan hears of connection 11, from 10.0.0.1:40000 to 10.0.0.2:80. */
 void scene_hear(struct scene *scene, enum event_kind kind);
 
-/* The status answer, to be put by the caller. */
-struct json_object *scene_read(const struct scene *scene);
+/* The status answer, to be put by the caller; and the one about the connection that is named. */
+struct json_object *scene_read(struct scene *scene);
+struct json_object *scene_read_one(const struct scene *scene, const struct command *named);
+
+/* What is left of the answer, to be freed by the caller. */
+char *scene_gather(struct listing *listing);
 
 /* The value at "a.b.0.c". */
 struct json_object *scene_find(struct json_object *object, const char *path);

@@ -41,29 +41,11 @@ static void ends_and_routers_as_text(void **state)
 	free(text);
 }
 
-/* As if it stood there itself, with all that JSON escapes. */
-static void what_is_pressed_reads_the_same(void **state)
-{
-	struct json_object *object = json_object_new_object(), *list = json_object_new_array(),
-			   *root = json_object_new_object();
-	char *text;
-
-	(void)state;
-	put_text(object, "why", "a \"b\"");
-	json_object_array_add(list, put_pressed(object));
-	json_object_array_add(list, put_pressed(json_object_new_object()));
-	json_object_object_add(root, "list", list);
-	text = put_whole(root);
-	assert_string_equal(text, "{\"list\":[{\"why\":\"a \\\"b\\\"\"},{}]}");
-	free(text);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_as_json_has_it),
 		cmocka_unit_test(ends_and_routers_as_text),
-		cmocka_unit_test(what_is_pressed_reads_the_same),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -102,12 +102,17 @@ static void a_flood_of_one_user_displaces_nobody_else(void **state)
 		close(flood[i]);
 }
 
-static int ask_as(const struct desk *desk, uid_t uid)
+static int say_as(const struct desk *desk, uid_t uid, const char *line)
 {
 	int fd = desk_dial_as(desk, uid);
 
-	assert_int_equal(send(fd, "long\n", 5, 0), 5);
+	assert_int_equal(send(fd, line, strlen(line), 0), strlen(line));
 	return fd;
+}
+
+static int ask_as(const struct desk *desk, uid_t uid)
+{
+	return say_as(desk, uid, "long\n");
 }
 
 /* Serves while one reads to the end of its answer; how long that was. */
@@ -199,6 +204,80 @@ static void unread_answers_are_bounded(void **state)
 		close(operators[i]);
 }
 
+/* What is written is what the client has room for, and others are answered meanwhile. */
+static void an_answer_is_written_as_it_is_read(void **state)
+{
+	struct desk *desk = *state;
+	int fd;
+
+	if (geteuid() != 0)
+		skip();
+	fd = say_as(desk, 0, "parts\n");
+	desk_wait_for(desk, &desk->server.unread, 1);
+	for (int i = 0; i < 2 * PARTS; i++)
+		desk_serve_all(desk);
+	assert_in_range(desk->parts, 1, PARTS - 1);
+	assert_int_equal(server_bytes(&desk->server), PART_BYTES);
+	assert_int_equal(read_all(desk, fd), strlen("parts") + PARTS / 2 * PART_BYTES);
+	desk_wait_for(desk, &desk->server.count, 0);
+	assert_int_equal(desk->stories, 0);
+	assert_int_equal(desk->server.stalled, 0);
+}
+
+/* A user's goes on when his turn has come, and his next question waits for its end. */
+static void parts_take_their_users_time(void **state)
+{
+	struct desk *desk = *state;
+	int first, second;
+
+	if (geteuid() != 0)
+		skip();
+	desk->server.patience_ns = 1000 * MS;
+	first = say_as(desk, SOMEBODY, "parts\n");
+	while (!desk->parts)
+		desk_serve_all(desk);
+	turns_spend(&desk->server.turns, SOMEBODY, 5 * MS, loop_now_ns());
+	second = ask_as(desk, SOMEBODY);
+	while (!desk->server.deferred)
+		desk_serve_all(desk);
+	assert_int_equal(desk->heard_users, 1);
+	assert_int_equal(read_all(desk, first), strlen("parts") + PARTS / 2 * PART_BYTES);
+	assert_int_equal(read_all(desk, second), LONG_BYTES);
+	assert_int_equal(desk->server.deferred, 1);
+	assert_int_equal(desk->server.stalled, 0);
+}
+
+static void what_goes_on_is_given_up_with_its_client(void **state)
+{
+	struct desk *desk = *state;
+	int fd;
+
+	if (geteuid() != 0)
+		skip();
+	/* It hangs up. */
+	fd = say_as(desk, 0, "parts\n");
+	desk_wait_for(desk, &desk->stories, 1);
+	close(fd);
+	desk_wait_for(desk, &desk->stories, 0);
+	/* It reads nothing. */
+	desk->server.patience_ns = MS;
+	fd = say_as(desk, 0, "parts\n");
+	while (!desk->server.stalled)
+		desk_serve_all(desk);
+	assert_int_equal(desk->stories, 0);
+	close(fd);
+	/* There is no memory for the next part. */
+	desk->is_short = true;
+	assert_int_equal(read_all(desk, say_as(desk, 0, "parts\n")), strlen("parts"));
+	assert_int_equal(desk->stories, 0);
+	/* The server ends. */
+	desk->is_short = false;
+	desk->server.patience_ns = 1000 * MS;
+	fd = say_as(desk, 0, "parts\n");
+	desk_wait_for(desk, &desk->stories, 1);
+	close(fd);
+}
+
 /* Whoever has come all the time is hung up on, for a while, and nobody else is. */
 static void a_flood_at_the_door_is_not_let_in(void **state)
 {
@@ -253,6 +332,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			nobody_is_answered_who_has_not_read_the_last_answer, desk_begin, desk_end),
 		cmocka_unit_test_setup_teardown(unread_answers_are_bounded, desk_begin, desk_end),
+		cmocka_unit_test_setup_teardown(
+			an_answer_is_written_as_it_is_read, desk_begin, desk_end),
+		cmocka_unit_test_setup_teardown(parts_take_their_users_time, desk_begin, desk_end),
+		cmocka_unit_test_setup_teardown(
+			what_goes_on_is_given_up_with_its_client, desk_begin, desk_end),
 		cmocka_unit_test_setup_teardown(
 			a_flood_at_the_door_is_not_let_in, desk_begin, desk_end),
 		cmocka_unit_test_setup_teardown(

@@ -490,7 +490,7 @@ static void tells_of_rules(void **state)
 /* Who asks for one connection gets that one, and what holds for it. */
 static void tells_of_the_one_that_is_asked_for(void **state)
 {
-	struct command only = {.kind = COMMAND_STATUS, .has_token = true, .token = 12};
+	struct command named = {.kind = COMMAND_STATUS, .has_token = true, .token = 12};
 	struct scene *scene = *state;
 	struct json_object *root;
 
@@ -499,8 +499,7 @@ static void tells_of_the_one_that_is_asked_for(void **state)
 	scene_kernel.conns[1] = (struct diag_conn){.token = 12, .uid = 1000, .is_open = true};
 	scene_kernel.conns[2] = (struct diag_conn){.token = 13};
 	scene_kernel.n = 3;
-	scene->view.only = &only;
-	root = scene_read(scene);
+	root = scene_read_one(scene, &named);
 	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 1);
 	assert_int_equal(scene_number(root, "connections.0.token"), 12);
 	assert_string_equal(scene_text(root, "connections.0.state"), "not known");
@@ -509,38 +508,95 @@ static void tells_of_the_one_that_is_asked_for(void **state)
 	assert_false(json_object_object_get_ex(root, "namespaces", NULL));
 	json_object_put(root);
 
-	only.namespace_name = "own";
-	only.token = 11;
-	root = scene_read(scene);
+	named.namespace_name = "own";
+	named.token = 11;
+	root = scene_read_one(scene, &named);
 	assert_string_equal(scene_text(root, "connections.0.state"), "served");
 	json_object_put(root);
 
 	/* What is closed, in another namespace, or somebody else's, is not there. */
-	only.token = 13;
-	root = scene_read(scene);
+	named.token = 13;
+	root = scene_read_one(scene, &named);
 	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 0);
 	json_object_put(root);
-	only.token = 12;
-	only.namespace_name = "other";
-	root = scene_read(scene);
+	named.token = 12;
+	named.namespace_name = "other";
+	root = scene_read_one(scene, &named);
 	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 0);
 	json_object_put(root);
-	only.namespace_name = NULL;
+	named.namespace_name = NULL;
 	scene->peer = (struct peer){.uid = 1001};
-	root = scene_read(scene);
+	root = scene_read_one(scene, &named);
 	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 0);
 	json_object_put(root);
 
 	/* In a namespace that cannot be entered: what is remembered. */
 	scene->peer = (struct peer){.is_operator = true};
 	strcpy(scene->netns.path, "/run/netns/subflow-there-is-none");
-	root = scene_read(scene);
+	root = scene_read_one(scene, &named);
 	assert_int_equal(json_object_array_length(scene_find(root, "connections")), 0);
 	json_object_put(root);
-	only.token = 11;
-	root = scene_read(scene);
+	named.token = 11;
+	root = scene_read_one(scene, &named);
 	assert_string_equal(scene_text(root, "connections.0.state"), "out of reach");
 	json_object_put(root);
+}
+
+/* A part at a time: what comes and goes meanwhile does no harm, and no namespace is kept for it. */
+static void lists_part_by_part(void **state)
+{
+	struct served_netns other = {.name = "other", .cookie = SCENE_NETNS + 1},
+			    closed = {.name = "closed", .why = "it cannot be entered"};
+	struct scene *scene = *state;
+	struct listing *listing;
+	struct json_object *root;
+	char *start, *rest, *whole;
+	bool is_last;
+
+	for (uint32_t i = 0; i < 3; i++)
+		scene_kernel.conns[i] = (struct diag_conn){.token = 11 + i};
+	scene_kernel.n = 3;
+	TAILQ_INSERT_TAIL(&scene->served.list, &other, entry);
+	TAILQ_INSERT_TAIL(&scene->served.list, &closed, entry);
+	listing = listing_begin(&scene->listings, &scene->view);
+	start = listing_next(listing, &is_last);
+	assert_false(is_last);
+	assert_null(strstr(start, "\"token\""));
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(scene_kernel.walks, i);
+		rest = listing_next(listing, &is_last);
+		assert_int_equal(strlen(rest) > 0, i);
+		free(rest);
+	}
+	/* Its name is gone, and another one has ended. */
+	listings_forget(&scene->listings, SCENE_NETNS + 1);
+	assert_int_equal(scene_kernel.walks, 1);
+	listings_forget(&scene->listings, SCENE_NETNS);
+	assert_int_equal(scene_kernel.walks, 0);
+	TAILQ_REMOVE(&scene->served.list, &other, entry);
+	rest = scene_gather(listing);
+	assert_null(strstr(rest, "\"token\""));
+	assert_true(asprintf(&whole, "%s{}%s", start, rest) > 0);
+	root = json_tokener_parse(whole);
+	assert_non_null(root);
+	assert_int_equal(json_object_array_length(scene_find(root, "namespaces")), 2);
+	assert_string_equal(scene_text(root, "namespaces.0.reason"), "it cannot be entered");
+	assert_string_equal(scene_text(root, "namespaces.1.name"), "own");
+	assert_int_equal(scene_number(root, "namespaces.1.connections"), 1);
+	json_object_put(root);
+	free(start);
+	free(rest);
+	free(whole);
+	listing_end(listing);
+
+	/* Nobody reads on. */
+	listing = listing_begin(&scene->listings, &scene->view);
+	for (int i = 0; i < 3; i++)
+		free(listing_next(listing, &is_last));
+	assert_int_equal(scene_kernel.walks, 1);
+	listing_end(listing);
+	assert_int_equal(scene_kernel.walks, 0);
+	TAILQ_REMOVE(&scene->served.list, &closed, entry);
 }
 
 static void an_error_is_one_key(void **state)
@@ -580,6 +636,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(tells_of_rules, scene_begin, scene_end),
 		cmocka_unit_test_setup_teardown(
 			tells_of_the_one_that_is_asked_for, scene_begin, scene_end),
+		cmocka_unit_test_setup_teardown(lists_part_by_part, scene_begin, scene_end),
 		cmocka_unit_test(an_error_is_one_key),
 	};
 

@@ -93,7 +93,7 @@ static const char *held_back_by(enum rate_limit limit)
 	return NULL;
 }
 
-static void tells(const struct scene *scene, const char *words)
+static void tells(struct scene *scene, const char *words)
 {
 	struct json_object *root = scene_read(scene);
 	char why[256] = "", *text;
