@@ -123,14 +123,16 @@ def of(bench):
     """{key: Figure} of one command."""
     return {figure.key: figure for figure in FIGURES if figure.bench == bench}
 
-# Why a figure falls short, or is not measured: (bench, key): sentences. Shown only where that is so.
+# Why a figure falls short: (bench, key): sentences, true of any rounds. Shown only where that is so.
 LIMITS = {
     ("fabric", "goodput"): "The ceiling is plain TCP's. MPTCP's options take their part of each packet, also where no"
     " flow meets another (beside it); the rest is what four congestion controls lose on the way to a full link.",
     ("fabric", "over-ecmp"): "What row 1 lacks, over what luck gives TCP in the same rounds; by max-min theory 1.68 is all"
     " that there is (`subflow-lab model`).",
     ("fabric", "over-4-random"): "What row 1 lacks: by max-min theory 1.16 is all that there is (`subflow-lab model`).",
-    ("fabric", "worst-flow"): "It differs by more than what is missing from one round to the next.",
+    ("fabric", "worst-flow"): "It is the lowest of 32 flows, of two workloads, and lacks what row 1 lacks. Each elephant is on"
+    " four paths, so several meet on each link, and reno does not divide a link evenly: which one gets least, and how much"
+    " less, is chance.",
     ("fabric", "over-8-random"): "With 8 subflows on random ports a fat-tree of k = 4 is so full that"
     " by max-min theory there is 1.06 to be won.",
     ("spread", "probes-first-4"): "The figure is all packets until the first survey of a fabric is over. The rule"
@@ -139,6 +141,9 @@ LIMITS = {
     " whether ports decide the way at all, with 99 % too. No subflow waits for these ten, and a further address"
     " of the prefix takes none of them.",
     ("spread", "probes-first-8"): "As for 4 paths; the rule alone asks for 58, and three tell whether ports decide.",
+    ("spread", "probes-next-4"): "How many ports have to be asked until one was found for each path is chance.",
+    ("spread", "probes-next-8"): "As for 4 paths.",
+    ("spread", "placing"): "A time by itself: that of one machine on one day.",
     ("spread", "probes-spent"): "30 connections of 8 subflows need 210 ports within a minute, of which the first survey"
     " knows some 60: each further one has to be asked where it leads.",
     ("detect", "late"): "It is the latest of 40. The hook looks once a round trip of each subflow, and what is in flight"
@@ -158,11 +163,36 @@ LIMITS = {
     " kernel's (row 10), and passes three programs that return at once.",
     ("tax", "mouse"): "The kernel's statistics charge a program of two instructions nearly as much (beside"
     " it); what the hook adds to that is in the next line.",
+    ("tax", "mouse-net"): "A difference of two times of some tens of nanoseconds each, of which the kernel's own clock takes"
+    " most; what chance makes of them is in it.",
+    ("tax", "elephant"): "Each callback finds what is known of its connection, and counts; beside it what a program that does"
+    " nothing is charged.",
+    ("tax", "inside"): "Our program returns at once where an option is none of ours, so it differs from an empty one by little"
+    " more than chance: a call takes some hundred nanoseconds.",
+    ("tax", "outside"): "No program of ours runs there, and the two times are of two runs: it is chance.",
+    ("tax", "options"): "An option of ours reads or writes what is known of its socket; the rest of both calls is the kernel's"
+    " (row 10). Each takes some hundred nanoseconds, so that what else a CPU does is in it.",
+    ("tax", "early-add"): "As for our options.",
+    ("harmless", "unsplit-coupled"): "Which elephants meet which others is drawn anew each round, and a congestion control"
+    " that looks at its subflows leaves a link to others only as far as it loses packets there.",
+    ("harmless", "single-path"): "What has one path is not split; what chance gives in the same rounds is beside it.",
+    ("harmless", "neighbour"): "Two flows of reno do not divide a link with a short queue evenly: what one subflow leaves it is"
+    " beside it.",
+    ("harmless", "last-hop"): "As for one link. Elephants are split here until the look at the last hop tells that it is full.",
+    ("harmless", "last-hop-coupled"): "As for one link. Nobody looks at the last hop here: what the subflows leave there is"
+    " for the congestion control to feel.",
     ("harmless", "unsplit"): "Where every subflow takes what one TCP flow takes, .81 is what they keep by max-min"
     " theory (`subflow-lab model`): an elephant's link is full, and a quarter of it passes each path, whoever else"
     " needs that. Only congestion controls that look at each other leave it: the next line.",
     ("tax", "add"): "The hook's own part is in the line below. The rest is the daemon: its record wakes it, which the"
     " kernel does within the call, and it then works on the same connection.",
+    ("recover", "stall"): "Silence is all that a black hole tells: first a timeout has to pass ([repair] rto_min_ms, or more"
+    " where round trips vary). Where the receiver's window is full of what the dead path holds, nobody else may send either,"
+    " and what is lost once more waits for one more timeout.",
+    ("recover", "paced"): "As for the stall: a message on the dead path waits for a timeout.",
+    ("recover", "whole"): "After the timeouts that tell that a path is dead it takes a port on a live one, and a handshake among"
+    " the packets of the others.",
+    **{("recover", f"{key}-fat-tree"): "As on the leaf-spine." for key in ("stall", "paced", "back", "whole")},
     ("recover", "back"): "After the stall the data of the dead path are sent again over the others, whose windows"
     " have to open first.",
     ("mix", "elephants"): "At load .6 a fabric without any bottleneck would have them done 1.20 times sooner by max-min"
@@ -173,6 +203,7 @@ LIMITS = {
     " --mix`).",
     ("mix", "mice"): "An elephant on several links meets more mice than one on a single link; four subflows at"
     " random ports, which go up at once, do it more.",
+    ("mix", "mice-leaf-spine"): "As on the fat-tree.",
     ("bulk", "goodput"): "What chance gives in the same run is beside it.",
     ("bulk", "cpu"): "What chance gives in the same run is beside it.",
     ("bulk", "spread"): "Here a CPU forwards the packets as well, and to a sender that looks like a path that is full: so"

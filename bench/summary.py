@@ -160,12 +160,9 @@ def markdown(found):
             "## What falls short, and why", ""]
     for line in every:
         reason = rows.LIMITS.get((line["bench"], line["key"]))
-        is_unmeasured = line["met"] is None and line["bench"] in found
-        if line["met"] is False or (is_unmeasured and reason):
-            said = "not measured" if line["met"] is None else (
-                f"{runner.number(line['median'])}, worst {runner.number(line['worst'])};"
-                f" the goal is {runner.goal(line)}")
-            text.append(f"- **Row {line['row']}, {line['what']}** ({said})."
+        if line["met"] is False:
+            text.append(f"- **Row {line['row']}, {line['what']}** ({runner.number(line['median'])},"
+                        f" worst {runner.number(line['worst'])}; the goal is {runner.goal(line)})."
                         f" {reason or 'No reason is known yet.'}")
     text += ["", *again(found), "## What these figures do not show", "", rows.SCOPE, "", "## How they were measured", ""]
     for name, data in found.items():

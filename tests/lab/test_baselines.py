@@ -28,6 +28,14 @@ def test_what_is_out_of_range_or_not_measured_is_explained():
     assert baselines.unexplained(kept.read(kept.RESULTS)) == []
 
 
+def test_the_page_has_no_figure_without_a_reason():
+    assert "No reason is known" not in summary.markdown(kept.read(kept.RESULTS))
+
+
+def test_whatever_the_next_rounds_give_there_is_a_reason():
+    assert [b.what for b in baselines.BASELINES if not b.why] == []
+
+
 @pytest.mark.parametrize("found", [left(.5), left(.7), {}, left(.59, "4 random ports")])
 def test_a_reason_that_is_missing_is_noticed(monkeypatch, found):
     baseline = with_why(monkeypatch, "")

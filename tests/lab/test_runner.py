@@ -246,9 +246,15 @@ def test_a_line_has_both_what_was_measured_and_what_was_known():
     assert line["without"]["repair off"]["worst"] == 220 and line["known"] == "212"
 
 
-def test_every_reason_is_that_of_a_figure():
-    figures = {(figure.bench, figure.key) for figure in rows.FIGURES}
-    assert set(rows.LIMITS) <= figures
+# What falls short of these is a fault and no limit: whoever sees it looks for the cause.
+CERTAIN = {("spread", key) for key in ("distinct-2", "distinct-4", "distinct-8", "distinct-spent", "wasted-syn", "map",
+                                       "probes-known")} | {
+    ("detect", key) for key in ("precision", "recall", "precision-paper", "recall-paper")} | {
+    ("idle", key) for key in ("10k", "100k")}
+
+
+def test_every_figure_that_may_fall_short_has_a_reason():
+    assert set(rows.LIMITS) == {(figure.bench, figure.key) for figure in rows.FIGURES} - CERTAIN
 
 
 def test_every_key_is_there_once():
