@@ -2,7 +2,8 @@
 """What a benchmark leaves in JSON: the rounds that are done, as soon as they are, and whether they count.
 
 FILE is written when all rounds are done. Until then FILE.part has those that are, so that an
-interruption loses one round and --resume goes on with the others.
+interruption loses one round and --resume goes on with the others. What does not count stays in
+FILE.part where FILE has what does.
 """
 import json
 import os
@@ -34,7 +35,9 @@ def resume(path, fresh):
     """The run that was interrupted, or the fresh one if there is none; LabError if they differ."""
     if not (path and part_of(path).exists()):
         return fresh
-    old = benchmark(part_of(path), {*IDENTITY, "rounds"})
+    old = benchmark(part_of(path), {*IDENTITY, "rounds", "incomplete"})
+    if not old["incomplete"]:  # done, and does not count
+        return fresh
     for key in IDENTITY:
         if old[key] != fresh[key]:
             raise LabError(f"{part_of(path)} is of {key} {old[key]} and not {fresh[key]}: it is not gone"
@@ -50,7 +53,7 @@ def write(path, data):
     fresh = part.with_name(part.name + ".new")
     fresh.write_text(json.dumps(data, indent=1) + "\n")
     fresh.replace(part)
-    if not data["incomplete"]:
+    if not data["incomplete"] and data["rounds"] and (counts(data) or not counts(whole(path))):
         part.replace(path)
 
 
@@ -61,6 +64,24 @@ def doubts(data):
         ("--quick", data["quick"]), ("busy machine", data["busy"]),
         ("interrupted", data.get("incomplete")),
         (f"{number} round{'s' * (number != 1)} only", number < ROUNDS_MIN)) if is_so]
+
+
+def counts(data):
+    return bool(data and data["rounds"]) and not doubts(data)
+
+
+def whole(path):
+    """What FILE has, or None."""
+    try:
+        return benchmark(path, {"rounds", "quick", "busy"})
+    except LabError:
+        return None
+
+
+def is_done(path, fresh):
+    """Whether there is nothing to go on with: FILE is of the same, and counts, and nothing was begun since."""
+    old = None if part_of(path).exists() else whole(path)
+    return counts(old) and all(old.get(key) == fresh[key] for key in IDENTITY)
 
 
 def read(directory):

@@ -273,6 +273,9 @@ def main(name, description, variants, figures, rounds=7, quick_rounds=2, argumen
                 " measured")
         return status or 1
     show(options, data)
+    if options.json and not status and kept.part_of(options.json).exists():
+        say(f"{name}: {options.json} counts, and stays as it was; these rounds, which do not, are in"
+            f" {kept.part_of(options.json)}")
     if status and options.json:
         say(f"{name}: these rounds are in {kept.part_of(options.json)}; --resume goes on with the others")
     return status

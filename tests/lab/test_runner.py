@@ -172,6 +172,40 @@ def test_a_busy_machine_is_remembered(monkeypatch, tmp_path):
     assert kept.doubts(json.loads(file.read_text())) == ["busy machine"]
 
 
+def test_rounds_that_do_not_count_replace_none_that_do(monkeypatch, capsys, tmp_path):
+    file = tmp_path / "out.json"
+    assert run(monkeypatch, {"A": lambda _: {"x": .9}}, goodput, "--json", file, rounds=5) == 0
+    good = file.read_text()
+
+    def never(number):
+        raise runner.Discard("no CPU")
+
+    def once(number):
+        return never(number) if number else {"x": .5}
+
+    assert run(monkeypatch, {"A": never}, goodput, "--json", file, rounds=5) == 1
+    assert file.read_text() == good
+    assert run(monkeypatch, {"A": once}, goodput, "--json", file, rounds=5) == 0
+    assert file.read_text() == good and "counts, and stays as it was" in capsys.readouterr().err
+    assert kept.doubts(json.loads(kept.part_of(file).read_text())) == ["1 round only"]
+    assert run(monkeypatch, {"A": lambda _: {"x": .7}}, goodput, "--json", file, "--resume", rounds=5) == 0
+    assert json.loads(file.read_text())["figures"][0]["median"] == .7, "what is done is not gone on with"
+    assert not kept.part_of(file).exists()
+
+
+def test_what_does_not_count_replaces_what_does_not_either_but_for_nothing(monkeypatch, tmp_path):
+    file = tmp_path / "out.json"
+
+    def never(number):
+        raise runner.Discard("no CPU")
+
+    for x in (.5, .6):
+        assert run(monkeypatch, {"A": lambda _, x=x: {"x": x}}, goodput, "--json", file, rounds=1) == 0
+        assert json.loads(file.read_text())["figures"][0]["median"] == x
+    assert run(monkeypatch, {"A": never}, goodput, "--json", file, rounds=1) == 1
+    assert json.loads(file.read_text())["figures"][0]["median"] == .6
+
+
 def test_quick_results_are_not_put_where_results_are_kept(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         run(monkeypatch, {}, lambda rounds: {}, "--quick", "--json", kept.RESULTS / "fabric.json")

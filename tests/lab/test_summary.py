@@ -71,6 +71,23 @@ def test_quick_leaves_what_is_kept_alone(tmp_path):
     assert shown.stdout.strip().splitlines()[-2].startswith("0 met, 0 fall short, 0 do not count")
 
 
+@pytest.mark.parametrize("other, is_kept", [
+    ({}, True), ({"commit": "another"}, False), ({"kernel": "another"}, False), ({"cpus": 99}, False),
+    ({"busy": True}, False)])
+def test_what_is_done_is_passed_over_by_resume(tmp_path, other, is_kept):
+    path = leave(tmp_path, "idle", **{"10k": [.01, .02]})
+    same = {key: kept.begin("idle", False)[key] for key in kept.IDENTITY}
+    path.write_text(json.dumps({**json.loads(path.read_text()), **same, **other}))
+    before = path.read_text()
+    shown = run("all", "idle", "--resume", "--results", tmp_path, env={"SUBFLOW_BUILD": "/nowhere"})
+    assert ("== bench/idle: kept from before" in shown.stderr) == is_kept
+    assert shown.returncode == (0 if is_kept else 1), "there is nothing to measure"
+    assert path.read_text() == before
+    if is_kept:
+        kept.part_of(path).write_text("{}")
+        assert not kept.is_done(path, kept.begin("idle", False)), "another run was begun since"
+
+
 def test_the_page_says_what_falls_short(tmp_path, monkeypatch):
     monkeypatch.delitem(rows.LIMITS, ("fabric", "over-ecmp"))
     leave(tmp_path, over_ecmp=[1.2, 1.3], over_8_random=[1.05, 1.06])
