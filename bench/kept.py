@@ -18,15 +18,16 @@ RESULTS = Path(__file__).resolve().with_name("results")
 # Fewer rounds than these say nothing of a median and a worst case.
 ROUNDS_MIN = 5
 # What makes rounds of two runs alike.
-IDENTITY = ("bench", "quick", "commit", "kernel", "cpus")
+IDENTITY = ("bench", "quick", "options", "commit", "kernel", "cpus")
 
 
 def part_of(path):
     return path.with_name(path.name + ".part")
 
 
-def begin(name, is_quick):
-    return {"bench": name, "quick": is_quick, "busy": False, "commit": commit(),
+def begin(name, is_quick, options=()):
+    """options: {name: value} of those of the command itself that are not as they are by default."""
+    return {"bench": name, "quick": is_quick, "options": dict(options), "busy": False, "commit": commit(),
             "kernel": platform.release(), "cpus": os.cpu_count(), "started": round(time.time()),
             "seconds": 0, "incomplete": True, "next": 0, "discarded": [], "rounds": []}
 
@@ -61,6 +62,7 @@ def doubts(data):
     """Why what was measured does not count; [] if it does."""
     number = len(data["rounds"])
     return [why for why, is_so in (
+        *((f"--{name} {value}", True) for name, value in data.get("options", {}).items()),
         ("--quick", data["quick"]), ("busy machine", data["busy"]),
         ("interrupted", data.get("incomplete")),
         (f"{number} round{'s' * (number != 1)} only", number < ROUNDS_MIN)) if is_so]

@@ -206,7 +206,10 @@ def print_table(table, head=HEAD, file=None):
 
 
 def parse(name, description, rounds, quick_rounds, arguments):
-    parser = argparse.ArgumentParser(prog=f"bench/{name}", description=description,
+    own = argparse.ArgumentParser(add_help=False)
+    if arguments:
+        arguments(own)
+    parser = argparse.ArgumentParser(prog=f"bench/{name}", description=description, parents=[own],
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true",
                         help=f"{quick_rounds} rounds and not {rounds}: shows that it works, no more")
@@ -218,9 +221,9 @@ def parse(name, description, rounds, quick_rounds, arguments):
                         help="the same figures for machines; FILE.part until all rounds are done")
     parser.add_argument("--resume", action="store_true",
                         help="go on with the run that was interrupted, if FILE.part is there")
-    if arguments:
-        arguments(parser)
     options = parser.parse_args()
+    options.own = {option: getattr(options, option) for option, default in vars(own.parse_args([])).items()
+                   if getattr(options, option) != default}
     if options.quick and options.json and options.json.resolve().parent == kept.RESULTS:
         parser.error(f"what --quick shows is not kept in {kept.RESULTS}")
     options.count = options.rounds or (quick_rounds if options.quick else rounds)
@@ -243,10 +246,11 @@ def main(name, description, variants, figures, rounds=7, quick_rounds=2, argumen
     may be a context manager (a generator made one by contextlib) that makes a lab for all rounds.
     figures: called with the rounds as JSON has them; prints what else is to be known, and returns {key
     of rows.py: [a value a round], or (these, {name of another way: [its value a round]})}.
-    arguments: called with the parser, for options of its own.
+    arguments: called with a parser, for options of its own: what is measured with any of them that is not
+    as by default does not count.
     """
     options = parse(name, description, rounds, quick_rounds, arguments)
-    status, data = 0, kept.begin(name, options.quick)
+    status, data = 0, kept.begin(name, options.quick, options.own)
     try:
         if options.resume:
             data = kept.resume(options.json, data)

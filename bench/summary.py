@@ -36,7 +36,8 @@ they ask nothing of the CPU. A run that misses a gate is thrown away, tried {run
 below with the reason. So these are figures of runs in which all subflows came about; how often that was
 not so is among what was thrown away.
 
-Figures of fewer than {kept.ROUNDS_MIN} rounds, of a busy machine, of an interrupted run or of `--quick` do not count.
+Figures of fewer than {kept.ROUNDS_MIN} rounds, of a busy machine, of an interrupted run, of `--quick`, or of any
+option that makes a command measure something else do not count.
 """
 
 

@@ -48,6 +48,7 @@ def check(data, name, keys):
 def test_idle(tmp_path):
     data = measured(tmp_path, "idle", "--scale", ".01")
     check(data, "idle", ["10k"])
+    assert data["options"] == {"scale": .01}
     (measured_round,) = data["rounds"]
     assert {name: figures["opened"] for name, figures in measured_round.items()} == {"1k": 10, "10k": 100}
     for figures in measured_round.values():

@@ -206,6 +206,30 @@ def test_what_does_not_count_replaces_what_does_not_either_but_for_nothing(monke
     assert json.loads(file.read_text())["figures"][0]["median"] == .6
 
 
+def rated(parser):
+    parser.add_argument("--rate", type=int, default=24)
+
+
+def test_what_is_measured_with_options_is_remembered_and_does_not_count(monkeypatch, capsys, tmp_path):
+    file = tmp_path / "out.json"
+    variants = {"A": lambda _: {"x": .99}}
+    for words, options, doubts in (([], {}, []), (["--rate", 24], {}, []), (["--rate", 5], {"rate": 5}, ["--rate 5"])):
+        file.unlink(missing_ok=True)
+        assert run(monkeypatch, variants, goodput, "--json", file, *words, rounds=5, arguments=rated) == 0
+        data = json.loads(file.read_text())
+        assert data["options"] == options and kept.doubts(data) == doubts
+        assert data["figures"][0]["doubts"] == doubts
+    assert "does not count: --rate 5" in capsys.readouterr().out
+
+
+def test_rounds_with_other_options_are_not_gone_on_with(monkeypatch, capsys, tmp_path):
+    file = tmp_path / "out.json"
+    other = {**kept.begin("fabric", False, {"rate": 10}), "rounds": [{}], "next": 1}
+    kept.part_of(file).write_text(json.dumps(other))
+    assert run(monkeypatch, {"A": lambda _: {}}, goodput, "--json", file, "--resume", arguments=rated) == 1
+    assert "is of options {'rate': 10} and not {}" in capsys.readouterr().err
+
+
 def test_quick_results_are_not_put_where_results_are_kept(monkeypatch, capsys):
     with pytest.raises(SystemExit) as ended:
         run(monkeypatch, {}, lambda rounds: {}, "--quick", "--json", kept.RESULTS / "fabric.json")

@@ -17,7 +17,7 @@ ROUNDS = 5
 
 
 def leave(directory, name="fabric", without=None, rounds=ROUNDS, **values):
-    head = {key: values.pop(key) for key in ("busy", "quick", "incomplete", "said") if key in values}
+    head = {key: values.pop(key) for key in ("busy", "quick", "incomplete", "said", "options") if key in values}
     figures = rows.of(name)
     lines = [runner.judge(figures[key.replace("_", "-")], v, without) for key, v in values.items()]
     directory.mkdir(exist_ok=True)
@@ -47,7 +47,7 @@ def test_every_goal_has_a_line_also_without_a_result(tmp_path):
 
 @pytest.mark.parametrize("head, why", [
     ({"busy": True}, "busy machine"), ({"quick": True}, "--quick"), ({"rounds": 4}, "4 rounds only"),
-    ({"incomplete": True}, "interrupted")])
+    ({"incomplete": True}, "interrupted"), ({"options": {"scale": .01}}, "--scale 0.01")])
 def test_what_does_not_count_is_not_counted(tmp_path, head, why):
     leave(tmp_path, goodput=[.99, .99], **head)
     found = kept.read(tmp_path)
@@ -73,7 +73,7 @@ def test_quick_leaves_what_is_kept_alone(tmp_path):
 
 @pytest.mark.parametrize("other, is_kept", [
     ({}, True), ({"commit": "another"}, False), ({"kernel": "another"}, False), ({"cpus": 99}, False),
-    ({"busy": True}, False)])
+    ({"busy": True}, False), ({"options": {"scale": .01}}, False)])
 def test_what_is_done_is_passed_over_by_resume(tmp_path, other, is_kept):
     path = leave(tmp_path, "idle", **{"10k": [.01, .02]})
     same = {key: kept.begin("idle", False)[key] for key in kept.IDENTITY}
