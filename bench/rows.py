@@ -69,6 +69,7 @@ FIGURES = [
          unit="ns"),
     less(9, "tax", "elephant", "one run of the detection hook, an elephant", 250, "228", "0",
          unit="ns"),
+    less(9, "tax", "near", "the same, near the first threshold", 250, "228", "0", unit="ns"),
     less(10, "tax", "inside", "any sockopt call in the cgroup / with an empty program", 1.05,
          "1.6-2.1 of no program", "1"),
     less(10, "tax", "outside", "any sockopt call outside the cgroup / without hooks", 1.02, "-",
@@ -165,6 +166,8 @@ LIMITS = {
     " it); what the hook adds to that is in the next line.",
     ("tax", "mouse-net"): "A difference of two times of some tens of nanoseconds each, of which the kernel's own clock takes"
     " most; what chance makes of them is in it.",
+    ("tax", "near"): "From half of the threshold on each callback goes the way of an elephant's, and within four windows"
+    " of it each packet calls.",
     ("tax", "elephant"): "Each callback finds what is known of its connection, and counts; beside it what a program that does"
     " nothing is charged.",
     ("tax", "inside"): "Our program returns at once where an option is none of ours, so it differs from an empty one by little"

@@ -122,7 +122,7 @@ def test_spread(tmp_path):
 def test_tax(tmp_path):
     data = measured(tmp_path, "tax")
     check(data, "tax", ["requests", "requests-tcp", "connects", "connects-tcp", "mouse", "mouse-net", "elephant",
-                        "inside", "outside", "options", "add", "early-add"])
+                        "near", "inside", "outside", "options", "add", "early-add"])
     (measured_round,) = data["rounds"]
     assert set(measured_round) == {"bare", "unheard", "capture", "hooks", "callbacks"}
     lines = {line["key"]: line for line in data["figures"]}

@@ -72,3 +72,11 @@ def test_a_fabric_s_goodput_is_held_against_its_ceiling_and_against_others():
         "over-ecmp": [1.9] * 2, "over-4-random": [19 / 16] * 2, "over-8-random": [19 / 18] * 2,
         "worst-flow": ([.8] * 2, {"TCP": [.1] * 2, "4 random ports": [.4] * 2, "8 random ports": [.6] * 2})}
     assert set(found) == set(rows.of("fabric"))
+
+
+def test_a_mouse_is_far_from_its_threshold_and_another_one_near():
+    tax, at, begun = bench("tax"), 0, {}
+    for name, size in tax.STRETCHES:
+        begun[name] = (at, at := at + size)
+    start = int(tax.CONFIG["elephant"]["start"].removesuffix("MB"))
+    assert begun["mouse"][1] < start / 2 < begun["near"][0] < begun["near"][1] < start < begun["elephant"][0]
