@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Processes that a benchmark talks to or looks at; not a benchmark by itself."""
 import subprocess
+import time
 from pathlib import Path
 
 import runner
@@ -52,3 +53,10 @@ def name_of(path):
 def cpu_ns(*pids):
     """CPU that these processes have used, by the scheduler's own count."""
     return sum(int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) for pid in pids)
+
+
+def own_s(*labs):
+    """CPU that these labs, the kernel's threads for packets, and we ourselves have used; for runner.quiet_machine()."""
+    stats = [dict(line.split() for line in (lab.cgroup / "cpu.stat").read_text().splitlines()) for lab in labs]
+    return (sum(int(stat["usage_usec"]) for stat in stats) / 1e6 + cpu_ns(*packet_threads()) / 1e9
+            + time.process_time())

@@ -31,7 +31,7 @@ A run counts if at least {runner.IDLE_MIN:.0%} of the CPU was idle, if subflows 
 join was rejected and no connection fell back to TCP (of a mix, at most {gates.FALLBACKS_OF_MIX:.0%}), if no flow
 failed, and if the congestion control was the one that was set. On the fat-tree the ceiling has to reach 94 % of
 the links' rate. `bench/bulk` and `bench/tax` fill the CPU themselves: there others may use {runner.OTHERS_MAX:.0%} of it at
-most, before and after. `bench/spread` counts, and `bench/idle` takes the scheduler's own count of one process:
+most, before, meanwhile and after. `bench/spread` counts, and `bench/idle` takes the scheduler's own count of one process:
 they ask nothing of the CPU. A run that misses a gate is thrown away, tried {runner.ATTEMPTS} times in all, and named
 below with the reason. So these are figures of runs in which all subflows came about; how often that was
 not so is among what was thrown away.

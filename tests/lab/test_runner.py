@@ -4,7 +4,9 @@ import argparse
 import json
 import statistics
 import sys
+import time
 
+import helper
 import kept
 import pytest
 import rows
@@ -260,21 +262,37 @@ def test_figures_see_what_the_file_will_hold(monkeypatch):
     assert seen == [{"A": {"4": [1, 2]}}]
 
 
-@pytest.mark.parametrize("idle, counts", [((95, 95), True), ((95, 80), False), ((80, 95), False)])
-def test_others_may_use_little_where_the_run_itself_uses_all(monkeypatch, idle, counts):
-    parts = iter(idle)
+@pytest.mark.parametrize("idle, own, counts", [
+    ((95, 95), 90, True), ((95, 80), 90, False), ((80, 95), 90, False), ((95, 95), 70, False)])
+def test_others_may_use_little_where_the_run_itself_uses_all(monkeypatch, idle, own, counts):
+    """own: hundredths of the CPU that the run has used; 5 were idle meanwhile."""
+    parts, ticks = iter(idle), iter([(1000, 5000), (1050, 6000)])
+    used = iter([3, 3 + own / 100 * 1000 / runner.TICKS_A_S])
     monkeypatch.setattr(runner, "idle_of", lambda _: next(parts) / 100)
+    monkeypatch.setattr(runner, "cpu_ticks", lambda: next(ticks))
     options = argparse.Namespace(busy=False, was_busy=False)
 
     def measure():
-        with runner.quiet_machine(options):
+        with runner.quiet_machine(options, lambda: next(used)):
             pass
 
     if counts:
         measure()
     else:
-        with pytest.raises(runner.Discard, match="others used 20% of the CPU"):
+        with pytest.raises(runner.Discard, match="others used 2[05]% of the CPU"):
             measure()
+
+
+def test_what_a_run_uses_is_what_its_labs_and_we_use(monkeypatch, tmp_path):
+    monkeypatch.setattr(helper, "cpu_ns", lambda *_: 0)
+    labs = []
+    for seconds in (2, 3):
+        labs.append(argparse.Namespace(cgroup=tmp_path / str(seconds)))
+        labs[-1].cgroup.mkdir()
+        (labs[-1].cgroup / "cpu.stat").write_text(f"usage_usec {seconds}000000\nuser_usec 1\n")
+    ours_s = time.process_time()
+    assert helper.own_s(*labs) == pytest.approx(5 + ours_s, abs=1)
+    assert helper.own_s() == pytest.approx(ours_s, abs=1)
 
 
 def test_nothing_that_passed_is_an_error(monkeypatch, capsys):
