@@ -114,6 +114,18 @@ def test_the_page_says_the_gates_and_how_it_was_measured(tmp_path):
     assert "No results of: `bulk`" in page
 
 
+def test_the_gates_are_those_that_the_commands_have():
+    commands = [name for names, _ in summary.GATES for name in names]
+    assert sorted(commands) == sorted({figure.bench for figure in rows.FIGURES})
+    words = [("experiment.measure(",), ("runner.idle_machine(", "runner.IDLE_MIN"), ("runner.quiet_machine(",), ()]
+    for (names, _), own in zip(summary.GATES, words):
+        for name in names:
+            text = (ROOT / "bench" / name).read_text()
+            has = {word for every in words for word in every if word in text}
+            assert has <= set(own) and bool(has) == bool(own), name
+            assert ("the ceiling is" in text) == (name == "fabric")
+
+
 def test_what_was_measured_before_the_command_was_changed_is_said(tmp_path):
     """By the command itself, from the rounds that are kept: nobody has to remember it."""
     path = leave(tmp_path, goodput=[.99])
