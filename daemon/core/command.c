@@ -116,7 +116,7 @@ void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct e
 	 * it is gone already: that event must not be taken for an opening one's.
 	 */
 	if (subflow && event->error && event->error != ESRCH) {
-		repair_hear_kept(conn, subflow);
+		repair_hear_kept(plan, conn, subflow);
 		apart_hear_kept(plan, conn, subflow);
 		subflow->state = SUBFLOW_ESTABLISHED;
 		subflow->is_doomed = subflow->is_lost = subflow->is_in_vain = false;

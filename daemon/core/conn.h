@@ -126,6 +126,7 @@ struct conn {
 	/* Subflows still to be opened, by who asked. */
 	uint32_t wanted_application, wanted_operator, wanted_elephant, wanted_policy, wanted_repair;
 	struct repair_budget repairs;
+	bool is_mending; /* one that was up is to be replaced: none waits for paths to be known */
 	uint32_t unanswered; /* subflows that were given up for that, in a row */
 	struct benefit benefit;
 	bool is_elephant; /* the elephant rule holds for it, and it has passed start */

@@ -345,6 +345,16 @@ void lists_reopen(struct plan *plan, struct conn *conn, const struct subflow *su
 	conn_owe_receipt(&plan->table, conn);
 }
 
+void lists_keep(struct plan *plan, struct conn *conn, const struct subflow *subflow)
+{
+	struct listed_address *address = listed_find(conn->listed, subflow->slot, subflow->since);
+
+	if (!address || !address->wanted)
+		return;
+	drop_one(conn, subflow->slot);
+	conn_owe_receipt(&plan->table, conn);
+}
+
 void lists_give_up(struct plan *plan, struct conn *conn, int slot)
 {
 	struct listed_address *address = &conn->listed->list[slot];

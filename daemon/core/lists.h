@@ -45,6 +45,9 @@ void lists_want_again(struct conn *conn, const struct subflow *subflow);
  */
 void lists_reopen(struct plan *plan, struct conn *conn, const struct subflow *subflow);
 
+/* It is there still: what was to be opened in its place is not. */
+void lists_keep(struct plan *plan, struct conn *conn, const struct subflow *subflow);
+
 /* What is wanted from the address in @slot and was not opened will not be. */
 void lists_give_up(struct plan *plan, struct conn *conn, int slot);
 

@@ -62,8 +62,24 @@ static bool choose_listed(
 	return false;
 }
 
+/* The first subflow that lives, from the address of @local or (NULL) from any that may be used. */
+static const struct subflow *find_live(const struct conn *conn, const struct endpoint *local)
+{
+	struct endpoint wanted = local ? endpoint_unmap(local) : (struct endpoint){}, own;
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		own = endpoint_unmap(&subflow->local);
+		if (subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
+			!subflow->is_silent && listed_allows(conn->listed, &own) &&
+			(local ? endpoint_is_same_address(&own, &wanted) : !subflow->is_backup))
+			return subflow;
+	}
+	return NULL;
+}
+
 /* Where the next subflow goes that nobody gave addresses for; false: nowhere yet. */
-static bool choose_ends(
+static bool choose_usual(
 	const struct conn *conn, struct endpoint *ret_local, struct endpoint *ret_remote)
 {
 	struct endpoint local = conn->local, remote = conn->remote;
@@ -84,6 +100,21 @@ static bool choose_ends(
 	local.port = 0;
 	*ret_local = local;
 	*ret_remote = remote;
+	return true;
+}
+
+/* The same; a repair leaves from an address that lives, where the usual one does not. */
+static bool choose_ends(
+	const struct conn *conn, struct endpoint *ret_local, struct endpoint *ret_remote)
+{
+	const struct subflow *live = conn->wanted_repair ? find_live(conn, NULL) : NULL;
+	bool is_chosen = choose_usual(conn, ret_local, ret_remote);
+
+	if (!live || (is_chosen && find_live(conn, ret_local)))
+		return is_chosen;
+	*ret_local = live->local;
+	*ret_remote = live->remote;
+	ret_local->port = 0;
 	return true;
 }
 
@@ -191,7 +222,7 @@ static int choose_port(struct plan *plan, struct conn *conn, enum subflow_asker 
 	struct steer_choice *ret_choice)
 {
 	bool is_late = asker == ASKER_REPAIR || (asker == ASKER_LIST && slot < 0) ||
-		       conn->unanswered ||
+		       conn->unanswered || conn->is_mending ||
 		       (conn->patience_ns && plan->now_ns >= patience_end_ns(conn));
 	enum steer_answer answer =
 		steer_choose(&plan->steer, conn, local, remote, is_late, plan->now_ns, ret_choice);

@@ -3,6 +3,7 @@
 #include "repair.h"
 
 #include "core/closing.h"
+#include "core/lists.h"
 #include "core/opening.h"
 
 #include <errno.h>
@@ -37,6 +38,43 @@ static bool may_repair(struct plan *plan, struct conn *conn, uint64_t now_ns)
 	return false;
 }
 
+/* Whether @subflow is the full mesh's: asked for by it, or all that its pair of addresses has. */
+static bool is_of_mesh(const struct conn *conn, const struct subflow *subflow)
+{
+	const struct subflow *other;
+
+	if (!conn->mesh || subflow->asker == ASKER_MESH)
+		return conn->mesh;
+	if (subflow->asker != ASKER_NOBODY)
+		return false;
+	TAILQ_FOREACH (other, &conn->subflows, entry) {
+		if (other != subflow && other->state != SUBFLOW_CLOSING && !other->is_doomed &&
+			endpoint_is_same_address(&other->local, &subflow->local) &&
+			endpoint_is_equal(&other->remote, &subflow->remote))
+			return false;
+	}
+	return true;
+}
+
+void repair_want_again(struct plan *plan, struct conn *conn, const struct subflow *subflow)
+{
+	struct endpoint local = endpoint_unmap(&subflow->local),
+			remote = endpoint_unmap(&subflow->remote);
+	bool was_up = subflow->state != SUBFLOW_OPENING;
+
+	conn_renew_tries(conn);
+	if (is_of_mesh(conn, subflow))
+		mesh_give_back(conn->mesh, &local, &remote);
+	else if (subflow->asker == ASKER_LIST && subflow->slot >= 0 && !subflow->is_exact)
+		lists_reopen(plan, conn, subflow);
+	else if (!was_up && (subflow->asker == ASKER_ELEPHANT || subflow->asker == ASKER_OPERATOR ||
+				    subflow->asker == ASKER_POLICY))
+		conn_want_again(conn, subflow->asker);
+	else
+		conn_want_again(conn, ASKER_REPAIR);
+	conn->is_mending |= was_up;
+}
+
 /*
  * One is silent while others progress. It is closed, so that the kernel sends again elsewhere what
  * it holds (the kernel's own timer for that is 200 ms), and another takes its place.
@@ -54,8 +92,7 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 	closing_begin(plan, conn, subflow);
 	if (conn->is_server || apart_inherit(conn, subflow))
 		return;
-	conn->wanted_repair++;
-	conn_renew_tries(conn);
+	repair_want_again(plan, conn, subflow);
 	opening_run(plan, conn, now_ns);
 }
 
@@ -91,9 +128,19 @@ void repair_hear_silence(struct plan *plan, struct conn *conn, struct subflow *s
 		replace(plan, conn, subflow, plan->now_ns);
 }
 
-void repair_hear_kept(struct conn *conn, const struct subflow *subflow)
+void repair_hear_kept(struct plan *plan, struct conn *conn, const struct subflow *subflow)
 {
-	if (subflow->is_silent && conn->wanted_repair)
+	struct endpoint local = endpoint_unmap(&subflow->local),
+			remote = endpoint_unmap(&subflow->remote);
+
+	if (!subflow->is_silent)
+		return;
+	local.port = 0;
+	if (is_of_mesh(conn, subflow))
+		mesh_note(conn->mesh, &local, &remote);
+	else if (subflow->asker == ASKER_LIST && subflow->slot >= 0 && !subflow->is_exact)
+		lists_keep(plan, conn, subflow);
+	else if (conn->wanted_repair)
 		conn->wanted_repair--;
 }
 
@@ -118,6 +165,5 @@ void repair_hear_closed(
 		steer_shun(&plan->steer, conn, subflow, event->now_ns);
 	if (apart_inherit(conn, subflow))
 		return;
-	conn->wanted_repair++;
-	conn_renew_tries(conn);
+	repair_want_again(plan, conn, subflow);
 }

@@ -37,8 +37,15 @@ void repair_hear_silence(struct plan *plan, struct conn *conn, struct subflow *s
 void repair_hear_closed(
 	struct plan *plan, struct conn *conn, struct subflow *subflow, const struct event *event);
 
+/*
+ * Another is wanted in place of @subflow, by who asked for it: of a full mesh or a list from the
+ * same address. An application's account of what it asked for by number is settled: for that, and
+ * for what was up and for nobody's address, it is a repair.
+ */
+void repair_want_again(struct plan *plan, struct conn *conn, const struct subflow *subflow);
+
 /* The kernel would not close @subflow: what was to replace it, and is not opened yet, is not. */
-void repair_hear_kept(struct conn *conn, const struct subflow *subflow);
+void repair_hear_kept(struct plan *plan, struct conn *conn, const struct subflow *subflow);
 
 /*
  * Where the host stood still for a while, the timer fires before what came in meanwhile is read.

@@ -3,7 +3,6 @@
 #include "silence.h"
 
 #include "core/closing.h"
-#include "core/lists.h"
 #include "core/opening.h"
 #include "core/subflows.h"
 
@@ -53,6 +52,7 @@ void silence_resume(struct plan *plan, struct conn *conn)
 void silence_end(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
 	conn->unanswered = 0;
+	conn->is_mending = false;
 	subflow->silence.is_over = false;
 	silence_forget(plan, subflow);
 }
@@ -112,27 +112,6 @@ static bool is_replaced(
 	return !subflow->is_doomed && !subflow->replaces &&
 	       !(subflow->asker == ASKER_LIST && subflow->slot < 0) &&
 	       is_wanted(plan, conn, subflow);
-}
-
-/* By who asked for it. An application's account of what it asked for by number is settled. */
-static void want_again(struct plan *plan, struct conn *conn, const struct subflow *subflow)
-{
-	conn_renew_tries(conn);
-	switch (subflow->asker) {
-	case ASKER_MESH:
-		mesh_give_back(conn->mesh, &subflow->local, &subflow->remote);
-		break;
-	case ASKER_LIST:
-		lists_reopen(plan, conn, subflow);
-		break;
-	case ASKER_ELEPHANT:
-	case ASKER_OPERATOR:
-	case ASKER_POLICY:
-		conn_want_again(conn, subflow->asker);
-		break;
-	default:
-		conn_want_again(conn, ASKER_REPAIR);
-	}
 }
 
 /* Nobody is to wait for it, nor to take its end for that of one that was up. */
@@ -206,7 +185,7 @@ static void judge(struct plan *plan, struct conn *conn, struct subflow *subflow)
 		return;
 	}
 	note_unanswered(plan, conn, subflow);
-	want_again(plan, conn, subflow);
+	repair_want_again(plan, conn, subflow);
 	give_up(plan, conn, subflow);
 }
 

@@ -302,6 +302,36 @@ static void no_addresses_no_mesh(void **state)
 	assert_non_null(strstr(play_conn(play)->why, "cannot be read"));
 }
 
+static void leaves(struct play *play, uint8_t last, uint16_t port, enum event_kind kind)
+{
+	play_hear(play, (struct event){.kind = kind,
+				.local = address(last, port),
+				.remote = play_remote(),
+				.reset_reason = -1});
+}
+
+/* What dies is given back to the mesh: the other address has its own. */
+static void what_dies_of_a_mesh_comes_back_from_its_address(void **state)
+{
+	struct endpoint first = address(1, 0), second = address(11, 0);
+	struct play *play = *state;
+
+	play->plan.does_repair = true;
+	begin_mesh(play);
+	play_connect(play);
+	leaves(play, 11, 5000, EVENT_SUBFLOW_ESTABLISHED);
+	leaves(play, 11, 5000, EVENT_TIMEOUT);
+	assert_int_equal(play->creates, 2);
+	assert_true(endpoint_is_equal(&play->create.local, &second));
+	leaves(play, 11, 5000, EVENT_SUBFLOW_CLOSED);
+	leaves(play, 11, 5001, EVENT_SUBFLOW_ESTABLISHED);
+	play_assert_subflows(play, 2, 0, 0);
+	leaves(play, 1, LOCAL_PORT, EVENT_TIMEOUT);
+	assert_int_equal(play->creates, 3);
+	assert_true(endpoint_is_equal(&play->create.local, &first));
+	play_assert_subflows(play, 1, 1, 0);
+}
+
 static void what_is_withdrawn_was_not_refused(void **state)
 {
 	struct play *play = *state;
@@ -365,6 +395,7 @@ int main(void)
 		TEST(fullmesh_tries_again_what_may_work),
 		TEST(v4_mapped_connections_mesh_over_ipv4),
 		TEST(no_addresses_no_mesh),
+		TEST(what_dies_of_a_mesh_comes_back_from_its_address),
 		TEST(what_is_withdrawn_was_not_refused),
 		TEST(a_peer_may_announce_so_many),
 	};

@@ -334,6 +334,38 @@ static void any_other_reset_is(void **state)
 	assert_int_equal((play->create.local.port - PLACED) % 2, 0);
 }
 
+/* The first one's address is dead with it; where another lives there, it is the path. */
+static void a_repair_leaves_from_an_address_that_lives(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.does_repair = true;
+	play_connect_listed(play, 1);
+	play_intent(play, 1, 0);
+	play_joined(play, LOCAL_PORT + 1);
+	play_fell_silent(play, LOCAL_PORT);
+	assert_int_equal(play->creates, 3);
+	play_assert_created_from(play, 1, 0);
+	play_fell_silent(play, LOCAL_PORT + 1);
+	assert_int_equal(play->creates, 4);
+	play_assert_created_from(play, 2, 0);
+}
+
+/* It comes back from the address that the application has listed. */
+static void what_was_listed_comes_back_from_its_address(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.does_repair = true;
+	play_connect_listed(play, 1);
+	play_hear(play, (struct event){.kind = EVENT_TIMEOUT,
+				.local = play_from(2, 41000),
+				.remote = play_remote()});
+	assert_int_equal(play->creates, 2);
+	play_assert_created_from(play, 2, 0);
+	assert_int_equal(play->receipt.wishes[0].done, 1);
+}
+
 static void nor_one_that_never_had_siblings(void **state)
 {
 	struct play *play = *state;
@@ -377,6 +409,8 @@ int main(void)
 		TEST(one_that_meets_an_error_at_once_is_replaced),
 		TEST(an_error_of_the_peer_s_is_none_of_the_path),
 		TEST(any_other_reset_is),
+		TEST(a_repair_leaves_from_an_address_that_lives),
+		TEST(what_was_listed_comes_back_from_its_address),
 		TEST(nor_one_that_never_had_siblings),
 		TEST(nothing_is_replaced_where_repair_is_off),
 	};
