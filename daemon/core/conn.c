@@ -261,6 +261,14 @@ void conn_drop_passed(struct conn *conn)
 		conn->n_passed--;
 }
 
+void conn_drop_elephant(struct conn *conn)
+{
+	for (; conn->wanted_elephant; conn->wanted_elephant--)
+		conn_drop_passed(conn);
+	conn->is_elephant = false;
+	conn->lasthop.taken = 0;
+}
+
 void conn_owe_receipt(struct conn_table *table, struct conn *conn)
 {
 	conn->has_receipt = true;

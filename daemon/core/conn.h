@@ -219,6 +219,9 @@ void conn_reopen_passed(struct conn *conn);
 /* The subflow of a threshold came to nothing. Those that came about are the older ones. */
 void conn_drop_passed(struct conn *conn);
 
+/* The elephant rule holds no more: what it has wanted, and was not opened yet, is not. */
+void conn_drop_elephant(struct conn *conn);
+
 /*
  * So many more of the application's requests by number were carried out or given up: the hooks
  * count what was asked for and has no receipt as reserved.

@@ -43,9 +43,7 @@ static void uncount(struct forecast *forecast)
 /* What the rule has wanted and was not opened yet; what it counted beforehand counts again. */
 static void leave(struct plan *plan, struct conn *conn)
 {
-	for (; conn->wanted_elephant; conn->wanted_elephant--)
-		conn_drop_passed(conn);
-	conn->is_elephant = false;
+	conn_drop_elephant(conn);
 	uncount(&conn->forecast);
 	conn_say(conn, "not split by the elephant rule: %s", reason_to_leave(&conn->forecast));
 	news_add(&plan->news, NEWS_REQUEST, conn);

@@ -90,8 +90,11 @@ void rules_apply(struct plan *plan, struct conn *conn)
 	if (!plan->rules.count || conn->is_server)
 		return;
 	elephant = rules_of(plan, conn);
-	if (rules_is_never(plan, conn))
+	if (rules_is_never(plan, conn)) {
+		conn_drop_elephant(conn);
+		conn->wanted_policy = 0;
 		conn_say(conn, "not split: rule %s says never", rules_name(plan, conn));
+	}
 	action = actions_add(&plan->actions, ACTION_RULE, conn);
 	if (!action)
 		return;

@@ -2,6 +2,7 @@
 /* A fast connection that no path holds back waits for its subflows until one does. */
 #include "play.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define MS     1000000ull
@@ -110,6 +111,26 @@ static void it_is_looked_at_less_and_less_often(void **state)
 		pass(play, 1);
 		assert_held(play, i + 2);
 	}
+}
+
+/* As by a reload. */
+static void what_waits_does_not_outlive_its_rule(void **state)
+{
+	struct rule *rule = calloc(1, sizeof(*rule));
+	struct play *play = *state;
+
+	play_connect(play);
+	play_threshold(play, 100);
+	play_threshold(play, 150);
+	play_assert_subflows(play, 1, 0, 2);
+	*rule = (struct rule){.name = "small", .is_never = true};
+	rules_set(&play->plan, rule, 1);
+	play_hear(play, (struct event){.kind = EVENT_OWNER});
+	play_assert_subflows(play, 1, 0, 0);
+	assert_int_equal(play_conn(play)->n_passed, 0);
+	play->sample.unsent = QUEUE;
+	pass(play, 1000);
+	assert_int_equal(play->creates, 0);
 }
 
 static void when_a_path_holds_it_back_it_gets_all_that_it_is_due(void **state)
@@ -256,6 +277,7 @@ int main(void)
 		TEST(a_fast_one_with_nothing_waiting_gets_none),
 		TEST(nor_does_one_whose_peer_takes_no_more),
 		TEST(it_is_looked_at_less_and_less_often),
+		TEST(what_waits_does_not_outlive_its_rule),
 		TEST(when_a_path_holds_it_back_it_gets_all_that_it_is_due),
 		TEST(a_slow_path_is_one_as_well),
 		TEST(one_that_pauses_waits_on),
