@@ -492,15 +492,18 @@ bool opening_alternative(struct plan *plan, struct conn *conn)
 	return false;
 }
 
-/* By number, or of our own accord; false: the rest waits for what brings it on. */
+/*
+ * By number, or of our own accord; false: the rest waits for what brings it on. While the paths of
+ * another are waited for, repairs alone.
+ */
 static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 {
 	struct endpoint local, remote;
 	enum subflow_asker asker;
-	bool is_waiting = false;
+	bool is_waiting = false, is_mending = conn->is_steering;
 	int err;
 
-	while (conn_count_wanted(conn)) {
+	while (is_mending ? conn->wanted_repair : conn_count_wanted(conn)) {
 		if (!choose_ends(conn, &local, &remote)) {
 			conn_say(conn, conn->denies_join
 					       ? "waiting for another address of the peer, which "
@@ -535,6 +538,8 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			return false;
 		}
 	}
+	if (is_mending)
+		return true;
 	conn->patience_ns = 0;
 	conn->has_asked_more &= is_waiting;
 	return true;
@@ -566,7 +571,9 @@ static void open_all(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 
 void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 {
-	if (!conn->is_established || conn->retry_ns)
+	bool is_awaited = conn->retry_ns && !(conn->is_steering && conn->is_mending);
+
+	if (!conn->is_established || is_awaited)
 		return;
 	open_all(plan, conn, cause_ns);
 	/* What is wanted still is not to be had now, and may never be. */

@@ -205,6 +205,25 @@ static void a_replacement_waits_for_no_survey(void **state)
 	assert_int_equal(play->creates, 2);
 }
 
+/* That one goes on waiting. */
+static void nor_for_one_of_another(void **state)
+{
+	struct play *play = *state;
+
+	play_two(play);
+	play->plan.steer.mode = STEER_PATHS;
+	play->plan.does_repair = true;
+	play_threshold(play, 100);
+	assert_int_equal(play->surveys, 1);
+	assert_int_equal(play->creates, 1);
+	play_fell_silent(play, LOCAL_PORT + 1);
+	assert_int_equal(play->creates, 2);
+	play_assert_subflows(play, 1, 1, 1);
+	assert_true(play_conn(play)->is_steering);
+	play_hear(play, (struct event){.kind = EVENT_PATHS});
+	assert_int_equal(play->creates, 3);
+}
+
 static void is_reset(struct play *play, uint16_t port, int error, int reason)
 {
 	play->now_ns += 2000000000;
@@ -402,6 +421,7 @@ int main(void)
 		TEST(flapping_links_are_left_to_the_kernel),
 		TEST(a_server_closes_and_leaves_the_rest_to_its_client),
 		TEST(a_replacement_waits_for_no_survey),
+		TEST(nor_for_one_of_another),
 		TEST(one_that_is_reset_is_replaced),
 		TEST(what_ends_in_good_order_is_not_replaced),
 		TEST(nor_what_the_peer_does_not_want),
