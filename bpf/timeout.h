@@ -137,7 +137,8 @@ static __noinline int on_timeout(struct bpf_sock_ops *ctx)
 	struct tcp_sock *tp;
 	struct record *r;
 
-	if (!sk)
+	/* Repair may have been switched off since it came up. */
+	if (!sk || !config.rto_min_us)
 		return 1;
 	tp = (struct tcp_sock *)bpf_skc_to_tcp_sock(sk);
 	msk = (struct mptcp_sock *)bpf_skc_to_mptcp_sock(sk);

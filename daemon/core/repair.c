@@ -106,7 +106,7 @@ void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct even
 {
 	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
 
-	if (is_replaceable(conn, subflow))
+	if (plan->does_repair && is_replaceable(conn, subflow))
 		actions_add_about(&plan->actions, ACTION_LISTEN, conn, subflow);
 }
 
@@ -114,7 +114,7 @@ void repair_hear_listened(struct plan *plan, struct conn *conn, const struct eve
 {
 	struct subflow *subflow = conn_find_serial(conn, event->serial);
 
-	if (!is_replaceable(conn, subflow))
+	if (!plan->does_repair || !is_replaceable(conn, subflow))
 		return;
 	if (event->error == EAGAIN)
 		plan->counters.false_alarms++;

@@ -118,9 +118,13 @@ def test_a_short_flight_is_given_up_at_the_first_timeout_after_a_probe(fabric):
     raise AssertionError(f"packets sent again before the path was left: {again}")
 
 
-def test_repair_can_be_switched_off(fabric):
-    daemon = serve(fabric, rto_min_ms=0)
+@pytest.mark.parametrize("when", ["from the start", "while it runs"])
+def test_repair_can_be_switched_off(fabric, when):
+    daemon = serve(fabric, **({"rto_min_ms": 0} if when == "from the start" else {}))
     app, _, path, ports = spread(fabric)
+    if when == "while it runs":
+        subprocess.run([daemon.cli, "set", "repair.rto_min_ms", "0"], env=daemon.environment, check=True,
+                       capture_output=True)
     app(f"t = threading.Thread(target=send, args=(s, {60 * MB}), daemon=True)")
     app("t.start()")
     fabric.black_hole(path, fabric.host(1).router.label)

@@ -232,6 +232,7 @@ static void so_do_others_that_are_about_to_go(void **state)
 {
 	struct play *play = *state;
 
+	play->plan.does_repair = true;
 	play_connect(play);
 	play_intent(play, 1, 0);
 	play_joined(play, LOCAL_PORT + 9);

@@ -29,6 +29,7 @@ static void nor_is_what_replaces_a_dead_one(void **state)
 {
 	struct play *play = *state;
 
+	play->plan.does_repair = true;
 	trial_second(play);
 	trial_pass(play, WINDOW_MS, 200);
 	play_fell_silent(play, LOCAL_PORT + 1);

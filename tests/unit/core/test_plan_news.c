@@ -113,6 +113,7 @@ static void a_repair_is_told(void **state)
 {
 	struct play *play = *state;
 
+	play->plan.does_repair = true;
 	play_connect(play);
 	play_intent(play, 1, 0);
 	play_joined(play, LOCAL_PORT + 1);

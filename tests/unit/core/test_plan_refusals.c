@@ -142,6 +142,7 @@ static void a_repair_is_tried_after_a_reset_for_good(void **state)
 {
 	struct play *play = *state;
 
+	play->plan.does_repair = true;
 	play_connect(play);
 	play_threshold(play, 100);
 	play_joined(play, LOCAL_PORT + 1);

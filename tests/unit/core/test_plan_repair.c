@@ -7,6 +7,16 @@
 
 #define PLACED 50000 /* ports that lead to the ways 0, 1, 0, 1, ... */
 
+static int begin(void **state)
+{
+	struct play *play = play_new(state);
+
+	if (!play)
+		return -1;
+	play->plan.does_repair = true;
+	return 0;
+}
+
 /* Two subflows: the first one and LOCAL_PORT + 1. */
 static void play_two(struct play *play)
 {
@@ -238,7 +248,6 @@ static void one_that_is_reset_is_replaced(void **state)
 {
 	struct play *play = *state;
 
-	play->plan.does_repair = true;
 	play_two(play);
 	is_reset(play, LOCAL_PORT + 1, ECONNRESET, 0);
 	assert_string_equal(
@@ -257,7 +266,6 @@ static void what_ends_in_good_order_is_not_replaced(void **state)
 {
 	struct play *play = *state;
 
-	play->plan.does_repair = true;
 	play_two(play);
 	is_reset(play, LOCAL_PORT + 1, 0, -1);
 	assert_int_equal(play->creates, 1);
@@ -267,7 +275,6 @@ static void nor_what_the_peer_does_not_want(void **state)
 {
 	struct play *play = *state;
 
-	play->plan.does_repair = true;
 	play_two(play);
 	is_reset(play, LOCAL_PORT + 1, ECONNRESET, 2);
 	play_intent(play, 2, 0);
@@ -281,7 +288,6 @@ static void nor_a_join_that_is_reset_at_once(void **state)
 {
 	struct play *play = *state;
 
-	play->plan.does_repair = true;
 	play_two(play);
 	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
 				.local = play_local(LOCAL_PORT + 1),
@@ -296,7 +302,6 @@ static void one_that_meets_an_error_at_once_is_replaced(void **state)
 {
 	struct play *play = *state;
 
-	play->plan.does_repair = true;
 	play_two(play);
 	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
 				.local = play_local(LOCAL_PORT + 1),
@@ -317,7 +322,6 @@ static void play_two_ways(struct play *play)
 	for (uint16_t i = 0; i < 8; i++)
 		play_learn(play, map, PLACED + i, i % 2);
 	play->plan.steer.mode = STEER_PATHS;
-	play->plan.does_repair = true;
 	play_connect(play);
 	play_intent(play, 1, 0);
 	assert_int_equal((play->create.local.port - PLACED) % 2, 1);
@@ -389,7 +393,6 @@ static void nor_one_that_never_had_siblings(void **state)
 {
 	struct play *play = *state;
 
-	play->plan.does_repair = true;
 	play_connect(play);
 	is_reset(play, LOCAL_PORT, ECONNRESET, 0);
 	assert_int_equal(play->creates, 0);
@@ -400,11 +403,35 @@ static void nothing_is_replaced_where_repair_is_off(void **state)
 	struct play *play = *state;
 
 	play_two(play);
+	play->plan.does_repair = false; /* as by SIGHUP */
+	play_fell_silent(play, LOCAL_PORT);
+	assert_int_equal(play->listens, 0);
 	is_reset(play, LOCAL_PORT + 1, ECONNRESET, 0);
+	assert_int_equal(play->creates, 1);
+	assert_int_equal(play->destroys, 0);
+	assert_int_equal(play->plan.counters.repairs, 0);
+}
+
+/* It is switched off while the kernel is asked. */
+static void nor_what_has_been_listened_for_by_then(void **state)
+{
+	struct event timeout = {.kind = EVENT_TIMEOUT,
+		.local = play_local(LOCAL_PORT + 1),
+		.remote = play_remote()};
+	struct event listened = {.kind = EVENT_LISTEN_DONE};
+	struct play *play = *state;
+
+	play_two(play);
+	timeout.key = listened.key = play->key;
+	plan_hear(&play->plan, &timeout);
+	listened.serial = plan_next(&play->plan)->serial;
+	play->plan.does_repair = false;
+	play_hear(play, listened);
+	assert_int_equal(play->destroys, 0);
 	assert_int_equal(play->creates, 1);
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, begin, play_end)
 
 int main(void)
 {
@@ -433,6 +460,7 @@ int main(void)
 		TEST(what_was_listed_comes_back_from_its_address),
 		TEST(nor_one_that_never_had_siblings),
 		TEST(nothing_is_replaced_where_repair_is_off),
+		TEST(nor_what_has_been_listened_for_by_then),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

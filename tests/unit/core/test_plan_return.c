@@ -9,6 +9,7 @@ static void share_what_is_left(struct play *play)
 {
 	struct path_map *map = herd_know(play, 2);
 
+	play->plan.does_repair = true;
 	for (uint16_t port = 2; port < 8; port++)
 		play_learn(play, map, PLACED + port, port % 2);
 	herd_open(play, LOCAL_PORT);
@@ -61,7 +62,6 @@ static void a_way_that_stays_dead_is_left_alone(void **state)
 {
 	struct play *play = *state;
 
-	play->plan.does_repair = true;
 	share_what_is_left(play);
 	herd_pass(play, HOLD_MS);
 	assert_int_equal(play->creates, 2 + 2);

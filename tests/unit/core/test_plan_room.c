@@ -272,6 +272,7 @@ static void nor_does_that_of_a_repair(void **state)
 {
 	struct play *play = *state;
 
+	play->plan.does_repair = true;
 	grow(play);
 	play_fell_silent(play, LOCAL_PORT + 1);
 	play->now_ns += 2 * SECOND;
