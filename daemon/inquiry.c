@@ -126,6 +126,15 @@ struct search {
 	const char *name;
 };
 
+/* As the elephant rule counts. */
+static uint64_t carried(const struct inquiry *inquiry, const struct diag_conn *conn)
+{
+	if (!conn->has_bytes)
+		return UINT64_MAX;
+	return inquiry->census->downloads ? MAX(conn->bytes_sent, conn->bytes_received)
+					  : conn->bytes_sent;
+}
+
 static void found(void *arg, const struct diag_conn *conn)
 {
 	const struct search *search = arg;
@@ -135,6 +144,7 @@ static void found(void *arg, const struct diag_conn *conn)
 		.now_ns = loop_now_ns(),
 		.local = conn->local,
 		.remote = conn->remote,
+		.bytes = carried(search->inquiry, conn),
 		.uid = conn->uid,
 		.excluded = scope_excluded(scope, search->name, conn)};
 	struct hooks *hooks = search->inquiry->hooks;

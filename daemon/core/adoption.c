@@ -45,6 +45,7 @@ void adoption_hear_found(struct conn *conn, const struct event *event)
 		return;
 	conn->local = event->local;
 	conn->remote = event->remote;
+	conn->found_bytes = event->bytes;
 	if (event->has_receipt && !conn->has_receipt)
 		resume(conn, &event->receipt);
 }
@@ -173,6 +174,8 @@ void adoption_hear_claimed(struct plan *plan, struct conn *conn, const struct ev
 		conn_say(conn, "cannot be split: its socket is older than Subflow's service of "
 			       "this namespace");
 		news_add(&plan->news, NEWS_FOREIGN, conn);
+	} else {
+		elephant_resume(plan, conn);
 	}
 	forecast_apply(plan, conn, 0);
 	opening_run(plan, conn, 0);

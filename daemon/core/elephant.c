@@ -40,12 +40,42 @@ uint32_t elephant_foresee(const struct elephant_rule *rule, uint64_t bytes, uint
 	return MIN(steps + 2, rule->max_subflows);
 }
 
+/* From now on it is treated as one. */
+static void note_elephant(struct plan *plan, struct conn *conn)
+{
+	bool was_elephant = conn->is_elephant;
+
+	conn->is_elephant = rules_of(plan, conn)->max_subflows > 1 && !forecast_forbids(conn);
+	if (was_elephant)
+		return;
+	apart_hear_elephant(plan, conn);
+	lag_expect(plan, conn);
+}
+
+/*
+ * Whoever asked for these subflows. Thresholds beyond were passed while there was no daemon, or
+ * came to nothing: they have their effect when they are told of.
+ */
+void elephant_resume(struct plan *plan, struct conn *conn)
+{
+	const struct elephant_rule *rule = rules_of(plan, conn);
+	uint32_t had = conn_count_live(conn) + conn_count_waived(conn);
+	uint64_t last, passed, led;
+
+	elephant_foresee(rule, conn->found_bytes, &last);
+	if (conn->is_server || had < 2 || !last)
+		return;
+	passed = (last - rule->start_bytes) / rule->step_bytes + 1;
+	led = MIN(passed, had - 1);
+	progress_hear(&conn->progress, rule->start_bytes + (led - 1) * rule->step_bytes, rule);
+	note_elephant(plan, conn);
+}
+
 void elephant_hear(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	uint64_t bytes = MAX(event->bytes, event->backlog_bytes ? event->threshold : 0);
 	uint32_t subflows = conn_count_all(conn), waived = conn_count_waived(conn);
 	const struct elephant_rule *rule = rules_of(plan, conn);
-	bool was_elephant;
 	const char *why;
 	char where[64];
 
@@ -57,12 +87,7 @@ void elephant_hear(struct plan *plan, struct conn *conn, const struct event *eve
 	if (rules_is_never(plan, conn))
 		return;
 	why = forecast_denial(conn, event->threshold);
-	was_elephant = conn->is_elephant;
-	conn->is_elephant = rule->max_subflows > 1 && !forecast_forbids(conn);
-	if (!was_elephant) {
-		apart_hear_elephant(plan, conn);
-		lag_expect(plan, conn);
-	}
+	note_elephant(plan, conn);
 	snprintf(where, sizeof(where), "%.0f MB", event->threshold / MB);
 	if (event->backlog_bytes)
 		snprintf(where, sizeof(where), "%.2f MB, with %.2f MB waiting", event->bytes / MB,

@@ -34,6 +34,12 @@ uint32_t elephant_decide(
 uint32_t elephant_foresee(
 	const struct elephant_rule *rule, uint64_t bytes, uint64_t *ret_threshold);
 
+/*
+ * The connection is taken up, and has carried @found_bytes: thresholds up to there have led to the
+ * subflows that it has beside the first one, oldest first.
+ */
+void elephant_resume(struct plan *plan, struct conn *conn);
+
 /* A threshold was passed, or counts as passed for what waits to be sent. */
 void elephant_hear(struct plan *plan, struct conn *conn, const struct event *event);
 

@@ -48,7 +48,7 @@ enum event_kind {
 	EVENT_LOCALS,        /* locals, n_locals, error */
 	EVENT_OWNER,         /* uid, excluded, error */
 	EVENT_FOUND,         /* the kernel lists this connection: local, remote, uid,
-				excluded */
+				excluded, bytes (UINT64_MAX: not known) */
 	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, is_server, is_opening,
 				is_unused */
 	EVENT_CLAIM_DONE,    /* error; EINVAL: the in-kernel path manager owns it */

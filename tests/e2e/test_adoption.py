@@ -50,10 +50,32 @@ def test_an_elephant_goes_on_where_it_was(pair):
     daemon.process.kill()
     daemon.process.wait(10)
     daemon.start([pair.client, pair.server])
-    assert "It has passed 10 MB: the elephant rule gives it one more when that is noticed.\n" in explain(daemon, app)
+    assert "The elephant rule gives it one more at 30 MB.\n" in explain(daemon, app)
     app(f"send(s, {40 * MB})")
     app.wait_subflows(4)
     assert pair.client.netstat()["MPTcpExtMPJoinSynAckRx"] == 3
+
+
+@pytest.mark.parametrize("source", ["bpf", "diag"])
+def test_a_restart_between_two_thresholds_opens_nothing(pair, source):
+    """Nor do several: only the next threshold does."""
+    rule = {"elephant": {"start": "10MB", "step": "10MB", "stop": "100MB", "max_subflows": 5},
+            "detect": {"source": source}}
+    daemon = pair.serve(rule)
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app(f"send(s, {12 * MB})")
+    app.wait_subflows(2)
+    for _ in range(2):
+        daemon.process.kill()
+        daemon.process.wait(10)
+        daemon.start([pair.client, pair.server])
+        app(f"send(s, {3 * MB})")
+    assert len(app.subflows()) == 2
+    app(f"send(s, {4 * MB})")
+    app.wait_subflows(3)
+    assert pair.client.netstat()["MPTcpExtMPJoinSynAckRx"] == 2
+    assert [step["threshold"] for step in pair.connection(daemon, app)["thresholds"]] == [20 * MB]
 
 
 def test_a_connection_of_the_in_kernel_path_manager_is_known_as_such(pair):

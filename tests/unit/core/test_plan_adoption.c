@@ -59,6 +59,69 @@ static void one_is_taken_up_with_its_subflows(void **state)
 	play_assert_subflows(play, 2, 0, 0);
 }
 
+static void list_with(struct play *play, uint64_t mb, uint32_t removes)
+{
+	play_hear(play, (struct event){.kind = EVENT_FOUND,
+				.local = play_local(LOCAL_PORT),
+				.remote = play_remote(),
+				.bytes = mb == UINT64_MAX ? mb : mb * MB,
+				.has_receipt = removes > 0,
+				.receipt = {.removes = removes}});
+}
+
+static void find_with(struct play *play, uint64_t mb, uint16_t subflows, uint32_t removes)
+{
+	adoption_begin(&play->plan, play->key.netns);
+	list_with(play, mb, removes);
+	for (uint16_t i = 0; i < subflows; i++)
+		list_subflow(play, LOCAL_PORT + i, 0, false);
+	end(play);
+}
+
+/* The rule has given it a subflow for each that it passed: it gets none for these again. */
+static void thresholds_that_it_has_passed_have_had_their_effect(void **state)
+{
+	struct play *play = *state;
+
+	find_with(play, 170, 3, 0);
+	assert_true(play_conn(play)->is_elephant);
+	play_threshold(play, 100);
+	play_threshold(play, 150);
+	assert_int_equal(play->creates, 0);
+	assert_int_equal(play->plan.counters.thresholds, 0);
+	play_threshold(play, 200);
+	assert_int_equal(play->creates, 1);
+	play_closed(play);
+	/* Also those of which the application has removed the subflow. */
+	find_with(play, 170, 2, 1);
+	play_threshold(play, 150);
+	assert_int_equal(play->creates, 1);
+	play_closed(play);
+	/* Where the kernel does not count what a connection has sent. */
+	find_with(play, UINT64_MAX, 2, 0);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 1);
+	play_threshold(play, 150);
+	assert_int_equal(play->creates, 2);
+}
+
+static void those_passed_while_there_was_no_daemon_have_it_still(void **state)
+{
+	struct play *play = *state;
+
+	find_with(play, 170, 2, 0);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 0);
+	play_threshold(play, 150);
+	assert_int_equal(play->creates, 1);
+	play_closed(play);
+	/* Its subflows are somebody else's. */
+	find_with(play, 50, 3, 0);
+	assert_false(play_conn(play)->is_elephant);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 2);
+}
+
 static void one_of_the_kernels_own_is_left_alone(void **state)
 {
 	struct play *play = *state;
@@ -483,6 +546,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(one_is_taken_up_with_its_subflows),
+		TEST(thresholds_that_it_has_passed_have_had_their_effect),
+		TEST(those_passed_while_there_was_no_daemon_have_it_still),
 		TEST(one_of_the_kernels_own_is_left_alone),
 		TEST(one_that_was_accepted_opens_nothing),
 		TEST(each_namespace_is_searched_once),
