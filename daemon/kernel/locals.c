@@ -207,18 +207,16 @@ void locals_forget(struct locals *locals, uint64_t cookie)
 	free(netns);
 }
 
-static void read_changes(struct source *source, uint32_t events)
+void locals_hear(struct locals *locals)
 {
-	struct locals *locals = SOURCE_OWNER(source, struct locals, source);
 	char buffer[MESSAGE_BYTES_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	int got, nsid, of = GENL_HOME;
-	bool has_news = false;
+	bool has_news = false, has_lost = false;
 	size_t len;
 
-	(void)events;
 	while ((got = genl_hear(locals->socket, buffer, sizeof(buffer), &len, &nsid))) {
 		if (got == -ENOBUFS) {
-			locals->lost(locals->owner);
+			has_lost = true;
 			continue;
 		}
 		if (got < 0)
@@ -230,6 +228,15 @@ static void read_changes(struct source *source, uint32_t events)
 	}
 	if (has_news)
 		locals->changed(locals->owner, of);
+	/* Only now: until the queue is empty the kernel drops more, without a word. */
+	if (has_lost)
+		locals->lost(locals->owner);
+}
+
+static void read_changes(struct source *source, uint32_t events)
+{
+	(void)events;
+	locals_hear(SOURCE_OWNER(source, struct locals, source));
 }
 
 /* Of the routes' changes only those of the local table: a router has thousands of others. */

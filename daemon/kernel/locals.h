@@ -43,6 +43,9 @@ struct locals {
 int locals_init(struct locals *locals, struct loop *loop);
 void locals_done(struct locals *locals);
 
+/* Hears all changes that wait. */
+void locals_hear(struct locals *locals);
+
 /* Reads those of the namespace that the thread is in, and tells the hooks of what has changed. */
 int locals_read(struct locals *locals, uint64_t cookie);
 

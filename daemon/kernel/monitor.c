@@ -72,6 +72,7 @@ void monitor_drain(struct monitor *monitor)
 {
 	char buffer[MESSAGE_BYTES_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct nlmsghdr *message;
+	bool has_lost = false;
 	struct event event;
 	int got, nsid, left;
 	size_t len;
@@ -79,11 +80,11 @@ void monitor_drain(struct monitor *monitor)
 	while ((got = genl_hear(monitor->events_socket, buffer, sizeof(buffer), &len, &nsid))) {
 		if (got == -ENOBUFS) {
 			monitor->overruns++;
-			monitor->lost(monitor->owner);
+			has_lost = true;
 			continue;
 		}
 		if (got < 0)
-			return;
+			break;
 		if (!genl_is_sound(buffer, len)) {
 			monitor->malformed++;
 			continue;
@@ -100,6 +101,12 @@ void monitor_drain(struct monitor *monitor)
 				monitor->heard(monitor->owner, nsid, &event);
 		}
 	}
+	/*
+	 * Only now: what waited is older than a list, and until the queue is empty the kernel drops
+	 * more, without a word (net/netlink/af_netlink.c: NETLINK_S_CONGESTED).
+	 */
+	if (has_lost)
+		monitor->lost(monitor->owner);
 }
 
 static void read_namespaces(struct source *source, uint32_t ready)

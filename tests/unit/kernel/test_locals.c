@@ -187,6 +187,37 @@ static void what_found_no_room_is_told_again(void **state)
 	locals_done(&locals);
 }
 
+static unsigned int changes, changes_before_loss, losses;
+
+static void change(void *owner, int nsid)
+{
+	(void)owner;
+	(void)nsid;
+	changes++;
+}
+
+static void lose(void *owner)
+{
+	(void)owner;
+	losses++;
+	changes_before_loss = changes;
+}
+
+static void a_loss_is_told_when_all_that_waited_is_heard(void **state)
+{
+	struct locals locals = {.changed = change, .lost = lose};
+
+	(void)state;
+	assert_int_equal(genl_open(NETLINK_ROUTE, &locals.socket), 0);
+	locals.source.fd = mnl_socket_get_fd(locals.socket);
+	answers_put_error(ENOBUFS);
+	give(local("10.0.0.1", 32));
+	locals_hear(&locals);
+	assert_int_equal(losses, 1);
+	assert_int_equal(changes_before_loss, 1);
+	locals_done(&locals);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -195,6 +226,7 @@ int main(void)
 		cmocka_unit_test_setup(changes_are_told, set_up),
 		cmocka_unit_test_setup(an_address_may_be_there_twice, set_up),
 		cmocka_unit_test_setup(what_found_no_room_is_told_again, set_up),
+		cmocka_unit_test_setup(a_loss_is_told_when_all_that_waited_is_heard, set_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
