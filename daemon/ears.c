@@ -157,20 +157,32 @@ static void hear_addresses(void *owner, int nsid, struct addresses *addresses)
 	hands_act(&daemon->hands);
 }
 
+struct sifting {
+	struct daemon *daemon;
+	bool has_waiting; /* a receipt of a namespace that may be served later, or by the next one
+			   */
+};
+
 static bool is_receipt_known(void *arg, const struct conn_key *key)
 {
-	struct daemon *daemon = arg;
+	struct sifting *sifting = arg;
+	const struct served_netns *netns = served_find_live(&sifting->daemon->served, key->netns);
 
-	return !served_find(&daemon->served, key->netns) || conn_find(&daemon->plan.table, key);
+	if (netns && netns->is_listed)
+		return conn_find(&sifting->daemon->plan.table, key);
+	sifting->has_waiting = true;
+	return true;
 }
 
 void ears_resume(struct daemon *daemon)
 {
+	struct sifting sifting = {.daemon = daemon};
 	int err;
 
 	if (!daemon->hooks.has_earlier)
 		return;
-	maps_sift_receipts(&daemon->hooks, is_receipt_known, daemon);
+	maps_sift_receipts(&daemon->hooks, is_receipt_known, &sifting);
+	daemon->hooks.has_earlier = sifting.has_waiting;
 	err = ring_hear_all(&daemon->hooks);
 	if (err)
 		log_error("cannot walk the sockets for what was asked of an earlier daemon: %s",

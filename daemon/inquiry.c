@@ -218,6 +218,7 @@ void inquiry_search(struct inquiry *inquiry, struct served_netns *netns)
 			netns->name, strerror(-err));
 	else
 		adoption_end(inquiry->plan, netns->cookie);
+	netns->is_listed |= !err;
 	if (has_client(inquiry->plan, netns->cookie))
 		find_unwatched(&search);
 	served_leave(netns);

@@ -33,6 +33,7 @@ struct served_netns {
 	int nsid; /* MONITOR_HOME is the daemon's */
 	ino_t inode;
 	enum served_state state;
+	bool is_listed;   /* its connections were, since it is served */
 	uint64_t list_ns; /* when kernel/roster lists its sockets, CLOCK_MONOTONIC; 0 = not yet */
 	char why[SERVED_WHY_MAX];
 	struct guardian_note note; /* what was set; no sysctl name: nothing */

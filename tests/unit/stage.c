@@ -303,9 +303,8 @@ void maps_drop_receipt(struct hooks *hooks, const struct conn_key *key)
 void maps_sift_receipts(
 	struct hooks *hooks, bool (*is_known)(void *arg, const struct conn_key *key), void *arg)
 {
-	(void)hooks;
-	(void)is_known;
-	(void)arg;
+	if (stage.kept.token && !is_known(arg, &stage.kept))
+		maps_drop_receipt(hooks, &stage.kept);
 }
 
 int ring_hear_all(struct hooks *hooks)

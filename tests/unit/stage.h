@@ -26,7 +26,8 @@ struct stage {
 	int unwatched_error;
 	int dump_error, find_error, enter_error, silence_error, create_error, rule_error;
 	bool is_silent;
-	uint64_t cookie; /* of the namespace that a socket is opened in */
+	uint64_t cookie;      /* of the namespace that a socket is opened in */
+	struct conn_key kept; /* of a receipt that an earlier daemon has left; no token: none */
 	bool has_earlier_receipt;
 	struct receipt earlier;
 	struct event record; /* the one that is in the ring; its kind is EVENT_NONE: none is */

@@ -189,6 +189,27 @@ static void earlier_requests_are_walked_for_when_all_is_heard(void **state)
 	assert_int_equal(stage.walks, 1);
 }
 
+/* They are for the time when it is served again, or can be listed. */
+static void receipts_of_a_namespace_that_is_not_served_are_kept(void **state)
+{
+	(void)state;
+	stage.kept = (struct conn_key){.netns = STAGE_COOKIE, .token = STAGE_TOKEN + 1};
+	stage.netns.state = SERVED_ALONE;
+	whole->hooks.has_earlier = true;
+	ears_resume(whole);
+	stage.netns.state = SERVED_YES;
+	ears_resume(whole);
+	assert_int_equal(stage.forgotten, 0);
+	assert_true(whole->hooks.has_earlier);
+	stage.netns.is_listed = true;
+	ears_resume(whole);
+	assert_int_equal(stage.forgotten, 1);
+	assert_false(whole->hooks.has_earlier);
+	assert_int_equal(stage.walks, 3);
+	ears_resume(whole);
+	assert_int_equal(stage.walks, 3);
+}
+
 /* Devices come and go by the hundred where containers do. */
 static void without_connections_no_addresses_are_read(void **state)
 {
@@ -240,6 +261,7 @@ int main(void)
 		TEST(what_was_lost_is_listed_anew),
 		TEST(a_namespace_is_taken_up_and_dropped),
 		TEST(earlier_requests_are_walked_for_when_all_is_heard),
+		TEST(receipts_of_a_namespace_that_is_not_served_are_kept),
 		TEST(without_connections_no_addresses_are_read),
 		TEST(what_an_owner_brings_is_done),
 	};
