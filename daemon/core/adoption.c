@@ -7,6 +7,8 @@
 
 #include <errno.h>
 
+#define LISTED_NS 1000000000ull
+
 void adoption_begin(struct plan *plan, uint64_t netns)
 {
 	struct subflow *subflow;
@@ -146,6 +148,12 @@ static void take_up(struct plan *plan, struct conn *conn)
 	action->remote = conn->remote;
 }
 
+/* Its end was lost, and its CREATED waited meanwhile: the kernel lists a new one before long. */
+static bool is_overdue(const struct plan *plan, const struct conn *conn)
+{
+	return conn->is_created && plan->now_ns - conn->created_ns >= LISTED_NS;
+}
+
 void adoption_end(struct plan *plan, uint64_t netns)
 {
 	struct conn *conn, *next;
@@ -157,11 +165,11 @@ void adoption_end(struct plan *plan, uint64_t netns)
 		if (conn->is_listed) {
 			drop_unlisted(plan, conn);
 			if (conn->is_created)
-				opening_run(plan, conn, 0);
+				plan_establish(plan, conn);
 			else if (!TAILQ_EMPTY(&conn->subflows))
 				take_up(plan, conn);
 			silence_resume(plan, conn);
-		} else if (conn->is_established) {
+		} else if (conn->is_established || is_overdue(plan, conn)) {
 			plan_forget(plan, conn);
 		}
 	}

@@ -214,6 +214,18 @@ static void hear_owner(struct plan *plan, struct conn *conn, const struct event 
 		forecast_renew(plan, conn);
 }
 
+void plan_establish(struct plan *plan, struct conn *conn)
+{
+	if (!conn->is_established) {
+		conn->is_established = true;
+		news_add(&plan->news, NEWS_ESTABLISHED, conn);
+		if (!conn->awaits_owner)
+			policy_start(plan, conn);
+		forecast_apply(plan, conn, 0);
+	}
+	opening_run(plan, conn, 0);
+}
+
 void plan_forget(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
@@ -281,14 +293,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 		break;
 	case EVENT_ESTABLISHED:
 		hear_created(plan, conn, event);
-		if (!conn->is_established) {
-			conn->is_established = true;
-			news_add(&plan->news, NEWS_ESTABLISHED, conn);
-			if (!conn->awaits_owner)
-				policy_start(plan, conn);
-			forecast_apply(plan, conn, 0);
-		}
-		opening_run(plan, conn, 0);
+		plan_establish(plan, conn);
 		break;
 	case EVENT_CLOSED:
 		plan_forget(plan, conn);

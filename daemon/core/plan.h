@@ -93,6 +93,10 @@ const struct action *plan_next(struct plan *plan);
  * only says so. */
 uint64_t plan_tick(struct plan *plan, uint64_t now_ns);
 
+/* Its first data was acknowledged: subflows can be opened. The same, once it is so, does no harm.
+ */
+void plan_establish(struct plan *plan, struct conn *conn);
+
 /* A connection is gone. */
 void plan_forget(struct plan *plan, struct conn *conn);
 

@@ -538,6 +538,34 @@ static void one_that_is_not_established_yet_stays(void **state)
 	adoption_begin(&play->plan, play->key.netns);
 	end(play);
 	assert_non_null(play_conn(play));
+	/* Its end was lost. */
+	play->now_ns += 1000000000;
+	play_hear(play, (struct event){.kind = EVENT_CREATED,
+				.key = {.netns = play->key.netns, .token = 2},
+				.local = play_local(LOCAL_PORT + 1),
+				.remote = play_remote()});
+	adoption_begin(&play->plan, play->key.netns);
+	end(play);
+	assert_null(play_conn(play));
+	assert_int_equal(conn_table_count(&play->plan.table), 1);
+}
+
+/* The word of it was lost, and may have been the last. */
+static void one_that_is_listed_is_established(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.policy.ndiffports = 2;
+	play_created(play);
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	end(play);
+	play_assert_subflows(play, 1, 1, 0);
+	play_intent(play, 1, 0);
+	play_assert_subflows(play, 1, 2, 0);
+	play_established(play);
+	play_assert_subflows(play, 1, 2, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
@@ -570,6 +598,7 @@ int main(void)
 		TEST(one_whose_end_was_lost_is_forgotten),
 		TEST(other_namespaces_are_not_touched),
 		TEST(one_that_is_not_established_yet_stays),
+		TEST(one_that_is_listed_is_established),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
