@@ -171,6 +171,17 @@ def jain(rates):
     return sum(rates) ** 2 / (len(rates) * squares) if squares else 0.0
 
 
+def silence_of(daemon, status):
+    """Why there are no counters of subflowd; "" where there are, None where none runs."""
+    if daemon is None:
+        return None
+    try:
+        daemon.check()
+    except LabError as error:
+        return str(error)
+    return "" if status else "subflowd did not answer in the end"
+
+
 def carrier(lab, build, system, scenario, has_sizes, program):
     """What carries the flows."""
     if program:
@@ -199,6 +210,7 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
                        if connection["role"] == "client"] if daemon and scenario.tells_paths else []
             records = traffic.end()
             status = daemon.status() if daemon else {}
+            silence = silence_of(daemon, status)
     except LabError as error:
         raise LabError(f"{error}\n{daemon.tail()}" if daemon else str(error)) from None
     finally:
@@ -215,6 +227,7 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
         "mptcp": mptcp_changes(before, after),
         "signs": {name: after[name] - before[name]
                   for name in (scenario.trouble.signs if scenario.trouble else ())},
+        "silence": silence,
         "counters": (status.get("daemon") or {}).get("counters", {}),
         "links_mbps": {name: round((last["links"][name] - first["links"][name]) * 8e-6 / span_s, 2)
                        for name in last["links"] if name in first["links"]},

@@ -75,8 +75,6 @@ def repairs_most(seconds):
 
 def storms(result, joins, connections, trouble):
     """What subflowd did too often in a trouble; `joins`: how many subflows were promised."""
-    if not result["counters"]:
-        return []
     counters = {**result["counters"],
                 "moves": result["counters"]["moved"] + result["counters"]["moves_failed"]}
     seconds = result["seconds"] + LATE_S
@@ -111,8 +109,12 @@ def missed(result, system, flows, scenario, lab, program=None):
     if result["cpu_idle"] < IDLE_MIN:
         found.append(f"only {result['cpu_idle']:.0%} of the CPU was idle")
     least, most = intended(system, flows, scenario.rule, lab.topology, program)
+    if result["silence"]:
+        found.append(result["silence"])
     if scenario.trouble:
-        found += storms(result, most, len(flows), scenario.trouble) + absent(result)
+        found += absent(result)
+        if result["silence"] == "":
+            found += storms(result, most, len(flows), scenario.trouble)
     else:
         found += missed_joins(result, least, most) + strays(changes, flows)
     if result["failed"]:

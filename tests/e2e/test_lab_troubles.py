@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """The lab's troubles by their names: each comes about, is borne, and starts no storm."""
 import json
+import threading
 
 import pytest
 from conftest import BUILD
@@ -56,6 +57,22 @@ def test_one_that_did_not_come_about_is_no_run(small):
 def test_a_storm_is_no_run(small):
     result = measure(small, "subflow", troubles.Trouble(bounds={"thresholds": 0}))
     assert "thresholds and not at most 0" in result["discarded"]
+
+
+class Mortal(systems.Elephant):
+    """Its subflowd is killed while flows are there."""
+
+    def start(self, lab, build, rule):
+        daemon = super().start(lab, build, rule)
+        threading.Timer(1.5, daemon.process.kill).start()
+        return daemon
+
+
+@pytest.mark.parametrize("trouble", [None, troubles.Trouble()])
+def test_a_run_whose_daemon_ended_by_itself_is_thrown_away(small, trouble):
+    result = experiment.measure(small, BUILD, Mortal("mortal", "dies"), [workloads.Flow(0, 1, 8000000 * bool(trouble))],
+                                experiment.Scenario(trouble=trouble), has_sizes=bool(trouble))
+    assert "subflowd ended by itself (-9): " in result["discarded"] and result["counters"] == {}
 
 
 def test_joins_are_refused_until_it_is_over(small):

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: MIT
 """Which runs count: how many joins a run may have had."""
+import types
+
 import pytest
-from lab import failures, gates, systems
+from lab import experiment, fabric, failures, gates, systems
 from lab.troubles import TROUBLES, Trouble
 
 
@@ -41,7 +43,6 @@ def test_a_storm_is_more_than_was_promised(counters, seconds, bounds, said):
     """Of two connections, with six subflows in all."""
     result = {"counters": {**IDLE, **counters}, "seconds": seconds, "daemon_cpu_s": seconds * .1}
     assert gates.storms(result, 6, 2, Trouble(bounds=bounds)) == said
-    assert gates.storms({**result, "counters": {}}, 0, 2, Trouble(bounds=bounds)) == [], "no daemon, no storm"
 
 
 def test_so_is_a_daemon_that_takes_too_much_of_the_cpu():
@@ -51,6 +52,25 @@ def test_so_is_a_daemon_that_takes_too_much_of_the_cpu():
         "subflowd took 26% of a CPU and not at most 25%"]
     most = {name: workload.trouble.cpu_most for name, workload in TROUBLES.items()}
     assert most.pop("crowd") == .5 and set(most.values()) == {.1}
+
+
+class Quiet:
+    """A fabric of one host, on which nothing goes wrong."""
+    topology = fabric.Topology([], ["host0"], [], is_checked=False)
+    congestion_control = "reno"
+    nodes = {"host0": types.SimpleNamespace(control=lambda: "reno")}
+
+
+@pytest.mark.parametrize("silence, counters, said", [
+    (None, {}, []), ("", IDLE, []), ("", {**IDLE, "probes": 9000}, ["9000 probes and not at most 8000"]),
+    ("subflowd ended by itself (-9): ready", {}, ["subflowd ended by itself (-9): ready"])])
+def test_without_counters_a_run_of_a_daemon_does_not_count(silence, counters, said):
+    result = {"mptcp": {}, "cpu_idle": 1, "failed": [], "signs": {}, "silence": silence, "counters": counters,
+              "seconds": 5, "daemon_cpu_s": 0}
+    for trouble in (Trouble(), None):
+        scenario = experiment.Scenario(trouble=trouble)
+        missed = gates.missed(result, systems.SYSTEMS["tcp"], [], scenario, Quiet)
+        assert missed == (said if trouble or silence else []), "a storm is one in a trouble only"
 
 
 def test_a_trouble_that_left_no_sign_is_said():
