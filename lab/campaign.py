@@ -65,11 +65,11 @@ class Campaign:
                                      for path in options.files]
         self.flows = {seed: self.workload.flows(len(topology.hosts), random.Random(seed), options)
                       for seed in range(1, options.seeds + 1)}
-        self.store = results.Store(options.results)
-        self.counted, self.why = 0, ""
+        self.store = results.Store(options.results, options.busy)
+        self.kept, self.busy, self.why = 0, 0, ""
 
     def run(self):
-        """Prints a line a run; LabError when none counts."""
+        """Prints a line a run; LabError when none is kept."""
         with self.store:
             self._run(self.options)
 
@@ -81,10 +81,11 @@ class Campaign:
             # The first one changes: whatever else the machine does hits each of them alike.
             turn = (seed - 1) % len(self.chosen)
             self.one_fabric(seed, self.chosen[turn:] + self.chosen[:turn])
-        if not self.counted:
+        if not self.kept:
             raise LabError(f"no run counts ({self.why}): stop what else runs here, or take a lower"
                            " --rate")
-        print(f"{self.counted} of {options.seeds * len(self.chosen)} runs count; they are in"
+        counted = f"are kept, and {self.kept - self.busy} count" if self.busy else "count"
+        print(f"{self.kept} of {options.seeds * len(self.chosen)} runs {counted}; they are in"
               f" {options.results}")
 
     def identity(self, name, seed):
@@ -92,10 +93,11 @@ class Campaign:
                 "settings": self.settings}
 
     def one_fabric(self, seed, names):
-        left = [name for name in names if not self.store.find(**self.identity(name, seed))]
+        known = {name: self.store.find(**self.identity(name, seed)) for name in names}
+        left = [name for name in names if not known[name]]
         for name in names:
-            if name not in left:
-                self.counted += 1
+            if known[name]:
+                self.count(known[name])
                 print(f"seed {seed} {name}: kept from before", flush=True)
         if not left:
             return
@@ -130,9 +132,13 @@ class Campaign:
                         "ceiling_mbps": best["mean_mbps"], "shape": self.shape()})
         print(f"seed {seed} {name}: {shown(result)}", flush=True)
         self.why = result["discarded"] or self.why
-        self.counted += not result["discarded"]
+        self.count(result)
         if self.scenario.steps:
             lab.heal()
+
+    def count(self, result):
+        self.kept += not result["discarded"]
+        self.busy += "busy" in result
 
     def shape(self):
         return {key: getattr(self.options, key) for key in SHAPE}

@@ -136,11 +136,9 @@ def bench_rows(directory):
 
 
 def found_in(runs):
-    """Lines of what these runs say of Subflow beside the first of the others; none where one of them does not count."""
-    if any("busy" in r for r in runs):
-        return ""
+    """Lines of what those of these runs that count say of Subflow beside the first of the others."""
     lines = []
-    for (workload,), group in by(runs, "workload").items():
+    for (workload,), group in by([r for r in runs if "busy" not in r], "workload").items():
         groups = by(group, "system")
         names = order(n for (n,) in groups)
         if OURS not in names or names[0] == OURS:

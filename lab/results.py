@@ -77,17 +77,25 @@ def valid(results):
     return [result for result in results if not result["discarded"]]
 
 
+def name_of(result):
+    """A text that is the same for results of the same run."""
+    return json.dumps([result.get(key) for key in IDENTITY], sort_keys=True)
+
+
 def runs(results):
-    """Those that count, and are no ceilings."""
-    return [result for result in valid(results) if result["workload"] != CEILING]
+    """Those that count, and are no ceilings; of what --busy kept what was not measured again since."""
+    found = [result for result in valid(results) if result["workload"] != CEILING]
+    counting = {name_of(result) for result in found if "busy" not in result}
+    return [result for result in found if "busy" not in result or name_of(result) not in counting]
 
 
 class Store:
     """A file of results that grows; for `with`, in which it is ours alone. What is in it of another
-    commit, kernel or version stays there and is not taken for ours."""
+    commit, kernel or version stays there and is not taken for ours. takes_busy: what --busy kept will do."""
 
-    def __init__(self, path):
+    def __init__(self, path, takes_busy=False):
         self.path = path
+        self.takes_busy = takes_busy
         self.versions = versions()
         self._known, self._file = {}, None
 
@@ -101,15 +109,11 @@ class Store:
             raise LabError(f"another run writes to {self.path}: wait for it, or take another --results") from None
         except OSError as error:
             raise LabError(f"{self.path} cannot be written ({error.strerror}): take another --results") from None
-        self._known = {self._name(result): result for result in valid(read(self.path))}
+        self._known = {name_of(result): result for result in valid(read(self.path))}
         return self
 
     def __exit__(self, *_):
         self._file.close()
-
-    @staticmethod
-    def _name(result):
-        return json.dumps([result.get(key) for key in IDENTITY], sort_keys=True)
 
     def strangers(self):
         """How many results are of another commit, kernel or version."""
@@ -117,8 +121,9 @@ class Store:
                    for result in self._known.values())
 
     def find(self, **identity):
-        """Such a run that passed its gates, or None."""
-        return self._known.get(self._name({**self.versions, **identity}))
+        """Such a run that need not be measured again, or None."""
+        found = self._known.get(name_of({**self.versions, **identity}))
+        return None if found and "busy" in found and not self.takes_busy else found
 
     def add(self, result):
         result = {**self.versions, **result}
@@ -127,4 +132,4 @@ class Store:
         self._file.write(("\n" if text and not text.endswith(b"\n") else "") + json.dumps(result) + "\n")
         self._file.flush()
         if not result["discarded"]:
-            self._known[self._name(result)] = result
+            self._known[name_of(result)] = result

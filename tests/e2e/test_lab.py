@@ -199,6 +199,21 @@ def test_a_ceiling_that_is_too_low_throws_all_away(command, tmp_path):
     assert result["workload"] == "ceiling" and result["discarded"] and .5 < result["share"] < 1
 
 
+def test_what_busy_kept_is_measured_again_without_it(command, tmp_path):
+    """On a machine that is busy whatever it does, and then on one that never is."""
+    limits = tmp_path / "limits.py"
+    limits.write_text("import sys\nfrom lab import gates\n"
+                      "gates.IDLE_MIN, gates.CEILING_MIN = 1.1 if '--busy' in sys.argv else -1, .1\n")
+    words = "--with", limits, *command.run("stride1", "--system", "tcp", "--seeds", 1, "--seconds", 1)
+    for _ in range(2):
+        status, output, error = command(*words, "--busy")
+        assert status == 0 and "1 of 1 runs are kept, and 0 count; " in output, output + error
+    assert "seed 1 tcp: kept from before" in output
+    status, output, error = command(*words)
+    assert status == 0 and "1 of 1 runs count; " in output and "kept from before" not in output, output + error
+    assert ["busy" in r for r in command.kept() if r["workload"] == "stride1"] == [True, False]
+
+
 def test_asymmetry_is_real(command):
     topology = fabric.with_rates(fabric.leaf_spine_topology(2, 2, 1, 20), {"spine0": 5})
     with fabric.Fabric(topology, seed=1) as lab:

@@ -25,7 +25,7 @@ def measured(tmp_path_factory):
     for workload, seeds in (("permutation", 2), ("websearch", 1)):
         for _ in range(TRIES):
             status, output, error = command("run", workload, "--seeds", seeds, "--seconds", 3, *words)
-            if f"{2 * seeds} of {2 * seeds} runs count" in output:
+            if f"{2 * seeds} of {2 * seeds} runs " in output:
                 break
         else:
             pytest.fail(output + error)

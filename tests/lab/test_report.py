@@ -204,11 +204,19 @@ def test_where_nothing_counts_nothing_is_beside_them():
 
 
 @pytest.mark.parametrize("which", [0, 1])
-def test_a_busy_run_leaves_nothing_to_be_found(which):
+def test_in_a_busy_run_nothing_is_found(which):
     runs = [result(system, 1, mean_mbps=24.0) for system in ("tcp", "subflow")]
+    others = [result(system, 1, "stride8", mean_mbps=24.0) for system in ("tcp", "subflow")]
     assert "<b>1.00 x</b>" in report.found_in(runs)
     runs[which]["busy"] = "only 3 % of the CPU was idle"
     assert report.found_in(runs) == ""
+    assert report.found_in(runs + others) == report.found_in(others) != "", "the others count as before"
+
+
+def test_what_was_measured_again_takes_the_place_of_a_busy_run():
+    busy, again = result("tcp", 1, busy="only 3 % of the CPU was idle"), result("tcp", 1)
+    other = result("tcp", 2, busy="only 3 % of the CPU was idle")
+    assert results.runs([busy, other, again]) == [other, again] and results.runs([busy]) == [busy]
 
 
 def test_ceilings_are_no_runs(tmp_path):
@@ -248,6 +256,18 @@ def test_a_store_keeps_and_knows_what_it_has(tmp_path):
             file.write("7\n")
     assert [r["seed"] for r in results.read(path)] == [1, 1, 2]
     assert results.read(path)[0]["kernel"] and again.strangers() == 0
+
+
+def test_what_was_kept_on_a_busy_machine_is_measured_again(tmp_path):
+    with results.Store(tmp_path / "r.jsonl", takes_busy=True) as store:
+        store.add({**IDENTITY, "discarded": "", "busy": "only 3 % of the CPU was idle"})
+        assert store.find(**IDENTITY)
+    with results.Store(store.path) as quiet:
+        assert not quiet.find(**IDENTITY)
+        quiet.add({**IDENTITY, "discarded": ""})
+        assert quiet.find(**IDENTITY)
+    with results.Store(store.path, takes_busy=True) as again:
+        assert "busy" not in again.find(**IDENTITY)
 
 
 def test_a_store_is_of_one_run_at_a_time(tmp_path):
