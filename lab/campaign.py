@@ -52,6 +52,7 @@ class Campaign:
         self.scenario = experiment.Scenario(window_s=options.seconds, rule=rule, steps=steps,
                                             family=options.family, tells_paths=not self.workload.trouble,
                                             trouble=self.workload.trouble)
+        self.check_steps()
         self.chosen = options.system or list(systems.SYSTEMS)
         self.fabric = {"fabric": about, "gso": options.gso, "control": options.control,
                        "machine": {"cpus": os.cpu_count()}}
@@ -67,6 +68,13 @@ class Campaign:
                       for seed in range(1, options.seeds + 1)}
         self.store = results.Store(options.results, options.busy)
         self.kept, self.busy, self.why = 0, 0, ""
+
+    def check_steps(self):
+        """LabError where flows without end would be measured before all has broken that is to."""
+        lasts_s = self.scenario.settle_s + self.scenario.window_s
+        for step in self.scenario.steps:
+            if not self.workload.has_sizes and step.at_s >= lasts_s:
+                raise LabError(f"{step}: the run is over after {lasts_s:g} s: take more --seconds")
 
     def run(self):
         """Prints a line a run; LabError when none is kept."""

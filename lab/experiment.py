@@ -83,6 +83,10 @@ class Watch:
                 self._told[told["connection"]] = told
                 self.decisions.append({"s": when_s, "bytes": connection["bytes_sent"], **told})
 
+    def left(self):
+        """The steps that did not happen."""
+        return self._steps[self._done:]
+
     def until(self, origin_s, when_s):
         """Samples until this time after the origin; failures are made to happen on the way."""
         while (left := origin_s + when_s - time.monotonic()) > 0:
@@ -227,6 +231,7 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
         "mptcp": mptcp_changes(before, after),
         "signs": {name: after[name] - before[name]
                   for name in (scenario.trouble.signs if scenario.trouble else ())},
+        "steps_left": [str(step) for step in watch.left()],
         "silence": silence,
         "counters": (status.get("daemon") or {}).get("counters", {}),
         "links_mbps": {name: round((last["links"][name] - first["links"][name]) * 8e-6 / span_s, 2)

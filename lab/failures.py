@@ -12,6 +12,7 @@
                             it works again, whatever was wrong with it; the routes stay as they are
                             until `notice`
 """
+import math
 from dataclasses import dataclass
 
 from lab.netns import LabError
@@ -27,6 +28,9 @@ class Step:
     at_s: float  # after the first flow begins; 0: before that
     what: str
     where: tuple
+
+    def __str__(self):
+        return ":".join((f"{self.at_s:g}", self.what, *self.where))
 
     def happen(self, lab):
         if self.what == "drop":
@@ -65,7 +69,9 @@ def parse(text, topology):
     try:
         at_s = float(at)
     except ValueError:
-        raise LabError(f"{text}: no time; write for instance 2:die:spine0") from None
+        at_s = math.nan
+    if not 0 <= at_s < math.inf:
+        raise LabError(f"{text}: no time; write for instance 2:die:spine0")
     if what not in LABELS or len(where) != LABELS[what]:
         raise LabError(f"{text}: there are " + ", ".join(
             ":".join([name] + ["NODE"] * count) for name, count in LABELS.items()))

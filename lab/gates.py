@@ -109,6 +109,8 @@ def missed(result, system, flows, scenario, lab, program=None):
     if result["cpu_idle"] < IDLE_MIN:
         found.append(f"only {result['cpu_idle']:.0%} of the CPU was idle")
     least, most = intended(system, flows, scenario.rule, lab.topology, program)
+    if left := result["steps_left"]:
+        found.append(f"{len(left)} steps came too late ({left[0]})")
     if result["silence"]:
         found.append(result["silence"])
     if scenario.trouble:

@@ -44,7 +44,7 @@ def trouble(name, about, size, steps=(), flows=1, apart_s=0.0, more=None, **foun
 
 
 TROUBLES = {w.name: w for w in (
-    trouble("flapping", "each of four paths dies and comes back, twice", 60, flaps(),
+    trouble("flapping", "each of four paths dies and comes back, twice", 70, flaps(),
             signs=("TcpExtTCPTimeouts",)),
     trouble("all-lossy", "every path loses one packet in fifty", 10,
             [f"0:lossy:spine{i}" for i in range(SPINES)], signs=("TcpRetransSegs",)),

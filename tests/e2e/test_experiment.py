@@ -88,7 +88,7 @@ def test_a_run_with_other_subflows_than_intended_is_thrown_away(small, monkeypat
     ("subflow", 7, 0, 0, "7 joins and not 2 to 6"), ("subflow", 1, 1, 0, "1 joins and not 2 to 7"),
     ("subflow", 9, 1, 1, "9 joins and not 2 to 8"), ("random4", 5, 0, 0, "5 joins and not 6")])
 def test_repairs_are_no_joins_too_many(small, name, joins, repairs, replaced, why):
-    result = {"mptcp": {"MPJoinSynAckRx": joins}, "cpu_idle": 1, "failed": [], "silence": "",
+    result = {"mptcp": {"MPJoinSynAckRx": joins}, "cpu_idle": 1, "failed": [], "silence": "", "steps_left": [],
               "counters": {"repairs": repairs, "replaced": replaced}}
     missed = gates.missed(result, systems.SYSTEMS[name], workloads.stride(4, 2)[:2], SHORT, small)
     assert missed == ([why] if why else [])

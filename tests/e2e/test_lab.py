@@ -57,6 +57,7 @@ def test_down_cleans_up_after_everything_was_killed(command):
     (["run", "stride1", "--fail", "2:explode:leaf0"], "die:NODE"),
     (["run", "stride1", "--fail", "2:die:spine0"], "the topology has no spine0"),
     (["run", "stride1", "--fail", "soon:notice"], "no time"),
+    (["run", "stride1", "--fail", "7.5:notice"], "7.5:notice: the run is over after 7.5 s: take more --seconds"),
     (["run", "stride1", "--topology", "leaf-spine", "--spines", "1", "--rate", "20", "--fail", "0:spray:leaf0",
       "--system", "tcp", "--seeds", "1", "--busy", "--results", "/dev/null"], "leaf0 has one way to each host"),
     (["up", "leaf-spine", "--gso", "999999"], "at most 65536"),
@@ -325,6 +326,16 @@ def test_things_break_for_flows_that_end_as_well(breakable):
         breakable.heal()
     assert [c["bytes"] for c in result["completions"]] == [3 * workloads.MB] * 2
     assert min(c["start_s"] + c["s"] for c in result["completions"]) > 3
+
+
+def test_what_should_break_after_the_last_flow_did_not(breakable):
+    steps = tuple(failures.parse(step, breakable.topology) for step in ("0:lossy:spine0", "60:die:spine0"))
+    try:
+        result = experiment.measure(breakable, BUILD, systems.SYSTEMS["tcp"], [workloads.Flow(0, 1, 1000)],
+                                    experiment.Scenario(steps=steps), has_sizes=True)
+    finally:
+        breakable.heal()
+    assert "1 steps came too late (60:die:spine0)" in result["discarded"]
 
 
 def test_steps_are_checked(breakable):

@@ -4,6 +4,7 @@ import types
 
 import pytest
 from lab import experiment, fabric, failures, gates, systems
+from lab.netns import LabError
 from lab.troubles import TROUBLES, Trouble
 
 
@@ -65,12 +66,26 @@ class Quiet:
     (None, {}, []), ("", IDLE, []), ("", {**IDLE, "probes": 9000}, ["9000 probes and not at most 8000"]),
     ("subflowd ended by itself (-9): ready", {}, ["subflowd ended by itself (-9): ready"])])
 def test_without_counters_a_run_of_a_daemon_does_not_count(silence, counters, said):
-    result = {"mptcp": {}, "cpu_idle": 1, "failed": [], "signs": {}, "silence": silence, "counters": counters,
+    result = {"mptcp": {}, "cpu_idle": 1, "failed": [], "signs": {}, "steps_left": [], "silence": silence, "counters": counters,
               "seconds": 5, "daemon_cpu_s": 0}
     for trouble in (Trouble(), None):
         scenario = experiment.Scenario(trouble=trouble)
         missed = gates.missed(result, systems.SYSTEMS["tcp"], [], scenario, Quiet)
         assert missed == (said if trouble or silence else []), "a storm is one in a trouble only"
+
+
+def test_a_step_that_came_too_late_is_no_run():
+    result = {"mptcp": {}, "cpu_idle": 1, "failed": [], "silence": None, "counters": {}, "steps_left": ["8:die:core0"]}
+    assert gates.missed(result, systems.SYSTEMS["tcp"], [], experiment.Scenario(), Quiet) == [
+        "1 steps came too late (8:die:core0)"]
+
+
+@pytest.mark.parametrize("when", ["soon", "-1", "nan", "inf", ""])
+def test_a_step_has_a_time(when):
+    topology = fabric.leaf_spine_topology(2, 2, 1, 20)
+    assert str(failures.parse("2.5:cut:leaf0:spine1", topology)) == "2.5:cut:leaf0:spine1"
+    with pytest.raises(LabError, match="no time"):
+        failures.parse(f"{when}:die:spine0", topology)
 
 
 def test_a_trouble_that_left_no_sign_is_said():
