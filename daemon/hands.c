@@ -131,13 +131,21 @@ static void announce(struct hands *hands, struct action action)
 
 static void set_backup(struct hands *hands, struct action action)
 {
+	struct event event = {.kind = EVENT_BACKUP_FAILED,
+		.key = action.key,
+		.local = action.local,
+		.remote = action.remote};
 	int err = open_hand(hands, action.key.netns);
 
 	if (!err)
 		err = pm_set_backup(hands->socket, hands->family, action.key.token, &action.local,
 			&action.remote, action.is_backup);
-	if (err)
-		log_debug("SET_FLAGS token %08x: %s", action.key.token, strerror(-err));
+	if (!err)
+		return;
+	log_debug("SET_FLAGS token %08x: %s", action.key.token, strerror(-err));
+	event.now_ns = loop_now_ns();
+	event.error = -err;
+	plan_hear(hands->plan, &event);
 }
 
 static void withdraw(struct hands *hands, struct action action)

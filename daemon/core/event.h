@@ -45,6 +45,7 @@ enum event_kind {
 	EVENT_PATHS, /* more is known of the paths that the connection may take, or never will be */
 	EVENT_CREATE_DONE,   /* serial, error; ENONET: the namespace cannot be entered */
 	EVENT_DESTROY_DONE,  /* serial, error */
+	EVENT_BACKUP_FAILED, /* local, remote, error; EINVAL: its join is not finished yet */
 	EVENT_LOCALS,        /* locals, n_locals, error */
 	EVENT_OWNER,         /* uid, excluded, error */
 	EVENT_FOUND,         /* the kernel lists this connection: local, remote, uid,

@@ -266,6 +266,8 @@ const char *line_event_name(enum event_kind kind)
 		return "CREATE_DONE";
 	case EVENT_DESTROY_DONE:
 		return "DESTROY_DONE";
+	case EVENT_BACKUP_FAILED:
+		return "BACKUP_FAILED";
 	case EVENT_LOCALS:
 		return "LOCALS";
 	case EVENT_OWNER:

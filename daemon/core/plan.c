@@ -372,6 +372,9 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_DESTROY_DONE:
 		command_hear_destroyed(plan, conn, event);
 		break;
+	case EVENT_BACKUP_FAILED:
+		quiet_hear_failed(plan, conn, event);
+		break;
 	}
 }
 

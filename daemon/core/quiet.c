@@ -5,6 +5,10 @@
 #include "core/plan.h"
 #include "core/subflows.h"
 
+/* Until it is spoken of again; each failure doubles it, up to 64 times. */
+#define AGAIN_NS    20000000ull
+#define DOUBLES_MAX 6
+
 void quiet_init(struct quiets *quiets)
 {
 	*quiets = (struct quiets){};
@@ -77,6 +81,22 @@ void quiet_resume(struct plan *plan, struct conn *conn)
 	}
 }
 
+void quiet_hear_failed(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
+
+	if (!subflow || subflow->state != SUBFLOW_ESTABLISHED)
+		return;
+	if (!subflow->quiet.conn)
+		count(plan, conn, 1);
+	subflow->quiet.conn = conn;
+	subflow->quiet.is_over = false;
+	agenda_set(&plan->quiets.agenda, &subflow->quiet.due,
+		plan->now_ns + (AGAIN_NS << subflow->quiet.failures));
+	if (subflow->quiet.failures < DOUBLES_MAX)
+		subflow->quiet.failures++;
+}
+
 static void run_due(struct plan *plan, struct subflow *subflow)
 {
 	struct conn *conn = subflow->quiet.conn;
@@ -88,10 +108,13 @@ static void run_due(struct plan *plan, struct subflow *subflow)
 		quiet_forget(plan, conn, subflow);
 		return;
 	}
-	if (subflow->is_backup)
+	if (subflow->is_backup || subflow->is_leaving) {
+		if (subflow->quiet.failures)
+			quiet_set(plan, conn, subflow, true);
 		quiet_forget(plan, conn, subflow);
-	else
+	} else {
 		say_over(plan, conn, subflow);
+	}
 	if (subflow->state == SUBFLOW_ESTABLISHED)
 		subflows_hear_usable(plan, conn, subflow);
 }

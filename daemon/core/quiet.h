@@ -18,6 +18,7 @@
 
 struct action;
 struct conn;
+struct event;
 struct plan;
 struct subflow;
 
@@ -30,6 +31,7 @@ struct quiet {
 	struct agenda_entry due; /* when it is over, or that is said once more */
 	struct conn *conn; /* whose it is; NULL = it is not quiet, and nothing is left to say */
 	bool is_over;      /* it may send; that is to be said once more */
+	uint8_t failures;  /* times that the kernel would not be told */
 };
 
 struct quiets {
@@ -52,6 +54,13 @@ bool quiet_hear_established(struct plan *plan, struct subflow *subflow);
 /* Both ends are to send over it no more, as long as there are others; or are again. */
 void quiet_set(
 	struct plan *plan, const struct conn *conn, const struct subflow *subflow, bool is_on);
+
+/*
+ * The kernel would not be told whether the subflow is a backup: its peer has not answered the last
+ * packet of its join yet (__mptcp_subflow_active()), as where the round trip is longer. It is quiet
+ * still, and is spoken of again.
+ */
+void quiet_hear_failed(struct plan *plan, struct conn *conn, const struct event *event);
 
 /* An earlier daemon has died in the midst of it: it is over. */
 void quiet_resume(struct plan *plan, struct conn *conn);

@@ -51,6 +51,29 @@ def test_a_peer_that_reads_meanwhile_is_not_harmed(homes):
     assert homes.client.tx_bytes()["server2"] > 16 * KB, "it was used after that"
 
 
+# What answers the last packet of a join, and nothing of its handshake, is lost.
+LATE = f"""
+table ip late {{
+    chain input {{
+        type filter hook input priority 0;
+        tcp dport {OWN} tcp flags & (syn | ack) == ack drop
+    }}
+}}
+"""
+
+
+def test_a_join_that_takes_longer_than_its_time_carries_in_the_end(homes):
+    """The kernel refuses to be told that a subflow is no backup before its join is finished."""
+    homes.daemon = homes.serve(serve=[homes.client])
+    homes.sink()
+    homes.client.run(["nft", "-f", "-"], input=LATE)
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app.set(ADD, packed((homes.near2.ip4, OWN)))
+    wait_until(lambda: homes.daemon.log.read_text().count("SET_FLAGS") >= 2, "the kernel refuses")
+    homes.client.run(["nft", "delete", "table", "ip", "late"])
+    wait_until(lambda: is_over(homes), "it may send")
+
+
 def test_its_time_ends(homes):
     homes.daemon = homes.serve(serve=[homes.client])
     homes.sink()

@@ -204,6 +204,69 @@ static void what_the_application_made_one_is_left(void **state)
 	assert_int_equal(play->backups, 0);
 }
 
+static void not_heard(struct play *play)
+{
+	play_hear(play, (struct event){.kind = EVENT_BACKUP_FAILED,
+				.local = play_local(LOCAL_PORT + 1),
+				.remote = play_remote(),
+				.error = EINVAL,
+				.reset_reason = -1});
+}
+
+/* A round trip that is longer than it: the kernel cannot be told before the join is finished. */
+static void what_the_kernel_would_not_hear_is_said_again(void **state)
+{
+	struct play *play = *state;
+	uint64_t told_ns;
+
+	play_quiet(play);
+	play_joined(play, LOCAL_PORT + 1);
+	assert_true(play_wait(play));
+	for (unsigned int told = 1; told < 4; told++) {
+		assert_over(play, told);
+		told_ns = play->now_ns;
+		not_heard(play);
+		assert_true(quiet_is_on(find(play, LOCAL_PORT + 1)));
+		assert_int_equal(play->receipt.quiet, 1);
+		assert_true(play_wait(play));
+		assert_int_equal(play->now_ns, told_ns + (QUIET_NS << (told - 1)));
+	}
+	assert_true(play_wait(play));
+	assert_over(play, 5);
+	assert_done(play);
+	/* The last time, too. */
+	not_heard(play);
+	assert_true(play_wait(play));
+	assert_over(play, 6);
+	assert_true(play_wait(play));
+	assert_over(play, 7);
+	assert_done(play);
+}
+
+/* Whatever it is that the kernel would not hear. */
+static void a_wish_that_the_kernel_would_not_hear_is_said_again(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_joined(play, LOCAL_PORT + 1);
+	set_backup(play, true);
+	assert_int_equal(play->backups, 1);
+	not_heard(play);
+	assert_int_equal(play->receipt.quiet, 1);
+	assert_true(play_wait(play));
+	assert_int_equal(play->backups, 2);
+	assert_true(play->backup.is_backup);
+	assert_done(play);
+	/* It is closed before it is told. */
+	not_heard(play);
+	play_left(play, LOCAL_PORT + 1);
+	not_heard(play);
+	assert_done(play);
+	assert_int_equal(play->backups, 2);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
 
 int main(void)
@@ -217,6 +280,8 @@ int main(void)
 		TEST(when_the_daemon_ends_it_is_over),
 		TEST(one_that_is_being_opened_then_is_left_to_the_next_daemon),
 		TEST(one_that_the_kernel_would_not_close_at_its_join_is_not_quiet_for_ever),
+		TEST(what_the_kernel_would_not_hear_is_said_again),
+		TEST(a_wish_that_the_kernel_would_not_hear_is_said_again),
 		TEST(what_an_earlier_daemon_has_left_is_ended),
 		TEST(what_the_application_made_one_is_left),
 	};
