@@ -20,6 +20,9 @@
 /* include/net/sock.h */
 #define SOCK_BINDADDR_LOCK 4
 
+/* include/net/sock.h: of sock.sk_shutdown */
+#define SHUTDOWN_MASK 3
+
 /* include/net/tcp.h: of tcp_skb_cb.sacked */
 #define TCPCB_EVER_RETRANS 0x80
 
@@ -96,6 +99,7 @@ struct sock {
 	struct sock_common __sk_common;
 	struct rb_root tcp_rtx_queue; /* sent and not acknowledged, by sequence number */
 	__u16 sk_protocol;
+	__u8 sk_shutdown;
 	__u8 sk_userlocks : 4;
 	struct dst_entry *sk_dst_cache;
 	kuid_t sk_uid; /* its owner, as the initial user namespace numbers it */

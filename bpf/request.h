@@ -74,6 +74,13 @@ static __always_inline bool is_user_too_often(__u32 uid)
 	return __sync_fetch_and_add(&user->calls, 1) >= config.calls_per_second_of_user;
 }
 
+/* Unlike a socket that is not connected yet, which is in the same state. */
+static __always_inline bool has_ended(const struct mptcp_sock *msk, __u32 state)
+{
+	return state == BPF_TCP_CLOSE &&
+	       BPF_CORE_READ((const struct sock *)msk, sk_shutdown) == SHUTDOWN_MASK;
+}
+
 /* Fills in all but the numbers. 0, or why the call is refused, positive. */
 static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request *request)
 {
@@ -90,6 +97,8 @@ static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request
 		return EOPNOTSUPP;
 	if (!config.applications)
 		return EPERM;
+	if (has_ended(msk, request->state))
+		return ENOTCONN;
 	request->is_server = BPF_CORE_READ(msk, pm.server_side);
 	request->key.token = BPF_CORE_READ(msk, token);
 	request->receipt = bpf_map_lookup_elem(&receipts, &request->key);

@@ -63,7 +63,7 @@ extern "C" {
  * Errors: EINVAL (length, family, n < 1, an address of zeros, an IPv6 address on
  * an AF_INET socket), EOPNOTSUPP (not an MPTCP connection, fallen back, in the
  * hands of the in-kernel path manager; a number on a connection that was
- * accepted, or on a listener), ENOTCONN (the connection is closing),
+ * accepted, or on a listener), ENOTCONN (the connection is closing, or gone),
  * EADDRNOTAVAIL (no address of this host, or link-local; before connect(2) also:
  * the socket is bound to an address that is not in the list), EACCES (a port
  * below the namespace's ip_unprivileged_port_start), EDQUOT (more subflows than

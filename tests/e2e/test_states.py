@@ -7,7 +7,7 @@ from app import (ADD, BACKUP, CONNID, ENABLE, EXPECTED, INTENT, NDIFFPORTS, REMO
                  packed)
 from lab.netns import wait_until
 
-PORT, PLAIN_PORT = 7000, 7001
+PORT, PLAIN_PORT, NO_PORT = 7000, 7001, 7002
 CALLS = ("ADD n", "ADD list", "REMOVE n", "REMOVE list", "NDIFFPORTS set", "NDIFFPORTS get", "BACKUP",
          "SUBFLOWS", "CONNID", "ENABLE get", "EXPECTED set", "EXPECTED get", "INTENT set", "INTENT get")
 # Python has another name for the same number.
@@ -20,6 +20,8 @@ ANSWERS = {
     "listener": (NO, 0, NO, NONE, NO, 0, GONE, GONE, GONE, 0, NO, 0, NO, 0),
     "accepted": (NO, 0, LAST, LAST, NO, 0, 0, 1, 1, 1, NO, 0, NO, 0),
     "closed by the peer": (GONE, GONE, LAST, LAST, GONE, 0, 0, 1, 1, 1, GONE, 0, GONE, 0),
+    "aborted by the peer": (GONE, GONE, GONE, GONE, GONE, 0, GONE, GONE, GONE, 0, GONE, 0, GONE, 0),
+    "refused": (0, 0, LAST, NONE, 0, 0, GONE, GONE, GONE, 0, 0, 0, 0, 0),
     "after fork": (0, 0, LAST, LAST, 0, 0, 0, 1, 1, 1, 0, 0, 0, 0),
 }
 
@@ -73,6 +75,16 @@ def accepted(server):
     return server
 
 
+def abort(lab, app, server):
+    """The server closes with a byte unread, which the kernel makes an MP_FASTCLOSE of."""
+    server("door = socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262); door.bind(('', 0))")
+    server("door.listen()")
+    app.connect(lab.far.ip4, server("door.getsockname()[1]"))
+    server("end, _ = door.accept(); end.recv(1, socket.MSG_PEEK); end.close(); door.close()")
+    with pytest.raises(ConnectionResetError):
+        app("s.recv(1)")
+
+
 def enter(state, lab, app, server):
     """A fresh socket in that state. Returns the application whose `s` it is."""
     if state == "connecting":
@@ -82,6 +94,11 @@ def enter(state, lab, app, server):
         assert app(f"s.connect_ex(({nowhere!r}, {PORT}))") == errno.EINPROGRESS
     elif state == "listener":
         app.open()("s.listen()")
+    elif state == "refused":
+        with pytest.raises(ConnectionRefusedError):
+            app.connect(lab.far.ip4, NO_PORT)
+    elif state == "aborted by the peer":
+        abort(lab, app, server)
     elif state == "fallen back":
         app.connect(lab.far.ip4, PLAIN_PORT)
     else:
