@@ -84,10 +84,14 @@ static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 	if (!request.wishes || (!is_first && !before))
 		return fail(ctx, ENOBUFS);
 	draft.netns = request.key.netns;
-	draft.generation = request.intent->generation + 1;
+	is_fresh = request.state == BPF_TCP_CLOSE || request.state == BPF_TCP_LISTEN;
+	/*
+	 * An accepted connection inherits what its listener was given, not the listener's
+	 * generations: its own first REMOVE is later than all of it.
+	 */
+	draft.generation = is_fresh ? 1 : request.intent->generation + 1;
 	draft.port_min = BPF_CORE_READ(
 		(struct sock *)msk_of(ctx), __sk_common.skc_net.net, ipv4.sysctl_ip_prot_sock);
-	is_fresh = request.state == BPF_TCP_CLOSE || request.state == BPF_TCP_LISTEN;
 	if (request.receipt)
 		draft.heard = request.receipt->heard;
 	draft_read(ctx, request.wishes, &draft);

@@ -422,7 +422,7 @@ def test_bound_to_a_device(homes):
 
 
 def test_an_accepted_connection_announces(homes):
-    """The peer's in-kernel path manager joins what is announced."""
+    """The client's daemon hears of it, and of its end."""
     app = homes.app(homes.client).connect(homes.far.ip4)
     token = app.connid()
     server = homes.app(homes.server)
@@ -478,6 +478,19 @@ def test_a_listener_hands_its_list_down(homes):
     app.set(ADD, 1)
     app.wait_subflows(2)
     assert not homes.connection(homes.daemon, app)["announced"]
+
+
+def test_what_a_listener_has_handed_down_can_be_taken_away(homes):
+    """Given in several calls, as one call an address is how it is written; the connection's own
+    calls are counted anew."""
+    server = homes.app(homes.server)
+    server.sink(PORT + 1)
+    server.set(ADD, ends(homes.far.ip4), "listener")
+    server.set(ADD, ends(homes.far2.ip4), "listener")
+    app = homes.app(homes.client).connect(homes.far.ip4, PORT + 1)
+    wait_until(lambda: homes.connection(homes.daemon, app)["announced"], "it is announced")
+    server.set(REMOVE, ends(homes.far2.ip4), "accepted[0]")
+    wait_until(lambda: not homes.connection(homes.daemon, app)["announced"], "it is withdrawn")
 
 
 def test_a_listener_hands_its_restriction_down(homes):
