@@ -48,8 +48,10 @@ static __always_inline bool is_too_often(struct request *request)
 		intent->window_ms = now;
 		intent->calls = 0;
 	}
-	return ++intent->calls > config.calls_per_second ||
-	       intent->generation - heard >= UNHEARD_MAX;
+	if (++intent->calls > config.calls_per_second)
+		return true;
+	/* Nobody ever hears of what a listener is given. */
+	return request->state != BPF_TCP_LISTEN && intent->generation - heard >= UNHEARD_MAX;
 }
 
 /* Of all sockets of their owner; root's are not counted. Two CPUs may be off by a few. */

@@ -493,6 +493,18 @@ def test_what_a_listener_has_handed_down_can_be_taken_away(homes):
     wait_until(lambda: not homes.connection(homes.daemon, app)["announced"], "it is withdrawn")
 
 
+def test_a_listener_may_change_its_list_as_often_as_it_likes(pair):
+    pair.serve({"limits": {"calls_per_second": 1000000, "calls_per_second_of_user": 1000000}})
+    server = pair.sink()
+    one = ends(pair.far.ip4)
+    server(f"""
+for _ in range(16500):
+    listener.setsockopt(6, {ADD}, {one!r})
+    listener.setsockopt(6, {REMOVE}, {one!r})
+""")
+    server.set(ADD, one, "listener")
+
+
 def test_a_listener_hands_its_restriction_down(homes):
     """Subflows that come to other addresses are closed, but for the first. What the listener held
     when the handshake was done counts, not what it is given later."""
