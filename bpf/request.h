@@ -126,7 +126,8 @@ static __always_inline void count_request(struct request *request)
 	/* Not connected yet: the first subflow is to come. */
 	request->total = tally.live ? tally.live - tally.leaving : 1;
 	request->total += intent->adds - intent->removes;
-	if (request->wishes)
+	/* What a server lists is announced, not opened. */
+	if (request->wishes && !request->is_server)
 		request->total += wishes_count_pending(request->wishes, receipt);
 	if (!receipt)
 		return;

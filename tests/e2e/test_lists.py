@@ -505,6 +505,18 @@ for _ in range(16500):
     server.set(ADD, one, "listener")
 
 
+def test_what_is_announced_is_no_subflow(homes):
+    """Not even before the daemon has heard of it: the only one cannot go."""
+    server = homes.app(homes.server)
+    server.sink(PORT + 1)
+    homes.app(homes.client).connect(homes.far.ip4, PORT + 1)
+    wait_until(lambda: server("len(accepted)") == 1, "accepted")
+    homes.daemon.process.send_signal(signal.SIGSTOP)
+    server.set(ADD, ends(homes.far2.ip4), "accepted[0]")
+    fails(errno.EBUSY, server.set, REMOVE, 1, "accepted[0]")
+    homes.daemon.process.send_signal(signal.SIGCONT)
+
+
 def test_a_listener_hands_its_restriction_down(homes):
     """Subflows that come to other addresses are closed, but for the first. What the listener held
     when the handshake was done counts, not what it is given later."""
