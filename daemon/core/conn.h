@@ -158,7 +158,7 @@ struct conn {
 	uint64_t cause_ns; /* of what waits for paths */
 	struct forecast forecast;
 	struct progress progress;
-	uint64_t found_bytes; /* carried before it was taken up; UINT64_MAX: not known */
+	uint64_t found_bytes;  /* carried before it was taken up; UINT64_MAX: not known */
 	struct passed *passed; /* thresholds that led to a subflow, oldest first */
 	uint32_t n_passed;
 	char why[CONN_WHY_MAX]; /* the last decision, for the operator */
