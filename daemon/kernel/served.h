@@ -47,7 +47,7 @@ struct served {
 	struct guardian *guardian;
 	const char *wanted; /* own, all, names; separated by blanks */
 	bool take_over;
-	int claims_fd; /* of kernel/claim.h; -1: nobody else is asked */
+	int claims_fd; /* of kernel/claim.h; -errno: nobody else is asked */
 	uint32_t count;
 	bool has_said_hidden; /* that there are processes that it may not look at */
 	ino_t own;            /* the daemon's namespace, whatever its name */
