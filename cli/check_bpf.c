@@ -27,6 +27,7 @@ static void check_capabilities(struct host *host, struct finding *f)
 	} wanted[] = {
 		{"CAP_NET_ADMIN", CAP_NET_ADMIN},
 		{"CAP_SYS_ADMIN", CAP_SYS_ADMIN},
+		{"CAP_NET_BROADCAST", CAP_NET_BROADCAST},
 	};
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3] = {0};

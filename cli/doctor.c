@@ -68,7 +68,7 @@ static bool is_initial_user_namespace(void)
 	return inside == 0 && outside == 0 && length == UINT32_MAX;
 }
 
-static bool has_all_capabilities(void)
+static bool may_load_and_ask(void)
 {
 	struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
 	struct __user_cap_data_struct data[_LINUX_CAPABILITY_U32S_3];
@@ -84,7 +84,7 @@ static void host_init(struct host *host)
 {
 	libbpf_set_print(NULL);
 	*host = (struct host){
-		.is_privileged = has_all_capabilities() && is_initial_user_namespace(),
+		.is_privileged = may_load_and_ask() && is_initial_user_namespace(),
 		.btf = btf__load_vmlinux_btf(),
 	};
 	if (libbpf_get_error(host->btf))

@@ -142,14 +142,12 @@ static int ask_all(struct asking *asking)
 static int enter(struct census *census, uint64_t cookie, bool *ret_is_away)
 {
 	struct served_netns *netns = served_find_live(census->served, cookie);
-	int err;
 
-	if (!netns)
+	/* Its name may have gone a moment ago. */
+	if (!netns || served_enter(netns))
 		return -ENONET;
-	err = served_enter(netns);
-	if (!err)
-		*ret_is_away = *netns->path;
-	return err;
+	*ret_is_away = *netns->path;
+	return 0;
 }
 
 static void complain(struct census *census, int err)

@@ -70,10 +70,11 @@ def test_doctor_without_packet_sockets(namespace):
 
 
 @needs_root
-def test_doctor_root_without_capabilities(namespace):
-    checks = doctor([*namespace.enter, "setpriv", "--bounding-set", "-sys_admin"])
-    assert checks["capabilities"]["state"] == "fail"
-    assert "CAP_SYS_ADMIN" in checks["capabilities"]["detail"]
+@pytest.mark.parametrize("name", ["net_admin", "sys_admin", "net_broadcast"])
+def test_doctor_root_without_capabilities(namespace, name):
+    check = doctor([*namespace.enter, "setpriv", "--bounding-set", f"-{name}"])["capabilities"]
+    assert check["state"] == "fail"
+    assert check["detail"] == f"this root has no CAP_{name.upper()}"
 
 
 @needs_root
