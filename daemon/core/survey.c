@@ -57,16 +57,19 @@ void survey_refuse(struct survey *survey, const char *why, uint64_t now_ns)
 	survey->has_news = true;
 }
 
+/* But for how fast its routers answer. */
+static void forget_prefix(struct path_prefix *prefix)
+{
+	prefix->hops = prefix->depth = prefix->paths = 0;
+	prefix->is_verified = false;
+}
+
 void survey_begin_anew(struct survey *survey)
 {
-	uint64_t rtt_ns = survey->prefix->rtt_ns;
-
 	path_map_renew(survey->map);
 	survey->map->state = PATH_ASKING;
 	survey->map->is_changed = true;
-	survey->prefix->hops = survey->prefix->depth = survey->prefix->paths = 0;
-	survey->prefix->is_verified = false;
-	survey->prefix->rtt_ns = rtt_ns;
+	forget_prefix(survey->prefix);
 	survey->heard_ttl = survey->asked_ttl = 0;
 	survey->is_full = survey->is_further = false;
 	survey->pause_ns = survey->next_send_ns = 0;
@@ -100,7 +103,7 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	} else {
 		path_map_renew(survey->map);
 		if (now_ns > survey->prefix->learned_ns + PREFIX_AGE_NS)
-			survey->prefix->hops = 0;
+			forget_prefix(survey->prefix);
 		survey_begin(survey, survey->prefix->hops ? SURVEY_FLOWS : SURVEY_HOPS);
 		survey->map->hops = survey->prefix->hops;
 		survey->map->depth = survey->prefix->depth;

@@ -322,6 +322,29 @@ static void a_change_of_routes_begins_it_anew(void **state)
 	path_table_done(&play.table);
 }
 
+/* What was known of its prefix says nothing any more. */
+static void a_way_that_has_come_back_is_found_when_the_map_is_old(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 3, .rtt_ns = MS / 10};
+	struct path_map *map;
+	struct fabric_play play;
+	unsigned int missed = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= FABRICS; seed++) {
+		map = fabric_explore(&play, &fabric, seed);
+		play.fabric.ways = 4;
+		play.now_ns += 700 * SECOND_NS;
+		path_map_renew(map);
+		fabric_survey(&play, FABRIC_PEER);
+		fabric_run(&play);
+		assert_int_equal(map->state, PATH_KNOWN);
+		missed += count_ways(map) != 4;
+		path_table_done(&play.table);
+	}
+	assert_in_range(missed, 0, FABRICS / 50);
+}
+
 /* The prefix was learned from a host that is nearer. */
 static void a_farther_host_of_the_prefix_is_walked_to(void **state)
 {
@@ -367,6 +390,7 @@ int main(void)
 		cmocka_unit_test(what_the_map_has_no_room_for_is_not_looked_for),
 		cmocka_unit_test(the_ways_of_subflows_are_found),
 		cmocka_unit_test(a_change_of_routes_begins_it_anew),
+		cmocka_unit_test(a_way_that_has_come_back_is_found_when_the_map_is_old),
 		cmocka_unit_test(a_farther_host_of_the_prefix_is_walked_to),
 	};
 
