@@ -161,7 +161,7 @@ static void advance(struct survey *survey, uint64_t now_ns)
 		sample_again(survey);
 		if (volley_count(survey, -1))
 			return;
-		survey->prefix->is_verified = true;
+		survey->prefix->is_verified |= survey->phase == SURVEY_VERIFY;
 		path_count(survey->map, survey->map->depth, &seen);
 		if (survey->phase == SURVEY_CONFIRM && seen < sample_count_needed(survey) &&
 			survey->is_thorough)
@@ -282,6 +282,12 @@ int survey_hear(struct survey *survey, uint16_t port, uint32_t cookie,
 	return 0;
 }
 
+static void note_failure(struct survey *survey, uint64_t now_ns)
+{
+	if (++survey->failures >= FAILURES_MAX)
+		survey->deadline_ns = now_ns;
+}
+
 static void lose(struct survey *survey, const struct survey_slot *slot, uint64_t now_ns)
 {
 	struct path_port *port;
@@ -294,12 +300,16 @@ static void lose(struct survey *survey, const struct survey_slot *slot, uint64_t
 		port = path_port_find(survey->map, slot->probe.port);
 		if (port && !port->is_taken)
 			path_port_drop(survey->map, port);
-		if (++survey->failures >= FAILURES_MAX)
-			survey->deadline_ns = now_ns;
+		note_failure(survey, now_ns);
 		break;
 	case PURPOSE_SAME:
-		if (survey->phase == SURVEY_CONFIRM)
+		if (survey->phase == SURVEY_CONFIRM) {
 			survey_begin_anew(survey);
+			break;
+		}
+		/* Silence agrees with nothing: another one is asked. */
+		survey->n_same++;
+		note_failure(survey, now_ns);
 		break;
 	case PURPOSE_OWN:
 		port = path_port_find(survey->map, slot->probe.port);
@@ -324,14 +334,18 @@ static void end_unknown(struct survey *survey)
 
 static void give_up(struct survey *survey, uint64_t now_ns)
 {
+	bool is_confirming = survey->phase == SURVEY_CONFIRM;
+	uint64_t confirmed_ns = survey->map->confirmed_ns;
 	unsigned int seen = 0;
 
 	if (survey->map->depth)
 		path_count(survey->map, survey->map->depth, &seen);
 	if (seen) {
-		survey->map->is_partial |=
-			survey->phase == SURVEY_FLOWS || survey->phase == SURVEY_HOPS;
+		survey->map->is_partial |= !is_confirming;
+		survey->is_thorough = false;
 		survey_finish(survey, now_ns);
+		if (is_confirming)
+			survey->map->confirmed_ns = confirmed_ns;
 	} else if (survey->is_held && survey->failures < FAILURES_MAX) {
 		end_unknown(survey);
 	} else if (!survey->has_walked && survey->phase == SURVEY_FLOWS) {

@@ -79,6 +79,8 @@ void fabric_answer(struct fabric_play *play, const struct survey_probe *probe)
 	uint64_t rtt_ns =
 		play->heard || !fabric->first_rtt_ns ? fabric->rtt_ns : fabric->first_rtt_ns;
 
+	if (play->muted && play->survey.phase == play->muted)
+		return;
 	play->probes++;
 	if (probe->ttl > fabric->hops) {
 		play->peer_probes++;

@@ -43,6 +43,7 @@ struct fabric_play {
 	struct fabric_flight flights[FABRIC_FLIGHTS_MAX];
 	unsigned int n_flights;
 	unsigned int probes, peer_probes, heard;
+	enum survey_phase muted;  /* in this phase nothing answers; SURVEY_HOPS: in none */
 	enum survey_phase parted; /* what it was at when it first knew two ways */
 	uint64_t parted_ns;
 };

@@ -132,6 +132,38 @@ static void rationed_answers_make_a_partial_map(void **state)
 	}
 }
 
+/* The routers are out of answers just when ports are asked again. */
+static void silence_agrees_with_nothing(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	struct fabric_play play;
+	struct path_map *map;
+
+	(void)state;
+	fabric_begin(&play, &fabric, 1);
+	play.muted = SURVEY_VERIFY;
+	fabric_survey(&play, FABRIC_PEER);
+	fabric_run(&play);
+	map = play.survey.map;
+	assert_int_equal(map->state, PATH_KNOWN);
+	assert_true(map->is_partial);
+	assert_false(play.survey.prefix->is_verified);
+	assert_in_range(play.now_ns, SECOND_NS, 30 * SECOND_NS);
+	/* Nor does a port that is asked again for another connection. */
+	play.muted = SURVEY_HOPS;
+	play.now_ns += 30 * SECOND_NS;
+	fabric_survey(&play, FABRIC_PEER);
+	fabric_run(&play);
+	assert_false(play.survey.prefix->is_verified);
+	/* The map has grown old. */
+	path_map_renew(map);
+	fabric_survey(&play, FABRIC_PEER);
+	fabric_run(&play);
+	assert_true(play.survey.prefix->is_verified);
+	assert_false(map->is_partial);
+	path_table_done(&play.table);
+}
+
 static void nothing_answers(void **state)
 {
 	static const struct fabric dead = {.hops = 3, .ways = 4, .rtt_ns = MS, .silent = 0xff};
@@ -381,6 +413,7 @@ int main(void)
 		cmocka_unit_test(lost_answers_are_asked_for_again),
 		cmocka_unit_test(a_router_that_never_answers_hides_nothing_behind_it),
 		cmocka_unit_test(rationed_answers_make_a_partial_map),
+		cmocka_unit_test(silence_agrees_with_nothing),
 		cmocka_unit_test(nothing_answers),
 		cmocka_unit_test(an_even_number_of_routers_may_hide_the_ways),
 		cmocka_unit_test(four_probes_reach_the_peer_at_most),

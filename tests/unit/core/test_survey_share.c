@@ -52,6 +52,28 @@ static void one_that_may_not_send_says_nothing_of_the_routers(void **state)
 	path_table_done(&play.table);
 }
 
+static void one_that_may_not_send_confirms_nothing(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	struct conn_key key = {.netns = 1, .token = 7};
+	struct fabric_play play;
+	struct path_map *map;
+	uint64_t confirmed_ns;
+
+	(void)state;
+	map = fabric_explore(&play, &fabric, 1);
+	confirmed_ns = map->confirmed_ns;
+	play.now_ns += 100 * SECOND_NS;
+	fabric_survey(&play, FABRIC_PEER);
+	assert_int_equal(survey_ask(&play.survey, &key, true), 0);
+	hold(&play);
+	assert_int_equal(map->state, PATH_KNOWN);
+	assert_int_equal(map->confirmed_ns, confirmed_ns);
+	assert_false(map->is_thorough);
+	assert_false(map->is_partial);
+	path_table_done(&play.table);
+}
+
 /* One wakes up when it may send, not before, and when something is due, not later. */
 static void each_waits_for_itself(void **state)
 {
@@ -133,6 +155,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(one_that_may_not_send_says_nothing_of_the_routers),
+		cmocka_unit_test(one_that_may_not_send_confirms_nothing),
 		cmocka_unit_test(each_waits_for_itself),
 		cmocka_unit_test(two_ways_or_many_flows_are_no_more_blind),
 		cmocka_unit_test(surveys_of_one_prefix_share_what_may_be_sent_there),
