@@ -3,6 +3,7 @@
 #include "sample.h"
 
 #include "core/volley.h"
+#include "core/walk.h"
 
 #include <errno.h>
 #include <sys/param.h>
@@ -112,16 +113,18 @@ unsigned int sample_count_again(const struct survey *survey)
 	return again;
 }
 
-bool sample_is_hidden(const struct survey *survey)
+const char *sample_find_doubt(const struct survey *survey)
 {
 	const struct path_map *map = survey->map;
 	unsigned int seen;
 
 	for (unsigned int tier = 0; tier <= map->depth; tier++) {
 		if (path_count(map, tier, &seen) > 1)
-			return false;
+			return NULL;
 	}
-	return map->hops % 2 == 0;
+	if (map->depth != walk_find_middle(map->hops))
+		return WALK_NO_MIDDLE;
+	return map->hops % 2 ? NULL : "a tunnel may hide the ways there";
 }
 
 /* On a way that has failed since it was learned. */

@@ -27,10 +27,11 @@ void sample_flows(struct survey *survey);
 unsigned int sample_count_again(const struct survey *survey);
 
 /*
- * Whether the one way that is seen may be many: up and down a fabric there is an odd number of
- * routers. With an even number, those between a tunnel's ends are not among them.
+ * Why the one way that is seen may be many; NULL: several are seen, or it is one. Up and down a
+ * fabric there is an odd number of routers; with an even number, those between a tunnel's ends are
+ * not among them. And beside the middle ways may have met again, or not have parted yet.
  */
-bool sample_is_hidden(const struct survey *survey);
+const char *sample_find_doubt(const struct survey *survey);
 
 /* Some of those that are known: whether they still take the same way. */
 void sample_again(struct survey *survey);

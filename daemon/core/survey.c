@@ -134,6 +134,24 @@ int survey_ask(struct survey *survey, const struct conn_key *key, bool wants_mor
 	return 0;
 }
 
+/* There are no more ports to try. */
+static void end_flows(struct survey *survey, uint64_t now_ns)
+{
+	struct path_map *map = survey->map;
+	const char *doubt = sample_find_doubt(survey);
+	unsigned int seen;
+
+	survey->prefix->paths = path_count(map, map->depth, &seen);
+	/* Beside the middle not all that are there may be told apart. */
+	map->is_partial |= map->depth != walk_find_middle(map->hops);
+	if (doubt)
+		survey_refuse(survey, doubt, now_ns);
+	else if (survey->prefix->is_verified || survey->prefix->paths == 1)
+		survey_finish(survey, now_ns);
+	else
+		survey_begin(survey, SURVEY_VERIFY);
+}
+
 static void advance(struct survey *survey, uint64_t now_ns)
 {
 	unsigned int seen;
@@ -146,16 +164,8 @@ static void advance(struct survey *survey, uint64_t now_ns)
 		sample_flows(survey);
 	if (survey->phase == SURVEY_FLOWS) {
 		sample_flows(survey);
-		/* Without a slot there are no more ports to try. */
-		if (!volley_count(survey, -1)) {
-			survey->prefix->paths = path_count(survey->map, survey->map->depth, &seen);
-			if (sample_is_hidden(survey))
-				survey_refuse(survey, "a tunnel may hide the ways there", now_ns);
-			else if (survey->prefix->is_verified || survey->prefix->paths == 1)
-				survey_finish(survey, now_ns);
-			else
-				survey_begin(survey, SURVEY_VERIFY);
-		}
+		if (!volley_count(survey, -1))
+			end_flows(survey, now_ns);
 	}
 	if (survey->phase == SURVEY_VERIFY || survey->phase == SURVEY_CONFIRM) {
 		sample_again(survey);

@@ -13,7 +13,7 @@
 /* Silence is the destination, or a router that says nothing: the hop after it tells. */
 #define HOPS_AHEAD 2
 
-static uint8_t find_middle(uint8_t hops)
+uint8_t walk_find_middle(uint8_t hops)
 {
 	return MIN(hops / 2 + 1, PATH_TIERS_MAX - 1);
 }
@@ -22,7 +22,7 @@ static uint8_t find_middle(uint8_t hops)
 static uint8_t choose_depth(const struct survey *survey)
 {
 	const struct path_port *first = path_port_find(survey->map, survey->hop_port);
-	uint8_t middle = find_middle(survey->prefix->hops);
+	uint8_t middle = walk_find_middle(survey->prefix->hops);
 
 	if (!first)
 		return 0;
@@ -50,7 +50,7 @@ static void end_hops(struct survey *survey, uint64_t now_ns)
 	survey->prefix->depth = map->depth;
 	survey->prefix->learned_ns = now_ns;
 	if (!map->depth) {
-		survey_refuse(survey, "the routers in the middle do not answer", now_ns);
+		survey_refuse(survey, WALK_NO_MIDDLE, now_ns);
 		return;
 	}
 	survey_begin(survey, SURVEY_FLOWS);
@@ -97,7 +97,7 @@ static void ask_ahead(struct survey *survey)
 static void guess_depth(struct survey *survey)
 {
 	const struct path_port *first = path_port_find(survey->map, survey->hop_port);
-	uint8_t middle = find_middle(survey->heard_ttl);
+	uint8_t middle = walk_find_middle(survey->heard_ttl);
 
 	survey->map->hops = survey->heard_ttl;
 	if (survey->heard_ttl >= HOPS_FIRST && first && first->tiers[middle])

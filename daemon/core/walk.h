@@ -7,6 +7,12 @@
 
 #include <stdint.h>
 
+/* Why nothing is known. */
+#define WALK_NO_MIDDLE "the routers in the middle do not answer"
+
+/* The tier at which ways over so many routers differ, if they do. */
+uint8_t walk_find_middle(uint8_t hops);
+
 /* Asks the first hops, or ends the walk when nothing is under way any more. */
 void walk_advance(struct survey *survey, uint64_t now_ns);
 
