@@ -22,6 +22,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #define ERROR_MAX 512
@@ -280,21 +281,22 @@ static int read_settings(struct settings *settings, const char *path)
 	return err;
 }
 
-static int prepare(struct daemon *daemon, const struct daemon_options *options)
+static int configure(struct daemon *daemon)
 {
-	char error[ERROR_MAX];
-	int err;
+	int err = settings_init(&daemon->settings);
 
-	err = settings_init(&daemon->settings);
 	if (err) {
 		log_error("%s", strerror(-err));
 		return err;
 	}
-	if (daemon->config_path) {
-		err = read_settings(&daemon->settings, daemon->config_path);
-		if (err)
-			return err;
-	}
+	return daemon->config_path ? read_settings(&daemon->settings, daemon->config_path) : 0;
+}
+
+static int prepare(struct daemon *daemon, const struct daemon_options *options)
+{
+	char error[ERROR_MAX];
+	int err = 0;
+
 	if (options->record_path)
 		err = recorder_open(&daemon->recorder, options->record_path, options->record_bytes,
 			error, sizeof(error));
@@ -359,7 +361,7 @@ int daemon_test(const char *config_path)
 int daemon_run(const struct daemon_options *options)
 {
 	struct daemon *daemon = calloc(1, sizeof(*daemon));
-	int err;
+	int err, status = EXIT_FAILURE;
 
 	if (!daemon)
 		return EXIT_FAILURE;
@@ -368,7 +370,11 @@ int daemon_run(const struct daemon_options *options)
 	daemon->guardian_end.ready = guardian_ended;
 	daemon->started_ns = loop_now_ns();
 
-	err = prepare(daemon, options);
+	err = configure(daemon);
+	if (err)
+		status = EX_CONFIG;
+	else
+		err = prepare(daemon, options);
 	if (!err) {
 		err = begin(daemon);
 		if (!err) {
@@ -392,5 +398,5 @@ int daemon_run(const struct daemon_options *options)
 	recorder_close(&daemon->recorder);
 	settings_done(&daemon->settings);
 	free(daemon);
-	return err ? EXIT_FAILURE : EXIT_SUCCESS;
+	return err ? status : EXIT_SUCCESS;
 }

@@ -56,7 +56,7 @@ def run(pair, text=None, wrap=(), timeout=20):
 ])
 def test_a_bad_config_names_file_line_key_and_what_is_allowed(pair, text, parts):
     status, error = run(pair, text)
-    assert status == 1
+    assert status == os.EX_CONFIG
     assert error.count("\n") == 1 and error.startswith("subflowd: error: ")
     for part in [str(pair.directory / "bad.conf"), *parts]:
         assert part in error
@@ -65,7 +65,7 @@ def test_a_bad_config_names_file_line_key_and_what_is_allowed(pair, text, parts)
 def test_a_config_that_is_not_there(pair):
     process = pair.client.popen([SUBFLOWD, "--config", "/nowhere/at/all"], stderr=subprocess.PIPE,
                                 text=True)
-    assert process.wait(10) == 1
+    assert process.wait(10) == os.EX_CONFIG
     assert process.stderr.read() == "subflowd: error: /nowhere/at/all: No such file or directory\n"
 
 
@@ -128,7 +128,7 @@ def test_the_cgroup_must_be_one(pair):
     for cgroup in ("/tmp", f"{pair.cgroup}/missing"):
         status, error = run(pair, f"[hooks]\ncgroup = {cgroup}\n"
                                   f"[control]\nsocket = {pair.directory / 'control'}\n")
-        assert status == 1 and error.count("\n") == 1
+        assert status == os.EX_CONFIG and error.count("\n") == 1
         assert f"bad.conf:2: cgroup = {cgroup}: " in error and "cgroup2" in error
 
 

@@ -120,6 +120,14 @@ def test_it_is_started_again_however_often_it_is_killed(fabric):
                        "the next one serves")
 
 
+def test_a_wrong_configuration_is_a_unit_that_has_failed(fabric):
+    with Manager(fabric, fabric.client, "[elephant]\nstrat = 1MB\n") as manager:
+        assert manager.call(["systemctl", "start", "subflowd"]).returncode != 0
+        wait_until(lambda: manager.show("ActiveState") == "failed", "it has failed")
+        assert manager.show("ExecMainStatus") == str(os.EX_CONFIG)
+        assert manager.show("NRestarts") == "0"
+
+
 def test_what_was_there_before_is_known_when_its_guardian_is_killed_too(fabric):
     with Manager(fabric, fabric.client, CONFIG.format(start="100MB")) as manager:
         manager.systemctl("start", "subflowd")
