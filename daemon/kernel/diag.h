@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 struct mnl_socket;
-struct nlmsghdr;
 
 struct diag_conn {
 	uint32_t token;
@@ -41,19 +40,6 @@ struct diag_flow { /* plain TCP */
 	uint64_t bytes_acked, bytes_received;
 };
 
-/* Decodes one message of a dump of TCP sockets. -ENODATA: a subflow; -EBADMSG. */
-int diag_decode_flow(const struct nlmsghdr *message, struct diag_flow *ret_flow);
-
-/* The same. -ENODATA: no subflow; -EBADMSG. */
-int diag_decode_subflow(const struct nlmsghdr *message, struct diag_subflow *ret_subflow);
-
-/*
- * Decodes one message of a dump. -EBADMSG: not of its form, or of a kernel that tells
- * less than we need; -ENODATA: no connection, one that fell back, or one that its application has
- * closed and the kernel ends.
- */
-int diag_decode(const struct nlmsghdr *message, struct diag_conn *ret_conn);
-
 /*
  * Whether the TCP socket @local, @remote of the namespace that the thread is in waits for an
  * answer to what it has sent again, and has heard nothing for @least_ms. -ENOENT: there is none.
@@ -64,12 +50,6 @@ int diag_is_silent(const struct endpoint *local, const struct endpoint *remote, 
 /* Whether this end has made the subflow @local, @remote a backup. -ENOENT, -EBADMSG. */
 int diag_is_backup(
 	const struct endpoint *local, const struct endpoint *remote, bool *ret_is_backup);
-
-/*
- * Decodes the answer about one TCP socket: what a sample says of the subflow alone. -EBADMSG: none
- * such, or of a kernel that tells less.
- */
-int diag_decode_pace(const struct nlmsghdr *message, struct rate_sample *ret_sample);
 
 /* What the subflow has moved, of itself; the time is left to the caller. -ENOENT, -EBADMSG. */
 int diag_pace(const struct endpoint *local, const struct endpoint *remote,

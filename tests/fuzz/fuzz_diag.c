@@ -2,7 +2,7 @@
 /* What sock_diag says of connections. */
 #include "datagrams.h"
 #include "fuzz.h"
-#include "kernel/diag.h"
+#include "kernel/sockinfo.h"
 
 #include <linux/netlink.h>
 
@@ -24,10 +24,10 @@ static void decode(const struct nlmsghdr *message)
 	struct diag_conn conn;
 
 	/* It is the one or the other, or nothing of both. */
-	FUZZ_CHECK(diag_decode_subflow(message, &subflow) || diag_decode_flow(message, &flow));
-	if (diag_decode_pace(message, &sample))
+	FUZZ_CHECK(sockinfo_subflow(message, &subflow) || sockinfo_flow(message, &flow));
+	if (sockinfo_pace(message, &sample))
 		FUZZ_CHECK(!sample.srtt_us && !sample.busy_us);
-	if (!diag_decode(message, &conn))
+	if (!sockinfo_conn(message, &conn))
 		check(NULL, &conn);
 }
 

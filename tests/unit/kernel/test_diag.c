@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The decoder of sock_diag's messages, of old and new kernels, and the dump that uses it. */
-#include "kernel/diag.h"
+#include "kernel/sockinfo.h"
 
 #include "../unit.h"
 #include "answers.h"
@@ -83,7 +83,8 @@ static void decodes_a_connection(void **state)
 	struct diag_conn conn;
 
 	(void)state;
-	assert_int_equal(diag_decode(message(buffers[0], AF_INET, TOKEN, 0, INFO_BYTES), &conn), 0);
+	assert_int_equal(
+		sockinfo_conn(message(buffers[0], AF_INET, TOKEN, 0, INFO_BYTES), &conn), 0);
 	assert_int_equal(conn.token, TOKEN);
 	assert_int_equal(conn.local.family, AF_INET);
 	assert_int_equal(conn.local.port, 40000);
@@ -103,7 +104,7 @@ static void decodes_ipv6(void **state)
 
 	(void)state;
 	assert_int_equal(
-		diag_decode(message(buffers[0], AF_INET6, TOKEN, 0, INFO_BYTES), &conn), 0);
+		sockinfo_conn(message(buffers[0], AF_INET6, TOKEN, 0, INFO_BYTES), &conn), 0);
 	assert_int_equal(conn.local.family, AF_INET6);
 	assert_memory_equal(&conn.local.v6, &near, sizeof(near));
 }
@@ -114,7 +115,7 @@ static void an_old_kernel_counts_no_bytes(void **state)
 
 	(void)state;
 	assert_int_equal(
-		diag_decode(message(buffers[0], AF_INET, TOKEN, 0, OLD_INFO_BYTES), &conn), 0);
+		sockinfo_conn(message(buffers[0], AF_INET, TOKEN, 0, OLD_INFO_BYTES), &conn), 0);
 	assert_int_equal(conn.token, TOKEN);
 	assert_false(conn.has_bytes);
 	assert_int_equal(conn.bytes_sent, 0);
@@ -122,7 +123,7 @@ static void an_old_kernel_counts_no_bytes(void **state)
 
 	/* Counted in part is not counted. */
 	assert_int_equal(
-		diag_decode(message(buffers[0], AF_INET, TOKEN, 0, AT_BYTES_RECEIVED), &conn), 0);
+		sockinfo_conn(message(buffers[0], AF_INET, TOKEN, 0, AT_BYTES_RECEIVED), &conn), 0);
 	assert_false(conn.has_bytes);
 	assert_int_equal(conn.bytes_sent, 0);
 }
@@ -133,11 +134,11 @@ static void what_is_no_connection_has_no_data(void **state)
 
 	(void)state;
 	assert_int_equal(
-		diag_decode(message(buffers[0], AF_INET, 0, 0, INFO_BYTES), &conn), -ENODATA);
+		sockinfo_conn(message(buffers[0], AF_INET, 0, 0, INFO_BYTES), &conn), -ENODATA);
 	assert_int_equal(/* fallen back */
-		diag_decode(message(buffers[0], AF_INET, TOKEN, 1, INFO_BYTES), &conn), -ENODATA);
+		sockinfo_conn(message(buffers[0], AF_INET, TOKEN, 1, INFO_BYTES), &conn), -ENODATA);
 	assert_int_equal(/* no information */
-		diag_decode(message(buffers[0], AF_INET, TOKEN, 0, 0), &conn), -ENODATA);
+		sockinfo_conn(message(buffers[0], AF_INET, TOKEN, 0, 0), &conn), -ENODATA);
 	assert_int_equal(conn.token, 77);
 }
 
@@ -154,7 +155,7 @@ static void tells_what_is_open(void **state)
 	socket->idiag_inode = 7;
 	for (unsigned int i = 0; i < 256; i++) {
 		socket->idiag_state = i;
-		assert_int_equal(diag_decode(header, &conn), 0);
+		assert_int_equal(sockinfo_conn(header, &conn), 0);
 		assert_int_equal(conn.is_open, memchr(open, i, sizeof(open)) != NULL);
 	}
 }
@@ -171,13 +172,13 @@ static void a_closed_one_is_none(void **state)
 	for (socket->idiag_state = TCP_FIN_WAIT1; socket->idiag_state <= TCP_FIN_WAIT2;
 		socket->idiag_state++) {
 		socket->idiag_inode = 7;
-		assert_int_equal(diag_decode(header, &conn), 0);
+		assert_int_equal(sockinfo_conn(header, &conn), 0);
 		socket->idiag_inode = 0;
-		assert_int_equal(diag_decode(header, &conn), -ENODATA);
+		assert_int_equal(sockinfo_conn(header, &conn), -ENODATA);
 	}
 	/* Not accepted yet. */
 	socket->idiag_state = TCP_ESTABLISHED;
-	assert_int_equal(diag_decode(header, &conn), 0);
+	assert_int_equal(sockinfo_conn(header, &conn), 0);
 }
 
 static void bad_messages_are_refused(void **state)
@@ -187,11 +188,11 @@ static void bad_messages_are_refused(void **state)
 
 	(void)state;
 	header->nlmsg_len = NLMSG_HDRLEN + sizeof(struct inet_diag_msg) - 1;
-	assert_int_equal(diag_decode(header, &conn), -EBADMSG);
+	assert_int_equal(sockinfo_conn(header, &conn), -EBADMSG);
 	header = message(buffers[0], AF_UNIX, TOKEN, 0, INFO_BYTES);
-	assert_int_equal(diag_decode(header, &conn), -EBADMSG);
+	assert_int_equal(sockinfo_conn(header, &conn), -EBADMSG);
 	header = message(buffers[0], AF_INET, TOKEN, 0, AT_TOKEN);
-	assert_int_equal(diag_decode(header, &conn), -EBADMSG);
+	assert_int_equal(sockinfo_conn(header, &conn), -EBADMSG);
 }
 
 /* A subflow's message, with the first @info_bytes of struct tcp_info. */
@@ -222,16 +223,16 @@ static void decodes_what_a_subflow_has_carried(void **state)
 	struct diag_subflow subflow = {};
 
 	(void)state;
-	assert_int_equal(diag_decode_subflow(
-				 subflow_message(buffers[0], AT_TCP_BYTES_RECEIVED + 8), &subflow),
+	assert_int_equal(
+		sockinfo_subflow(subflow_message(buffers[0], AT_TCP_BYTES_RECEIVED + 8), &subflow),
 		0);
 	assert_int_equal(subflow.token, TOKEN);
 	assert_int_equal(subflow.bytes_acked, 123456789012);
 	assert_int_equal(subflow.bytes_received, 345);
 	assert_int_equal(subflow.device, 0);
 
-	assert_int_equal(diag_decode_subflow(
-				 subflow_message(buffers[0], AT_TCP_BYTES_RECEIVED + 7), &subflow),
+	assert_int_equal(
+		sockinfo_subflow(subflow_message(buffers[0], AT_TCP_BYTES_RECEIVED + 7), &subflow),
 		0);
 	assert_int_equal(subflow.bytes_acked, 123456789012);
 	assert_int_equal(subflow.bytes_received, 0);
@@ -244,20 +245,19 @@ static void tells_plain_tcp_from_subflows(void **state)
 	struct diag_flow flow = {};
 
 	(void)state;
-	assert_int_equal(
-		diag_decode_flow(subflow_message(buffers[1], sizeof(info)), &flow), -ENODATA);
+	assert_int_equal(sockinfo_flow(subflow_message(buffers[1], sizeof(info)), &flow), -ENODATA);
 	put_u64(info, AT_TCP_BYTES_ACKED, 123456789012);
 	put_u64(info, AT_TCP_BYTES_RECEIVED, 345);
 	((struct inet_diag_msg *)mnl_nlmsg_get_payload(header))->idiag_uid = 1000;
 	mnl_attr_put(header, INET_DIAG_INFO, sizeof(info), info);
-	assert_int_equal(diag_decode_flow(header, &flow), 0);
+	assert_int_equal(sockinfo_flow(header, &flow), 0);
 	assert_int_equal(flow.uid, 1000);
 	assert_int_equal(flow.bytes_acked, 123456789012);
 	assert_int_equal(flow.bytes_received, 345);
 	assert_int_equal(flow.local.port, 40000);
 	assert_int_equal(flow.remote.port, 80);
 	header->nlmsg_len = NLMSG_HDRLEN + sizeof(struct inet_diag_msg) - 1;
-	assert_int_equal(diag_decode_flow(header, &flow), -EBADMSG);
+	assert_int_equal(sockinfo_flow(header, &flow), -EBADMSG);
 }
 
 static void decodes_the_device_of_a_subflow(void **state)
@@ -268,7 +268,7 @@ static void decodes_the_device_of_a_subflow(void **state)
 
 	(void)state;
 	socket->id.idiag_if = 7;
-	assert_int_equal(diag_decode_subflow(header, &subflow), 0);
+	assert_int_equal(sockinfo_subflow(header, &subflow), 0);
 	assert_int_equal(subflow.device, 7);
 }
 
