@@ -18,6 +18,7 @@
 #include "core/quiet.h"
 #include "core/remotes.h"
 #include "core/repair.h"
+#include "core/revival.h"
 #include "core/room.h"
 #include "core/silence.h"
 #include "record.h"
@@ -126,6 +127,7 @@ struct conn {
 	/* Subflows still to be opened, by who asked. */
 	uint32_t wanted_application, wanted_operator, wanted_elephant, wanted_policy, wanted_repair;
 	struct repair_budget repairs;
+	struct revival revival;
 	bool is_mending; /* one that was up is to be replaced: none waits for paths to be known */
 	uint32_t unanswered; /* subflows that were given up for that, in a row */
 	struct benefit benefit;

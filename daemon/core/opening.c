@@ -492,6 +492,12 @@ bool opening_alternative(struct plan *plan, struct conn *conn)
 	return false;
 }
 
+/* Without it the connection ends: then it is tried whatever its destination has refused. */
+static bool is_vital(const struct conn *conn, enum subflow_asker asker)
+{
+	return asker == ASKER_REPAIR && !conn_count_live(conn);
+}
+
 /*
  * By number, or of our own accord; false: the rest waits for what brings it on. While the paths of
  * another are waited for, repairs alone.
@@ -514,7 +520,8 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			break;
 		}
 		asker = conn_take_wanted(conn);
-		if (is_held(plan, conn, &remote) || is_barred(plan, conn, asker, &remote)) {
+		if ((!is_vital(conn, asker) && is_held(plan, conn, &remote)) ||
+			is_barred(plan, conn, asker, &remote)) {
 			plan->counters.withheld++;
 			give_up_one(plan, conn, asker);
 			continue;

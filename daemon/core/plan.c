@@ -33,6 +33,7 @@ int plan_init(struct plan *plan, const struct elephant_rule *rule, uint32_t max_
 	lag_init(&plan->lags);
 	quiet_init(&plan->quiets);
 	silence_init(&plan->silences);
+	revival_init(&plan->revivals);
 	return actions_init(&plan->actions);
 }
 
@@ -235,6 +236,7 @@ void plan_forget(struct plan *plan, struct conn *conn)
 	apart_forget(plan, conn);
 	brake_forget(plan, conn);
 	lag_forget(plan, conn);
+	revival_forget(plan, conn);
 	news_add(&plan->news, NEWS_CLOSED, conn);
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		is_freeing |= path_is_set(&subflow->path) && !subflow->is_light;
@@ -428,12 +430,14 @@ uint64_t plan_tick(struct plan *plan, uint64_t now_ns)
 		}
 	}
 	silence_tick(plan, now_ns);
+	revival_tick(plan, now_ns);
 	benefit_tick(plan, now_ns);
 	apart_tick(plan, now_ns);
 	brake_tick(plan, now_ns);
 	lag_tick(plan, now_ns);
 	quiet_tick(plan, now_ns);
 	next_ns = sooner(next_ns, agenda_next_ns(&plan->silences.agenda));
+	next_ns = sooner(next_ns, agenda_next_ns(&plan->revivals.agenda));
 	next_ns = sooner(next_ns, agenda_next_ns(&plan->benefits.agenda));
 	next_ns = sooner(next_ns, agenda_next_ns(&plan->aparts.agenda));
 	next_ns = sooner(next_ns, agenda_next_ns(&plan->brakes.agenda));

@@ -16,6 +16,7 @@
 #include "core/policy.h"
 #include "core/quiet.h"
 #include "core/refusals.h"
+#include "core/revival.h"
 #include "core/rules.h"
 #include "core/silence.h"
 #include "core/steer.h"
@@ -66,6 +67,7 @@ struct plan {
 	struct lasthops lasthops;
 	struct quiets quiets;
 	struct silences silences;
+	struct revivals revivals;
 	struct refusals in_vain; /* destinations to which one more subflow did not help */
 	struct refusals full;    /* those that take so many of a connection; @refusals' rule */
 	uint32_t max_subflows;   /* of one connection, for applications */

@@ -156,6 +156,8 @@ void repair_hear_closed(
 	if (conn->is_server || subflow->state != SUBFLOW_ESTABLISHED || subflow->is_doomed ||
 		conn->next_serial < 2)
 		return;
+	if (!conn_has_established(conn, subflow))
+		revival_begin(plan, conn);
 	if (!may_repair(plan, conn, event->now_ns))
 		return;
 	conn_say(conn, "the subflow of %s was reset: replaced",

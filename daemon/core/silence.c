@@ -176,7 +176,7 @@ static void judge(struct plan *plan, struct conn *conn, struct subflow *subflow)
 		give_up(plan, conn, subflow);
 		return;
 	}
-	if (conn->unanswered >= SILENCE_MOST) {
+	if (conn->unanswered >= SILENCE_MOST && !revival_is_on(conn, plan->now_ns)) {
 		leave(plan, conn, subflow);
 		return;
 	}

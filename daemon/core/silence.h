@@ -20,7 +20,7 @@
  */
 #define SILENCE_NS 3000000000ull
 
-/* So many in a row, and it is not the way. */
+/* So many in a row, and it is not the way. Where the last subflow has died, others are tried. */
 #define SILENCE_MOST 8
 
 struct conn;

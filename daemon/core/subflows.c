@@ -14,6 +14,7 @@ void subflows_remove(struct plan *plan, struct conn *conn, struct subflow *subfl
 	apart_hear_gone(plan, conn, subflow);
 	steer_release(&plan->steer, conn, subflow, plan->now_ns);
 	conn_remove_subflow(conn, subflow);
+	revival_expect(plan, conn);
 }
 
 void subflows_hear_established(struct plan *plan, struct conn *conn, const struct event *event)
@@ -75,8 +76,12 @@ static void note_refused(struct plan *plan, struct conn *conn, const struct subf
 		"the peer refused a subflow (%s); without Subflow it needs `ip mptcp limits set "
 		"subflows 3`",
 		refusal_text(&refusal, why));
-	/* What is one more for a moment says nothing of those that stay. */
-	if (subflow->is_doomed || subflow->asker == ASKER_MOVE)
+	/*
+	 * What is one more for a moment says nothing of those that stay; and where none is left, the
+	 * peer may not know the connection any more.
+	 */
+	if (subflow->is_doomed || subflow->asker == ASKER_MOVE ||
+		!conn_has_established(conn, subflow))
 		return;
 	if (subflow->state == SUBFLOW_ESTABLISHED)
 		room_hear_refused(plan, conn, subflow, &refusal, event->is_transient);
