@@ -64,12 +64,23 @@ static void set_due_after(struct plan *plan, struct conn *conn, uint64_t cause_n
 	set_due(plan, conn, cause_ns + (lot * plan->aparts.rule.delay_ns >> 32) + 1);
 }
 
+static bool is_mobile(const struct conn *conn)
+{
+	return conn->is_elephant || conn->apart.is_displaced;
+}
+
 void apart_expect(struct plan *plan, struct conn *conn)
 {
-	if (!plan->aparts.rule.moves || !conn->is_elephant || plan->steer.mode != STEER_PATHS ||
+	if (!plan->aparts.rule.moves || !is_mobile(conn) || plan->steer.mode != STEER_PATHS ||
 		(conn->apart.due.at_ns && !conn->apart.is_distant) || find_heir(conn))
 		return;
 	set_due_after(plan, conn, plan->now_ns);
+}
+
+void apart_hear_shared(struct plan *plan, struct conn *conn, const struct subflow *subflow)
+{
+	if (steer_return_ns(&plan->steer, conn, subflow, plan->now_ns))
+		conn->apart.is_displaced = true;
 }
 
 void apart_hear_elephant(struct plan *plan, struct conn *conn)
@@ -209,7 +220,7 @@ static void look(struct plan *plan, struct conn *conn)
 	uint64_t return_ns = 0, way_ns;
 
 	set_waiting(plan, conn, false);
-	if (!conn->is_elephant || conn->is_steering)
+	if (!is_mobile(conn) || conn->is_steering)
 		return;
 	if (is_on_trial(conn)) {
 		set_due(plan, conn, plan->now_ns + AGAIN_NS);

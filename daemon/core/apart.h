@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Judgement: subflows of elephants that share a way while another one is free are moved there: one
- * is opened on the better way, and when it has proved itself the old one is closed.
+ * is opened on the better way, and when it has proved itself the old one is closed. So are those of
+ * any connection that have come to share one because another had failed.
  */
 #ifndef SUBFLOW_APART_H
 #define SUBFLOW_APART_H
@@ -28,6 +29,7 @@ struct apart {
 	bool is_distant;           /* that is when a path that has failed may be taken again */
 	TAILQ_ENTRY(conn) waiting; /* in aparts.waiting while is_waiting */
 	bool is_waiting;           /* it shares a way, and none better is known */
+	bool is_displaced;         /* it has come to share one while another was avoided */
 	uint64_t asked_ns;         /* when the paths were last asked for */
 	uint64_t moved_ns;         /* when the last move began */
 	uint32_t spent;            /* moves since the last hold */
@@ -57,6 +59,12 @@ void apart_init(struct aparts *aparts);
 
 /* Something has changed of the ways that it takes, or may take: they are looked at soon. */
 void apart_expect(struct plan *plan, struct conn *conn);
+
+/*
+ * @subflow shares its way with another of its connection: where one is avoided meanwhile, since it
+ * has failed, they are looked at like those of an elephant, whoever asked for them.
+ */
+void apart_hear_shared(struct plan *plan, struct conn *conn, const struct subflow *subflow);
 
 /* It has become an elephant: those that go where it goes may share its ways. */
 void apart_hear_elephant(struct plan *plan, struct conn *conn);

@@ -362,6 +362,8 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	if (slot >= 0)
 		subflow->since = conn->listed->list[slot].since;
 	steer_take(&plan->steer, conn, subflow, &choice);
+	if (choice.is_shared)
+		apart_hear_shared(plan, conn, subflow);
 	if (is_judged)
 		benefit_take(plan, conn, subflow);
 	action = asker == ASKER_APPLICATION || slot >= 0
