@@ -90,15 +90,16 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 	subflow->is_lost = subflow->is_silent = true;
 	steer_shun(&plan->steer, conn, subflow, now_ns);
 	closing_begin(plan, conn, subflow);
-	if (conn->is_server || apart_inherit(conn, subflow))
+	if (apart_inherit(conn, subflow))
 		return;
 	repair_want_again(plan, conn, subflow);
 	opening_run(plan, conn, now_ns);
 }
 
+/* Of an accepted connection its client does it. */
 static bool is_replaceable(const struct conn *conn, const struct subflow *subflow)
 {
-	return subflow && subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
+	return subflow && !conn->is_server && subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
 	       !subflow->is_silent && conn_count_live(conn) > 1;
 }
 
