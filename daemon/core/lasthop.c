@@ -45,6 +45,7 @@ static bool is_ours(const struct conn *conn)
 		return false;
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (!is_up(subflow) || subflow->replaces || subflow->is_leaving ||
+			subflow->asker == ASKER_APPLICATION ||
 			subflow->asker == ASKER_OPERATOR || subflow->asker == ASKER_MESH ||
 			subflow->asker == ASKER_POLICY)
 			return false;
@@ -157,6 +158,18 @@ static void take_back(struct plan *plan, struct conn *conn)
 	}
 }
 
+/*
+ * How many the elephant rule gives it now: what an application or the operator has asked for
+ * meanwhile counts, and so does what it has removed.
+ */
+static uint32_t find_room(const struct plan *plan, const struct conn *conn)
+{
+	uint32_t most = rules_of(plan, conn)->max_subflows;
+	uint32_t has = conn_count_all(conn) + conn_count_waived(conn);
+
+	return conn->is_elephant && has < most ? most - has : 0;
+}
+
 static void give_back(struct plan *plan, struct conn *conn, uint32_t n)
 {
 	conn->lasthop.taken -= n;
@@ -175,7 +188,8 @@ static void end_hold(struct plan *plan, struct conn *conn)
 	begin_anew(lasthop);
 	lasthop->most = 0;
 	lasthop->is_settled = false;
-	give_back(plan, conn, lasthop->taken);
+	give_back(plan, conn, MIN(lasthop->taken, find_room(plan, conn)));
+	lasthop->taken = 0;
 }
 
 /* Something else holds it back now. */
@@ -206,7 +220,7 @@ static void conclude(struct plan *plan, struct conn *conn)
 	if (is_last && conn->n_subflows > 1) {
 		take_back(plan, conn);
 		lasthop->rest_ns = 0;
-	} else if (lasthop->taken && is_elsewhere) {
+	} else if (lasthop->taken && is_elsewhere && find_room(plan, conn)) {
 		relent(plan, conn);
 	}
 }

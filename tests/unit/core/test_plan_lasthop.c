@@ -322,6 +322,77 @@ static void what_an_application_asked_for_stays(void **state)
 	assert_int_equal(play->reaches, 0);
 }
 
+/* It has removed one since, of the elephant rule's: by number it has asked for none. */
+static void nor_what_it_has_paid_for(void **state)
+{
+	struct play *play = *state;
+
+	hop.last_us = 4000;
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_joined(play, play->create.local.port);
+	for (uint64_t mb = 100; mb < 200; mb += 50) {
+		play_threshold(play, mb);
+		play_joined(play, play->create.local.port);
+	}
+	play_intent(play, 1, 1);
+	pass(play, HOLD_MS);
+	play_assert_subflows(play, 3, 0, 0);
+	assert_int_equal(counters(play)->taken, 0);
+}
+
+/* An application asks for two while three are away: one comes back, and there are four. */
+static void what_comes_back_keeps_to_the_rule(void **state)
+{
+	struct play *play = *state;
+
+	hop.last_us = 4000;
+	spread(play);
+	pass(play, 2000);
+	play_assert_subflows(play, 1, 0, 0);
+	play_intent(play, 2, 0);
+	pass(play, HOLD_MS - 4000);
+	play_assert_subflows(play, 3, 0, 0);
+	pass(play, 4000);
+	play_assert_subflows(play, 4, 0, 0);
+	assert_int_equal(counters(play)->given, 1);
+	pass(play, 20 * HOLD_MS);
+	play_assert_subflows(play, 4, 0, 0);
+	assert_int_equal(counters(play)->taken, 3);
+}
+
+static void the_rule_may_be_another_by_then(void **state)
+{
+	struct play *play = *state;
+
+	hop.last_us = 4000;
+	spread(play);
+	pass(play, 2000);
+	play_assert_subflows(play, 1, 0, 0);
+	play->plan.rule.max_subflows = 2;
+	hop.last_us = 0;
+	pass(play, HOLD_MS);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(counters(play)->given, 1);
+}
+
+/* Of two that are left it removes one: that counts when those come back that were taken. */
+static void what_an_application_has_removed_stays_away(void **state)
+{
+	struct play *play = *state;
+
+	hop.from = 2;
+	hop.before_us = 1500;
+	spread(play);
+	pass(play, 10000);
+	play_assert_subflows(play, 2, 0, 0);
+	play_intent(play, 0, 1);
+	play->plan.rule.max_subflows = 3;
+	hop.from = 0;
+	pass(play, HOLD_MS);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
 static void it_can_be_switched_off(void **state)
 {
 	struct play *play = *state;
@@ -383,6 +454,10 @@ int main(void)
 		WITH_PLAY(what_was_one_too_many_comes_back_once),
 		WITH_PLAY(without_a_wait_elsewhere_none_comes_back),
 		WITH_PLAY(what_an_application_asked_for_stays),
+		WITH_PLAY(nor_what_it_has_paid_for),
+		WITH_PLAY(what_comes_back_keeps_to_the_rule),
+		WITH_PLAY(the_rule_may_be_another_by_then),
+		WITH_PLAY(what_an_application_has_removed_stays_away),
 		WITH_PLAY(it_can_be_switched_off),
 		WITH_PLAY(no_history_goes_to_and_fro),
 	};
