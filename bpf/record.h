@@ -167,6 +167,8 @@ struct receipt {
 	__u16 moved, heir;
 	/* Subflows that have joined, or are to join, and carry nothing yet. */
 	__u16 quiet, zero;
+	/* Address ids by which the peer was told of what the slots list; 0 = it was not. */
+	__u8 announced[WISHES_MAX];
 };
 
 /* The thresholds of one connection, where there are rules; written by the daemon alone. */

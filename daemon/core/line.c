@@ -46,7 +46,8 @@ _Static_assert(offsetof(struct event, n_locals) - offsetof(struct event, locals)
 		FIELD("paid_wishes", shape_paid, object, receipt.wishes),                          \
 		FIELD("moved", field_u16, object, receipt.moved),                                  \
 		FIELD("heir", field_u16, object, receipt.heir),                                    \
-		FIELD("quiet", field_u16, object, receipt.quiet)
+		FIELD("quiet", field_u16, object, receipt.quiet),                                  \
+		FIELD("announced_ids", shape_ids, object, receipt.announced)
 
 static const struct field settings_list[] = {
 	ELEPHANT_FIELDS(struct line_settings, elephant),

@@ -30,6 +30,9 @@ struct listed {
 	 * opening_run() one is on its way, or another run is due.
 	 */
 	bool is_replacing;
+	/* Address ids that the peer is to forget, a bit each: with what is doomed. */
+	uint8_t withdrawn[(UINT8_MAX + 1) / 8];
+	bool has_withdrawn;
 };
 
 /* Whether a subflow may leave from this address, whatever the port. @listed NULL: from any. */

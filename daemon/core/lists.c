@@ -40,11 +40,43 @@ static void want(struct plan *plan, struct conn *conn, int slot, uint16_t adds)
 	put_receipt(conn, slot);
 }
 
+/* As it is announced: the port of its listener goes without saying. */
+static struct endpoint announced_end(const struct conn *conn, const struct listed_address *address)
+{
+	struct endpoint local = address->endpoint;
+
+	if (local.port == conn->local.port)
+		local.port = 0;
+	return local;
+}
+
+static void note_withdrawn(struct listed *listed, uint8_t id)
+{
+	listed->withdrawn[id / 8] |= 1 << id % 8;
+	listed->has_withdrawn = true;
+}
+
+/* What the slot lists no more the peer is to forget. */
+static void withdraw(struct conn *conn, int slot)
+{
+	if (conn->receipt.announced[slot])
+		note_withdrawn(conn->listed, conn->receipt.announced[slot]);
+	conn->receipt.announced[slot] = 0;
+}
+
+/* Whether it is what an earlier daemon has heard of. */
+static bool is_resumed(const struct conn *conn, int slot, uint16_t since)
+{
+	return conn->receipt.heard && conn->receipt.wishes[slot].since == since;
+}
+
 /* What an earlier daemon has done for this slot is not done again. */
 static void resume(struct conn *conn, int slot, struct listed_address *address, uint16_t adds)
 {
-	if (!conn->receipt.heard || conn->receipt.wishes[slot].since != address->since)
-		return;
+	struct endpoint local = announced_end(conn, address);
+
+	if (conn->receipt.announced[slot])
+		ids_note(&conn->ids, &local, conn->receipt.announced[slot]);
 	address->done = conn->receipt.wishes[slot].done;
 	if (conn->resumed_adds && address->done < adds) {
 		conn->resumed_adds--;
@@ -55,23 +87,35 @@ static void resume(struct conn *conn, int slot, struct listed_address *address, 
 	address->is_announced = address->adds;
 }
 
+/* Whether the slot means what it meant before. */
+static bool is_known(const struct listed_address *address, const struct wish *wish,
+	const struct endpoint *endpoint)
+{
+	return address->endpoint.family && address->since == wish->since &&
+	       endpoint_is_equal(&address->endpoint, endpoint);
+}
+
 /* Takes in what one slot says now: how many more are wanted from there. */
 static uint16_t hear_slot(
 	struct plan *plan, struct conn *conn, int slot, const struct wish *wish, bool is_fresh)
 {
 	struct listed_address *address = &conn->listed->list[slot];
 	struct endpoint endpoint = read_endpoint(wish);
+	bool is_taken = wish->flags & WISH_TAKEN, is_same;
 
-	if (!(wish->flags & WISH_TAKEN)) {
+	is_same = is_taken && (is_fresh ? is_resumed(conn, slot, wish->since)
+					: is_known(address, wish, &endpoint));
+	if (!is_same)
+		withdraw(conn, slot);
+	if (!is_taken) {
 		*address = (struct listed_address){};
 		return 0;
 	}
-	if (!address->endpoint.family || address->since != wish->since ||
-		!endpoint_is_equal(&address->endpoint, &endpoint))
+	if (!is_same || is_fresh)
 		*address = (struct listed_address){.endpoint = endpoint,
 			.since = wish->since,
 			.is_leaving = wish->flags & WISH_REMOVED};
-	if (is_fresh)
+	if (is_same && is_fresh)
 		resume(conn, slot, address, wish->adds);
 	if (wish->adds)
 		listed_restore(conn->listed, &endpoint);
@@ -102,14 +146,19 @@ static bool is_used_by_others(const struct conn *conn, uint8_t id)
 	return false;
 }
 
+/* By whichever slot: an address is one, with the port of its listener or without. */
+static bool is_still_announced(const struct conn *conn, uint8_t id)
+{
+	return id && memchr(conn->receipt.announced, id, sizeof(conn->receipt.announced));
+}
+
 /* REMOVE_ADDR, before the subflows are closed: with them the kernel forgets the id. */
-static void tell_peer(struct plan *plan, struct conn *conn, uint8_t id, uint8_t told[32])
+static void tell_peer(struct plan *plan, struct conn *conn, uint8_t id)
 {
 	struct action *action;
 
-	if (told[id / 8] & 1 << id % 8 || is_used_by_others(conn, id))
+	if (is_used_by_others(conn, id) || is_still_announced(conn, id))
 		return;
-	told[id / 8] |= 1 << id % 8;
 	action = actions_add(&plan->actions, ACTION_WITHDRAW, conn);
 	if (action)
 		action->id = id;
@@ -122,21 +171,28 @@ static bool is_to_close(const struct subflow *subflow)
 	return subflow->state == SUBFLOW_ESTABLISHED && subflow->is_doomed && subflow->is_lost;
 }
 
+static void tell_of_withdrawn(struct plan *plan, struct conn *conn)
+{
+	struct listed *listed = conn->listed;
+
+	for (int id = 0; id <= UINT8_MAX && listed->has_withdrawn; id++) {
+		if (listed->withdrawn[id / 8] & 1 << id % 8)
+			tell_peer(plan, conn, id);
+	}
+	memset(listed->withdrawn, 0, sizeof(listed->withdrawn));
+	listed->has_withdrawn = false;
+}
+
 static void close_doomed(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
-	uint8_t told[32] = {}, id;
 
 	conn->listed->is_replacing = false;
-	for (int i = 0; i < WISHES_MAX; i++) {
-		if (conn->is_server && conn->listed->list[i].is_leaving &&
-			!ids_find(&conn->ids, &conn->listed->list[i].endpoint, &id))
-			tell_peer(plan, conn, id, told);
-	}
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (is_to_close(subflow))
-			tell_peer(plan, conn, subflow->id, told);
+			note_withdrawn(conn->listed, subflow->id);
 	}
+	tell_of_withdrawn(plan, conn);
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (is_to_close(subflow))
 			closing_begin(plan, conn, subflow);
@@ -286,7 +342,8 @@ bool lists_take_back(struct plan *plan, struct conn *conn)
 
 void lists_hear_joined(struct plan *plan, struct conn *conn)
 {
-	if (conn->listed && conn->listed->is_replacing && has_usable(conn))
+	if (conn->listed && (conn->listed->is_replacing || conn->listed->has_withdrawn) &&
+		has_usable(conn))
 		close_doomed(plan, conn);
 }
 
@@ -382,10 +439,7 @@ void lists_announce(struct plan *plan, struct conn *conn)
 		address->is_announced = true;
 		put_receipt(conn, i);
 		conn_owe_receipt(&plan->table, conn);
-		local = address->endpoint;
-		/* The port of its listener goes without saying. */
-		if (local.port == conn->local.port)
-			local.port = 0;
+		local = announced_end(conn, address);
 		/* The peer knows the address that it has come to. */
 		if (listed_means(address, &conn->local) || ids_get(&conn->ids, &local, &id))
 			continue;
@@ -394,6 +448,7 @@ void lists_announce(struct plan *plan, struct conn *conn)
 			return;
 		action->local = local;
 		action->id = id;
+		conn->receipt.announced[i] = id;
 		conn_say(conn, "as the application asked: %s announced",
 			endpoint_text(&local, text));
 	}

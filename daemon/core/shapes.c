@@ -127,6 +127,32 @@ static int read_paid(const char *word, void *value)
 const struct field_type shape_paid = {
 	sizeof(((struct receipt *)0)->wishes), NULL, write_paid, read_paid, NULL};
 
+static void write_ids(struct text *text, const void *value)
+{
+	const uint8_t *ids = value;
+
+	for (int i = 0; i < WISHES_MAX; i++)
+		text_add(text, "%s%u", i ? "," : "", ids[i]);
+}
+
+static int read_id(const char *part, unsigned int index, void *value)
+{
+	uint64_t id;
+	int err = field_read_number(part, 10, UINT8_MAX, &id);
+
+	if (!err)
+		((uint8_t *)value)[index] = id;
+	return err;
+}
+
+static int read_ids(const char *word, void *value)
+{
+	return read_parts(word, WISHES_MAX, read_id, value);
+}
+
+const struct field_type shape_ids = {
+	sizeof(((struct receipt *)0)->announced), NULL, write_ids, read_ids, NULL};
+
 static bool has_no_prefixes(const void *value)
 {
 	return !((const struct prefixes *)value)->count;

@@ -7,6 +7,7 @@
 
 extern const struct field_type shape_wishes, /* of struct wishes, the list */
 	shape_paid,                          /* of struct receipt, the wishes */
+	shape_ids,                           /* of struct receipt, those announced */
 	shape_prefixes,                      /* struct prefixes */
 	shape_reserved,                      /* of struct ports, the reserved ones */
 	shape_way,                           /* struct line_way */

@@ -441,6 +441,20 @@ def test_an_accepted_connection_announces(homes):
     assert app.connid() != token
 
 
+@pytest.mark.parametrize("by", ["its port", "its address"])
+@pytest.mark.parametrize("port", [PORT + 1, 5000], ids=["the listener's port", "another port"])
+def test_what_was_announced_with_a_port_is_withdrawn(homes, port, by):
+    """No subflow uses it, and no other address is there: the client's daemon hears of both."""
+    app, server = homes.app(homes.client), homes.app(homes.server)
+    server.sink(PORT + 1)
+    app.connect(homes.far.ip4, PORT + 1)
+    wait_until(lambda: server("len(accepted)") == 1, "accepted")
+    server.set(ADD, ends((homes.far2.ip4, port)), "accepted[0]")
+    wait_until(lambda: homes.connection(homes.daemon, app)["announced"], "the client hears of it")
+    server.set(REMOVE, ends((homes.far2.ip4, port if by == "its port" else 0)), "accepted[0]")
+    wait_until(lambda: not homes.connection(homes.daemon, app)["announced"], "it is withdrawn")
+
+
 def test_the_count_of_an_address_does_not_wrap(pair):
     """65535 subflows from one address, over all calls; on a listener nothing else bounds them."""
     pair.serve({"limits": {"calls_per_second": 1000000, "calls_per_second_of_user": 1000000}})

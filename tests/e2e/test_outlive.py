@@ -130,6 +130,28 @@ def test_an_address_that_was_taken_away_stays_away(kept, how, between):
     assert {local[0] for local, _ in app.wait_subflows(2)} == {"10.0.1.1"}
 
 
+@HOW
+def test_what_was_announced_is_withdrawn(kept, how):
+    """An accepted connection's address, which no subflow uses: its id is known to the next daemon."""
+    pair, other = kept.pair, "10.0.1.99"
+    pair.server.ip(f"address add {other}/24 dev {pair.far.device}")
+    kept.start()
+    server = pair.app(pair.server)
+    server.sink(7001)
+    pair.app(pair.client).connect(pair.far.ip4, 7001)
+    wait_until(lambda: server("len(accepted)") == 1, "accepted")
+    server.set(ADD, packed((other, 5000)), "accepted[0]")
+
+    def heard(counter):
+        return pair.client.netstat()[f"MPTcpExt{counter}"]
+
+    wait_until(lambda: heard("AddAddr") == 1, "the client hears of it")
+    kept.again(how)
+    assert heard("RmAddr") == 0
+    server.set(REMOVE, packed(other), "accepted[0]")
+    wait_until(lambda: heard("RmAddr") == 1, "and of its end")
+
+
 def test_nothing_is_left_where_nothing_was_asked_for(kept):
     pair = kept.pair
     app = kept.connect()

@@ -52,7 +52,8 @@ static struct event full_event(enum event_kind kind)
 			.live = 3,
 			.heard = 4,
 			.ids = 5,
-			.wishes = {[7] = {.since = 6, .done = 65535}}},
+			.wishes = {[7] = {.since = 6, .done = 65535}},
+			.announced = {1, [7] = 255}},
 		.denies_join = true,
 		.error = ENONET,
 		.reset_reason = -1,
@@ -211,6 +212,7 @@ static void what_is_wrong_is_said(void **state)
 		{"ports reserved=1", "reserved cannot be \"1\""},
 		{"hear INTENT wishes=[::]:0/1/1/1", "wishes cannot be \"[::]:0/1/1/1\""},
 		{"hear INTENT wishes=1.2.3.4:0/1/1/1/1", "wishes cannot be \"1.2.3.4:0/1/1/1/1\""},
+		{"hear FOUND announced_ids=0,0,256", "announced_ids cannot be \"0,0,256\""},
 		{"hear FOUND paid_wishes=1/1,1/1,1/1,1/1,1/1,1/1,1/1,1/1,1/1",
 			"paid_wishes cannot be \"1/1,1/1,1/1,1/1,1/1,1/1,1/1,1/1,1/1\""},
 	};
