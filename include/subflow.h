@@ -99,7 +99,8 @@ extern "C" {
  *
  * The established subflows, in the order in which they were opened. Pass room for 4096 bytes:
  * a buffer that is too small is ERANGE, and the kernel then reports no size.
- * Errors: ENOTCONN (not connected, or a listener), EOPNOTSUPP (not MPTCP, or
+ * Errors: ENOTCONN (not connected, a listener, or a connection whose last
+ * subflow has gone, which CONNID still answers), EOPNOTSUPP (not MPTCP, or
  * fallen back), ERANGE.
  */
 #define TCP_MULTIPATH_SUBFLOWS 10005
@@ -321,7 +322,9 @@ int subflow_connid(int fd, uint32_t *ret_connid);
  * @timeout_ms milliseconds; without limit if that is negative.
  *
  * The kernel tells processes without privilege nothing of subflows, so this
- * looks, and sleeps longer each time: from 1 ms doubling to 50 ms.
+ * looks, and sleeps longer each time: from 1 ms doubling to 50 ms. While a
+ * connection has no subflow at all, since its last one is being replaced, it
+ * is waited for as well.
  *
  * -ETIMEDOUT   there were fewer until the end
  * -EINTR       a signal handler ran

@@ -26,6 +26,21 @@ static int sleep_ns(int64_t ns)
 	return -clock_nanosleep(CLOCK_MONOTONIC, 0, &pause, NULL);
 }
 
+/* None of them: the last one is being replaced. Of a connection that has gone there is no id. */
+static int count_subflows(int fd, size_t *ret_n)
+{
+	struct tcp_multipath_pair pairs[TCP_MULTIPATH_PAIRS_MAX];
+	int r = subflow_list(fd, pairs, TCP_MULTIPATH_PAIRS_MAX, ret_n);
+	uint32_t connid;
+
+	if (r != -ENOTCONN)
+		return r;
+	r = subflow_connid(fd, &connid);
+	if (r == 0)
+		*ret_n = 0;
+	return r;
+}
+
 /*
  * The events of the path manager, which would wake us up, need CAP_NET_ADMIN;
  * poll(2) may or may not return when a subflow is established, and does for
@@ -33,7 +48,6 @@ static int sleep_ns(int64_t ns)
  */
 int subflow_wait(int fd, int n, int timeout_ms)
 {
-	struct tcp_multipath_pair pairs[TCP_MULTIPATH_PAIRS_MAX];
 	int64_t end_ns = timeout_ms < 0 ? WITHOUT_LIMIT : now_ns() + timeout_ms * NS_PER_MS;
 	int64_t pause_ns = FIRST_NS;
 
@@ -42,7 +56,7 @@ int subflow_wait(int fd, int n, int timeout_ms)
 		size_t have;
 		int r;
 
-		r = subflow_list(fd, pairs, TCP_MULTIPATH_PAIRS_MAX, &have);
+		r = count_subflows(fd, &have);
 		if (r < 0)
 			return r;
 		if (n <= 0 || have >= (size_t)n)

@@ -233,17 +233,29 @@ def connid(sock: _Socket) -> int:
     return value
 
 
+def _subflows_if_any(sock: _Socket) -> List[Pair]:
+    """None of them: the last one is being replaced."""
+    try:
+        return subflows(sock)
+    except OSError as error:
+        if error.errno != errno.ENOTCONN:
+            raise
+    connid(sock)  # of a connection that has gone there is none
+    return []
+
+
 def wait(sock: _Socket, n: int, timeout: float) -> List[Pair]:
     """Waits until the connection has n subflows or more, and returns them.
 
     TimeoutError after `timeout` seconds without. OSError at once where that cannot come: the
-    connection is gone or not there yet (ENOTCONN), or has fallen back (EOPNOTSUPP).
+    connection is gone or not there yet (ENOTCONN), or has fallen back (EOPNOTSUPP). While it has
+    none at all, since the last one is being replaced, it is waited for as well.
 
     The kernel tells processes without privilege nothing of subflows, so this looks, and sleeps
     longer each time: from 1 ms doubling to 50 ms.
     """
     deadline, pause = time.monotonic() + timeout, _FIRST_PAUSE
-    while len(pairs := subflows(sock)) < n:
+    while len(pairs := _subflows_if_any(sock)) < n:
         left = deadline - time.monotonic()
         if left <= 0:
             raise TimeoutError(errno.ETIMEDOUT, f"{len(pairs)} of {n} subflows in {timeout:g} s")

@@ -3,12 +3,15 @@
 import errno
 import re
 import shutil
+import signal
+import time
 
 import pytest
 
 from conftest import ROOT
 from app import MPTCP
 from lab.netns import wait_until
+from test_repair import kill_all
 
 
 def program(lab, node):
@@ -100,6 +103,21 @@ subflow.subflows = counted
 
 def test_wait_returns_at_once_what_is_there(talk):
     assert talk("len(subflow.wait(s, 1, 0))") == 1
+
+
+def test_a_connection_that_has_lost_its_last_subflow_is_waited_for(talk):
+    """The daemon, which is to replace it, stands still for a while."""
+    talk("subflow.add(s, 1)")
+    talk("subflow.wait(s, 2, 10)")
+    # A join that is reset within its first second was refused.
+    begun = time.monotonic()
+    wait_until(lambda: talk("s.send(b'x')") and time.monotonic() > begun + 1.5, "a second")
+    talk.lab.daemon.process.send_signal(signal.SIGSTOP)
+    kill_all(talk.lab.server)
+    wait_until(lambda: talk("attempt(subflow.subflows, s)") == ("OSError", errno.ENOTCONN), "none is left")
+    assert talk("attempt(subflow.wait, s, 1, 0.2)") == ("TimeoutError", errno.ETIMEDOUT)
+    talk.lab.daemon.process.send_signal(signal.SIGCONT)
+    assert talk("len(subflow.wait(s, 2, 30))") == 2
 
 
 def test_what_cannot_come_is_not_waited_for(talk):

@@ -15,7 +15,7 @@ static struct {
 	int64_t now_ns;
 	int64_t ready_ns; /* when the subflows beside the first are there */
 	int64_t longest_ns;
-	size_t n; /* how many there are then */
+	size_t n_before, n; /* how many there are before, and then */
 	int looks, error, sleep_error;
 } kernel;
 
@@ -26,14 +26,23 @@ int __wrap_clock_nanosleep(
 
 int __wrap_getsockopt(int fd, int level, int name, void *value, socklen_t *len)
 {
-	size_t n = kernel.now_ns >= kernel.ready_ns ? kernel.n : 1;
+	size_t n = kernel.now_ns >= kernel.ready_ns ? kernel.n : kernel.n_before;
 
 	assert_int_equal(fd, FD);
 	assert_int_equal(level, IPPROTO_TCP);
-	assert_int_equal(name, TCP_MULTIPATH_SUBFLOWS);
-	kernel.looks++;
 	if (kernel.error) {
 		errno = kernel.error;
+		return -1;
+	}
+	if (name == TCP_MULTIPATH_CONNID) {
+		assert_int_equal(*len, sizeof(uint32_t));
+		memset(value, 0x55, sizeof(uint32_t));
+		return 0;
+	}
+	assert_int_equal(name, TCP_MULTIPATH_SUBFLOWS);
+	kernel.looks++;
+	if (!n) {
+		errno = ENOTCONN;
 		return -1;
 	}
 	memset(value, 0, n * sizeof(struct tcp_multipath_pair));
@@ -74,6 +83,7 @@ static int reset(void **state)
 	memset(&kernel, 0, sizeof(kernel));
 	kernel.now_ns = ms(12345678);
 	kernel.ready_ns = INT64_MAX;
+	kernel.n_before = 1;
 	kernel.n = 4;
 	return 0;
 }
@@ -119,6 +129,21 @@ static void more_than_asked_for_is_enough(void **state)
 	assert_int_equal(subflow_wait(FD, 2, 1000), 0);
 }
 
+/* Its last subflow has gone, and another is to take its place. */
+static void a_connection_without_subflows_is_waited_for(void **state)
+{
+	(void)state;
+	kernel.n_before = 0;
+	kernel.n = 1;
+	kernel.ready_ns = kernel.now_ns + ms(10);
+	assert_int_equal(subflow_wait(FD, 0, 0), 0);
+	assert_int_equal(subflow_wait(FD, 1, 5), -ETIMEDOUT);
+	assert_int_equal(subflow_wait(FD, 1, -1), 0);
+	assert_true(kernel.now_ns >= kernel.ready_ns);
+	kernel.error = ENOTCONN;
+	assert_int_equal(subflow_wait(FD, 1, -1), -ENOTCONN);
+}
+
 static void time_runs_out(void **state)
 {
 	int64_t begin_ns = kernel.now_ns;
@@ -149,6 +174,7 @@ int main(void)
 		cmocka_unit_test_setup(pauses_double, reset),
 		cmocka_unit_test_setup(pauses_have_a_limit, reset),
 		cmocka_unit_test_setup(more_than_asked_for_is_enough, reset),
+		cmocka_unit_test_setup(a_connection_without_subflows_is_waited_for, reset),
 		cmocka_unit_test_setup(time_runs_out, reset),
 		cmocka_unit_test_setup(errors_end_it, reset),
 	};
