@@ -141,12 +141,10 @@ static void hear_event(void *owner, int nsid, struct event *event)
 }
 
 /* No connection, no reading: devices come and go by the hundred where containers do. */
-static void hear_addresses(void *owner, int nsid, struct addresses *addresses)
+static void renew_addresses(
+	struct daemon *daemon, const struct served_netns *netns, struct addresses *addresses)
 {
-	struct daemon *daemon = owner;
-	struct served_netns *netns = served_find_id(&daemon->served, nsid);
-
-	if (!netns || !conn_table_count(&daemon->plan.table) ||
+	if (!conn_table_count(&daemon->plan.table) ||
 		inquiry_read_addresses(&daemon->inquiry, netns->cookie, addresses))
 		return;
 	multihome_hear(&daemon->plan, netns->cookie,
@@ -155,6 +153,15 @@ static void hear_addresses(void *owner, int nsid, struct addresses *addresses)
 			.usable = addresses->usable,
 			.n_usable = addresses->n_usable});
 	hands_act(&daemon->hands);
+}
+
+static void hear_addresses(void *owner, int nsid, struct addresses *addresses)
+{
+	struct daemon *daemon = owner;
+	struct served_netns *netns = served_find_id(&daemon->served, nsid);
+
+	if (netns)
+		renew_addresses(daemon, netns, addresses);
 }
 
 struct sifting {
@@ -326,6 +333,43 @@ static void hear_locals_lost(void *owner)
 		hear_locals(owner, netns->nsid);
 }
 
+/* What subflows leave from and is local no more: nobody has told of it. */
+static void seek_gone(
+	struct daemon *daemon, const struct served_netns *netns, struct addresses *ret_addresses)
+{
+	const struct subflow *subflow;
+	struct conn *conn, *next;
+	struct endpoint local;
+
+	HASH_ITER (hh, daemon->plan.table.conns, conn, next) {
+		if (conn->key.netns != netns->cookie)
+			continue;
+		TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+			local = endpoint_unmap(&subflow->local);
+			if (!locals_has(&daemon->locals, netns->cookie, &local))
+				addresses_note_gone(ret_addresses, &local);
+		}
+	}
+}
+
+/* Those on devices that are down are seen by themselves. */
+static void hear_addresses_lost(void *owner)
+{
+	struct daemon *daemon = owner;
+	struct served_netns *netns;
+	struct addresses addresses;
+
+	log_warning("the kernel dropped changes of addresses; they are read anew");
+	TAILQ_FOREACH (netns, &daemon->served.list, entry) {
+		if (netns->state != SERVED_YES || !conn_table_count(&daemon->plan.table))
+			continue;
+		addresses = (struct addresses){};
+		if (!read_local_routes(daemon, netns))
+			seek_gone(daemon, netns, &addresses);
+		renew_addresses(daemon, netns, &addresses);
+	}
+}
+
 static int netns_begun(void *owner, struct served_netns *netns)
 {
 	struct daemon *daemon = owner;
@@ -383,6 +427,7 @@ void ears_connect(struct daemon *daemon)
 	daemon->monitor.ended = hear_end;
 	daemon->addresses.owner = daemon;
 	daemon->addresses.changed = hear_addresses;
+	daemon->addresses.lost = hear_addresses_lost;
 	daemon->locals.owner = daemon;
 	daemon->locals.changed = hear_locals;
 	daemon->locals.lost = hear_locals_lost;

@@ -74,7 +74,7 @@ int prefixes_read(const char *text, struct prefixes *ret_prefixes)
 	return err;
 }
 
-static bool is_inside(
+bool prefixes_is_inside(
 	const struct in6_addr *address, const struct in6_addr *prefix, unsigned int bits)
 {
 	unsigned int bytes = bits / 8, rest = bits % 8;
@@ -87,7 +87,7 @@ static bool is_inside(
 bool prefixes_has(const struct prefixes *prefixes, const struct in6_addr *address)
 {
 	for (unsigned int i = 0; i < prefixes->count; i++) {
-		if (is_inside(address, &prefixes->list[i].address, prefixes->list[i].bits))
+		if (prefixes_is_inside(address, &prefixes->list[i].address, prefixes->list[i].bits))
 			return true;
 	}
 	return false;

@@ -22,6 +22,10 @@ struct prefixes {
  */
 int prefixes_read(const char *text, struct prefixes *ret_prefixes);
 
+/* Whether the first @bits of the two agree. */
+bool prefixes_is_inside(
+	const struct in6_addr *address, const struct in6_addr *prefix, unsigned int bits);
+
 bool prefixes_has(const struct prefixes *prefixes, const struct in6_addr *address);
 
 #endif

@@ -2,8 +2,6 @@
 /* The addresses of the namespaces, over rtnetlink. */
 #include "addresses.h"
 
-#include "base/log.h"
-
 #include <errno.h>
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
@@ -101,10 +99,27 @@ static void put(struct endpoint *list, uint32_t size, uint32_t *count,
 		(*refused)++;
 }
 
+static bool has_address(
+	const struct endpoint *list, uint32_t count, const struct endpoint *endpoint)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		if (endpoint_is_same_address(&list[i], endpoint))
+			return true;
+	}
+	return false;
+}
+
 static void put_gone(struct addresses *addresses, const struct address *address)
 {
 	put(addresses->gone, ADDRESSES_MAX, &addresses->n_gone, &address->endpoint,
 		&addresses->refused);
+}
+
+void addresses_note_gone(struct addresses *addresses, const struct endpoint *endpoint)
+{
+	if (!has_address(addresses->gone, addresses->n_gone, endpoint))
+		put(addresses->gone, ADDRESSES_MAX, &addresses->n_gone, endpoint,
+			&addresses->refused);
 }
 
 static int note_address(const struct nlmsghdr *message, void *arg)
@@ -146,15 +161,6 @@ static int dump(struct mnl_socket *socket, uint16_t type, uint8_t family, mnl_cb
 	return genl_ask(socket, request, each, reading);
 }
 
-static bool is_present(const struct reading *reading, const struct endpoint *endpoint)
-{
-	for (uint32_t i = 0; i < reading->n_present; i++) {
-		if (endpoint_is_same_address(&reading->present[i], endpoint))
-			return true;
-	}
-	return false;
-}
-
 int addresses_read(struct addresses *addresses)
 {
 	struct reading reading = {.addresses = addresses};
@@ -172,7 +178,7 @@ int addresses_read(struct addresses *addresses)
 	if (err)
 		return err;
 	for (uint32_t i = 0; i < addresses->n_gone; i++) {
-		if (!is_present(&reading, &addresses->gone[i]))
+		if (!has_address(reading.present, reading.n_present, &addresses->gone[i]))
 			addresses->gone[n_gone++] = addresses->gone[i];
 	}
 	addresses->n_gone = n_gone;
@@ -194,19 +200,17 @@ static void tell(struct addresses_watch *watch, int nsid)
 	watch->addresses = (struct addresses){};
 }
 
-static void read_changes(struct source *source, uint32_t events)
+void addresses_hear(struct addresses_watch *watch)
 {
-	struct addresses_watch *watch = SOURCE_OWNER(source, struct addresses_watch, source);
 	char buffer[MESSAGE_BYTES_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
 	const struct nlmsghdr *message;
 	int got, nsid, of = GENL_HOME, left;
-	bool has_news = false;
+	bool has_news = false, has_lost = false;
 	size_t len;
 
-	(void)events;
 	while ((got = genl_hear(watch->socket, buffer, sizeof(buffer), &len, &nsid))) {
 		if (got == -ENOBUFS) {
-			log_warning("the kernel dropped changes of addresses");
+			has_lost = true;
 			continue;
 		}
 		if (got < 0)
@@ -224,6 +228,15 @@ static void read_changes(struct source *source, uint32_t events)
 	}
 	if (has_news)
 		tell(watch, of);
+	/* Only now: until the queue is empty the kernel drops more, without a word. */
+	if (has_lost)
+		watch->lost(watch->owner);
+}
+
+static void read_changes(struct source *source, uint32_t events)
+{
+	(void)events;
+	addresses_hear(SOURCE_OWNER(source, struct addresses_watch, source));
 }
 
 int addresses_watch_init(struct addresses_watch *watch, struct loop *loop)

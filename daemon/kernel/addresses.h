@@ -24,6 +24,9 @@ struct addresses {
 	uint32_t refused; /* for which a list had no room */
 };
 
+/* It is in gone from now on, once. */
+void addresses_note_gone(struct addresses *addresses, const struct endpoint *endpoint);
+
 /*
  * Reads those of the namespace that the thread is in. Of those that are in gone before, what is
  * there again is taken out.
@@ -55,10 +58,16 @@ struct addresses_watch {
 	void *owner;
 	/* In gone stands what was deleted; the reading of the rest is the owner's. */
 	void (*changed)(void *owner, int nsid, struct addresses *addresses);
+	/* Changes went unheard: whatever has gone in any namespace is to be sought. */
+	void (*lost)(void *owner);
 };
 
-/* @owner and @changed are set by the caller. */
+/* @owner and the callbacks are set by the caller. */
 int addresses_watch_init(struct addresses_watch *watch, struct loop *loop);
+
+/* Hears all changes that wait. */
+void addresses_hear(struct addresses_watch *watch);
+
 void addresses_watch_done(struct addresses_watch *watch);
 
 #endif

@@ -2,6 +2,7 @@
 /* A mirror of what is local in each served namespace, for the hooks. */
 #include "locals.h"
 
+#include "core/prefixes.h"
 #include "kernel/maps.h"
 
 #include <arpa/inet.h>
@@ -192,6 +193,27 @@ int locals_read(struct locals *locals, uint64_t cookie)
 	netns->keys = now.keys;
 	netns->count = now.count;
 	return 0;
+}
+
+static struct in6_addr map(const struct endpoint *address)
+{
+	if (address->family == AF_INET6)
+		return address->v6;
+	return (struct in6_addr){.s6_addr32 = {0, 0, htonl(0xffff), address->v4.s_addr}};
+}
+
+bool locals_has(const struct locals *locals, uint64_t cookie, const struct endpoint *address)
+{
+	struct in6_addr mapped = map(address), prefix;
+	struct locals_netns *netns;
+
+	HASH_FIND(hh, locals->all, &cookie, sizeof(cookie), netns);
+	for (size_t i = 0; netns && i < netns->count; i++) {
+		memcpy(&prefix, netns->keys[i].addr, sizeof(prefix));
+		if (prefixes_is_inside(&mapped, &prefix, netns->keys[i].bits - NETNS_BITS))
+			return true;
+	}
+	return false;
 }
 
 void locals_forget(struct locals *locals, uint64_t cookie)

@@ -12,6 +12,7 @@
 #include "kernel/genl.h"
 #include "kernel/hooks.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <uthash.h>
@@ -48,6 +49,9 @@ void locals_hear(struct locals *locals);
 
 /* Reads those of the namespace that the thread is in, and tells the hooks of what has changed. */
 int locals_read(struct locals *locals, uint64_t cookie);
+
+/* Whether the address was local there when that was read last. */
+bool locals_has(const struct locals *locals, uint64_t cookie, const struct endpoint *address);
 
 /* The namespace is no more. */
 void locals_forget(struct locals *locals, uint64_t cookie);

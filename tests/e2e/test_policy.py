@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """[policy]: what every connection gets from its start, whatever the application does."""
+import signal
 import socket
 import subprocess
 
@@ -204,6 +205,22 @@ def test_an_address_that_goes_takes_its_subflows_with_it(homes, loss):
     # What comes back is used again.
     node.ip(back)
     assert addresses(app.wait_subflows(2)) == {(near, far), (near2, far)}
+
+
+@pytest.mark.parametrize("loss", ["device", "address"])
+def test_what_has_gone_while_the_kernel_dropped_the_word_of_it_is_found(homes, loss):
+    daemon = serve_client(homes, fullmesh="yes")
+    homes.sink()
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app.wait_subflows(2)
+    daemon.process.send_signal(signal.SIGSTOP)
+    homes.client.ip(*["address add 198.51.100.1/32 dev lo", "address delete 198.51.100.1/32 dev lo"] * 1000)
+    homes.client.ip({"device": "link set server2 down",
+                     "address": f"address delete {homes.near2.ip4}/24 dev server2"}[loss])
+    daemon.process.send_signal(signal.SIGCONT)
+    assert addresses(app.wait_subflows(1)) == {(homes.near.ip4, homes.far.ip4)}
+    assert "changes of addresses; they are read anew" in daemon.log.read_text()
+    assert "has gone: 1 closed, 1 left" in homes.connection(daemon, app)["decision"]
 
 
 def test_the_last_subflow_stays_when_its_address_goes(homes):

@@ -224,6 +224,35 @@ static void without_connections_no_addresses_are_read(void **state)
 	assert_int_equal(addresses.n_usable, 1);
 }
 
+/* What went unheard is found by what is local still: here 127.0.0.0/8 and the first address. */
+static void what_has_gone_unheard_is_sought(void **state)
+{
+	struct local_key keys[] = {{.bits = 64 + 96 + 8, .addr = {0, 0, htonl(0xffff)}},
+		{.bits = 64 + 128, .addr = {0, 0, htonl(0xffff), stage_local().v4.s_addr}}};
+	struct locals_netns *local = calloc(1, sizeof(*local));
+	struct subflow *subflow;
+
+	(void)state;
+	keys[0].addr[3] = htonl(0x7f000000);
+	*local = (struct locals_netns){.cookie = STAGE_COOKIE, .keys = keys, .count = 2};
+	HASH_ADD(hh, whole->locals.all, cookie, sizeof(local->cookie), local);
+	whole->addresses.lost(whole);
+	assert_int_equal(stage.enters, 0);
+	stage_connect();
+	subflow = conn_add_subflow(stage_conn());
+	subflow->state = SUBFLOW_ESTABLISHED;
+	subflow->remote = stage_remote();
+	subflow->local = stage_local();
+	subflow->local.v4.s_addr = htonl(0x7f000002);
+	whole->addresses.lost(whole);
+	assert_int_equal(stage.destroys, 0);
+	subflow->local.v4.s_addr = htonl(0x0a000009);
+	whole->addresses.lost(whole);
+	assert_int_equal(stage.destroys, 1);
+	HASH_DEL(whole->locals.all, local);
+	free(local);
+}
+
 /* The scout asks for it in the midst of a survey: what follows is done after that. */
 static void what_an_owner_brings_is_done(void **state)
 {
@@ -263,6 +292,7 @@ int main(void)
 		TEST(earlier_requests_are_walked_for_when_all_is_heard),
 		TEST(receipts_of_a_namespace_that_is_not_served_are_kept),
 		TEST(without_connections_no_addresses_are_read),
+		TEST(what_has_gone_unheard_is_sought),
 		TEST(what_an_owner_brings_is_done),
 	};
 

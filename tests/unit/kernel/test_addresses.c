@@ -182,6 +182,55 @@ static void refuses_what_is_too_short(void **state)
 	assert_int_equal(addresses_decode_address(message, &decoded), -EBADMSG);
 }
 
+static unsigned int changes, changes_before_loss, losses;
+
+static void change(void *owner, int nsid, struct addresses *told)
+{
+	(void)owner;
+	(void)nsid;
+	changes++;
+	assert_int_equal(told->n_gone, 1);
+	is(&told->gone[0], "10.0.1.1:0");
+}
+
+static void lose(void *owner)
+{
+	(void)owner;
+	losses++;
+	changes_before_loss = changes;
+}
+
+/* Until the queue is empty the kernel drops more. */
+static void a_loss_is_told_when_all_that_waited_is_heard(void **state)
+{
+	static struct addresses_watch watch = {.changed = change, .lost = lose};
+	struct nlmsghdr *message;
+
+	(void)state;
+	begin();
+	assert_int_equal(genl_open(NETLINK_ROUTE, &watch.socket), 0);
+	message = address(2, "10.0.1.1", RT_SCOPE_UNIVERSE, 0);
+	message->nlmsg_type = RTM_DELADDR;
+	answers_put_error(ENOBUFS);
+	give(message);
+	addresses_hear(&watch);
+	assert_int_equal(losses, 1);
+	assert_int_equal(changes_before_loss, 1);
+	addresses_watch_done(&watch);
+}
+
+static void what_has_gone_is_noted_once(void **state)
+{
+	static struct addresses addresses;
+	struct endpoint gone = {.family = AF_INET, .port = 1, .v4.s_addr = htonl(0x0a000101)};
+
+	(void)state;
+	addresses_note_gone(&addresses, &gone);
+	gone.port = 2;
+	addresses_note_gone(&addresses, &gone);
+	assert_int_equal(addresses.n_gone, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -190,6 +239,8 @@ int main(void)
 		cmocka_unit_test(passes_errors_on),
 		cmocka_unit_test(prefers_the_own_end),
 		cmocka_unit_test(refuses_what_is_too_short),
+		cmocka_unit_test(a_loss_is_told_when_all_that_waited_is_heard),
+		cmocka_unit_test(what_has_gone_is_noted_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -187,6 +187,35 @@ static void what_found_no_room_is_told_again(void **state)
 	locals_done(&locals);
 }
 
+static bool has(const struct locals *locals, uint64_t cookie, const char *text)
+{
+	struct endpoint address = {.family = strchr(text, ':') ? AF_INET6 : AF_INET};
+
+	assert_int_equal(inet_pton(address.family, text, &address.v6), 1);
+	return locals_has(locals, cookie, &address);
+}
+
+static void what_is_local_is_known_by_its_prefix(void **state)
+{
+	struct locals locals = {};
+
+	(void)state;
+	give(local("10.0.0.1", 32));
+	give(local("127.0.0.0", 8));
+	give_end();
+	give(local("fd00::1", 128));
+	give_end();
+	assert_int_equal(locals_read(&locals, COOKIE), 0);
+	assert_true(has(&locals, COOKIE, "10.0.0.1"));
+	assert_true(has(&locals, COOKIE, "127.0.0.2"));
+	assert_true(has(&locals, COOKIE, "fd00::1"));
+	assert_false(has(&locals, COOKIE, "10.0.0.2"));
+	assert_false(has(&locals, COOKIE, "128.0.0.1"));
+	assert_false(has(&locals, COOKIE, "fd00::2"));
+	assert_false(has(&locals, COOKIE + 1, "10.0.0.1"));
+	locals_done(&locals);
+}
+
 static unsigned int changes, changes_before_loss, losses;
 
 static void change(void *owner, int nsid)
@@ -226,6 +255,7 @@ int main(void)
 		cmocka_unit_test_setup(changes_are_told, set_up),
 		cmocka_unit_test_setup(an_address_may_be_there_twice, set_up),
 		cmocka_unit_test_setup(what_found_no_room_is_told_again, set_up),
+		cmocka_unit_test_setup(what_is_local_is_known_by_its_prefix, set_up),
 		cmocka_unit_test_setup(a_loss_is_told_when_all_that_waited_is_heard, set_up),
 	};
 
