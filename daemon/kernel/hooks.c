@@ -4,6 +4,7 @@
 
 #include "base/log.h"
 #include "kernel/carry.h"
+#include "kernel/maps.h"
 #include "kernel/ring.h"
 #include "kernel/visit.h"
 
@@ -469,9 +470,9 @@ static void note_any(void *arg, const struct wide_record *record)
 
 void hooks_unpin(struct hooks *hooks)
 {
-	bool has = false;
+	bool has = maps_has_receipt(hooks);
 
-	if (*hooks->pins.folder && !hooks_walk(hooks, note_any, &has) && !has)
+	if (*hooks->pins.folder && !has && !hooks_walk(hooks, note_any, &has) && !has)
 		pins_drop(&hooks->pins);
 }
 

@@ -94,7 +94,10 @@ int hooks_find_unwatched(struct hooks *hooks, void (*each)(void *arg, uint32_t t
 /* Sets the intent of a socket of this process, so that the walk shows it. */
 int hooks_mark(struct hooks *hooks, int fd, uint32_t generation);
 
-/* Leaves nothing to the next daemon, if no application has asked for anything. */
+/*
+ * Leaves nothing to the next daemon, if no application has asked for anything and no connection has
+ * a receipt.
+ */
 void hooks_unpin(struct hooks *hooks);
 
 /* The device by which a TCP socket of the namespace that the thread is in sends; 0 = not known. */

@@ -87,6 +87,14 @@ void maps_drop_receipt(struct hooks *hooks, const struct conn_key *key)
 	bpf_map__delete_elem(hooks->skeleton->maps.receipts, key, sizeof(*key), 0);
 }
 
+bool maps_has_receipt(const struct hooks *hooks)
+{
+	struct conn_key key;
+
+	return hooks_are_there(hooks) && !bpf_map__get_next_key(hooks->skeleton->maps.receipts,
+						 NULL, &key, sizeof(key));
+}
+
 void maps_sift_receipts(
 	struct hooks *hooks, bool (*is_known)(void *arg, const struct conn_key *key), void *arg)
 {

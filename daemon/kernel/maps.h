@@ -23,6 +23,8 @@ int maps_get_receipt(struct hooks *hooks, const struct conn_key *key, struct rec
 
 void maps_drop_receipt(struct hooks *hooks, const struct conn_key *key);
 
+bool maps_has_receipt(const struct hooks *hooks);
+
 /* Drops the receipts of which @is_known says that there is no such connection. */
 void maps_sift_receipts(
 	struct hooks *hooks, bool (*is_known)(void *arg, const struct conn_key *key), void *arg);

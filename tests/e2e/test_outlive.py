@@ -8,6 +8,7 @@ import pytest
 from app import ADD, NDIFFPORTS, REMOVE, packed
 from lab.netns import wait_until
 from pinned import HOW, RULE
+from test_orders import does
 
 
 @HOW
@@ -150,6 +151,31 @@ def test_what_was_announced_is_withdrawn(kept, how):
     assert heard("RmAddr") == 0
     server.set(REMOVE, packed(other), "accepted[0]")
     wait_until(lambda: heard("RmAddr") == 1, "and of its end")
+
+
+@HOW
+def test_an_id_is_not_used_again_where_no_application_has_asked_for_anything(kept, how):
+    """What is noted of a connection outlives the daemon by itself, also where it is restarted."""
+    sections = {"placement": {"mode": "random"}, **RULE}
+    daemon = kept.start(**sections)
+    kept.sink = kept.pair.sink()
+    app = kept.pair.app(kept.pair.client).connect(kept.pair.far.ip4)
+    app(f"send(s, {8000000})")
+    app.wait_subflows(4)
+    name = f"{kept.pair.client.name}/{app.connid():x}"
+
+    def ids():
+        return {subflow["id"] for subflow in kept.pair.connection(daemon, app)["subflows"]}
+
+    used = ids()
+    assert len(used) == 4
+    does(daemon, "remove", name, 2)
+    app.wait_subflows(2)
+    gone = used - ids()
+    daemon = kept.again(how, **sections)
+    does(daemon, "add", name)
+    wait_until(lambda: len(ids()) >= 3, "there is another one")
+    assert len(gone) == 2 and not gone & ids()
 
 
 def test_nothing_is_left_where_nothing_was_asked_for(kept):
