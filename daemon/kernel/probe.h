@@ -14,6 +14,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#define PROBE_READS_MAX 64 /* of one wake-up: the loop has other sources too */
+
 struct probe {
 	int send_fd, receive_fd;
 	int family;

@@ -79,7 +79,10 @@ static void answer_ready(struct source *source, uint32_t events)
 	int got;
 
 	(void)events;
-	while ((got = probe_receive(&question->probe, &answer))) {
+	for (int i = 0; i < PROBE_READS_MAX; i++) {
+		got = probe_receive(&question->probe, &answer);
+		if (!got)
+			return;
 		if (got < 0 || !is_answer(question, &answer))
 			continue;
 		tell(question, now_ns, 0);

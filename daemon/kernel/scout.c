@@ -19,7 +19,6 @@
 #define SURVEYS_FREE 128 /* up to here nobody asks whose they are */
 #define BURST        64  /* probes at once, of all surveys */
 #define SECOND_NS    1000000000ull
-#define READS_MAX    64 /* of one wake-up: the loop has other sources too */
 
 struct scout_session {
 	TAILQ_ENTRY(scout_session) entry;
@@ -295,7 +294,7 @@ static void read_answers(struct scout_session *session)
 	struct icmp_answer answer;
 	int got;
 
-	for (int i = 0; i < READS_MAX; i++) {
+	for (int i = 0; i < PROBE_READS_MAX; i++) {
 		got = probe_receive(&session->probe, &answer);
 		if (!got)
 			break;
