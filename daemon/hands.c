@@ -218,12 +218,13 @@ static void reach(struct hands *hands, struct action action)
 
 static void survey(struct hands *hands, struct action action)
 {
+	struct plan *plan = hands->plan;
 	struct ports ports;
 
 	/* Who draws ports by lot needs to know no more than which there are. */
-	if (hands->plan->steer.mode == STEER_RANDOM) {
+	if (plan->steer.mode == STEER_RANDOM) {
 		if (!scout_read_ports(hands->scout, action.key.netns, &ports))
-			steer_set_ports(&hands->plan->steer, action.key.netns, &ports);
+			steer_set_ports(&plan->steer, action.key.netns, &ports, plan->now_ns);
 		answer(hands, &action, EVENT_PATHS, 0);
 		return;
 	}

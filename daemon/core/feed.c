@@ -141,7 +141,7 @@ static int take_ports(struct feed *feed, const struct line_ports *line)
 {
 	if (!line->ports.low || line->ports.low > line->ports.high)
 		return complain(feed, "there is no port from low to high");
-	return steer_set_ports(&feed->plan.steer, line->netns, &line->ports);
+	return steer_set_ports(&feed->plan.steer, line->netns, &line->ports, feed->plan.now_ns);
 }
 
 static int take_map(struct feed *feed, const struct line_map *line)

@@ -34,8 +34,10 @@ uint16_t sample_draw_port(struct survey *survey)
 	uint16_t port;
 
 	for (unsigned int i = 0; i < 4 * PATH_PORTS_MAX; i++) {
-		port = ports_draw(&survey->ports, ports_random(&survey->random) >> 16);
-		if (port && !path_port_find(survey->map, port) && !volley_has(survey, port))
+		port = ports_draw(survey->ports, ports_random(&survey->random) >> 16);
+		if (!port)
+			break;
+		if (!path_port_find(survey->map, port) && !volley_has(survey, port))
 			return port;
 	}
 	return 0;

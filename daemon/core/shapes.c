@@ -196,34 +196,45 @@ const struct field_type shape_prefixes = {0, has_no_prefixes, write_prefixes, re
 
 static bool has_no_reserved(const void *value)
 {
-	return !((const struct ports *)value)->n_reserved;
+	const struct ports *ports = value;
+	uint64_t any = 0;
+
+	for (unsigned int i = 0; i < PORTS_WORDS; i++)
+		any |= ports->reserved[i];
+	return !any;
 }
 
 static void write_reserved(struct text *text, const void *value)
 {
 	const struct ports *ports = value;
+	const char *comma = "";
+	uint32_t last;
 
-	for (unsigned int i = 0; i < ports->n_reserved; i++)
-		text_add(text, "%s%u/%u", i ? "," : "", ports->reserved[i].first,
-			ports->reserved[i].last);
+	for (uint32_t port = 0; port <= UINT16_MAX; port++) {
+		if (!ports_is_reserved(ports, port))
+			continue;
+		for (last = port; last < UINT16_MAX && ports_is_reserved(ports, last + 1);)
+			last++;
+		text_add(text, "%s%u/%u", comma, port, last);
+		comma = ",";
+		port = last;
+	}
 }
 
 static int read_reserved_one(const char *part, unsigned int index, void *value)
 {
-	struct ports *ports = value;
 	uint64_t numbers[2];
 
+	(void)index;
 	if (read_numbers(part, numbers, 2, UINT16_MAX))
 		return -EINVAL;
-	ports->reserved[index].first = numbers[0];
-	ports->reserved[index].last = numbers[1];
-	ports->n_reserved = index + 1;
+	ports_reserve(value, numbers[0], numbers[1]);
 	return 0;
 }
 
 static int read_reserved(const char *word, void *value)
 {
-	return read_parts(word, PORTS_RESERVED_MAX, read_reserved_one, value);
+	return read_parts(word, UINT16_MAX, read_reserved_one, value);
 }
 
 const struct field_type shape_reserved = {0, has_no_reserved, write_reserved, read_reserved, NULL};

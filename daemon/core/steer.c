@@ -11,7 +11,7 @@
 
 #define MAP_AGE_NS    600000000000ull
 #define SILENT_AGE_NS 60000000000ull
-#define DRAWS         16 /* of ports, each of which may be a reserved one */
+#define PORTS_AGE_NS  10000000000ull /* others may have been reserved since */
 #define CONTENDED_NS  60000000000ull
 #define RIVALS_MAX    8 /* that began before, and that began after */
 #define REFUSED_MAX   4 /* ports that were left, one after the other */
@@ -33,7 +33,7 @@ void steer_done(struct steer *steer)
 	path_table_done(&steer->paths);
 }
 
-int steer_set_ports(struct steer *steer, uint64_t netns, const struct ports *ports)
+int steer_set_ports(struct steer *steer, uint64_t netns, const struct ports *ports, uint64_t now_ns)
 {
 	struct steer_ports *known;
 
@@ -46,6 +46,7 @@ int steer_set_ports(struct steer *steer, uint64_t netns, const struct ports *por
 		HASH_ADD(hh, steer->ports, netns, sizeof(netns), known);
 	}
 	known->ports = *ports;
+	known->read_ns = now_ns;
 	known->is_changed = true;
 	return 0;
 }
@@ -64,11 +65,7 @@ void steer_forget(struct steer *steer, uint64_t netns)
 /* 0 = the kernel is to draw it. */
 static uint16_t draw_port(struct steer *steer, const struct steer_ports *known)
 {
-	uint16_t port = 0;
-
-	for (int i = 0; i < DRAWS && known && !port; i++)
-		port = ports_draw(&known->ports, ports_random(&steer->random) >> 16);
-	return port;
+	return known ? ports_draw(&known->ports, ports_random(&steer->random) >> 16) : 0;
 }
 
 static struct path_map *find_map(struct steer *steer, const struct conn *conn,
@@ -329,13 +326,13 @@ static void renew_old(struct path_map *map, uint64_t now_ns)
 		path_map_renew(map);
 }
 
-static enum steer_answer choose_random(
-	struct steer *steer, struct conn *conn, bool is_late, struct steer_choice *ret_choice)
+static enum steer_answer choose_random(struct steer *steer, struct conn *conn, bool is_late,
+	uint64_t now_ns, struct steer_choice *ret_choice)
 {
 	struct steer_ports *ports;
 
 	HASH_FIND(hh, steer->ports, &conn->key.netns, sizeof(conn->key.netns), ports);
-	if (!ports && !conn->has_asked_more && !is_late)
+	if ((!ports || now_ns > ports->read_ns + PORTS_AGE_NS) && !conn->has_asked_more && !is_late)
 		return ask(steer, conn, NULL, STEER_MORE);
 	ret_choice->port = draw_port(steer, ports);
 	return STEER_GO;
@@ -350,7 +347,7 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 
 	*ret_choice = (struct steer_choice){};
 	if (steer->mode == STEER_RANDOM)
-		return choose_random(steer, conn, is_late, ret_choice);
+		return choose_random(steer, conn, is_late, now_ns, ret_choice);
 	if (steer->mode == STEER_KERNEL)
 		return STEER_GO;
 	renew_old(map, now_ns);

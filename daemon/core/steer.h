@@ -27,7 +27,8 @@ struct steer_counters {
 struct steer_ports {
 	uint64_t netns;
 	UT_hash_handle hh;
-	bool is_changed; /* since the tape has noted them */
+	bool is_changed;  /* since the tape has noted them */
+	uint64_t read_ns; /* CLOCK_MONOTONIC */
 	struct ports ports;
 };
 
@@ -65,7 +66,8 @@ void steer_init(struct steer *steer);
 void steer_done(struct steer *steer);
 
 /* The ports of a namespace, for STEER_RANDOM; -ENOMEM. */
-int steer_set_ports(struct steer *steer, uint64_t netns, const struct ports *ports);
+int steer_set_ports(
+	struct steer *steer, uint64_t netns, const struct ports *ports, uint64_t now_ns);
 
 /* The namespace is gone, and all its connections. */
 void steer_forget(struct steer *steer, uint64_t netns);

@@ -78,6 +78,21 @@ void survey_begin_anew(struct survey *survey)
 	survey_begin(survey, SURVEY_HOPS);
 }
 
+/*
+ * What has been reserved since, or was never among them, is not opened from. Whether each way that
+ * was known still is.
+ */
+static bool drop_lost_ports(struct path_map *map, const struct ports *ports)
+{
+	unsigned int seen, ways = path_count(map, map->depth, &seen);
+
+	for (unsigned int i = map->n_ports; i-- > 0;) {
+		if (!map->ports[i].is_taken && !ports_has(ports, map->ports[i].port))
+			path_port_drop(map, &map->ports[i]);
+	}
+	return path_count(map, map->depth, &seen) == ways;
+}
+
 int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	const struct endpoint *local, const struct endpoint *remote, const struct ports *ports,
 	bool has_uplinks, uint64_t random, uint64_t now_ns)
@@ -87,7 +102,7 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	*survey = (struct survey){.table = table,
 		.local = *local,
 		.remote = *remote,
-		.ports = *ports,
+		.ports = ports,
 		.has_uplinks = has_uplinks,
 		.random = random,
 		.deadline_ns = now_ns + LIFE_NS};
@@ -96,7 +111,7 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	survey->map = path_map_get(table, &key);
 	if (!survey->prefix || !survey->map)
 		return -ENOMEM;
-	if (survey->map->state == PATH_KNOWN) {
+	if (survey->map->state == PATH_KNOWN && drop_lost_ports(survey->map, ports)) {
 		survey->is_further = true;
 		survey_begin(survey, SURVEY_CONFIRM);
 		survey->n_same = now_ns - survey->map->confirmed_ns > FRESH_NS;

@@ -54,8 +54,8 @@ struct survey {
 	struct endpoint local, remote; /* @local without a port */
 	struct quota_payers payers;    /* for the owner: the users whose quotas it spends */
 	unsigned int n_identified;     /* of the askers: the owner has found out whose they are */
-	struct ports ports;
-	bool has_uplinks; /* the host itself has several ways out */
+	const struct ports *ports;     /* the owner's */
+	bool has_uplinks;              /* the host itself has several ways out */
 	uint64_t random;
 	enum survey_phase phase;
 	uint64_t deadline_ns; /* CLOCK_MONOTONIC: ends with what is known by then */
@@ -81,7 +81,7 @@ struct survey {
 
 /*
  * Begins with what is known of the map and of its prefix, which are got from
- * @table. @random is any number but 0. -ENOMEM.
+ * @table. @ports outlives it, and may change. @random is any number but 0. -ENOMEM.
  */
 int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	const struct endpoint *local, const struct endpoint *remote, const struct ports *ports,

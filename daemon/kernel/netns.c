@@ -85,8 +85,11 @@ int netns_cookie(uint64_t *ret_cookie)
 }
 
 #define SYSCTL_PATH_MAX 80
+#define SYSCTL_LONG     4096
+#define SYSCTL_LONGEST  (1 << 20) /* two ports of three, "1-2,4-5,...", take a quarter of it */
 
-int netns_read_sysctl(const char *name, char *ret_value, size_t size)
+/* From its beginning to its end, or as much of it as there is room for. */
+static int read_sysctl(const char *name, char *value, size_t size)
 {
 	char path[SYSCTL_PATH_MAX];
 	ssize_t len;
@@ -96,14 +99,51 @@ int netns_read_sysctl(const char *name, char *ret_value, size_t size)
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	len = read(fd, ret_value, size - 1);
+	len = read(fd, value, size - 1);
 	err = len < 0 ? -errno : 0;
 	close(fd);
-	if (err)
+	if (!err)
+		value[len] = '\0';
+	return err;
+}
+
+int netns_read_sysctl(const char *name, char *ret_value, size_t size)
+{
+	int err = read_sysctl(name, ret_value, size);
+
+	if (!err)
+		ret_value[strcspn(ret_value, "\n")] = '\0';
+	return err;
+}
+
+static int read_with(const char *name, size_t size, char **ret_value)
+{
+	char *value = malloc(size), *end;
+	int err = value ? read_sysctl(name, value, size) : -ENOMEM;
+
+	end = err ? NULL : strchr(value, '\n');
+	if (!err && !end)
+		err = -E2BIG;
+	if (err) {
+		free(value);
 		return err;
-	ret_value[len] = '\0';
-	ret_value[strcspn(ret_value, "\n")] = '\0';
+	}
+	*end = '\0';
+	*ret_value = value;
 	return 0;
+}
+
+/*
+ * The kernel gives a list of ports to the first read(2) alone, cut to its size
+ * (kernel/sysctl.c:proc_do_large_bitmap): it is whole if its end of line is there.
+ */
+int netns_read_long_sysctl(const char *name, char **ret_value)
+{
+	int err = -E2BIG;
+
+	for (size_t size = SYSCTL_LONG; size <= SYSCTL_LONGEST && err == -E2BIG; size *= 2)
+		err = read_with(name, size, ret_value);
+	return err;
 }
 
 int netns_write_sysctl(const char *name, const char *value)

@@ -31,6 +31,9 @@ void netns_leave(void);
 int netns_cookie_of(int socket_fd, uint64_t *ret_cookie);
 int netns_cookie(uint64_t *ret_cookie);
 int netns_read_sysctl(const char *name, char *ret_value, size_t size);
+
+/* One whole line that may be long; the caller frees it. -E2BIG: longer than any list of ports. */
+int netns_read_long_sysctl(const char *name, char **ret_value);
 int netns_write_sysctl(const char *name, const char *value);
 
 /*

@@ -13,6 +13,7 @@
 #include <netinet/ip.h>
 #include <netinet/ip6.h>
 #include <netinet/tcp.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -20,7 +21,6 @@
 #define RECEIVE_BUFFER_BYTES (1 << 20)
 #define ANSWER_BYTES_MAX     1500
 #define WRONG                0x5555 /* turns a checksum into one that cannot be right */
-#define RESERVED_TEXT_MAX    2048
 
 /* Of what reaches an ICMP socket, only "time exceeded" that quotes a TCP packet of ours. */
 static int filter(int fd, int family, uint16_t id)
@@ -272,10 +272,14 @@ int probe_find_route(struct mnl_socket *socket, const struct endpoint *local,
 
 int probe_read_ports(struct ports *ret_ports)
 {
-	char range[32], reserved[RESERVED_TEXT_MAX];
+	char range[32], *reserved;
 	int err = netns_read_sysctl("ipv4/ip_local_port_range", range, sizeof(range));
 
 	if (!err)
-		err = netns_read_sysctl("ipv4/ip_local_reserved_ports", reserved, sizeof(reserved));
-	return err ? err : ports_read(ret_ports, range, reserved);
+		err = netns_read_long_sysctl("ipv4/ip_local_reserved_ports", &reserved);
+	if (err)
+		return err;
+	err = ports_read(ret_ports, range, reserved);
+	free(reserved);
+	return err;
 }

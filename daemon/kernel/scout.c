@@ -28,6 +28,7 @@ struct scout_session {
 	struct source source;
 	struct mnl_socket *route;
 	struct ports ports;
+	bool has_ports_of_now; /* they were read a moment ago */
 	TAILQ_HEAD(, survey) surveys;
 };
 
@@ -344,6 +345,7 @@ static int open_inside(struct scout_session *session, int family)
 {
 	int err = probe_read_ports(&session->ports);
 
+	session->has_ports_of_now = !err;
 	if (!err)
 		err = genl_open(NETLINK_ROUTE, &session->route);
 	if (!err)
@@ -445,6 +447,30 @@ static int admit(const struct scout *scout, const struct conn_key *asker, uint32
 	return 0;
 }
 
+int scout_read_ports(struct scout *scout, uint64_t netns, struct ports *ret_ports)
+{
+	struct served_netns *served = served_find_live(scout->served, netns);
+	int err;
+
+	if (!served)
+		return -ENONET;
+	err = served_enter(served);
+	if (err)
+		return err;
+	err = probe_read_ports(ret_ports);
+	served_leave(served);
+	return err;
+}
+
+/* Ports may be reserved at any time: each survey heeds those of its beginning. */
+static int refresh_ports(struct scout_session *session)
+{
+	bool is_done = session->has_ports_of_now;
+
+	session->has_ports_of_now = false;
+	return is_done ? 0 : scout_read_ports(session->scout, session->netns, &session->ports);
+}
+
 static int begin_survey(struct scout *scout, struct scout_session *session,
 	const struct conn_key *asker, const struct endpoint *local, const struct endpoint *remote,
 	bool has_uplinks, struct survey **ret_survey)
@@ -453,6 +479,8 @@ static int begin_survey(struct scout *scout, struct scout_session *session,
 	uint32_t payer;
 	int err = admit(scout, asker, &payer);
 
+	if (!err)
+		err = refresh_ports(session);
 	if (err)
 		return err;
 	survey = calloc(1, sizeof(*survey));
@@ -535,21 +563,6 @@ bool scout_survey(struct scout *scout, const struct action *action)
 	if (err)
 		scout->counters.refused++;
 	return false;
-}
-
-int scout_read_ports(struct scout *scout, uint64_t netns, struct ports *ret_ports)
-{
-	struct served_netns *served = served_find_live(scout->served, netns);
-	int err;
-
-	if (!served)
-		return -ENONET;
-	err = served_enter(served);
-	if (err)
-		return err;
-	err = probe_read_ports(ret_ports);
-	served_leave(served);
-	return err;
 }
 
 void scout_forget(struct scout *scout, uint64_t netns)

@@ -64,6 +64,28 @@ def test_ports_are_those_of_the_namespace_and_not_reserved():
         assert len(tried) >= 28 and tried <= free
 
 
+def test_a_long_list_of_reserved_ports_is_heeded_and_so_is_a_new_one():
+    """Two ports of three are reserved, in a text of 85 KB; then most of the others are too."""
+    low, high = 40000, 41199
+    pairs = ",".join(f"{port}-{port + 1}" for port in range(20000, high, 3))
+    free = set(range(20002, high + 1, 3)) & set(range(low, high + 1))
+    with fabric.leaf_spine(4) as lab:
+        host = lab.host(0)
+        host.sysctl({"net.ipv4.ip_local_port_range": f"{low} {high}",
+                     "net.ipv4.ip_local_reserved_ports": pairs})
+        scene = Scene(lab)
+        first = scene.connect()
+        assert len(set(scene.spread(first, 4))) == 4
+        assert {local[1] for local, _ in first.subflows()} <= free
+        assert {port for way in shown(scene)["ways"] for port in way["ports"]} <= free
+        host.sysctl({"net.ipv4.ip_local_reserved_ports": f"{pairs},{low}-40799"})
+        free -= set(range(low, 40800))
+        second = scene.connect()
+        assert len(set(scene.spread(second, 4))) == 4
+        assert {local[1] for local, _ in second.subflows()} <= free
+        assert scene.counters()["placed_blind"] == 0
+
+
 def test_a_port_that_somebody_has_bound_is_no_loss():
     """Half of the range is taken: EADDRINUSE, and the next candidate."""
     with fabric.leaf_spine(4) as lab:

@@ -54,8 +54,10 @@ struct in6_addr fabric_router_of(const struct fabric *fabric, unsigned int hop, 
 
 void fabric_begin(struct fabric_play *play, const struct fabric *fabric, uint64_t seed)
 {
-	*play = (struct fabric_play){
-		.fabric = *fabric, .now_ns = SECOND_NS, .random = seed * 2 + 1};
+	*play = (struct fabric_play){.fabric = *fabric,
+		.ports = {.low = 32768, .high = 60999},
+		.now_ns = SECOND_NS,
+		.random = seed * 2 + 1};
 	play->fabric.seed = seed;
 	for (int i = 0; i < 4; i++)
 		ports_random(&play->random);
@@ -64,12 +66,11 @@ void fabric_begin(struct fabric_play *play, const struct fabric *fabric, uint64_
 
 void fabric_survey(struct fabric_play *play, uint32_t address)
 {
-	struct ports ports = {.low = 32768, .high = 60999};
 	struct endpoint local = endpoint(0xc0a80001, 0), remote = endpoint(address, PEER_PORT);
 
 	play->n_flights = 0;
-	assert_int_equal(survey_init(&play->survey, &play->table, 1, &local, &remote, &ports, false,
-				 play->random | 1, play->now_ns),
+	assert_int_equal(survey_init(&play->survey, &play->table, 1, &local, &remote, &play->ports,
+				 false, play->random | 1, play->now_ns),
 		0);
 }
 

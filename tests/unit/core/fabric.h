@@ -38,6 +38,7 @@ struct fabric_flight {
 struct fabric_play {
 	struct fabric fabric;
 	struct path_table table;
+	struct ports ports;
 	struct survey survey;
 	uint64_t now_ns, random;
 	struct fabric_flight flights[FABRIC_FLIGHTS_MAX];

@@ -93,6 +93,14 @@ static void answer(struct play *play, const struct action *action, enum event_ki
 	plan_hear(&play->plan, &event);
 }
 
+/* Of ports drawn by lot no more is asked. */
+static void read_ports(struct play *play, const struct action *action)
+{
+	steer_set_ports(&play->plan.steer, action->key.netns,
+		&(struct ports){.low = 30000, .high = 60000}, play->plan.now_ns);
+	answer(play, action, EVENT_PATHS, 0);
+}
+
 void play_act(struct play *play)
 {
 	const struct action *next;
@@ -189,6 +197,8 @@ void play_act(struct play *play)
 		case ACTION_SURVEY:
 			play->surveys++;
 			play->survey = action;
+			if (play->plan.steer.mode == STEER_RANDOM)
+				read_ports(play, &action);
 			break;
 		case ACTION_RECEIPT:
 			play->told++;

@@ -12,16 +12,16 @@ static struct endpoint at(uint32_t address, uint16_t port)
 int surveying_begin(void **state)
 {
 	struct endpoint local = at(0xc0a80001, 0), remote = at(0xc0a80101, 80);
-	struct ports ports = {.low = 32768, .high = 60999};
 	struct surveying *surveying = calloc(1, sizeof(*surveying));
 
 	if (!surveying)
 		return -1;
 	*state = surveying;
 	surveying->now_ns = 1000 * MS;
+	surveying->ports = (struct ports){.low = 32768, .high = 60999};
 	path_table_init(&surveying->table);
-	return survey_init(&surveying->survey, &surveying->table, 1, &local, &remote, &ports, false,
-		12345, surveying->now_ns);
+	return survey_init(&surveying->survey, &surveying->table, 1, &local, &remote,
+		&surveying->ports, false, 12345, surveying->now_ns);
 }
 
 int surveying_end(void **state)

@@ -11,6 +11,7 @@
 
 struct surveying {
 	struct path_table table;
+	struct ports ports;
 	struct survey survey;
 	uint64_t now_ns;
 };

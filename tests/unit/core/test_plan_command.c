@@ -138,7 +138,8 @@ static void a_port_in_use_is_no_failure(void **state)
 
 	play_connect(play);
 	play->plan.steer.mode = STEER_RANDOM;
-	assert_int_equal(steer_set_ports(&play->plan.steer, play->key.netns, &ports), 0);
+	assert_int_equal(
+		steer_set_ports(&play->plan.steer, play->key.netns, &ports, play->now_ns), 0);
 	play->create_error = EADDRINUSE;
 	play_intent(play, 1, 0);
 	assert_in_range(play->creates, 60, 70);

@@ -22,7 +22,8 @@ static void the_last_ports_are_the_kernels_choice(void **state)
 
 	play_connect(play);
 	play->plan.steer.mode = STEER_RANDOM;
-	assert_int_equal(steer_set_ports(&play->plan.steer, play->key.netns, &ports), 0);
+	assert_int_equal(
+		steer_set_ports(&play->plan.steer, play->key.netns, &ports, play->now_ns), 0);
 	play->create_error = EADDRNOTAVAIL;
 	for (uint16_t adds = 1; adds <= 300; adds++) {
 		ask(play, adds, 0);

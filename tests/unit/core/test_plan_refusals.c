@@ -181,8 +181,8 @@ static int begin_silent(void **state)
 	play->plan.does_repair = true;
 	play->plan.policy.ndiffports = 2;
 	play->plan.steer.mode = STEER_RANDOM;
-	steer_set_ports(
-		&play->plan.steer, play->key.netns, &(struct ports){.low = 30000, .high = 60000});
+	steer_set_ports(&play->plan.steer, play->key.netns,
+		&(struct ports){.low = 30000, .high = 60000}, play->now_ns);
 	return 0;
 }
 

@@ -84,8 +84,8 @@ static void nor_where_a_rule_says_never(void **state)
 	struct play *play = *state;
 
 	play->plan.steer.mode = STEER_RANDOM;
-	steer_set_ports(
-		&play->plan.steer, play->key.netns, &(struct ports){.low = 30000, .high = 60000});
+	steer_set_ports(&play->plan.steer, play->key.netns,
+		&(struct ports){.low = 30000, .high = 60000}, play->now_ns);
 	play->plan.policy = (struct policy){.ndiffports = 2, .fullmesh = true};
 	play->locals[0] = play_local(0);
 	play->locals[1] = play_local(0);
@@ -169,8 +169,8 @@ static void nor_does_its_trial_wait(void **state)
 		.margin_percent = 10, .time_rtts = 20, .time_min_ns = 200 * MS};
 	play_connect(play);
 	play->plan.steer.mode = STEER_RANDOM;
-	steer_set_ports(
-		&play->plan.steer, play->key.netns, &(struct ports){.low = 30000, .high = 60000});
+	steer_set_ports(&play->plan.steer, play->key.netns,
+		&(struct ports){.low = 30000, .high = 60000}, play->now_ns);
 	play_threshold(play, 100);
 	mute_pass(play, S);
 	assert_int_equal(play->creates, 1);
@@ -225,8 +225,8 @@ static void what_was_listed_is_opened_from_where_it_was_to_be(void **state)
 	struct play *play = *state;
 
 	play->plan.steer.mode = STEER_RANDOM;
-	steer_set_ports(
-		&play->plan.steer, play->key.netns, &(struct ports){.low = 30000, .high = 60000});
+	steer_set_ports(&play->plan.steer, play->key.netns,
+		&(struct ports){.low = 30000, .high = 60000}, play->now_ns);
 	play_connect(play);
 	play_hear(play, lists(0));
 	assert_int_equal(play->receipt.wishes[0].done, 1);

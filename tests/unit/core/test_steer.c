@@ -373,6 +373,34 @@ static void what_is_known_gets_old(void **state)
 	}
 }
 
+/* Ports drawn by lot: others may have been reserved since they were read. */
+static void the_ports_of_a_namespace_are_read_now_and_then(void **state)
+{
+	struct ports ports = {.low = 40000, .high = 40001};
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+	struct steer_choice choice;
+
+	play->steer.mode = STEER_RANDOM;
+	assert_int_equal(choose(play, a, &choice), STEER_MORE);
+	/* It cannot be read: the kernel chooses. */
+	assert_int_equal(choose(play, a, &choice), STEER_GO);
+	assert_int_equal(choice.port, 0);
+	a->has_asked_more = false;
+	assert_int_equal(steer_set_ports(&play->steer, a->key.netns, &ports, play->now_ns), 0);
+	play->now_ns += 10 * SECOND_NS;
+	assert_int_equal(choose(play, a, &choice), STEER_GO);
+	assert_in_range(choice.port, 40000, 40001);
+	play->now_ns++;
+	assert_int_equal(choose(play, a, &choice), STEER_MORE);
+	ports_reserve(&ports, 40000, 40000);
+	assert_int_equal(steer_set_ports(&play->steer, a->key.netns, &ports, play->now_ns), 0);
+	for (int i = 0; i < 20; i++) {
+		assert_int_equal(choose(play, a, &choice), STEER_GO);
+		assert_int_equal(choice.port, 40001);
+	}
+}
+
 /* As a subflow that is up. */
 static struct subflow *put(struct play *play, struct conn *conn, uint16_t port)
 {
@@ -479,6 +507,7 @@ int main(void)
 		TEST(routes_that_change_move_the_load),
 		TEST(a_way_that_has_failed_is_the_last_to_be_taken),
 		TEST(what_is_known_gets_old),
+		TEST(the_ports_of_a_namespace_are_read_now_and_then),
 		TEST(what_no_living_sibling_passes_is_shunned),
 		TEST(what_a_living_sibling_passes_is_not),
 		TEST(what_was_known_farther_stays_until_it_is_known_again),

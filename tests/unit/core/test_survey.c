@@ -381,6 +381,68 @@ static void a_change_of_routes_begins_it_anew(void **state)
 	path_table_done(&play.table);
 }
 
+static bool is_reserved_of(const struct path_map *map, const struct ports *ports)
+{
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		if (!map->ports[i].is_taken && !ports_has(ports, map->ports[i].port))
+			return true;
+	}
+	return false;
+}
+
+/* While the map is fresh: those of subflows that are there stay, whatever they are. */
+static void what_was_reserved_since_is_not_known_any_more(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	struct path_map *map;
+	struct fabric_play play;
+
+	(void)state;
+	map = fabric_explore(&play, &fabric, 5);
+	assert_int_equal(path_port_seek(map, 1000), 0);
+	map->ports[0].is_taken = true;
+	ports_reserve(&play.ports, map->ports[0].port, map->ports[0].port);
+	ports_reserve(&play.ports, map->ports[1].port, map->ports[1].port);
+	fabric_survey(&play, FABRIC_PEER);
+	assert_int_equal(play.survey.phase, SURVEY_CONFIRM);
+	assert_false(is_reserved_of(map, &play.ports));
+	fabric_run(&play);
+	assert_int_equal(count_ways(map), 4);
+	assert_true(map->ports[0].is_taken);
+	assert_true(path_is_known(map, path_port_find(map, 1000)));
+	ports_reserve(&play.ports, 32768, 50000);
+	fabric_survey(&play, FABRIC_PEER);
+	fabric_run(&play);
+	assert_int_equal(map->state, PATH_KNOWN);
+	assert_false(is_reserved_of(map, &play.ports));
+	assert_int_equal(count_ways(map), 4);
+	path_table_done(&play.table);
+}
+
+/* A way whose ports have all been reserved is looked for with others. */
+static void no_way_is_lost_with_its_ports(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	const struct in6_addr last = fabric_router(2, 3);
+	struct path_map *map;
+	struct fabric_play play;
+	struct in6_addr spine;
+
+	(void)state;
+	map = fabric_explore(&play, &fabric, 5);
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		spine = fabric_router_of(&play.fabric, 2, map->ports[i].port);
+		if (IN6_ARE_ADDR_EQUAL(&spine, &last))
+			ports_reserve(&play.ports, map->ports[i].port, map->ports[i].port);
+	}
+	fabric_survey(&play, FABRIC_PEER);
+	fabric_run(&play);
+	assert_int_equal(map->state, PATH_KNOWN);
+	assert_false(is_reserved_of(map, &play.ports));
+	assert_int_equal(count_ways(map), 4);
+	path_table_done(&play.table);
+}
+
 /* What was known of its prefix says nothing any more. */
 static void a_way_that_has_come_back_is_found_when_the_map_is_old(void **state)
 {
@@ -451,6 +513,8 @@ int main(void)
 		cmocka_unit_test(what_the_map_has_no_room_for_is_not_looked_for),
 		cmocka_unit_test(the_ways_of_subflows_are_found),
 		cmocka_unit_test(a_change_of_routes_begins_it_anew),
+		cmocka_unit_test(what_was_reserved_since_is_not_known_any_more),
+		cmocka_unit_test(no_way_is_lost_with_its_ports),
 		cmocka_unit_test(a_way_that_has_come_back_is_found_when_the_map_is_old),
 		cmocka_unit_test(a_farther_host_of_the_prefix_is_walked_to),
 	};

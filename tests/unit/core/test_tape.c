@@ -121,7 +121,7 @@ static void ports_and_rules_are_noted(void **state)
 	(void)state;
 	assert_non_null(rule);
 	begin();
-	assert_int_equal(steer_set_ports(&scene.plan.steer, 1, &ports), 0);
+	assert_int_equal(steer_set_ports(&scene.plan.steer, 1, &ports, 0), 0);
 	*rule = (struct rule){.name = "one", .is_never = true};
 	rules_set(&scene.plan, rule, 1);
 	assert_noted("rules count=1\n"

@@ -199,9 +199,7 @@ static void without_a_free_port_there_is_no_walk(void **state)
 	struct surveying *play = *state;
 	struct survey_probe probe;
 
-	play->survey.ports.reserved[0].first = play->survey.ports.low;
-	play->survey.ports.reserved[0].last = play->survey.ports.high;
-	play->survey.ports.n_reserved = 1;
+	ports_reserve(&play->ports, play->ports.low, play->ports.high);
 	assert_false(survey_next(&play->survey, play->now_ns, &probe));
 	assert_int_equal(play->survey.phase, SURVEY_DONE);
 	assert_string_equal(play->survey.map->why, "no port is free to probe from");

@@ -2,12 +2,15 @@
 /* Naming namespaces and their ids, as far as it needs no privilege. */
 #include "kernel/netns.h"
 
+#include "../base/file.h"
 #include "../unit.h"
 #include "answers.h"
 
 #include <errno.h>
 #include <linux/net_namespace.h>
 #include <linux/rtnetlink.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -130,6 +133,48 @@ static void a_sysctl_that_is_not_there_is_an_error(void **state)
 	assert_int_equal(netns_write_sysctl("there_is_none", "1"), -ENOENT);
 }
 
+/* What read_long() finds in a file of @len bytes, of which the last is @last. */
+static int read_of(size_t len, char last, char **ret_value)
+{
+	char path[FILE_PATH_MAX], name[FILE_PATH_MAX + 16], *content = malloc(len);
+	int fd, err;
+
+	assert_non_null(content);
+	memset(content, '7', len);
+	content[len - 1] = last;
+	fd = file_make(content, len, path);
+	snprintf(name, sizeof(name), "../../..%s", path);
+	err = netns_read_long_sysctl(name, ret_value);
+	file_remove(fd);
+	free(content);
+	return err;
+}
+
+static void a_long_sysctl_is_read_whole(void **state)
+{
+	static const size_t lengths[] = {1, 100, 4094, 4095, 4096, 8191, 8192, 262145};
+	char *value;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(lengths) / sizeof(*lengths); i++) {
+		assert_int_equal(read_of(lengths[i], '\n', &value), 0);
+		assert_int_equal(strlen(value), lengths[i] - 1);
+		free(value);
+	}
+}
+
+/* The kernel ends each with its line: what has no such end has been cut. */
+static void what_has_no_end_is_no_sysctl(void **state)
+{
+	char *value = NULL;
+
+	(void)state;
+	assert_int_equal(read_of(100, '7', &value), -E2BIG);
+	assert_int_equal(read_of(1 << 20, '\n', &value), -E2BIG);
+	assert_int_equal(netns_read_long_sysctl("there_is_none", &value), -ENOENT);
+	assert_null(value);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -141,6 +186,8 @@ int main(void)
 		cmocka_unit_test(enters_only_namespaces),
 		cmocka_unit_test(a_socket_tells_its_namespace),
 		cmocka_unit_test(a_sysctl_that_is_not_there_is_an_error),
+		cmocka_unit_test(a_long_sysctl_is_read_whole),
+		cmocka_unit_test(what_has_no_end_is_no_sysctl),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
