@@ -21,6 +21,7 @@ void path_table_init(struct path_table *table)
 {
 	*table = (struct path_table){};
 	TAILQ_INIT(&table->by_age);
+	TAILQ_INIT(&table->prefixes_by_age);
 }
 
 static void free_map(struct path_table *table, struct path_map *map)
@@ -29,6 +30,13 @@ static void free_map(struct path_table *table, struct path_map *map)
 	HASH_DEL(table->maps, map);
 	TAILQ_REMOVE(&table->by_age, map, age);
 	free(map);
+}
+
+static void free_prefix(struct path_table *table, struct path_prefix *prefix)
+{
+	HASH_DEL(table->prefixes, prefix);
+	TAILQ_REMOVE(&table->prefixes_by_age, prefix, age);
+	free(prefix);
 }
 
 /* @netns 0 = all. */
@@ -43,10 +51,8 @@ static void forget(struct path_table *table, uint64_t netns)
 			free_map(table, map);
 	}
 	HASH_ITER (hh, table->prefixes, prefix, next_prefix) {
-		if (netns && prefix->key.netns != netns)
-			continue;
-		HASH_DEL(table->prefixes, prefix);
-		free(prefix);
+		if (!netns || prefix->key.netns == netns)
+			free_prefix(table, prefix);
 	}
 	HASH_ITER (hh, table->routers, router, next_router) {
 		if (netns && router->key.netns != netns)
@@ -190,12 +196,30 @@ static struct path_prefix *find_prefix(struct path_table *table, const struct pa
 	return prefix;
 }
 
+static void make_room_for_prefix(struct path_table *table)
+{
+	struct path_prefix *prefix;
+
+	if (HASH_COUNT(table->prefixes) < PATH_TABLE_PREFIXES_MAX)
+		return;
+	TAILQ_FOREACH (prefix, &table->prefixes_by_age, age) {
+		if (!prefix->surveys)
+			break;
+	}
+	if (prefix)
+		free_prefix(table, prefix);
+}
+
 struct path_prefix *path_prefix_get(struct path_table *table, const struct path_key *key)
 {
 	struct path_prefix *prefix = find_prefix(table, key);
 
-	if (prefix)
+	if (prefix) {
+		TAILQ_REMOVE(&table->prefixes_by_age, prefix, age);
+		TAILQ_INSERT_TAIL(&table->prefixes_by_age, prefix, age);
 		return prefix;
+	}
+	make_room_for_prefix(table);
 	if (HASH_COUNT(table->prefixes) < PATH_TABLE_PREFIXES_MAX)
 		prefix = calloc(1, sizeof(*prefix));
 	if (!prefix) {
@@ -204,6 +228,7 @@ struct path_prefix *path_prefix_get(struct path_table *table, const struct path_
 	}
 	prefix->key = cut(key);
 	HASH_ADD(hh, table->prefixes, key, sizeof(prefix->key), prefix);
+	TAILQ_INSERT_TAIL(&table->prefixes_by_age, prefix, age);
 	return prefix;
 }
 

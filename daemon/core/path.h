@@ -104,6 +104,8 @@ struct path_map {
 struct path_prefix {
 	struct path_key key; /* addresses cut to the prefix, no port */
 	UT_hash_handle hh;
+	TAILQ_ENTRY(path_prefix) age; /* in path_table.prefixes_by_age, as a map */
+	uint32_t surveys;             /* under way there */
 	uint64_t learned_ns;
 	uint64_t rtt_ns;      /* of the slowest answers lately */
 	struct bucket probes; /* that may be sent there */
@@ -121,6 +123,7 @@ struct path_table {
 	struct path_map *maps;
 	TAILQ_HEAD(, path_map) by_age;
 	struct path_prefix *prefixes;
+	TAILQ_HEAD(, path_prefix) prefixes_by_age;
 	struct router *routers;
 	struct path_counters counters;
 };
@@ -152,6 +155,7 @@ void path_map_renew(struct path_map *map);
 void path_map_deepen(struct path_map *map, uint8_t depth);
 void path_map_silence(struct path_map *map, const char *why, uint64_t now_ns);
 
+/* As path_map_get(); what a survey looks at makes no room. */
 struct path_prefix *path_prefix_get(struct path_table *table, const struct path_key *key);
 
 /* Notes that a flow from @port passes @address at @tier. -ENOSPC, -ENOMEM. */

@@ -125,7 +125,24 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	}
 	survey->map->state = PATH_ASKING;
 	survey->map->is_changed = true;
+	survey->prefix->surveys++;
 	return 0;
+}
+
+/* Nothing is known of the routers: they were not asked, or not in time. */
+static void end_unknown(struct survey *survey)
+{
+	path_map_renew(survey->map);
+	survey->map->is_changed = true;
+	survey->phase = SURVEY_DONE;
+	survey->has_news = true;
+}
+
+void survey_done(struct survey *survey)
+{
+	if (survey->phase != SURVEY_DONE)
+		end_unknown(survey);
+	survey->prefix->surveys--;
 }
 
 int survey_ask(struct survey *survey, const struct conn_key *key, bool wants_more)
@@ -346,15 +363,6 @@ static void lose(struct survey *survey, const struct survey_slot *slot, uint64_t
 		survey->has_news = true;
 		break;
 	}
-}
-
-/* Nothing is known of the routers: they were not asked, or not in time. */
-static void end_unknown(struct survey *survey)
-{
-	path_map_renew(survey->map);
-	survey->map->is_changed = true;
-	survey->phase = SURVEY_DONE;
-	survey->has_news = true;
 }
 
 static void give_up(struct survey *survey, uint64_t now_ns)

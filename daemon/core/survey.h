@@ -87,6 +87,9 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	const struct endpoint *local, const struct endpoint *remote, const struct ports *ports,
 	bool has_uplinks, uint64_t random, uint64_t now_ns);
 
+/* What it has not found out by now is asked again by whoever wants to know. */
+void survey_done(struct survey *survey);
+
 /*
  * The connection waits for it, if it does not yet. The map has the ports of subflows that are to
  * be looked at (path_port_seek). @wants_more: what is known does not do. -ENOSPC.

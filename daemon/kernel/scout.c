@@ -37,15 +37,20 @@ uint64_t scout_draw(struct scout *scout)
 	return ports_random(&scout->random);
 }
 
+static void drop_survey(struct scout_session *session, struct survey *survey)
+{
+	TAILQ_REMOVE(&session->surveys, survey, entry);
+	session->scout->n_surveys--;
+	survey_done(survey);
+	free(survey);
+}
+
 static void close_session(struct scout_session *session)
 {
 	struct survey *survey;
 
-	while ((survey = TAILQ_FIRST(&session->surveys))) {
-		TAILQ_REMOVE(&session->surveys, survey, entry);
-		session->scout->n_surveys--;
-		free(survey);
-	}
+	while ((survey = TAILQ_FIRST(&session->surveys)))
+		drop_survey(session, survey);
 	TAILQ_REMOVE(&session->scout->sessions, session, entry);
 	if (session->probe.receive_fd >= 0)
 		loop_remove(session->scout->loop, &session->source);
@@ -131,11 +136,8 @@ static void tell(struct scout_session *session, struct survey *survey)
 
 	memcpy(askers, survey->askers, sizeof(askers));
 	survey->has_news = false;
-	if (survey->phase == SURVEY_DONE) {
-		TAILQ_REMOVE(&session->surveys, survey, entry);
-		scout->n_surveys--;
-		free(survey);
-	}
+	if (survey->phase == SURVEY_DONE)
+		drop_survey(session, survey);
 	for (unsigned int i = 0; i < n_askers; i++)
 		scout->heard(scout->owner, &askers[i]);
 }

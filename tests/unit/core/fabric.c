@@ -69,6 +69,8 @@ void fabric_survey(struct fabric_play *play, uint32_t address)
 	struct endpoint local = endpoint(0xc0a80001, 0), remote = endpoint(address, PEER_PORT);
 
 	play->n_flights = 0;
+	if (play->survey.prefix)
+		survey_done(&play->survey);
 	assert_int_equal(survey_init(&play->survey, &play->table, 1, &local, &remote, &play->ports,
 				 false, play->random | 1, play->now_ns),
 		0);

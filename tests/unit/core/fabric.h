@@ -56,7 +56,7 @@ struct in6_addr fabric_router_of(const struct fabric *fabric, unsigned int hop, 
 /* Nothing is known yet; path_table_done() of its table is the caller's. */
 void fabric_begin(struct fabric_play *play, const struct fabric *fabric, uint64_t seed);
 
-/* A survey of the ways to that host, instead of the one before. */
+/* A survey of the ways to that host; the one before it is done. */
 void fabric_survey(struct fabric_play *play, uint32_t address);
 
 /* Whether the routers answer the probe, and when. */

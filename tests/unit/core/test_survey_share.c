@@ -151,6 +151,65 @@ static void surveys_of_one_prefix_share_what_may_be_sent_there(void **state)
 	path_table_done(&play.table);
 }
 
+/* Of the table of prefixes, by as many others. */
+static void fill_prefixes(struct fabric_play *play)
+{
+	struct path_key key = play->survey.map->key;
+
+	for (uint32_t i = 0; i < PATH_TABLE_PREFIXES_MAX; i++) {
+		key.remote.s6_addr[13] = 100 + i / 256;
+		key.remote.s6_addr[14] = i % 256;
+		path_prefix_get(&play->table, &key);
+	}
+}
+
+/* What it knows of its prefix is its own as long as it lasts, and makes room then. */
+static void a_survey_keeps_its_prefix(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	struct path_prefix *prefix;
+	struct fabric_play play;
+
+	(void)state;
+	fabric_begin(&play, &fabric, 1);
+	fabric_survey(&play, FABRIC_PEER);
+	prefix = play.survey.prefix;
+	fill_prefixes(&play);
+	assert_ptr_equal(path_prefix_get(&play.table, &play.survey.map->key), prefix);
+	fabric_run(&play);
+	assert_int_equal(play.survey.map->state, PATH_KNOWN);
+	assert_int_equal(prefix->hops, 3);
+	assert_int_equal(prefix->surveys, 1);
+	survey_done(&play.survey);
+	play.survey.prefix = NULL;
+	fill_prefixes(&play);
+	/* It is looked at anew. */
+	fabric_survey(&play, FABRIC_PEER + 1);
+	assert_int_equal(play.survey.phase, SURVEY_HOPS);
+	assert_int_equal(play.table.counters.prefixes_refused, 0);
+	path_table_done(&play.table);
+}
+
+/* Its namespace has lost its name: whoever asks again begins anew, and others find room. */
+static void one_that_is_given_up_leaves_nothing_being_asked(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	struct fabric_play play;
+	struct survey_probe probe;
+	struct path_map *map;
+
+	(void)state;
+	fabric_begin(&play, &fabric, 1);
+	fabric_survey(&play, FABRIC_PEER);
+	map = play.survey.map;
+	assert_true(survey_next(&play.survey, play.now_ns, &probe));
+	assert_int_equal(map->state, PATH_ASKING);
+	survey_done(&play.survey);
+	assert_int_equal(map->state, PATH_UNKNOWN);
+	assert_int_equal(play.survey.prefix->surveys, 0);
+	path_table_done(&play.table);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -159,6 +218,8 @@ int main(void)
 		cmocka_unit_test(each_waits_for_itself),
 		cmocka_unit_test(two_ways_or_many_flows_are_no_more_blind),
 		cmocka_unit_test(surveys_of_one_prefix_share_what_may_be_sent_there),
+		cmocka_unit_test(a_survey_keeps_its_prefix),
+		cmocka_unit_test(one_that_is_given_up_leaves_nothing_being_asked),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
