@@ -25,7 +25,7 @@ check-kernels: deps
 	@$(PYTHON) tests/check_kernels.py
 
 check-all: deps
-	@$(PYTHON) tests/check.py --kernels
+	@$(PYTHON) tests/check.py --all
 
 demo: deps all
 	@$(PYTHON) -m lab.demo
