@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: MIT
-"""subflow-lab as a command, and what of this host it must leave as it was."""
+"""subflow-lab as a command, a small fabric, and what of this host both must leave as it was."""
 import json
 import os
 import re
 import subprocess
 from pathlib import Path
 
+import pytest
 from conftest import BUILD, ROOT
+from lab import fabric
 
 SMALL = ["--topology", "leaf-spine", "--spines", 2, "--leaves", 2, "--hosts", 1, "--rate", 20]
 
@@ -37,6 +39,12 @@ class Command:
     def kept(self):
         text = self.results.read_text() if self.results.exists() else ""
         return [json.loads(line) for line in text.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def breakable():
+    with fabric.leaf_spine(2, 2, 1, rate_mbit=20, seed=4) as lab:
+        yield lab
 
 
 def namespaces(prefix):
