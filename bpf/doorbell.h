@@ -36,21 +36,21 @@ static __always_inline void fill_intent(
 	r->purpose = intent->purpose;
 }
 
-static __always_inline void *reserve(__u64 size)
-{
-	void *r = bpf_ringbuf_reserve(&ring, size, 0);
-
-	if (r)
-		return r;
-	__sync_fetch_and_add(&counters.lost, 1);
-	return bpf_ringbuf_reserve(&ring, size, 0);
-}
-
 /*
  * If the ring is full the loss is counted first and the ring tried once more:
  * either it has been drained meanwhile, or the daemon still has records to
  * read and sees the counter after them. So a loss never goes unnoticed.
  */
+static __always_inline void *reserve(__u64 size, __u64 *losses)
+{
+	void *r = bpf_ringbuf_reserve(&ring, size, 0);
+
+	if (r)
+		return r;
+	__sync_fetch_and_add(losses, 1);
+	return bpf_ringbuf_reserve(&ring, size, 0);
+}
+
 static __always_inline void ring_doorbell(__u64 netns, __u32 token, __u32 uid,
 	const struct intent *intent, const struct wishes *wishes)
 {
@@ -58,7 +58,7 @@ static __always_inline void ring_doorbell(__u64 netns, __u32 token, __u32 uid,
 	struct record *r;
 
 	if (wishes) {
-		wide = reserve(sizeof(*wide));
+		wide = reserve(sizeof(*wide), &counters.lost);
 		if (!wide)
 			return;
 		fill_intent(&wide->record, netns, token, uid, intent);
@@ -66,7 +66,7 @@ static __always_inline void ring_doorbell(__u64 netns, __u32 token, __u32 uid,
 		bpf_ringbuf_submit(wide, 0);
 		return;
 	}
-	r = reserve(sizeof(*r));
+	r = reserve(sizeof(*r), &counters.lost);
 	if (!r)
 		return;
 	fill_intent(r, netns, token, uid, intent);

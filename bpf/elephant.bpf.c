@@ -18,6 +18,7 @@
 #include "doorbell.h"
 #include "timeout.h"
 #include "watch.h"
+#include "wishes.h"
 
 /*
  * Marks a subflow that is one of several: the flag is at hand in the context without a helper
@@ -306,21 +307,12 @@ static __noinline int on_packet(struct bpf_sock_ops *ctx)
 
 static __always_inline void tell(__u16 kind, __u64 netns, __u32 token)
 {
-	struct record *r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
+	struct record *r = reserve(sizeof(*r), &counters.untold);
 
 	if (!r)
 		return;
 	fill_record(r, kind, netns, token);
 	bpf_ringbuf_submit(r, 0);
-}
-
-/* bind(2) to an address and SO_BINDTODEVICE act on the first subflow's socket. */
-static __always_inline bool is_bound(const struct mptcp_sock *msk)
-{
-	const struct sock *first = BPF_CORE_READ(msk, first);
-
-	return BPF_CORE_READ_BITFIELD_PROBED(first, sk_userlocks) & SOCK_BINDADDR_LOCK ||
-	       BPF_CORE_READ(first, __sk_common.skc_bound_dev_if);
 }
 
 /* What its listener was given is told of anew for each connection. */

@@ -125,6 +125,7 @@ struct tcp_sock {
 
 struct mptcp_pm_data {
 	bool server_side;
+	bool remote_deny_join_id0; /* RFC 8684 section 3.1, C flag of the peer */
 	__u8 pm_type;
 };
 

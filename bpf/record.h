@@ -115,6 +115,17 @@ struct wide_record {
 	struct wishes wishes;
 };
 
+#define CLIENT_UNWATCHED 1 /* the callbacks are to count its bytes, and do not */
+#define CLIENT_FOREIGN   2 /* as RECORD_FOREIGN */
+#define CLIENT_BOUND     4 /* as RECORD_BOUND */
+#define CLIENT_DENIED    8 /* RFC 8684 section 3.1, C flag: no join to its peer's first address */
+
+/* An entry of the walk over the clients of a namespace. */
+struct client_record {
+	__u32 token;
+	__u32 traits;
+};
+
 /* Of the values that are kept in the storage of one socket, bytes. */
 #define STORAGE_MAX 256
 
@@ -214,6 +225,7 @@ struct egress_query {
 /* Written by the programs, read by the daemon. */
 struct hook_counters {
 	__u64 lost;     /* intents whose record found the ring full */
+	__u64 untold;   /* connections whose RECORD_FOREIGN or RECORD_BOUND did */
 	__u64 deferred; /* thresholds that waited a round trip for room in the ring */
 	__u64 refused;  /* option calls answered with an error */
 	/* Entries ever made in maps that forget the one longest not used where they are full. */

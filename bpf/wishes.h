@@ -64,6 +64,14 @@ static __always_inline bool has_chosen_address(const struct sock *sk)
 	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDADDR_LOCK;
 }
 
+/* bind(2) to an address and SO_BINDTODEVICE act on the first subflow's socket. */
+static __always_inline bool is_bound(const struct mptcp_sock *msk)
+{
+	const struct sock *first = BPF_CORE_READ(msk, first);
+
+	return has_chosen_address(first) || BPF_CORE_READ(first, __sk_common.skc_bound_dev_if);
+}
+
 /*
  * Functions of their own for the verifier too: it looks at each once, whatever calls it. So their
  * arguments might be NULL, as far as it knows.

@@ -39,6 +39,14 @@ static void hear_bell(void *owner)
 	monitor_rouse(&daemon->monitor);
 }
 
+static void hear_missed(void *owner)
+{
+	struct daemon *daemon = owner;
+
+	inquiry_look_at_clients(&daemon->inquiry);
+	hands_act(&daemon->hands);
+}
+
 static void carry_out(struct daemon *daemon, const struct event *event)
 {
 	plan_hear(&daemon->plan, event);
@@ -413,6 +421,7 @@ void ears_connect(struct daemon *daemon)
 	daemon->hooks.rung = hear_bell;
 	daemon->hooks.heard = hear_record;
 	daemon->hooks.read = take_turn;
+	daemon->hooks.missed = hear_missed;
 	daemon->scout.owner = daemon;
 	daemon->scout.heard = hear_paths;
 	daemon->scout.find_user = find_user;

@@ -124,6 +124,7 @@ struct search {
 	struct inquiry *inquiry;
 	uint64_t netns;
 	const char *name;
+	bool is_for_records; /* that were lost: of connections too that are not known yet */
 };
 
 /* As the elephant rule counts. */
@@ -163,6 +164,7 @@ static void found_subflow(void *arg, const struct diag_subflow *subflow)
 		.local = subflow->local,
 		.remote = subflow->remote,
 		.id = subflow->id,
+		.remote_id = subflow->remote_id,
 		.is_server = subflow->is_server,
 		.is_opening = subflow->is_opening,
 		.is_unused = subflow->is_backup && subflow->bytes_acked <= SYN_BYTES};
@@ -181,24 +183,44 @@ static bool has_client(const struct plan *plan, uint64_t netns)
 	return false;
 }
 
-static void found_unwatched(void *arg, uint32_t token)
+/* What a record, or CREATED, would have told. */
+static void tell_of(struct inquiry *inquiry, const struct conn_key *key, enum event_kind kind)
+{
+	plan_hear(
+		inquiry->plan, &(struct event){.kind = kind, .key = *key, .now_ns = loop_now_ns()});
+}
+
+static void found_client(void *arg, const struct client_record *client)
 {
 	const struct search *search = arg;
-	struct conn_key key = {.netns = search->netns, .token = token};
-	struct conn *conn = conn_find(&search->inquiry->plan->table, &key);
+	struct inquiry *inquiry = search->inquiry;
+	struct conn_key key = {.netns = search->netns, .token = client->token};
+	struct conn *conn = conn_find(&inquiry->plan->table, &key);
 
-	if (conn)
-		census_take(search->inquiry->census, conn);
+	/* That one is foreign is found out by itself where all are listed. */
+	if (search->is_for_records && client->traits & CLIENT_FOREIGN &&
+		!(conn && conn->is_foreign))
+		tell_of(inquiry, &key, EVENT_FOREIGN);
+	if ((conn || search->is_for_records) && client->traits & CLIENT_BOUND &&
+		!(conn && conn->is_bound))
+		tell_of(inquiry, &key, EVENT_BOUND);
+	if (!conn)
+		return;
+	if (client->traits & CLIENT_DENIED && !conn->denies_join)
+		tell_of(inquiry, &key, EVENT_DENIED);
+	if (client->traits & CLIENT_UNWATCHED)
+		census_take(inquiry->census, conn);
 }
 
 /* Of the namespace that the thread is in. */
-static void find_unwatched(struct search *search)
+static void look_at_clients(struct search *search)
 {
-	int err = hooks_find_unwatched(search->inquiry->hooks, found_unwatched, search);
+	int err = hooks_visit_clients(search->inquiry->hooks, found_client, search);
 
 	if (err)
-		log_warning("which connections in %s the kernel's callbacks do not tell of is not "
-			    "known: %s; elephants among them are not found",
+		log_warning("the sockets in %s cannot be walked: %s; elephants that the kernel's "
+			    "callbacks do not tell of are not found, nor who was bound or denied "
+			    "joins before",
 			search->name, strerror(-err));
 }
 
@@ -220,23 +242,22 @@ void inquiry_search(struct inquiry *inquiry, struct served_netns *netns)
 		adoption_end(inquiry->plan, netns->cookie);
 	netns->is_listed |= !err;
 	if (has_client(inquiry->plan, netns->cookie))
-		find_unwatched(&search);
+		look_at_clients(&search);
 	served_leave(netns);
 	census_expect(inquiry->census);
 }
 
-void inquiry_find_unwatched(struct inquiry *inquiry)
+void inquiry_look_at_clients(struct inquiry *inquiry)
 {
 	struct served_netns *netns;
-	struct search search = {.inquiry = inquiry};
+	struct search search = {.inquiry = inquiry, .is_for_records = true};
 
 	TAILQ_FOREACH (netns, &inquiry->served->list, entry) {
 		search.netns = netns->cookie;
 		search.name = netns->name;
-		if (netns->state != SERVED_YES || !has_client(inquiry->plan, netns->cookie) ||
-			served_enter(netns))
+		if (netns->state != SERVED_YES || served_enter(netns))
 			continue;
-		find_unwatched(&search);
+		look_at_clients(&search);
 		served_leave(netns);
 	}
 }

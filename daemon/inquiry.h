@@ -54,8 +54,11 @@ void inquiry_search(struct inquiry *inquiry, struct served_netns *netns);
 /* Whose connection it is, and which rules reach it: EVENT_OWNER. */
 void inquiry_find_owner(struct inquiry *inquiry, const struct conn_key *key);
 
-/* What the hooks are to count of connections has changed: the census takes those that they miss. */
-void inquiry_find_unwatched(struct inquiry *inquiry);
+/*
+ * What the hooks are to count of connections has changed, or records of some were lost: the census
+ * takes those that the hooks miss, and what such a record would have told is heard.
+ */
+void inquiry_look_at_clients(struct inquiry *inquiry);
 
 /* Whose the connections are that are there, and so which rules hold for them. */
 void inquiry_find_owners(struct inquiry *inquiry);

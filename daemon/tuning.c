@@ -166,7 +166,7 @@ static int change_settings(
 	opening_run_all(&daemon->plan, loop_now_ns());
 	hands_act(&daemon->hands);
 	if (is_more)
-		inquiry_find_unwatched(&daemon->inquiry);
+		inquiry_look_at_clients(&daemon->inquiry);
 	detector_renew(&daemon->detector);
 	if (is_served_otherwise)
 		served_rescan(&daemon->served);

@@ -60,7 +60,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	struct json_object *object = json_object_new_object();
 
 	put_number(object, "records", view->hooks->records);
-	put_number(object, "records_lost", hooks.lost);
+	put_number(object, "records_lost", hooks.lost + hooks.untold);
 	put_number(object, "records_deferred", hooks.deferred);
 	put_number(object, "records_malformed", view->hooks->malformed);
 	put_number(object, "walks", view->hooks->walks);

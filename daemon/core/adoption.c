@@ -52,6 +52,16 @@ void adoption_hear_found(struct conn *conn, const struct event *event)
 		resume(conn, &event->receipt);
 }
 
+/* What the peer announced while nobody listened, or to another daemon, shows where one leads. */
+static void note_remote(struct conn *conn, const struct event *event)
+{
+	struct endpoint remote = endpoint_unmap(&event->remote),
+			first = endpoint_unmap(&conn->remote);
+
+	if (event->remote_id && !event->is_server && !endpoint_is_equal(&remote, &first))
+		remotes_add(&conn->remotes, event->remote_id, &remote);
+}
+
 void adoption_hear_found_subflow(struct conn *conn, const struct event *event)
 {
 	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
@@ -84,6 +94,7 @@ void adoption_hear_found_subflow(struct conn *conn, const struct event *event)
 		}
 	}
 	subflow->is_listed = true;
+	note_remote(conn, event);
 }
 
 /*

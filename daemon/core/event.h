@@ -37,6 +37,7 @@ enum event_kind {
 	EVENT_FOREIGN,
 	EVENT_BACKUP,   /* local, remote: is to be a backup, or no more */
 	EVENT_BOUND,    /* the application chose the local address, or the device */
+	EVENT_DENIED,   /* as denies_join of CREATED, where that was not heard */
 	EVENT_STRANGER, /* of no connection: a namespace that is not served has MPTCP sockets */
 	EVENT_FLOW,     /* of no connection: an elephant that is plain TCP */
 	EVENT_TIMEOUT,  /* local, remote: silent, while another subflow of the connection progresses
@@ -50,8 +51,8 @@ enum event_kind {
 	EVENT_OWNER,         /* uid, excluded, error */
 	EVENT_FOUND,         /* the kernel lists this connection: local, remote, uid,
 				excluded, bytes (UINT64_MAX: not known) */
-	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, is_server, is_opening,
-				is_unused */
+	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, remote_id, is_server,
+				is_opening, is_unused */
 	EVENT_CLAIM_DONE,    /* error; EINVAL: the in-kernel path manager owns it */
 	EVENT_LISTEN_DONE,   /* serial, error; EAGAIN: it was heard of meanwhile */
 	EVENT_MEASURED,      /* serial, of the question; sample, error */
@@ -64,7 +65,8 @@ struct event {
 	struct conn_key key;
 	uint64_t now_ns; /* CLOCK_MONOTONIC; of a hook's event, when the kernel noticed it */
 	struct endpoint local, remote;
-	uint8_t id; /* address id, of the local address but for ANNOUNCED and WITHDRAWN */
+	uint8_t id;        /* address id, of the local address but for ANNOUNCED and WITHDRAWN */
+	uint8_t remote_id; /* of the remote one; 0 = its first, or not known */
 	bool is_server;
 	bool is_opening;
 	bool is_unused;   /* a backup over which this end has sent nothing */

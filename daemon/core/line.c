@@ -122,6 +122,7 @@ static const struct field event_list[] = {
 	FIELD("local", field_endpoint, struct event, local),
 	FIELD("remote", field_endpoint, struct event, remote),
 	FIELD("id", field_u8, struct event, id),
+	FIELD("remote_id", field_u8, struct event, remote_id),
 	FIELD("server", field_bool, struct event, is_server),
 	FIELD("opening", field_bool, struct event, is_opening),
 	FIELD("unused", field_bool, struct event, is_unused),
@@ -247,6 +248,8 @@ const char *line_event_name(enum event_kind kind)
 		return "BACKUP";
 	case EVENT_BOUND:
 		return "BOUND";
+	case EVENT_DENIED:
+		return "DENIED";
 	case EVENT_BACKLOG:
 		return "BACKLOG";
 	case EVENT_STRANGER:

@@ -328,6 +328,9 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_BOUND:
 		conn->is_bound = true;
 		break;
+	case EVENT_DENIED:
+		conn->denies_join = true;
+		break;
 	case EVENT_ANNOUNCED:
 		hear_announced(plan, conn, event);
 		break;

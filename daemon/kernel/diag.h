@@ -26,7 +26,8 @@ struct diag_conn {
 struct diag_subflow {
 	uint32_t token; /* of its connection */
 	struct endpoint local, remote;
-	uint8_t id;      /* address id, of the local address */
+	uint8_t id; /* address id, of the local address */
+	uint8_t remote_id;
 	bool is_server;  /* its connection, or the join, came from the peer */
 	bool is_opening; /* its SYN is not answered yet */
 	bool is_backup;  /* this end has made it one */

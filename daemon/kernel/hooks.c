@@ -427,31 +427,32 @@ int hooks_walk(
 		bpf_map__fd(hooks->skeleton->maps.intents), read_intents, &reader);
 }
 
-struct token_reader {
-	void (*each)(void *arg, uint32_t token);
+struct client_reader {
+	void (*each)(void *arg, const struct client_record *client);
 	void *arg;
 };
 
-static int read_tokens(void *arg, int fd)
+static int read_clients(void *arg, int fd)
 {
-	const struct token_reader *reader = arg;
-	uint32_t tokens[256];
+	const struct client_reader *reader = arg;
+	struct client_record clients[128];
 	int n;
 
-	while ((n = read_some(fd, tokens, sizeof(tokens), sizeof(*tokens))) > 0) {
+	while ((n = read_some(fd, clients, sizeof(clients), sizeof(*clients))) > 0) {
 		for (int i = 0; i < n; i++)
-			reader->each(reader->arg, tokens[i]);
+			reader->each(reader->arg, &clients[i]);
 	}
 	return n;
 }
 
-int hooks_find_unwatched(struct hooks *hooks, void (*each)(void *arg, uint32_t token), void *arg)
+int hooks_visit_clients(
+	struct hooks *hooks, void (*each)(void *arg, const struct client_record *client), void *arg)
 {
-	struct token_reader reader = {.each = each, .arg = arg};
+	struct client_reader reader = {.each = each, .arg = arg};
 
-	if (!hooks_are_there(hooks) || !hooks->skeleton->data->config.detects)
+	if (!hooks_are_there(hooks))
 		return 0;
-	return visit_sockets(hooks->skeleton->progs.subflow_unwatched, -1, read_tokens, &reader);
+	return visit_sockets(hooks->skeleton->progs.subflow_clients, -1, read_clients, &reader);
 }
 
 int hooks_mark(struct hooks *hooks, int fd, uint32_t generation)

@@ -21,7 +21,7 @@ struct hooks {
 	const unsigned long *consumed, *produced; /* bytes of it; the kernel's */
 	struct coupling coupling;
 	struct source source;
-	uint64_t lost_seen;
+	uint64_t lost_seen, untold_seen;
 	struct pins pins; /* pins_open(); none: nothing outlives the daemon */
 	int keep_error;   /* of pins_open() */
 	int carry_error;  /* of carry_over() */
@@ -38,6 +38,8 @@ struct hooks {
 	void (*rung)(void *owner); /* records have come, and are read next */
 	void (*heard)(void *owner, const struct event *event);
 	void (*read)(void *owner); /* and now no more of them is there */
+	/* Of connections of any namespace one had no room that is in none of the intents. */
+	void (*missed)(void *owner);
 };
 
 /* Before hooks_load(): what applications ask for outlives this daemon, if that can be had. */
@@ -86,10 +88,11 @@ int hooks_walk(
 	struct hooks *hooks, void (*each)(void *arg, const struct wide_record *record), void *arg);
 
 /*
- * Calls @each with the token of every client of the namespace that the thread is in whose bytes the
- * callbacks are to count and do not; it may be called twice with one.
+ * Calls @each with every client of the namespace that the thread is in of which there is anything
+ * to say; it may be called twice with one.
  */
-int hooks_find_unwatched(struct hooks *hooks, void (*each)(void *arg, uint32_t token), void *arg);
+int hooks_visit_clients(struct hooks *hooks,
+	void (*each)(void *arg, const struct client_record *client), void *arg);
 
 /* Sets the intent of a socket of this process, so that the walk shows it. */
 int hooks_mark(struct hooks *hooks, int fd, uint32_t generation);

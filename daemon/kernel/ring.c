@@ -69,15 +69,19 @@ static void hear_walked(void *arg, const struct wide_record *record)
 	hear(arg, record, sizeof(*record));
 }
 
-/* A full ring lost doorbells: the intents themselves are still in their sockets. */
+/* A full ring lost doorbells: what they were about is still in the sockets. */
 static void check_losses(struct hooks *hooks)
 {
-	uint64_t lost = hooks_counters(hooks).lost;
+	struct hook_counters counters = hooks_counters(hooks);
 	int err;
 
-	if (lost == hooks->lost_seen)
+	if (counters.untold != hooks->untold_seen) {
+		hooks->untold_seen = counters.untold;
+		hooks->missed(hooks->owner);
+	}
+	if (counters.lost == hooks->lost_seen)
 		return;
-	hooks->lost_seen = lost;
+	hooks->lost_seen = counters.lost;
 	err = hooks_walk(hooks, hear_walked, hooks);
 	if (err)
 		log_error("cannot walk the sockets for lost requests: %s", strerror(-err));

@@ -215,6 +215,7 @@ int sockinfo_subflow(const struct nlmsghdr *message, struct diag_subflow *ret_su
 	if (!subflow.token)
 		return -ENODATA;
 	subflow.id = read_number(&nests, MPTCP_SUBFLOW_ATTR_ID_LOC, 1);
+	subflow.remote_id = read_number(&nests, MPTCP_SUBFLOW_ATTR_ID_REM, 1);
 	flags = read_number(&nests, MPTCP_SUBFLOW_ATTR_FLAGS, 4);
 	subflow.is_server = !(flags & (MPTCP_SUBFLOW_FLAG_MCAP_LOC | MPTCP_SUBFLOW_FLAG_JOIN_LOC));
 	subflow.is_opening = socket->idiag_state == TCP_SYN_SENT;

@@ -5,8 +5,9 @@ import socket
 import subprocess
 
 import pytest
-from app import ADD
-from lab.netns import wait_until
+from app import ADD, EXPECTED, MPTCP
+from lab.netns import PATIENCE, wait_until
+from pinned import HOW
 from test_lists import ends
 
 MB = 1000000
@@ -134,6 +135,29 @@ def test_fullmesh_respects_an_explicit_bind(homes):
     assert addresses(app.wait_subflows(2)) == {(near, far), (near, far2)}
 
 
+def test_a_bind_is_respected_that_the_ring_had_no_room_for(homes):
+    """The daemon stands still, and others have filled the ring, when the connection comes up."""
+    daemon = homes.serve({"policy": {"fullmesh": "yes"}, "hooks": {"ring_size": 4096}},
+                         [homes.client])
+    homes.sink()
+    others = homes.app(homes.client)
+    others(f"""
+socks = [socket.socket(socket.AF_INET, socket.SOCK_STREAM, {MPTCP}) for _ in range(50)]
+for s in socks:
+    s.connect(({homes.far.ip4!r}, 7000))
+    s.send(b"x")
+""")
+    wait_until(lambda: daemon.status()["daemon"]["counters"]["established"] == 50, "each has its mesh")
+    daemon.process.send_signal(signal.SIGSTOP)
+    others(f"for s in socks: s.setsockopt(6, {EXPECTED}, struct.pack('=Q', 1))")
+    bound = homes.app(homes.client).open()
+    bound(f"s.bind(({homes.near.ip4!r}, 0)); s.connect(({homes.far.ip4!r}, 7000)); s.send(b'x')")
+    daemon.process.send_signal(signal.SIGCONT)
+    homes.app(homes.client).connect(homes.far.ip4).wait_subflows(2)
+    assert daemon.status()["daemon"]["counters"]["records_lost"] > 50 - 4096 // 104
+    assert addresses(bound.subflows()) == {(homes.near.ip4, homes.far.ip4)}
+
+
 def test_fullmesh_leaves_out_what_cannot_carry_it(homes):
     """Addresses of the loopback device, of link scope, of a device that is down."""
     homes.client.ip("address add 10.9.0.1/32 dev lo",
@@ -172,6 +196,31 @@ def test_no_join_to_the_initial_address_of_a_server_that_denies_it(homes):
     announce(homes, homes.far2.ip4, 7)
     near, far, far2 = homes.near.ip4, homes.far.ip4, homes.far2.ip4
     assert addresses(app.wait_subflows(4)) == {(near, far), (near, far2)}
+
+
+@HOW
+def test_the_next_daemon_keeps_to_a_denial(homes, how):
+    """And it knows of what the server has announced, where a subflow leads there."""
+    homes.server.sysctl({"net.mptcp.allow_join_initial_addr_port": 0})
+    daemon = serve_client(homes)
+    homes.sink()
+    app = homes.app(homes.client).connect(homes.far.ip4)
+
+    def go_on():
+        daemon.process.send_signal(how)
+        daemon.process.wait(10 * PATIENCE)
+        daemon.start([homes.client])
+        app.set(ADD, 1)
+
+    go_on()
+    wait_until(lambda: "C flag" in homes.connection(daemon, app)["decision"], "it waits")
+    assert daemon.status()["daemon"]["counters"]["creates"] == 0
+    announce(homes, homes.far2.ip4, 7)
+    near, far, far2 = homes.near.ip4, homes.far.ip4, homes.far2.ip4
+    assert addresses(app.wait_subflows(2)) == {(near, far), (near, far2)}
+    go_on()
+    assert addresses(app.wait_subflows(3)) == {(near, far), (near, far2)}
+    assert homes.connection(daemon, app)["announced"] == [{"remote": f"{far2}:7000", "id": 7}]
 
 
 def closed_at_server(homes, address):

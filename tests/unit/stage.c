@@ -231,13 +231,14 @@ void hooks_set_config(struct hooks *hooks, const struct hook_config *config)
 	stage.config = *config;
 }
 
-int hooks_find_unwatched(struct hooks *hooks, void (*each)(void *arg, uint32_t token), void *arg)
+int hooks_visit_clients(
+	struct hooks *hooks, void (*each)(void *arg, const struct client_record *client), void *arg)
 {
 	(void)hooks;
-	stage.asked_for_unwatched++;
-	if (stage.unwatched)
-		each(arg, stage.unwatched);
-	return stage.unwatched_error;
+	stage.visits++;
+	if (stage.client.token)
+		each(arg, &stage.client);
+	return stage.visit_error;
 }
 
 void hooks_set_full(struct hooks *hooks, bool is_full)

@@ -22,8 +22,8 @@ struct stage {
 	size_t n_conns;
 	struct diag_subflow subflows[4];
 	size_t n_subflows;
-	uint32_t unwatched; /* the token of a connection that has no callbacks; 0 = none */
-	int unwatched_error;
+	struct client_record client; /* that the walk finds; no token: none */
+	int visit_error;
 	int dump_error, find_error, enter_error, silence_error, create_error, rule_error;
 	bool is_silent;
 	uint64_t cookie;      /* of the namespace that a socket is opened in */
@@ -34,7 +34,7 @@ struct stage {
 	/* What it was asked and told. */
 	unsigned int listings; /* under way, of connections */
 	unsigned int enters, opened, closed, creates, destroys, claims, configs, fulls, receipts,
-		forgotten, serves, unserves, looks, rescans, walks, asked_for_unwatched;
+		forgotten, serves, unserves, looks, rescans, walks, visits;
 	uint32_t device; /* of the last CREATE */
 	struct hook_config config;
 };

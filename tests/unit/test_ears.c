@@ -99,6 +99,16 @@ static void many_requests_of_one_user_are_carried_out_after_one_of_another(void 
 	assert_false(is_turn_due());
 }
 
+static void what_the_ring_had_no_room_for_is_asked_for(void **state)
+{
+	(void)state;
+	stage_connect();
+	stage.client = (struct client_record){STAGE_TOKEN, CLIENT_FOREIGN};
+	whole->hooks.missed(whole);
+	assert_int_equal(stage.visits, 1);
+	assert_true(stage_conn()->is_foreign);
+}
+
 static void what_is_no_request_does_not_wait(void **state)
 {
 	(void)state;
@@ -283,6 +293,7 @@ int main(void)
 		TEST(events_are_of_served_namespaces),
 		TEST(requests_are_carried_out),
 		TEST(many_requests_of_one_user_are_carried_out_after_one_of_another),
+		TEST(what_the_ring_had_no_room_for_is_asked_for),
 		TEST(what_is_no_request_does_not_wait),
 		TEST(what_was_asked_for_early_is_heard_when_the_connection_is_up),
 		TEST(nobody_waits_for_what_is_gone),

@@ -56,23 +56,58 @@ static void the_unwatched_are_asked_about(void **state)
 
 	(void)state;
 	inquiry_search(inquiry, &stage.netns);
-	assert_int_equal(stage.asked_for_unwatched, 0); /* nobody is there */
+	assert_int_equal(stage.visits, 0); /* nobody is there */
 	assert_int_equal(detector_init(&stage.daemon.detector), 0);
 	stage_list(STAGE_TOKEN, 1000);
 	inquiry_search(inquiry, &stage.netns);
-	assert_int_equal(stage.asked_for_unwatched, 1);
+	assert_int_equal(stage.visits, 1);
 	assert_false(census_has(census, stage_conn()));
 	assert_int_equal(census->armed_ns, 0);
-	stage.unwatched = STAGE_TOKEN + 1;
+	stage.client = (struct client_record){STAGE_TOKEN + 1, CLIENT_UNWATCHED};
 	inquiry_search(inquiry, &stage.netns);
 	assert_int_equal(census->armed_ns, 0);
-	stage.unwatched = STAGE_TOKEN;
+	stage.client.token = STAGE_TOKEN;
 	inquiry_search(inquiry, &stage.netns);
 	assert_true(census_has(census, stage_conn()));
 	assert_true(census->armed_ns > 0);
 	plan_forget(&stage.daemon.plan, stage_conn());
 	census_renew(census);
 	assert_int_equal(census->armed_ns, 0);
+}
+
+/* What the daemon before this one had been told when they came up. */
+static void what_is_to_be_heeded_of_clients_is_found(void **state)
+{
+	(void)state;
+	stage_list(STAGE_TOKEN, 1000);
+	stage.client = (struct client_record){STAGE_TOKEN + 1, CLIENT_BOUND};
+	inquiry_search(inquiry, &stage.netns);
+	assert_int_equal(conn_table_count(&stage.daemon.plan.table), 1);
+	assert_false(stage_conn()->is_bound);
+	stage.client =
+		(struct client_record){STAGE_TOKEN, CLIENT_BOUND | CLIENT_DENIED | CLIENT_FOREIGN};
+	inquiry_search(inquiry, &stage.netns);
+	assert_true(stage_conn()->is_bound);
+	assert_true(stage_conn()->denies_join);
+	assert_false(stage_conn()->is_foreign); /* the kernel is asked */
+}
+
+/* Of a connection that is not known yet, too: CREATED may be under way. */
+static void what_a_lost_record_would_have_told_is_found(void **state)
+{
+	(void)state;
+	stage.client = (struct client_record){STAGE_TOKEN, CLIENT_BOUND};
+	stage.netns.state = SERVED_VANISHED;
+	inquiry_look_at_clients(inquiry);
+	assert_null(stage_conn());
+	stage.netns.state = SERVED_YES;
+	inquiry_look_at_clients(inquiry);
+	assert_true(stage_conn()->is_bound);
+	assert_false(stage_conn()->is_created);
+	stage_connect();
+	stage.client.traits = CLIENT_FOREIGN;
+	inquiry_look_at_clients(inquiry);
+	assert_true(stage_conn()->is_bound && stage_conn()->is_foreign);
 }
 
 static void an_owner_is_found(void **state)
@@ -165,6 +200,8 @@ int main(void)
 		TEST(what_an_earlier_daemon_did_counts),
 		TEST(what_is_not_listed_is_forgotten),
 		TEST(the_unwatched_are_asked_about),
+		TEST(what_is_to_be_heeded_of_clients_is_found),
+		TEST(what_a_lost_record_would_have_told_is_found),
 		TEST(an_owner_is_found),
 		TEST(all_owners_are_found),
 		TEST(devices_are_looked_up_for_link_local_addresses),

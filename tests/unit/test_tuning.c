@@ -90,17 +90,17 @@ static void a_later_stop_counts_for_those_that_were_past_it(void **state)
 	(void)state;
 	assert_int_equal(detector_init(&stage.daemon.detector), 0);
 	stage_connect();
-	stage.unwatched = STAGE_TOKEN;
+	stage.client = (struct client_record){STAGE_TOKEN, CLIENT_UNWATCHED};
 	assert_int_equal(set("elephant.stop", "200MB"), 0);
 	assert_int_equal(set("elephant.step", "10MB"), 0);
-	assert_int_equal(stage.asked_for_unwatched, 0);
+	assert_int_equal(stage.visits, 0);
 	assert_int_equal(set("elephant.stop", "300MB"), 0);
-	assert_int_equal(stage.asked_for_unwatched, 1);
+	assert_int_equal(stage.visits, 1);
 	assert_true(census_has(census, stage_conn()));
 	assert_int_equal(set("elephant.downloads", "no"), 0);
-	assert_int_equal(stage.asked_for_unwatched, 1);
+	assert_int_equal(stage.visits, 1);
 	assert_int_equal(set("elephant.downloads", "yes"), 0);
-	assert_int_equal(stage.asked_for_unwatched, 2);
+	assert_int_equal(stage.visits, 2);
 }
 
 /* Nothing else may happen to the connection for long. */

@@ -42,6 +42,7 @@ static struct event full_event(enum event_kind kind)
 		.local = ends[0],
 		.remote = ends[1],
 		.id = 255,
+		.remote_id = 254,
 		.is_server = true,
 		.is_opening = true,
 		.has_receipt = true,
@@ -109,6 +110,7 @@ static void every_kind_of_event(void **state)
 		assert_int_equal(line.event.reset_reason, event.reset_reason);
 		assert_int_equal(line.event.expected_bytes, event.expected_bytes);
 		assert_int_equal(line.event.purpose, event.purpose);
+		assert_int_equal(line.event.remote_id, event.remote_id);
 		assert_memory_equal(&line.event.key, &event.key, sizeof(event.key));
 		assert_memory_equal(&line.event.receipt, &event.receipt, sizeof(event.receipt));
 		assert_memory_equal(&line.event.wishes, &event.wishes, sizeof(event.wishes));

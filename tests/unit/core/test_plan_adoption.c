@@ -316,6 +316,60 @@ static void an_earlier_daemons_work_is_not_repeated(void **state)
 	play_assert_receipt(play, 4, 1);
 }
 
+/* RFC 8684 3.1, C flag: it holds on. What the peer had announced shows where a subflow leads. */
+static void one_whose_peer_denies_joins_keeps_to_that(void **state)
+{
+	struct play *play = *state;
+	struct endpoint other = play_remote();
+
+	other.v4.s_addr = htonl(0x0a000003);
+	for (int i = 0; i < 2; i++) {
+		play->creates = 0;
+		adoption_begin(&play->plan, play->key.netns);
+		list(play);
+		list_subflow(play, LOCAL_PORT, 0, false);
+		if (i)
+			play_hear(play, (struct event){.kind = EVENT_FOUND_SUBFLOW,
+						.local = play_local(LOCAL_PORT + 1),
+						.remote = other,
+						.remote_id = 7});
+		adoption_end(&play->plan, play->key.netns);
+		play_hear(play, (struct event){.kind = EVENT_DENIED});
+		play_intent(play, 1, 0);
+		assert_int_equal(play->creates, i);
+		assert_int_equal(play_conn(play)->remotes.count, i);
+		if (i)
+			assert_true(endpoint_is_equal(&play->create.remote, &other));
+		play_closed(play);
+	}
+}
+
+/* Or else its end would be taken for that of an address. */
+static void a_subflow_to_an_announced_address_is_replaced(void **state)
+{
+	struct play *play = *state;
+	struct endpoint other = play_remote();
+
+	other.v4.s_addr = htonl(0x0a000003);
+	play->plan.does_repair = true;
+	adoption_begin(&play->plan, play->key.netns);
+	list(play);
+	list_subflow(play, LOCAL_PORT, 0, false);
+	play_hear(play, (struct event){.kind = EVENT_FOUND_SUBFLOW,
+				.local = play_local(LOCAL_PORT + 1),
+				.remote = other,
+				.remote_id = 7});
+	end(play);
+	play->now_ns += 10000000000;
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = play_local(LOCAL_PORT + 1),
+				.remote = other,
+				.error = ECONNRESET,
+				.reset_reason = -1});
+	assert_int_equal(play->creates, 1);
+	assert_int_equal(play->plan.counters.repairs, 1);
+}
+
 /* It died while it gave a command. What the socket shows tells whether it was given. */
 static void the_last_command_counts_if_the_socket_shows_it(void **state)
 {
@@ -587,6 +641,8 @@ int main(void)
 		TEST(one_that_is_taken_up_has_rivals),
 		TEST(one_that_came_up_unheard_is_established),
 		TEST(an_earlier_daemons_work_is_not_repeated),
+		TEST(one_whose_peer_denies_joins_keeps_to_that),
+		TEST(a_subflow_to_an_announced_address_is_replaced),
 		TEST(the_last_command_counts_if_the_socket_shows_it),
 		TEST(a_move_is_carried_to_its_end),
 		TEST(so_is_one_whose_syn_is_not_answered),

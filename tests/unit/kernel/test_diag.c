@@ -213,6 +213,8 @@ static struct nlmsghdr *subflow_message(char *buffer, size_t info_bytes)
 	ulp = mnl_attr_nest_start(header, INET_DIAG_ULP_INFO);
 	mptcp = mnl_attr_nest_start(header, INET_ULP_INFO_MPTCP);
 	mnl_attr_put_u32(header, MPTCP_SUBFLOW_ATTR_TOKEN_LOC, TOKEN);
+	mnl_attr_put_u8(header, MPTCP_SUBFLOW_ATTR_ID_LOC, 3);
+	mnl_attr_put_u8(header, MPTCP_SUBFLOW_ATTR_ID_REM, 7);
 	mnl_attr_nest_end(header, mptcp);
 	mnl_attr_nest_end(header, ulp);
 	return header;
@@ -227,6 +229,8 @@ static void decodes_what_a_subflow_has_carried(void **state)
 		sockinfo_subflow(subflow_message(buffers[0], AT_TCP_BYTES_RECEIVED + 8), &subflow),
 		0);
 	assert_int_equal(subflow.token, TOKEN);
+	assert_int_equal(subflow.id, 3);
+	assert_int_equal(subflow.remote_id, 7);
 	assert_int_equal(subflow.bytes_acked, 123456789012);
 	assert_int_equal(subflow.bytes_received, 345);
 	assert_int_equal(subflow.device, 0);
