@@ -154,6 +154,11 @@ static void withdraw(struct hands *hands, struct action action)
 
 	if (!err)
 		err = pm_withdraw(hands->socket, hands->family, action.key.token, action.id);
+	/* It has forgotten the id with a subflow from there that was closed: it is to learn it. */
+	if (err == -EINVAL && action.local.family &&
+		!pm_announce(
+			hands->socket, hands->family, action.key.token, &action.local, action.id))
+		err = pm_withdraw(hands->socket, hands->family, action.key.token, action.id);
 	if (err)
 		log_debug(
 			"REMOVE token %08x id %u: %s", action.key.token, action.id, strerror(-err));

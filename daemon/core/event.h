@@ -96,7 +96,8 @@ enum action_kind {
 	ACTION_CREATE,   /* a subflow from local to remote, is_backup; by EVENT_CREATE_DONE */
 	ACTION_DESTROY,  /* the subflow local, remote; answered by EVENT_DESTROY_DONE */
 	ACTION_ANNOUNCE, /* tell the peer that there is the address local, by @id */
-	ACTION_WITHDRAW, /* tell the peer that the local address @id is no more */
+	ACTION_WITHDRAW, /* tell the peer that the local address @id is no more; @local, if it was
+			    announced */
 	ACTION_BACKUP,   /* make the subflow local, remote a backup, or no more: MP_PRIO */
 	ACTION_LOCALS,   /* which local addresses are there; answered by EVENT_LOCALS */
 	ACTION_RULE,     /* tell the hooks its thresholds: rule */

@@ -160,8 +160,11 @@ static void tell_peer(struct plan *plan, struct conn *conn, uint8_t id)
 	if (is_used_by_others(conn, id) || is_still_announced(conn, id))
 		return;
 	action = actions_add(&plan->actions, ACTION_WITHDRAW, conn);
-	if (action)
+	if (action) {
 		action->id = id;
+		if (id && conn->is_server && id < conn->ids.count)
+			action->local = conn->ids.locals[id];
+	}
 	/* It may carry that out late, upon whatever has the id by then. */
 	ids_forget(&conn->ids, id);
 }

@@ -58,6 +58,7 @@ static void one_with_a_port_is_withdrawn(void **state)
 	play_take_away(play, 0, 2, 5000);
 	play_tell(play);
 	assert_withdrawn(play, 1, 1);
+	assert_true(endpoint_is_equal(&play->withdraw.local, &play->announce.local));
 }
 
 static void one_with_its_listeners_port_is_withdrawn(void **state)
