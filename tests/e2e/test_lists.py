@@ -215,6 +215,18 @@ def test_before_connect_the_list_is_a_restriction(homes, family, blocking):
     wait_locals(app, prefix + near, *[prefix + near2] * 4)
 
 
+def test_before_connect_as_many_are_listed_as_there_may_be(homes):
+    """The first subflow is one of them."""
+    near2 = homes.near2.ip4
+    app = homes.app(homes.client).open()
+    fails(errno.EDQUOT, app.set, ADD, ends(*[near2] * 9))
+    app.set(ADD, ends(*[near2] * 8))
+    fails(errno.EDQUOT, app.set, ADD, ends(near2))
+    fails(errno.EDQUOT, app.set, ADD, 1)
+    app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
+    wait_locals(app, *[near2] * 8)
+
+
 def test_first_port_of_the_restriction(homes):
     app = homes.app(homes.client).open()
     app.set(ADD, ends((homes.near2.ip4, 5005), homes.near.ip4))
@@ -343,6 +355,9 @@ def test_errors_change_nothing(homes):
     for bad in ("192.0.2.1", homes.far.ip4, "224.0.0.1", "255.255.255.255"):
         fails(errno.EADDRNOTAVAIL, app.set, ADD, ends(near2, bad))
     fails(errno.EACCES, app.set, ADD, ends(near2, (near, 80)))
+    # As bind(2) says it, and of the first one that is wrong.
+    fails(errno.EADDRNOTAVAIL, app.set, ADD, ends(("192.0.2.1", 80)))
+    fails(errno.EACCES, app.set, ADD, ends((near, 80), "192.0.2.1"))
     homes.client.sysctl({"net.ipv4.ip_unprivileged_port_start": "2000"})
     fails(errno.EACCES, app.set, ADD, ends((near, 1999)))
     fails(errno.EDQUOT, app.set, ADD, ends(*[near2] * 8))

@@ -185,6 +185,8 @@ def test_plain_tcp(served):
     fails(errno.EOPNOTSUPP, app.set, ENABLE, 1)
     fails(errno.EOPNOTSUPP, app.set, ADD, 1)
     fails(errno.EOPNOTSUPP, app.set, REMOVE, 1)
+    for option in (ADD, REMOVE, NDIFFPORTS):
+        fails(errno.EINVAL, app.set, option, 0)  # on no socket is that a number of subflows
     fails(errno.EOPNOTSUPP, app.get, SUBFLOWS, 1024)
     fails(errno.EOPNOTSUPP, app.get, CONNID, 4)
 
