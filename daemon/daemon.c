@@ -11,6 +11,7 @@
 #include "kernel/netns.h"
 #include "kernel/pm.h"
 #include "kernel/privilege.h"
+#include "kernel/wanted.h"
 #include "lock.h"
 #include "parts.h"
 #include "tuning.h"
@@ -146,7 +147,7 @@ static int attach_hooks(struct daemon *daemon)
 
 	if (!hooks_are_there(&daemon->hooks))
 		return 0;
-	daemon->hooks.hears_strangers = served_wants_unnamed(daemon->settings.serve);
+	daemon->hooks.hears_strangers = wanted_has_unnamed(daemon->settings.serve);
 	err = hooks_attach(
 		&daemon->hooks, &daemon->loop, daemon->root, daemon->cgroup, error, sizeof(error));
 	if (err == -EOPNOTSUPP)
@@ -304,7 +305,7 @@ static int prepare(struct daemon *daemon, const struct daemon_options *options)
 		log_error("%s", error);
 		return err;
 	}
-	err = privilege_drop(served_wants_unnamed(daemon->settings.serve));
+	err = privilege_drop(wanted_has_unnamed(daemon->settings.serve));
 	if (err) {
 		log_error(
 			"cannot give up the capabilities that are not needed: %s", strerror(-err));

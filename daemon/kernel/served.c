@@ -1,18 +1,16 @@
 /* SPDX-License-Identifier: MIT */
-/* The network namespaces that the configuration names. */
+/* The network namespaces that the configuration names, as they come and go. */
 #include "served.h"
 
 #include "base/log.h"
-#include "kernel/claim.h"
 #include "kernel/inhabitants.h"
 #include "kernel/netns.h"
-#include "kernel/pm.h"
+#include "kernel/takeover.h"
+#include "kernel/wanted.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
-#include <limits.h>
 #include <linux/magic.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -25,13 +23,8 @@
 
 #define NAMES_DIR "/run/netns" /* iproute2's */
 #define OWN       "own"
-#define ALL       "all"
-#define BLANKS    " \t"
 
-static void say(struct served_netns *netns, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void say(struct served_netns *netns, const char *format, ...)
+void served_say(struct served_netns *netns, const char *format, ...)
 {
 	va_list args;
 
@@ -40,197 +33,31 @@ static void say(struct served_netns *netns, const char *format, ...)
 	va_end(args);
 }
 
-/* The words of the configuration for sets of namespaces; every other one is a pattern of names. */
-static bool is_word(const char *text, size_t len, const char *word)
-{
-	return len == strlen(word) && !strncmp(text, word, len);
-}
-
-static bool is_own_wanted(const struct served *served)
-{
-	const char *text = served->wanted;
-	size_t len;
-
-	for (text += strspn(text, BLANKS); *text; text += len + strspn(text + len, BLANKS)) {
-		len = strcspn(text, BLANKS);
-		if (is_word(text, len, OWN) || is_word(text, len, ALL))
-			return true;
-	}
-	return false;
-}
-
-bool served_wants_unnamed(const char *wanted)
-{
-	const char *text = wanted;
-	size_t len;
-
-	for (text += strspn(text, BLANKS); *text; text += len + strspn(text + len, BLANKS)) {
-		len = strcspn(text, BLANKS);
-		if (is_word(text, len, ALL))
-			return true;
-	}
-	return false;
-}
-
-static bool is_wanted(const struct served *served, const char *name)
-{
-	const char *text = served->wanted;
-	char pattern[NAME_MAX + 1];
-	size_t len;
-
-	for (text += strspn(text, BLANKS); *text; text += len + strspn(text + len, BLANKS)) {
-		len = strcspn(text, BLANKS);
-		if (is_word(text, len, ALL))
-			return true;
-		if (is_word(text, len, OWN))
-			continue;
-		snprintf(pattern, sizeof(pattern), "%.*s", (int)len, text);
-		if (len < sizeof(pattern) && fnmatch(pattern, name, FNM_NOESCAPE) == 0)
-			return true;
-	}
-	return false;
-}
-
-/* Whether somebody else manages the paths of the namespace that the thread is in. */
-static bool is_taken(struct served *served, struct served_netns *netns)
-{
-	struct mnl_socket *socket;
-	bool has = false;
-	int err;
-
-	err = genl_open(NETLINK_GENERIC, &socket);
-	if (!err) {
-		err = pm_has_endpoints(socket, &served->monitor->family, &has);
-		mnl_socket_close(socket);
-	}
-	if (err) {
-		say(netns, "its MPTCP endpoints cannot be read: %s", strerror(-err));
-		return true;
-	}
-	if (has) {
-		say(netns, "the in-kernel path manager has endpoints there; flush them (ip mptcp "
-			   "endpoint flush) or set take_over = yes");
-		return true;
-	}
-	err = monitor_has_rival(served->monitor, &has);
-	if (err) {
-		say(netns,
-			"whether another path manager (mptcpd?) listens there is not known: %s; "
-			"set take_over = yes if there is none",
-			strerror(-err));
-		return true;
-	}
-	if (has) {
-		say(netns, "another path manager (mptcpd?) listens there; stop it or set take_over "
-			   "= yes");
-		return true;
-	}
-	return false;
-}
-
-/* Switches the namespace that the thread is in to the userspace path manager. */
-static int switch_over(struct served *served, struct served_netns *netns)
-{
-	struct guardian_note *note = &netns->note;
-	const char *sysctl, *userspace;
-	int err;
-
-	sysctl = netns_pm_sysctl(&userspace);
-	if (!sysctl) {
-		say(netns, "this kernel has no userspace path manager (net.mptcp.pm_type)");
-		return -EOPNOTSUPP;
-	}
-	if (!served->take_over && is_taken(served, netns))
-		return -EBUSY;
-	err = netns_read_sysctl(sysctl, note->before, sizeof(note->before));
-	if (err || !strcmp(note->before, userspace)) /* already: nothing to put back */
-		return err;
-	snprintf(note->path, sizeof(note->path), "%s", netns->path);
-	snprintf(note->sysctl, sizeof(note->sysctl), "%s", sysctl);
-	snprintf(note->ours, sizeof(note->ours), "%s", userspace);
-	note->cookie = netns->cookie;
-	note->inode = netns->inode;
-	err = guardian_tell(served->guardian, note);
-	if (!err)
-		err = netns_write_sysctl(sysctl, userspace);
-	if (err)
-		*note->sysctl = '\0';
-	return err;
-}
-
-static int claim(struct served *served, struct served_netns *netns)
-{
-	int err = served->claims_fd < 0 ? 0 : claim_take(served->claims_fd, netns->cookie);
-
-	if (err == -EBUSY)
-		say(netns,
-			"another subflowd serves it; stop that one, or name the namespace to one "
-			"of them only ([namespaces] serve)");
-	return err;
-}
-
-/* Whether the thread is there: the number of a process may be another's by now. */
-static bool is_inside(const struct served_netns *netns)
-{
-	struct stat st;
-
-	return stat("/proc/thread-self/ns/net", &st) == 0 && st.st_ino == netns->inode;
-}
-
 static int begin(struct served *served, struct served_netns *netns)
 {
-	char enabled[8] = "1";
-	int err = netns_enter(netns->path, 0);
+	int err = takeover_begin(served, netns);
 
+	if (!err)
+		err = served->begun(served->owner, netns);
 	if (err)
-		return err;
-	if (netns->is_unnamed && !is_inside(netns)) {
-		netns_leave();
-		return -ENOENT;
-	}
-	err = netns_cookie(&netns->cookie);
-	/* The id first: without one, nothing of a socket that is made after the switch is heard. */
-	if (!err && *netns->path) {
-		netns_leave();
-		err = netns_assign_id(netns->path, &netns->nsid);
-		if (!err)
-			err = netns_enter(netns->path, netns->cookie);
-		if (err)
-			return err;
-	}
-	if (!err)
-		err = claim(served, netns);
-	if (!err)
-		err = switch_over(served, netns);
-	if (!err)
-		err = netns_read_sysctl("mptcp/enabled", enabled, sizeof(enabled));
-	served_leave(netns);
-	if (err)
-		return err;
-	if (!strcmp(enabled, "0"))
-		say(netns, "MPTCP is off there (sysctl net.mptcp.enabled=1)");
-	return served->begun(served->owner, netns);
+		takeover_undo(served, netns);
+	if (err && !*netns->why)
+		served_say(netns, "%s", strerror(-err));
+	return err;
 }
 
-/* For good: nothing there is to be put back, and another daemon may have it. */
-static void disown(struct served *served, struct served_netns *netns)
+static void serve(struct served *served, struct served_netns *netns)
 {
-	if (*netns->note.sysctl) {
-		*netns->note.sysctl = '\0';
-		guardian_tell(served->guardian, &netns->note);
-	}
-	if (netns->cookie && served->claims_fd >= 0)
-		claim_drop(served->claims_fd, netns->cookie);
+	netns->state = SERVED_YES;
+	log_info("serving network namespace %s%s%s", netns->name, *netns->why ? "; " : "",
+		netns->why);
+	served->serving(served->owner, netns);
 }
 
-/* What begin() has done before it failed. */
-static void retreat(struct served *served, struct served_netns *netns)
+static void leave_alone(struct served *served, const struct served_netns *netns)
 {
-	if (*netns->note.sysctl && netns_enter(netns->path, netns->cookie) == 0) {
-		netns_write_sysctl(netns->note.sysctl, netns->note.before);
-		served_leave(netns);
-	}
-	disown(served, netns);
+	log_warning("leaving network namespace %s alone: %s", netns->name, netns->why);
+	served->left(served->owner, netns);
 }
 
 static void add(
@@ -252,8 +79,6 @@ static void add(
 	netns->nsid = MONITOR_HOME;
 	netns->state = SERVED_ALONE;
 	err = begin(served, netns);
-	if (err)
-		retreat(served, netns);
 	/* Gone again, or not mounted yet; or the process is, and nothing would tell of the end. */
 	if (err == -ENOENT || err == -EINVAL ||
 		(err && is_unnamed && (err == -ESTALE || netns->nsid == MONITOR_HOME))) {
@@ -262,17 +87,10 @@ static void add(
 	}
 	TAILQ_INSERT_TAIL(&served->list, netns, entry);
 	served->count++;
-	if (!err) {
-		netns->state = SERVED_YES;
-		log_info("serving network namespace %s%s%s", name, *netns->why ? "; " : "",
-			netns->why);
-		served->serving(served->owner, netns);
-		return;
-	}
-	if (!*netns->why)
-		say(netns, "%s", strerror(-err));
-	log_warning("leaving network namespace %s alone: %s", name, netns->why);
-	served->left(served->owner, netns);
+	if (err)
+		leave_alone(served, netns);
+	else
+		serve(served, netns);
 }
 
 static void drop(struct served *served, struct served_netns *netns)
@@ -289,13 +107,13 @@ static void lose_name(struct served *served, struct served_netns *netns)
 {
 	log_info("network namespace %s has lost its name", netns->name);
 	if (netns->state == SERVED_ALONE || netns->nsid < 0) {
-		disown(served, netns);
+		takeover_forget(served, netns);
 		drop(served, netns);
 		return;
 	}
 	/* RTM_DELNSID will tell of its end. */
 	netns->state = SERVED_VANISHED;
-	say(netns, "it has no name any more, so it cannot be entered");
+	served_say(netns, "it has no name any more, so it cannot be entered");
 	served->vanished(served->owner, netns);
 }
 
@@ -354,7 +172,7 @@ static void consider(struct served *served, const char *name)
 				!take_name(served, netns, name, path, false)))
 			return;
 	}
-	if (!is_wanted(served, name))
+	if (!wanted_has_name(served->wanted, name))
 		return;
 	if (inode == served->own)
 		add(served, OWN, "", inode, false);
@@ -411,7 +229,7 @@ void served_look(struct served *served)
 	uint32_t hidden;
 	int err;
 
-	if (!served_wants_unnamed(served->wanted))
+	if (!wanted_has_unnamed(served->wanted))
 		return;
 	err = inhabitants_each(visit, served, &hidden);
 	if (err) {
@@ -472,7 +290,7 @@ int served_init(struct served *served, struct loop *loop)
 
 void served_rescan(struct served *served)
 {
-	if (is_own_wanted(served) && !served_find_id(served, MONITOR_HOME))
+	if (wanted_has_own(served->wanted) && !served_find_id(served, MONITOR_HOME))
 		add(served, OWN, "", served->own, false);
 	scan(served);
 }
@@ -540,7 +358,7 @@ void served_end(struct served *served, int nsid)
 	is_unnamed = netns->is_unnamed;
 	log_info("network namespace %s has ended", netns->name);
 	snprintf(name, sizeof(name), "%s", netns->name);
-	disown(served, netns);
+	takeover_forget(served, netns);
 	drop(served, netns);
 	/* Another one may have its name, and its inode number, and so have been taken for it. */
 	if (is_unnamed)

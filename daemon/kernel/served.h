@@ -45,7 +45,7 @@ struct served {
 	struct source mounts; /* a namespace's name is a mount point */
 	struct monitor *monitor;
 	struct guardian *guardian;
-	const char *wanted; /* own, all, names; separated by blanks */
+	const char *wanted; /* see wanted.h */
 	bool take_over;
 	int claims_fd; /* of kernel/claim.h; -errno: nobody else is asked */
 	uint32_t count;
@@ -76,8 +76,9 @@ void served_done(struct served *served);
 /* After @wanted or @take_over was changed: serves what is named now. What is served stays so. */
 void served_rescan(struct served *served);
 
-/* Whether @wanted means namespaces that have no name too. */
-bool served_wants_unnamed(const char *wanted);
+/* What its why says. */
+void served_say(struct served_netns *netns, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
 
 /* Serves those without a name that are not served yet, if that is wanted. */
 void served_look(struct served *served);

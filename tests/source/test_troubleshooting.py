@@ -50,7 +50,7 @@ def decisions():
     yield from literals(files("daemon/core/*.c"), ["conn_say", "survey_refuse"])
     yield from literals(["daemon/kernel/scout.c"], ["survey_refuse", "silence"])
     yield from re.findall(r'return "([^"]+)"', source("daemon/kernel/scout.c"))
-    yield from literals(["daemon/kernel/served.c"], ["say"])
+    yield from literals(["daemon/kernel/served.c", "daemon/kernel/takeover.c"], ["served_say"])
     for path in files("daemon/core/*.c"):
         yield from re.findall(r'why = "((?:[^"\\]|\\.)+)"', source(path))
     for path in ("daemon/control/connections.c", "daemon/control/status.c"):
