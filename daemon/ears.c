@@ -136,8 +136,12 @@ static void hear_event(void *owner, int nsid, struct event *event)
 	struct daemon *daemon = owner;
 	struct served_netns *netns = served_find_id(&daemon->served, nsid);
 
-	if (!netns || netns->state == SERVED_ALONE)
+	if (!netns)
 		return;
+	if (netns->state == SERVED_ALONE) {
+		served_look_again(&daemon->served, netns, loop_now_ns());
+		return;
+	}
 	event->key.netns = netns->cookie;
 	hear_waiting(daemon, event);
 	event->now_ns = loop_now_ns();

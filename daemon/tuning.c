@@ -139,9 +139,12 @@ static bool is_counting_more(const struct settings *now, const struct settings *
 	       now->n_rules || next->n_rules;
 }
 
-/* Takes @next over. @ret_said: what cannot change while the daemon runs, or is empty. */
+/*
+ * Takes @next over. @is_reload: what was left alone is looked at again. @ret_said: what cannot
+ * change while the daemon runs, or is empty.
+ */
 static int change_settings(
-	struct daemon *daemon, struct settings *next, char *ret_said, size_t size)
+	struct daemon *daemon, struct settings *next, bool is_reload, char *ret_said, size_t size)
 {
 	bool is_served_otherwise = strcmp(next->serve, daemon->settings.serve) ||
 				   next->take_over != daemon->settings.take_over;
@@ -168,13 +171,13 @@ static int change_settings(
 	if (is_more)
 		inquiry_look_at_clients(&daemon->inquiry);
 	detector_renew(&daemon->detector);
-	if (is_served_otherwise)
+	if (is_reload || is_served_otherwise)
 		served_rescan(&daemon->served);
 	snprintf(ret_said, size, "%s%s%s",
 		*fixed ? "; as before until subflowd is restarted: " : "", fixed,
-		is_served_otherwise ? "; namespaces that are served, or were left alone, stay so "
-				      "until subflowd is restarted"
-				    : "");
+		is_served_otherwise
+			? "; namespaces that are served stay so until subflowd is restarted"
+			: "");
 	return 0;
 }
 
@@ -197,7 +200,7 @@ int tuning_reload(struct daemon *daemon, char *ret_said, size_t size)
 		snprintf(ret_said, size, "%s", strerror(-err));
 	if (err)
 		return err;
-	err = change_settings(daemon, &next, notes, sizeof(notes));
+	err = change_settings(daemon, &next, true, notes, sizeof(notes));
 	settings_done(&next);
 	if (err)
 		snprintf(ret_said, size, "%s", strerror(-err));
@@ -219,7 +222,7 @@ int tuning_set(
 	}
 	err = settings_set(&next, key, value, ret_said, size);
 	if (!err) {
-		err = change_settings(daemon, &next, notes, sizeof(notes));
+		err = change_settings(daemon, &next, false, notes, sizeof(notes));
 		snprintf(ret_said, size, "%s%s", err ? strerror(-err) : "set", err ? "" : notes);
 	}
 	settings_done(&next);

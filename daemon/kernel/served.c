@@ -24,6 +24,10 @@
 #define NAMES_DIR "/run/netns" /* iproute2's */
 #define OWN       "own"
 
+/* Another path manager that has gone may be back soon: it is being restarted, or its endpoints are
+ * being replaced. */
+#define LOOK_NS 5000000000ull
+
 void served_say(struct served_netns *netns, const char *format, ...)
 {
 	va_list args;
@@ -91,6 +95,30 @@ static void add(
 		leave_alone(served, netns);
 	else
 		serve(served, netns);
+}
+
+/* The id of one that has ended may be another's already when that is told. */
+static bool is_there(struct served_netns *netns)
+{
+	if (!netns->cookie || served_enter(netns))
+		return false;
+	served_leave(netns);
+	return true;
+}
+
+/* One that was left alone: what was in the way may have gone. */
+static void try_again(struct served *served, struct served_netns *netns)
+{
+	char why[SERVED_WHY_MAX];
+
+	if (!is_there(netns))
+		return;
+	snprintf(why, sizeof(why), "%s", netns->why);
+	*netns->why = '\0';
+	if (!begin(served, netns))
+		serve(served, netns);
+	else if (strcmp(netns->why, why))
+		leave_alone(served, netns);
 }
 
 static void drop(struct served *served, struct served_netns *netns)
@@ -267,6 +295,13 @@ static void mounts_changed(struct source *source, uint32_t events)
 	scan(SOURCE_OWNER(source, struct served, mounts));
 }
 
+static void look_for_all(struct served *served)
+{
+	if (wanted_has_own(served->wanted) && !served_find_id(served, MONITOR_HOME))
+		add(served, OWN, "", served->own, false);
+	scan(served);
+}
+
 int served_init(struct served *served, struct loop *loop)
 {
 	struct stat own;
@@ -284,15 +319,40 @@ int served_init(struct served *served, struct loop *loop)
 	if (stat("/proc/self/ns/net", &own) < 0)
 		return -errno;
 	served->own = own.st_ino;
-	served_rescan(served);
+	look_for_all(served);
 	return 0;
+}
+
+static bool is_wanted(const struct served *served, const struct served_netns *netns)
+{
+	if (!*netns->path)
+		return wanted_has_own(served->wanted);
+	return netns->is_unnamed ? wanted_has_unnamed(served->wanted)
+				 : wanted_has_name(served->wanted, netns->name);
 }
 
 void served_rescan(struct served *served)
 {
-	if (wanted_has_own(served->wanted) && !served_find_id(served, MONITOR_HOME))
-		add(served, OWN, "", served->own, false);
-	scan(served);
+	struct served_netns *netns, *next;
+
+	for (netns = TAILQ_FIRST(&served->list); netns; netns = next) {
+		next = TAILQ_NEXT(netns, entry);
+		if (netns->state == SERVED_ALONE && is_wanted(served, netns))
+			try_again(served, netns);
+	}
+	look_for_all(served);
+}
+
+void served_look_again(struct served *served, struct served_netns *netns, uint64_t now_ns)
+{
+	bool was_free = netns->is_free;
+
+	if (!netns->is_taken || now_ns - netns->looked_ns < LOOK_NS)
+		return;
+	netns->looked_ns = now_ns;
+	netns->is_free = takeover_is_free(served, netns);
+	if (netns->is_free && was_free)
+		try_again(served, netns);
 }
 
 void served_done(struct served *served)
@@ -336,15 +396,6 @@ struct served_netns *served_find_id(struct served *served, int nsid)
 			return netns;
 	}
 	return NULL;
-}
-
-/* The id of one that has ended may be another's already when that is told. */
-static bool is_there(struct served_netns *netns)
-{
-	if (!netns->cookie || served_enter(netns))
-		return false;
-	served_leave(netns);
-	return true;
 }
 
 void served_end(struct served *served, int nsid)

@@ -36,6 +36,9 @@ struct served_netns {
 	bool is_listed;   /* its connections were, since it is served */
 	uint64_t list_ns; /* when kernel/roster lists its sockets, CLOCK_MONOTONIC; 0 = not yet */
 	char why[SERVED_WHY_MAX];
+	bool is_taken;             /* that is: another path manager is at work there */
+	bool is_free;              /* none was found there when it was looked at last */
+	uint64_t looked_ns;        /* when that was, CLOCK_MONOTONIC; 0 = not again yet */
 	struct guardian_note note; /* what was set; no sysctl name: nothing */
 };
 
@@ -73,8 +76,17 @@ struct served {
 int served_init(struct served *served, struct loop *loop);
 void served_done(struct served *served);
 
-/* After @wanted or @take_over was changed: serves what is named now. What is served stays so. */
+/*
+ * Serves what is named now, also what was left alone if nothing is in its way any more. What is
+ * served stays so.
+ */
 void served_rescan(struct served *served);
+
+/*
+ * Something happens in a namespace that is left alone. If that is for another path manager, it is
+ * looked at, now and then, and served when none was found there twice.
+ */
+void served_look_again(struct served *served, struct served_netns *netns, uint64_t now_ns);
 
 /* What its why says. */
 void served_say(struct served_netns *netns, const char *format, ...)

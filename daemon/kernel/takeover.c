@@ -30,7 +30,7 @@ static bool is_taken(struct served *served, struct served_netns *netns)
 	if (has) {
 		served_say(netns,
 			"the in-kernel path manager has endpoints there; flush them (ip mptcp "
-			"endpoint flush) or set take_over = yes");
+			"endpoint flush) and run `subflow reload`, or set take_over = yes");
 		return true;
 	}
 	err = monitor_has_rival(served->monitor, &has);
@@ -43,8 +43,8 @@ static bool is_taken(struct served *served, struct served_netns *netns)
 	}
 	if (has) {
 		served_say(netns,
-			"another path manager (mptcpd?) listens there; stop it or set take_over "
-			"= yes");
+			"another path manager (mptcpd? ip mptcp monitor?) listens there; stop it "
+			"and run `subflow reload`, or set take_over = yes");
 		return true;
 	}
 	return false;
@@ -62,7 +62,8 @@ static int switch_over(struct served *served, struct served_netns *netns)
 		served_say(netns, "this kernel has no userspace path manager (net.mptcp.pm_type)");
 		return -EOPNOTSUPP;
 	}
-	if (!served->take_over && is_taken(served, netns))
+	netns->is_taken = !served->take_over && is_taken(served, netns);
+	if (netns->is_taken)
 		return -EBUSY;
 	err = netns_read_sysctl(sysctl, note->before, sizeof(note->before));
 	if (err || !strcmp(note->before, userspace)) /* already: nothing to put back */
@@ -86,8 +87,8 @@ static int claim(struct served *served, struct served_netns *netns)
 
 	if (err == -EBUSY)
 		served_say(netns,
-			"another subflowd serves it; stop that one, or name the namespace to one "
-			"of them only ([namespaces] serve)");
+			"another subflowd serves it; stop that one and run `subflow reload`, or "
+			"name the namespace to one of them only ([namespaces] serve)");
 	return err;
 }
 
@@ -104,6 +105,7 @@ int takeover_begin(struct served *served, struct served_netns *netns)
 	char enabled[8] = "1";
 	int err = netns_enter(netns->path, 0);
 
+	netns->is_taken = netns->is_free = false;
 	if (err)
 		return err;
 	if (netns->is_unnamed && !is_inside(netns)) {
@@ -149,4 +151,15 @@ void takeover_undo(struct served *served, struct served_netns *netns)
 		served_leave(netns);
 	}
 	takeover_forget(served, netns);
+}
+
+bool takeover_is_free(struct served *served, struct served_netns *netns)
+{
+	bool is_free;
+
+	if (served_enter(netns))
+		return false;
+	is_free = !is_taken(served, netns);
+	served_leave(netns);
+	return is_free;
 }

@@ -18,4 +18,7 @@ void takeover_undo(struct served *served, struct served_netns *netns);
 /* It is given up for good: nothing there is to be put back, and another daemon may have it. */
 void takeover_forget(struct served *served, struct served_netns *netns);
 
+/* Whether no other path manager is at work there any more. */
+bool takeover_is_free(struct served *served, struct served_netns *netns);
+
 #endif

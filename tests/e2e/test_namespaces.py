@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+from pathlib import Path
 
 import pytest
 from app import ADD
@@ -11,6 +12,7 @@ from conftest import BUILD, guardians, wait_guardian_gone
 from lab.daemon import Daemon
 from lab.netns import wait_until
 from names import Names
+from test_orders import does
 
 KERNEL_PM = 0
 USERSPACE_PM = 1
@@ -260,6 +262,9 @@ def test_endpoints_of_the_in_kernel_path_manager_are_respected(pair):
                                      if c["namespace"] == pair.client.name], "status shows it")[0]
     assert connection["decision"] == "cannot be split: its namespace is left alone"
 
+    assert "set; namespaces that are served stay so" in does(daemon, "set", "namespaces.take_over", "yes")
+    assert is_served(daemon, pair.client) and pm_type(pair.client) == USERSPACE_PM
+
 
 def test_take_over(pair):
     pair.client.run(["ip", "mptcp", "endpoint", "add", pair.near.ip4, "subflow"])
@@ -286,6 +291,12 @@ def listen_for_path_manager_events(node):
     return genl
 
 
+def listens_to_events(process):
+    """Whether it has a generic netlink socket in a multicast group, as /proc shows."""
+    lines = Path(f"/proc/{process.pid}/net/netlink").read_text().splitlines()[1:]
+    return any(line.split()[1] == "16" and int(line.split()[3], 16) for line in lines)
+
+
 def test_another_path_manager_is_respected(pair):
     with listen_for_path_manager_events(pair.client):
         daemon = start(pair, pair.client.name)
@@ -293,6 +304,41 @@ def test_another_path_manager_is_respected(pair):
         entry = namespaces(daemon)[pair.client.name]
         assert entry["state"] == "left alone" and "another path manager" in entry["reason"]
         assert pm_type(pair.client) == KERNEL_PM
+
+
+def is_served(daemon, node):
+    return namespaces(daemon)[node.name]["state"] == "served"
+
+
+@pytest.mark.parametrize("how", ["reload", "connections"])
+def test_what_was_left_alone_is_served_when_nothing_is_in_its_way(pair, how):
+    """At a reload, or soon after it has connections: nobody tells the daemon of the end of a listener."""
+    monitor = pair.client.popen(["ip", "mptcp", "monitor"], stdout=subprocess.DEVNULL)
+    wait_until(lambda: listens_to_events(monitor), "it listens")
+    daemon = start(pair, pair.client.name)
+    wait_until(lambda: namespaces(daemon), "known")
+    assert not is_served(daemon, pair.client)
+    pair.server.run(["ip", "mptcp", "limits", "set", "subflows", "8"])
+    pair.sink()
+    if how == "reload":
+        does(daemon, "reload")
+        assert not is_served(daemon, pair.client)
+    monitor.terminate()
+    monitor.wait(10)
+    if how == "reload":
+        does(daemon, "reload")
+    else:
+        def connect():
+            pair.app(pair.client).connect(pair.far.ip4).stop()
+            return is_served(daemon, pair.client)
+        wait_until(connect, "it is served", timeout_s=60)
+    assert is_served(daemon, pair.client) and namespaces(daemon)[pair.client.name]["reason"] == ""
+    assert pm_type(pair.client) == USERSPACE_PM
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 1)
+    app.wait_subflows(2)
+    daemon.stop()
+    assert pm_type(pair.client) == KERNEL_PM
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])

@@ -13,6 +13,7 @@ struct stage stage;
 
 int __wrap_served_enter(struct served_netns *netns);
 void __wrap_served_look(struct served *served);
+void __wrap_served_look_again(struct served *served, struct served_netns *netns, uint64_t now_ns);
 void __wrap_served_rescan(struct served *served);
 int __wrap_diag_dump(void (*each)(void *arg, const struct diag_conn *conn), void *arg);
 int __wrap_diag_walk_begin(struct diag_walk *walk);
@@ -48,6 +49,14 @@ void __wrap_served_look(struct served *served)
 {
 	(void)served;
 	stage.looks++;
+}
+
+void __wrap_served_look_again(struct served *served, struct served_netns *netns, uint64_t now_ns)
+{
+	(void)served;
+	(void)now_ns;
+	assert_int_equal(netns->state, SERVED_ALONE);
+	stage.looks_again++;
 }
 
 void __wrap_served_rescan(struct served *served)

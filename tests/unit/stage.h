@@ -34,7 +34,7 @@ struct stage {
 	/* What it was asked and told. */
 	unsigned int listings; /* under way, of connections */
 	unsigned int enters, opened, closed, creates, destroys, claims, configs, fulls, receipts,
-		forgotten, serves, unserves, looks, rescans, walks, visits;
+		forgotten, serves, unserves, looks, looks_again, rescans, walks, visits;
 	uint32_t device; /* of the last CREATE */
 	struct hook_config config;
 };

@@ -53,9 +53,11 @@ static void events_are_of_served_namespaces(void **state)
 	stage.netns.state = SERVED_ALONE;
 	hear(MONITOR_HOME, EVENT_CREATED);
 	assert_int_equal(conn_table_count(&whole->plan.table), 0);
+	assert_int_equal(stage.looks_again, 1); /* what was in the way there may have gone */
 	stage.netns.state = SERVED_YES;
 	hear(MONITOR_HOME, EVENT_CREATED);
 	assert_non_null(stage_conn());
+	assert_int_equal(stage.looks_again, 1);
 }
 
 static void requests_are_carried_out(void **state)

@@ -162,7 +162,9 @@ static void rules_ask_for_owners(void **state)
 	assert_int_equal(
 		tuning_reload(&stage.daemon, said, sizeof(said)), -ENOENT); /* no --config */
 	stage.daemon.config_path = path;
+	assert_int_equal(stage.rescans, 0);
 	assert_int_equal(tuning_reload(&stage.daemon, said, sizeof(said)), 0);
+	assert_int_equal(stage.rescans, 1); /* what was left alone may be free by now */
 	assert_non_null(strstr(said, path));
 	assert_int_equal(stage_conn()->uid, 1000);
 	assert_string_equal(rules_name(&stage.daemon.plan, stage_conn()), "one");
