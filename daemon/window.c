@@ -142,6 +142,8 @@ struct server_answer window_answer(void *owner, const struct peer *peer, const c
 		.locals = &daemon->locals,
 		.monitor = &daemon->monitor,
 		.scout = &daemon->scout,
+		.reach = &daemon->reach,
+		.scope = &daemon->inquiry.scope,
 		.census = &daemon->detector.census,
 		.flows = &daemon->detector.flows,
 		.capture = &daemon->detector.capture,

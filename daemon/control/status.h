@@ -16,6 +16,8 @@
 #include "kernel/hooks.h"
 #include "kernel/locals.h"
 #include "kernel/monitor.h"
+#include "kernel/reach.h"
+#include "kernel/scope.h"
 #include "kernel/scout.h"
 #include "kernel/served.h"
 #include "settings.h"
@@ -35,6 +37,8 @@ struct status_view {
 	const struct locals *locals;
 	const struct monitor *monitor;
 	const struct scout *scout;
+	const struct reach *reach;
+	const struct scope *scope;
 	const struct census *census;
 	const struct flows *flows;
 	const struct capture *capture;

@@ -87,6 +87,8 @@ static void put_paths(struct json_object *tables, const struct status_view *view
 	put(tables, "path_routers", PATH_TABLE_ROUTERS_MAX, HASH_COUNT(paths->routers),
 		counters->routers_refused);
 	put(tables, "surveys", SCOUT_SURVEYS_MAX, scout->n_surveys, scout->counters.refused);
+	put(tables, "last_hops", REACH_QUESTIONS_MAX, view->reach->n_questions,
+		view->reach->refused);
 	put(tables, "probing_users", QUOTA_USERS_MAX, HASH_COUNT(scout->quota.users),
 		scout->quota.refused);
 }
@@ -107,6 +109,8 @@ struct json_object *tables_write(const struct status_view *view)
 		plan->in_vain.displaced);
 	put(tables, "full", REFUSALS_MAX, HASH_COUNT(plan->full.entries), plan->full.displaced);
 	put_paths(tables, view);
+	put(tables, "cgroups", SCOPE_CGROUPS_MAX, scope_count_cgroups(view->scope),
+		view->scope->forgotten);
 	put(tables, "requests", REQUESTS_MAX, view->requests->count, view->requests->refused);
 	put(tables, "untreated", FLOWS_MAX, HASH_COUNT(view->flows->list), view->flows->refused);
 	put(tables, "wire_flows", view->wire->limit, view->wire->count, view->wire->refused);
@@ -114,6 +118,8 @@ struct json_object *tables_write(const struct status_view *view)
 	put(tables, "answers", SERVER_ANSWERS_MAX, view->server->unread, view->server->displaced);
 	put(tables, "asking_users", TURNS_MAX, view->server->turns.count,
 		view->server->turns.displaced);
+	put(tables, "knocking_users", TURNS_MAX, view->server->door.count,
+		view->server->door.displaced);
 	put(tables, "events", NEWS_MAX, plan->news.count - plan->news.next, view->server->untold);
 	return tables;
 }

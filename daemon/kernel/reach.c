@@ -144,8 +144,11 @@ int reach_ask(struct reach *reach, const struct action *action)
 	struct reach_question *question;
 	int err;
 
-	if (reach->n_questions >= REACH_QUESTIONS_MAX ||
-		!scout_spend(reach->scout, &action->key, &remote))
+	if (reach->n_questions >= REACH_QUESTIONS_MAX) {
+		reach->refused++;
+		return -EBUSY;
+	}
+	if (!scout_spend(reach->scout, &action->key, &remote))
 		return -EBUSY;
 	question = calloc(1, sizeof(*question));
 	if (!question)

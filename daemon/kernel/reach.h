@@ -21,6 +21,7 @@ struct reach {
 	struct source timer;
 	TAILQ_HEAD(, reach_question) questions; /* oldest first */
 	uint32_t n_questions;
+	uint64_t refused; /* questions that found too many under way */
 
 	void *owner;
 	/* EVENT_REACHED. */

@@ -56,8 +56,10 @@ static uint64_t excluded_by_cgroup(struct scope *scope, uint64_t id)
 	if (cgroup)
 		return cgroup->excluded;
 	excluded = find_excluded_by_cgroup(scope, id);
-	if (HASH_COUNT(scope->cgroups) >= SCOPE_CGROUPS_MAX)
+	if (scope_count_cgroups(scope) >= SCOPE_CGROUPS_MAX) {
+		scope->forgotten += scope_count_cgroups(scope);
 		forget_cgroups(scope);
+	}
 	cgroup = calloc(1, sizeof(*cgroup));
 	if (!cgroup)
 		return excluded;
@@ -122,4 +124,9 @@ uint64_t scope_excluded(struct scope *scope, const char *netns, const struct dia
 	if (has_cgroup)
 		excluded |= excluded_by_cgroup(scope, conn->cgroup);
 	return excluded;
+}
+
+uint32_t scope_count_cgroups(const struct scope *scope)
+{
+	return HASH_COUNT(scope->cgroups);
 }

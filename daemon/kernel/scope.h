@@ -23,6 +23,7 @@ struct scope {
 	struct scope_rule rules[RULES_MAX];
 	uint32_t count;
 	struct scope_cgroup *cgroups; /* what was found out of cgroups */
+	uint64_t forgotten;           /* of these, because there were too many */
 };
 
 /* Takes @count rules; what was found out is forgotten. */
@@ -33,5 +34,8 @@ void scope_set(struct scope *scope, const struct scope_rule *rules, uint32_t cou
  * What cannot be found out is not reached.
  */
 uint64_t scope_excluded(struct scope *scope, const char *netns, const struct diag_conn *conn);
+
+/* Cgroups of which something was found out. */
+uint32_t scope_count_cgroups(const struct scope *scope);
 
 #endif

@@ -104,8 +104,9 @@ def test_more_users_ask_than_are_timed(served):
     for uid in range(100000, 100000 + limit + 10):
         subprocess.run(["setpriv", f"--reuid={uid}", SUBFLOW, "status"], env=served.daemon.environment,
                        stdout=subprocess.DEVNULL, check=True)
-    users = tables(served.daemon)["asking_users"]
-    assert users["used"] == limit
+    assert tables(served.daemon)["asking_users"]["used"] == limit
+    knocking = tables(served.daemon)["knocking_users"]
+    assert knocking["used"] == knocking["limit"]
 
 
 def test_memory_of_a_connection(pair: Pair):

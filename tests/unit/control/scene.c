@@ -106,6 +106,8 @@ int scene_begin(void **state)
 		.hooks = &scene->hooks,
 		.monitor = &scene->monitor,
 		.scout = &scene->scout,
+		.reach = &scene->reach,
+		.scope = &scene->scope,
 		.locals = &scene->locals,
 		.census = &scene->census,
 		.flows = &scene->flows,

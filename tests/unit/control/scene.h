@@ -31,6 +31,8 @@ struct scene {
 	struct hooks hooks;
 	struct monitor monitor;
 	struct scout scout;
+	struct reach reach;
+	struct scope scope;
 	struct locals locals;
 	struct census census;
 	struct flows flows;

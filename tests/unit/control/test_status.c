@@ -68,6 +68,11 @@ static void tells_what_bounds_it(void **state)
 	scene->view.addresses_refused = 10;
 	scene->server.turns.count = 5;
 	scene->server.turns.displaced = 11;
+	scene->server.door.count = 6;
+	scene->server.door.displaced = 12;
+	scene->reach.n_questions = 7;
+	scene->reach.refused = 13;
+	scene->scope.forgotten = 14;
 	scene->plan.refusals.displaced = 7;
 	scene->plan.in_vain.displaced = 8;
 	scene->plan.full.displaced = 10;
@@ -85,6 +90,15 @@ static void tells_what_bounds_it(void **state)
 	assert_int_equal(scene_number(root, "daemon.tables.asking_users.limit"), 64);
 	assert_int_equal(scene_number(root, "daemon.tables.asking_users.used"), 5);
 	assert_int_equal(scene_number(root, "daemon.tables.asking_users.refused"), 11);
+	assert_int_equal(scene_number(root, "daemon.tables.knocking_users.limit"), 64);
+	assert_int_equal(scene_number(root, "daemon.tables.knocking_users.used"), 6);
+	assert_int_equal(scene_number(root, "daemon.tables.knocking_users.refused"), 12);
+	assert_int_equal(scene_number(root, "daemon.tables.last_hops.limit"), 128);
+	assert_int_equal(scene_number(root, "daemon.tables.last_hops.used"), 7);
+	assert_int_equal(scene_number(root, "daemon.tables.last_hops.refused"), 13);
+	assert_int_equal(scene_number(root, "daemon.tables.cgroups.limit"), 4096);
+	assert_int_equal(scene_number(root, "daemon.tables.cgroups.used"), 0);
+	assert_int_equal(scene_number(root, "daemon.tables.cgroups.refused"), 14);
 	assert_int_equal(scene_number(root, "daemon.tables.namespaces.refused"), 4);
 	assert_int_equal(scene_number(root, "daemon.tables.local_addresses.refused"), 5);
 	assert_int_equal(scene_number(root, "daemon.tables.wire_flows.refused"), 6);

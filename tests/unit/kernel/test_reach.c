@@ -165,11 +165,23 @@ static void what_is_read_to_its_end_is_not_read_on(void **state)
 	assert_int_equal(reach.n_questions, 0);
 }
 
+static void one_too_many_is_refused_and_counted(void **state)
+{
+	struct reach reach = {.n_questions = REACH_QUESTIONS_MAX};
+	const struct action action = {.kind = ACTION_REACH};
+
+	(void)state;
+	assert_int_equal(reach_ask(&reach, &action), -EBUSY);
+	assert_int_equal(reach.refused, 1);
+	assert_int_equal(reach.n_questions, REACH_QUESTIONS_MAX);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_flood_is_read_a_few_at_a_time),
 		cmocka_unit_test(what_is_read_to_its_end_is_not_read_on),
+		cmocka_unit_test(one_too_many_is_refused_and_counted),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -74,6 +74,8 @@ static void a_cgroup_is_asked_for_once(void **state)
 	/* As many as there may be; then they are found out anew. */
 	for (conn.cgroup = 1; conn.cgroup < SCOPE_CGROUPS_MAX + 10; conn.cgroup++)
 		scope_excluded(&scope, "", &conn);
+	assert_int_equal(scope.forgotten, SCOPE_CGROUPS_MAX);
+	assert_in_range(scope_count_cgroups(&scope), 1, 20);
 	conn.cgroup = 6;
 	assert_int_equal(scope_excluded(&scope, "", &conn), 1);
 	/* Other rules, and nothing of before is taken for theirs. */
