@@ -99,6 +99,22 @@ static __always_inline bool find_rule(
 	return true;
 }
 
+/*
+ * The threshold that is to be passed next. Where a rule said never it may say something else by
+ * now, or be gone.
+ */
+static __always_inline __u64 next_of(
+	struct bpf_sock_ops *ctx, const struct mptcp_sock *msk, struct elephant *e)
+{
+	struct conn_rule rule = {};
+	__u64 next = e->next;
+
+	if (next != START_NEVER || !find_rule(ctx, msk, &rule) || rule.start == START_NEVER)
+		return next;
+	__sync_val_compare_and_swap(&e->next, START_NEVER, rule.start);
+	return rule.start;
+}
+
 /* An elephant that cannot be treated: told once. */
 static __always_inline int on_plain_progress(struct bpf_sock_ops *ctx)
 {
@@ -261,7 +277,7 @@ static __noinline int on_progress(struct bpf_sock_ops *ctx, bool is_round_trip)
 		if (!e)
 			return 1;
 	}
-	next = e->next;
+	next = next_of(ctx, msk, e);
 	bytes = is_round_trip ? bytes_sent(msk, e) : bytes_received(msk, e);
 	if (is_round_trip)
 		set_near(ctx, is_near(ctx, bytes, next));

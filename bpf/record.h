@@ -182,6 +182,9 @@ struct receipt {
 	__u8 announced[WISHES_MAX];
 };
 
+/* The start of a connection that is not to be split. */
+#define START_NEVER 0xffffffffffffffffull
+
 /* The thresholds of one connection, where there are rules; written by the daemon alone. */
 struct conn_rule {
 	__u64 start, step, stop; /* bytes */

@@ -46,7 +46,7 @@ static const struct rule *find(const struct plan *plan, const struct conn *conn)
 const struct elephant_rule *rules_of(const struct plan *plan, const struct conn *conn)
 {
 	static const struct elephant_rule never = {
-		.start_bytes = UINT64_MAX, .step_bytes = 1, .stop_bytes = 0, .max_subflows = 1};
+		.start_bytes = START_NEVER, .step_bytes = 1, .stop_bytes = 0, .max_subflows = 1};
 	const struct rule *rule = find(plan, conn);
 
 	if (!rule)

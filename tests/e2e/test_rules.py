@@ -114,6 +114,26 @@ def test_never_and_the_defaults(pair):
     assert "rule" not in told.replace("elephant rule", "")
 
 
+@pytest.mark.parametrize("then", ["no rule", "another"])
+def test_never_ends_with_a_reload(pair, then):
+    """An elephant that is there already is split as it goes on."""
+    daemon = pair.serve({"elephant": {"start": "4MB", "step": "1GB", "stop": "100GB"}, **NO_REPAIR})
+    path = configuration(daemon)
+    before = path.read_text()
+    never, other = (before + f"[rule quiet]\nport = 7000\n{line}\n" for line in ("split = never", "start = 3MB"))
+    path.write_text(never)
+    does(daemon, "reload")
+    pair.sink()
+    app = send(pair, 12)
+    assert (pair.connection(daemon, app)["rule"], len(app.subflows())) == ("quiet", 1)
+    path.write_text(other if then == "another" else before)
+    does(daemon, "reload")
+    assert len(app.subflows()) == 1
+    app(f"send(s, {12 * MB})")
+    app.wait_subflows(2)
+    assert thresholds(pair, daemon, app) == (("quiet", [3]) if then == "another" else (None, [4]))
+
+
 def test_explain_names_the_rule(pair):
     daemon = serve(pair, {"bulk": {"uid": SOMEBODY, **SMALL}})
     pair.sink()
