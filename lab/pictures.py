@@ -9,7 +9,7 @@ import matplotlib
 matplotlib.use("Agg")
 from matplotlib import pyplot, ticker  # noqa: E402: the backend comes first
 
-from lab import draw, fabric, failures, systems  # noqa: E402
+from lab import draw, fabric, failures, paired, systems  # noqa: E402
 from lab.page import figure, keys  # noqa: E402
 from lab.plot import COLOURS  # noqa: E402
 
@@ -108,12 +108,13 @@ def classes(rule_bytes):
 
 
 def cdf(workload, runs, rule_bytes):
-    groups, kinds = by(runs, "system"), []
+    """Of the seeds that all systems have: the same flows on each curve."""
+    groups, kinds = by(paired.common(runs), "system"), []
     names = order(n for (n,) in groups)
     for about, low, high in classes(rule_bytes):
         times = {name: sorted(c["s"] for r in groups[name,] for c in r["completions"]
                               if low <= c["bytes"] < high) for name in names}
-        if min(map(len, times.values())) > 1:
+        if min(map(len, times.values()), default=0) > 1:
             kinds.append((about, times))
     if not kinds:
         return ""

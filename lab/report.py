@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """The report: one HTML page, nothing outside of it, of all results that count."""
 import json
+import math
 import statistics
 
-from lab import compared, failures, model, page, pictures, results
+from lab import compared, failures, model, page, paired, pictures, results
 from lab.page import items, table, text
 from lab.pictures import about_system, by, ceiling, order
 
@@ -30,12 +31,12 @@ def start_of(settings):
     return float(settings["rule"].split("/")[0]) * 1e6
 
 
-def shares(runs):
-    return [r["mean_mbps"] / ceiling(r) for r in runs]
+def share(result):
+    return result["mean_mbps"] / ceiling(result)
 
 
-def versus(value, base):
-    return f"{value / base:.2f} x" if base else "-"
+def times(ratio):
+    return "-" if ratio is None else f"{ratio:.2f} x"
 
 
 def rates(rated):
@@ -44,13 +45,12 @@ def rates(rated):
     for (workload,), runs in by(rated, "workload").items():
         groups = by(runs, "system")
         names = order(n for (n,) in groups)
-        base = statistics.median(shares(groups[names[0],]))
+        found = {name: paired.by_seed(groups[name,], share) for name in names}
         for name in names:
-            group = groups[name,]
-            got = shares(group)
+            group, got = groups[name,], found[name].values()
             rows.append((
                 workload, about_system(name), len(group), statistics.median(got), min(got), max(got),
-                versus(statistics.median(got), base),
+                times(paired.ratio(found[name], found[names[0]])),
                 min(min(r["flows_mbps"]) / ceiling(r) for r in group),
                 statistics.median(r["jain"] for r in group), path_share(group)))
     return table(("workload", "system", "seeds", "goodput", "worst seed", "best", "against the first",
@@ -93,20 +93,26 @@ def path_share(group):
     return statistics.median(told) if told else "-"
 
 
+def mean_s(result, low, high):
+    """How long its flows of these sizes took; None: it has none."""
+    took = [c["s"] for c in result["completions"] if low <= c["bytes"] < high]
+    return statistics.mean(took) if took else None
+
+
 def size_classes(workload, runs):
     """Completion times of mice, of those in between, and of elephants, beside the first system."""
     groups = by(runs, "system")
     names, rows = order(n for (n,) in groups), []
     for label, low, high in pictures.classes(start_of(runs[0]["settings"])):
-        base = None
+        first = None
         for name in names:
-            times = sorted(c["s"] * 1e3 for r in groups[name,] for c in r["completions"]
-                           if low <= c["bytes"] < high)
-            if times:
-                mean = statistics.mean(times)
-                base = base or mean
-                rows.append((label, about_system(name), len(times), statistics.median(times), mean,
-                             times[int(.99 * len(times))], versus(base, mean)))
+            took = sorted(c["s"] * 1e3 for r in groups[name,] for c in r["completions"]
+                          if low <= c["bytes"] < high)
+            if took:
+                means = paired.by_seed(groups[name,], lambda r: mean_s(r, low, high))
+                first = first or means
+                rows.append((label, about_system(name), len(took), statistics.median(took), statistics.mean(took),
+                             took[int(.99 * len(took))], times(paired.ratio(first, means))))
     return f"<h3>{text(workload)}: completion times</h3>" + table(
         ("size", "system", "flows", "median ms", "mean ms", "p99 ms", "sooner than the first, mean"),
         rows, about_system(OURS))
@@ -135,30 +141,46 @@ def bench_rows(directory):
     return sorted(rows, key=lambda row: row[0])
 
 
+def beside(first, runs):
+    """What that system and Subflow came to on the same fabrics with the same flows; runs: of seeds that both have."""
+    names = first, OURS
+    if not runs:
+        return "no seed has a run that counts of each"
+    sides = [[r for r in runs if r["system"] == name] for name in names]
+    if "mean_mbps" in runs[0]:
+        theirs, ours = (paired.by_seed(side, share) for side in sides)
+        a, b = (statistics.median(side.values()) for side in (theirs, ours))
+        return (f"{b:.2f} of the ceiling (worst seed {min(ours.values()):.2f}) and {a:.2f} by"
+                f" {text(about_system(first))}: <b>{times(paired.ratio(ours, theirs))}</b>")
+    start, told = start_of(runs[0]["settings"]), []
+    for what, low, high in (("elephants", start, math.inf), ("the rest", 0, start)):
+        theirs, ours = paired.both(*(paired.by_seed(side, lambda r: mean_s(r, low, high)) for side in sides))
+        if ours:
+            a, b = (statistics.median(side.values()) for side in (theirs, ours))
+            told.append(f"{what} in <b>{b * 1e3:,.0f} ms</b> and not {a * 1e3:,.0f}"
+                        f" ({times(paired.ratio(theirs, ours))} sooner)")
+    return f"mean completion, by {text(about_system(first))} and by the rule: " + "; ".join(told)
+
+
 def found_in(runs):
     """Lines of what those of these runs that count say of Subflow beside the first of the others."""
     lines = []
     for (workload,), group in by([r for r in runs if "busy" not in r], "workload").items():
-        groups = by(group, "system")
-        names = order(n for (n,) in groups)
-        if OURS not in names or names[0] == OURS:
-            continue
-        first, ours = groups[names[0],], groups[OURS,]
-        if "mean_mbps" in ours[0]:
-            a, b = statistics.median(shares(first)), statistics.median(shares(ours))
-            lines.append(f"<b>{text(workload)}</b>: {b:.2f} of the ceiling (worst seed"
-                         f" {min(shares(ours)):.2f}) and {a:.2f} by {text(about_system(names[0]))}:"
-                         f" <b>{versus(b, a)}</b>")
-            continue
-        start = start_of(ours[0]["settings"])
-        means = [[statistics.mean(times) if (times := [
-            c["s"] for r in side for c in r["completions"] if (c["bytes"] >= start) == is_long]) else None
-            for side in (first, ours)] for is_long in (True, False)]
-        told = [f"{what} in <b>{b * 1e3:,.0f} ms</b> and not {a * 1e3:,.0f} ({versus(a, b)} sooner)"
-                for what, (a, b) in zip(("elephants", "the rest"), means) if a and b]
-        lines.append(f"<b>{text(workload)}</b>, mean completion, by {text(about_system(names[0]))}"
-                     f" and by the rule: " + "; ".join(told))
+        names = order(r["system"] for r in group)
+        if OURS in names and names[0] != OURS:
+            pair = [r for r in group if r["system"] in (names[0], OURS)]
+            without = paired.told(paired.gaps(pair))
+            lines.append(f"<b>{text(workload)}</b>: " + beside(names[0], paired.common(pair))
+                         + f" (left out: no {text(without)})" * bool(without))
     return f'<div class="found">{items(lines)}</div>' if lines else ""
+
+
+def unpaired(runs):
+    """Which seeds not all systems have, and what becomes of them."""
+    found = {workload: paired.gaps(group) for (workload,), group in by(runs, "workload").items()}
+    told = [f"{workload}, no {paired.told(gaps)}" for workload, gaps in found.items() if gaps]
+    return (f'<p class="short">Seeds that not all systems have: {text("; ".join(told))}. A ratio is of the seeds'
+            " that both have, and curves of completion times are of those that all have.</p>") if told else ""
 
 
 def conditions(first):
@@ -181,7 +203,7 @@ def series(shown):
 
 def section(name, runs):
     """Everything about one fabric and one set of settings, measured with one commit."""
-    parts = [f"<h2>{text(name)}</h2>", conditions(runs[0]), found_in(runs)]
+    parts = [f"<h2>{text(name)}</h2>", conditions(runs[0]), found_in(runs), unpaired(runs)]
     if busy := sum("busy" in r for r in runs):
         parts.append(f'<p class="short">{busy} of these {len(runs)} runs missed the gate of the CPU or of the'
                      " ceiling and were kept (--busy): their figures do not count.</p>")
@@ -208,7 +230,7 @@ def emulated(found, k=4):
     model is of, and of those the ones that are alike to the last, none of which was kept by --busy."""
     runs = [r for r in found if compared.is_comparable(r) and r["shape"]["k"] == k and "busy" not in r]
     runs = [r for r in runs if all(r[key] == runs[-1][key] for key in results.VERSIONS)]
-    return ({name: statistics.median(shares(group)) for (name,), group in by(runs, "system").items()},
+    return ({name: statistics.median(map(share, group)) for (name,), group in by(runs, "system").items()},
             runs[-1]["commit"] if runs else None)
 
 

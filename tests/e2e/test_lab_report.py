@@ -69,7 +69,7 @@ def test_no_plot_of_a_real_run_is_empty(measured, tmp_path):
     assert shown[3][2]["area"] == 4 and shown[5][2]["link"] > shown[4][2]["link"] >= 64
     assert page.with_suffix(".png").stat().st_size > 100000
     text = page.read_text()
-    assert text.count("<b>permutation</b>: ") == text.count("<b>websearch</b>, mean completion") == 1
+    assert text.count("<b>permutation</b>: ") == text.count("<b>websearch</b>: mean completion") == 1
     row = re.search(r"<tr><td>one path by ECMP</td>.*?</tr>", text).group(0)
     assert .3 < float(re.findall(r">([\d.]+)<", row)[-1]) < .9, "what was emulated stands beside the model"
 

@@ -135,7 +135,7 @@ def test_the_model_stands_beside_the_emulation(tmp_path):
 def test_figures_are_those_of_the_results(tmp_path):
     runs = [result("subflow", seed, mean_mbps=24.0 + seed,
                    paths={"subflows": 64, "distinct": 40 + seed, "possible": 64})
-            for seed in range(3)] + [result("tcp", 1, mean_mbps=20.0)]
+            for seed in range(3)] + [result("tcp", seed, mean_mbps=20.0) for seed in range(3)]
     report.write(runs, tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text()
     row = re.search(r'<tr class="ours"><td>permutation</td>.*?</tr>', text).group(0)
@@ -143,6 +143,69 @@ def test_figures_are_those_of_the_results(tmp_path):
     assert cells[:4] == ["3", f"{25 / 48:.3g}", f"{24 / 48:.3g}", f"{26 / 48:.3g}"]
     assert cells[6] == f"{41 / 64:.3g}", "distinct paths of those that there could be"
     assert "1.25 x" in row and "0.52 of the ceiling (worst seed 0.50) and 0.42 by TCP over ECMP" in text
+
+
+def sized(system, seed, **seconds):
+    """One elephant and one mouse, each of which takes so long."""
+    flows = [{"bytes": size, "start_s": 0, "s": seconds[what]}
+             for what, size in (("elephant", 5_000_000), ("mouse", 1000)) if what in seconds]
+    return result(system, seed, "websearch", completions=flows)
+
+
+def cells_of(text, *words):
+    """The cells of the row that begins with these."""
+    row = re.search("<tr[^>]*>" + "".join(f"<td>{word}[^<]*</td>" for word in words) + ".*?</tr>", text).group(0)
+    return re.findall(r"<td[^>]*>(.*?)</td>", row)
+
+
+# Of one seed each is twice as fast, and of the other half as fast: neither means nor medians of all say so.
+LUCK = {"tcp": {1: 10.0, 2: 40.0, 3: 12.0}, "subflow": {1: 20.0, 2: 20.0, 3: 18.0}}
+
+
+def test_systems_are_held_against_each_other_seed_by_seed():
+    runs = [result(system, seed, mean_mbps=mbps) for system, of in LUCK.items() for seed, mbps in of.items()]
+    assert cells_of(report.rates(runs), "permutation", "Subflow")[6] == "1.50 x", "and not 20 / 12"
+    assert "<b>1.50 x</b>" in report.found_in(runs) and "left out" not in report.found_in(runs)
+    assert report.unpaired(runs) == ""
+    runs = [sized(system, seed, elephant=mbps, mouse=1 / mbps) for system, of in LUCK.items() for seed, mbps in of.items()]
+    assert cells_of(report.size_classes("websearch", runs), "elephants", "Subflow")[-1] == "0.67 x"
+    assert cells_of(report.size_classes("websearch", runs), "mice", "Subflow")[-1] == "1.50 x"
+    assert "(0.67 x sooner)" in report.found_in(runs) and "(1.50 x sooner)" in report.found_in(runs)
+
+
+def test_a_seed_that_one_of_the_systems_lacks_is_left_out_and_said_so(tmp_path):
+    """Its flows and fabric are others: it would make of luck a difference."""
+    more = {"tcp": {**LUCK["tcp"], 4: 48.0}, "subflow": {**LUCK["subflow"], 5: 1.0}, "random4": {1: 15.0}}
+    runs = [result(system, seed, mean_mbps=mbps) for system, of in more.items() for seed, mbps in of.items()]
+    assert cells_of(report.rates(runs), "permutation", "Subflow")[6] == "1.50 x"
+    assert cells_of(report.rates(runs), "permutation", "4 subflows")[6] == "1.50 x"
+    assert "(worst seed 0.38)" in (found := report.found_in(runs)) and "<b>1.50 x</b>" in found
+    assert "(left out: no seed 4 by subflow; seed 5 by tcp)" in found
+    said = ("Seeds that not all systems have: permutation, no seed 2 by random4; seed 3 by random4;"
+            " seed 4 by subflow, random4; seed 5 by tcp, random4.")
+    assert said in report.unpaired(runs)
+    report.write(runs, tmp_path / "r.html")
+    assert said in (tmp_path / "r.html").read_text()
+    runs = [sized(system, seed, elephant=mbps) for system, of in more.items() for seed, mbps in of.items()]
+    assert cells_of(report.size_classes("websearch", runs), "elephants", "Subflow")[-1] == "0.67 x"
+    assert "(0.67 x sooner)" in report.found_in(runs)
+
+
+def test_where_no_seed_has_both_there_is_no_ratio():
+    runs = [result("tcp", 1, mean_mbps=10.0), result("subflow", 2, mean_mbps=20.0)]
+    assert cells_of(report.rates(runs), "permutation", "Subflow")[6] == "-"
+    assert "no seed has a run that counts of each (left out: no seed 1 by subflow; seed 2 by tcp)" in report.found_in(runs)
+
+
+def test_curves_are_of_the_same_flows():
+    """Two of each seed; what the third seed of one system had is on no curve."""
+    def of(system, seed):
+        return result(system, seed, "websearch", completions=[{"bytes": 1000, "s": seed}] * 2)
+
+    runs = [of(system, seed) for system in ("tcp", "subflow") for seed in (1, 2)]
+    picture = pictures.cdf("websearch", runs, 1e6)
+    assert "mice, below 100 kB: 4 flows" in picture and pictures.cdf("websearch", [*runs, of("tcp", 3)], 1e6) == picture
+    assert pictures.cdf("websearch", [of("tcp", 1), of("subflow", 2)], 1e6) == ""
 
 
 def test_what_hosts_sent_and_received_is_shown_also_of_mixes(tmp_path):
