@@ -137,7 +137,8 @@ class Campaign:
         if options.busy and (not result["discarded"] or gates.missed_cpu_only(result)):
             result |= {"busy": "; ".join(missed), "discarded": ""} if missed else {}
         self.store.add({**self.identity(name, seed), **compact(result, self.topology),
-                        "ceiling_mbps": best["mean_mbps"], "shape": self.shape()})
+                        "ceiling_mbps": ceiling.of_flows(self.topology, self.flows[seed], best),
+                        "shape": self.shape()})
         print(f"seed {seed} {name}: {shown(result)}", flush=True)
         self.why = result["discarded"] or self.why
         self.count(result)

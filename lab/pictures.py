@@ -97,7 +97,8 @@ def goodput_bars(rated):
         axes.set(ylabel="goodput / ceiling", ylim=(0, 1.12 * top), xlim=(-.55, len(groups) - .45))
         axes.grid(axis="y")
     return plotted(f"Receivers' goodput over the ceiling, what plain TCP gets on a path of its own (dashed): median of"
-                   f" {seeds} seed{'s' * (seeds > 1)}, whiskers from the worst to the best", paint,
+                   f" {seeds} seed{'s' * (seeds > 1)}, whiskers from the worst to the best. Where links are not all"
+                   " alike, it is that part of what they leave the flows at best, by max-min over all paths", paint,
                    key_of(names), (10, 4))
 
 

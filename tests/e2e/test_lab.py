@@ -223,6 +223,16 @@ def test_asymmetry_is_real(command):
     assert "rate 5Mbit" in shown["spine0"] and "rate 20Mbit" in shown["spine1"]
 
 
+def test_where_links_are_not_alike_the_ceiling_is_what_all_paths_carry(command):
+    """Two paths, of 10 and of 20 Mbit/s: the flow that is measured alone takes one of them."""
+    words = command.run("stride1", "--system", "tcp", "--seeds", 1, "--seconds", 1, "--asymmetry", "spine0=10")
+    status, output, error = command(*words, "--busy")
+    assert status == 0, (output, error)
+    top, tcp = command.kept()
+    assert top["workload"] == "ceiling" and top["mean_mbps"] < 20
+    assert tcp["ceiling_mbps"] == pytest.approx(30 * top["share"], abs=.01)
+
+
 def test_the_papers_experiment_keeps_what_was_decided(command):
     """The real one takes minutes; this is a hundredth of it."""
     words = "run", "paper", "--rule", "1/0.5/3", "--system", "subflow", "--size", 8, "--rate", 20
