@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One run: a workload by a system over a fabric, all that was measured, and its gates."""
+import collections
 import statistics
 import time
 from dataclasses import dataclass
@@ -14,8 +15,10 @@ SAMPLE_MS = 100
 LINKS_EVERY_S = 0.25
 # Up to so many flows, what subflowd decides about each is kept. To ask about more would be a load.
 FOLLOWED_MAX = 8
-# After the last flow of a mix should have begun, for those that are still on their way.
-PATIENCE_S = 60.0
+# After the last flow should have begun, for those that are still on their way: so long, and so many times what the
+# slowest link takes for all that one host sends or receives: those of four may meet on one link (a fat-tree of k = 4).
+PATIENCE_S, TIMES = 60.0, 5
+UNSHAPED_MBIT = 100  # what links without a rate carry at least
 
 
 @dataclass(frozen=True)
@@ -265,11 +268,22 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
     return result
 
 
+def deadline(topology, flows):
+    """Seconds after the first one may begin: by then these flows have ended, or never will."""
+    sizes = collections.Counter()
+    for flow in flows:
+        sizes["from", flow.source] += flow.bytes
+        sizes["to", flow.target] += flow.bytes
+    slowest = min((rate for *_, rate in topology.links if rate), default=UNSHAPED_MBIT)
+    carrying_s = max(sizes.values()) * 8e-6 / slowest
+    return max(flow.start_s for flow in flows) + LEAD_S + PATIENCE_S + TIMES * carrying_s
+
+
 def finish(traffic, watch, origin_s, flows):
     """Waits until all flows are complete; the last sample is from then, or from the deadline."""
-    deadline = max(flow.start_s for flow in flows) + LEAD_S + PATIENCE_S
+    until_s = origin_s + deadline(watch.lab.topology, flows)
     ended = 0
-    while time.monotonic() < origin_s + deadline:
+    while time.monotonic() < until_s:
         sample = watch.until(origin_s, time.monotonic() - origin_s + LINKS_EVERY_S)
         ended = sum("end_ns" in record or "failed" in record for record in traffic.records())
         if ended >= len(flows):
