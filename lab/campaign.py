@@ -90,8 +90,7 @@ class Campaign:
             turn = (seed - 1) % len(self.chosen)
             self.one_fabric(seed, self.chosen[turn:] + self.chosen[:turn])
         if not self.kept:
-            raise LabError(f"no run counts ({self.why}): stop what else runs here, or take a lower"
-                           " --rate")
+            raise LabError(f"no run counts ({self.why}): {gates.remedy(self.why)}")
         counted = f"are kept, and {self.kept - self.busy} count" if self.busy else "count"
         print(f"{self.kept} of {options.seeds * len(self.chosen)} runs {counted}; they are in"
               f" {options.results}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """What a run has to fulfil before its figures count; one that does not is thrown away."""
 import dataclasses
+import re
 
 IDLE_MIN = 0.15
 # Of the rate of the links that one flow passes: less, and the machine is the bottleneck.
@@ -26,6 +27,28 @@ ROUNDS_A_S, REACHES_A_ROUND = 400, 2
 PROBES_A_S = 1000
 # The counters are read so long after the last sample, at most.
 LATE_S = 2
+
+# (what is said of a missed gate, what to do about it); what may be the cause of others comes first.
+REMEDIES = (
+    ("subflowd ended|subflowd did not answer", "see what it said last, which is a fault of subflowd or of the machine's memory"),
+    ("of the CPU was idle|the ceiling, ", "stop what else runs here, or take a lower --rate or a smaller fabric"),
+    ("steps came too late", "let it break earlier (--fail), or take more --seconds or --size"),
+    ("the trouble did not come about", "take more --size, so that flows are there when it comes"),
+    (r"flows failed \(.* did not end in time", "take a lower --load or --size: that is more than these links carry"),
+    (r"flows failed \((?!\d+ did not end)", "what is in brackets is the word of who carried it: see to that first"),
+    ("joins were rejected", "see that the system's subflowd serves every host: a receiver rejects joins when nobody"
+     " there is to accept them, or when it has as many as it may"),
+    ("joins and not ", "run it again, since a lost SYN is a subflow too few; if it stays so, the system does not keep"
+     " what its joins() and least_joins() promise"),
+    ("fell back to TCP", "run it again, or with a lower --load: full queues drop what the handshake needs"),
+    ("and not at most ", "it is no fault of the machine: subflowd does more than the trouble is worth, which is a finding"),
+    ("the congestion control of", "let nothing else set net.ipv4.tcp_congestion_control in these namespaces"),
+)
+
+
+def remedy(missed):
+    """What to do about a run of which this was said, for people."""
+    return "; ".join(what for said, what in REMEDIES if re.search(said, missed)) or "run it again"
 
 
 def fallbacks(changes):

@@ -1,9 +1,10 @@
 # SPDX-License-Identifier: MIT
 """Which runs count: how many joins a run may have had."""
+import re
 import types
 
 import pytest
-from lab import experiment, fabric, failures, gates, systems
+from lab import campaign, command, experiment, fabric, failures, gates, systems, workloads
 from lab.netns import LabError
 from lab.troubles import TROUBLES, Trouble
 
@@ -86,6 +87,61 @@ def test_a_step_has_a_time(when):
     assert str(failures.parse("2.5:cut:leaf0:spine1", topology)) == "2.5:cut:leaf0:spine1"
     with pytest.raises(LabError, match="no time"):
         failures.parse(f"{when}:die:spine0", topology)
+
+
+FINE = {"mptcp": {}, "cpu_idle": 1, "failed": [], "signs": {}, "steps_left": [], "silence": "", "counters": IDLE,
+        "seconds": 5, "daemon_cpu_s": 0}
+MANY = [workloads.Flow(0, 0, 1000)] * 20
+
+
+def said_of(flows=(), trouble=None, lab=Quiet, **wrong):
+    """What is said of a run with this wrong about it."""
+    return gates.missed({**FINE, **wrong}, systems.SYSTEMS["tcp"], list(flows), experiment.Scenario(trouble=trouble), lab)
+
+
+class Cubic(Quiet):
+    nodes = {"host0": types.SimpleNamespace(control=lambda: "cubic")}
+
+
+WRONG = {
+    "stop what else runs": dict(cpu_idle=.03),
+    "let it break earlier": dict(steps_left=["8:die:core0"]),
+    "see what it said last": dict(silence="subflowd ended by itself (-9): ready"),
+    "see what it said": dict(silence="subflowd did not answer in the end"),
+    "lower --load or --size": dict(failed=[{"error": "3 did not end in time"}] * 3),
+    "the word of who carried it": dict(failed=[{"error": "curl: (22) The requested URL returned error: 404"}]),
+    "serves every host": dict(mptcp={"MPJoinRejected": 3}),
+    "joins() and least_joins()": dict(mptcp={"MPJoinSynAckRx": 3}),
+    "full queues": dict(mptcp={"MPCapableFallbackACK": 3}, flows=MANY),
+    "take more --size, so": dict(trouble=Trouble(signs=("A",)), signs={"A": 0}),
+    "is a finding": dict(trouble=Trouble(), counters={**IDLE, "probes": 9000}),
+    "which is a finding": dict(trouble=Trouble(), daemon_cpu_s=4),
+    "tcp_congestion_control": dict(lab=Cubic),
+}
+
+
+@pytest.mark.parametrize("remedy, wrong", WRONG.items())
+def test_for_each_gate_that_is_missed_there_is_a_remedy_that_fits(remedy, wrong):
+    (said,) = said_of(**wrong)
+    assert remedy in gates.remedy(said)
+    assert sum(bool(re.search(pattern, said)) for pattern, _ in gates.REMEDIES) == 1
+    assert ("--rate" in gates.remedy(said)) == ("of the CPU was idle" in said), "slower links help a slow machine only"
+
+
+def test_what_was_missed_together_has_the_remedies_of_each_the_likely_cause_first():
+    said = "; ".join(said_of(cpu_idle=.03, mptcp={"MPJoinSynAckRx": 3}))
+    assert re.search("stop what else runs here.*; run it again, since a lost SYN", gates.remedy(said))
+    assert gates.remedy("what no gate says") == "run it again"
+
+
+@pytest.mark.parametrize("why, remedy", [
+    ("only 3% of the CPU was idle", "stop what else runs here"),
+    ("the ceiling, 40.1 Mbit/s, is 0.802 of the links' rate and not 0.94", "stop what else runs here"), ("3 joins were rejected", "see that the system's subflowd")])
+def test_where_no_run_counts_the_remedy_is_said(tmp_path, monkeypatch, why, remedy):
+    monkeypatch.setattr(campaign.Campaign, "one_fabric", lambda self, *_: setattr(self, "why", why))
+    options = command.parse(["run", "stride1", "--seeds", "1", "--results", str(tmp_path / "r.jsonl")])
+    with pytest.raises(LabError, match=rf"^no run counts \({why}\): {remedy}"):
+        campaign.Campaign(options, fabric.topology_of(options), "a fabric", None).run()
 
 
 def test_a_trouble_that_left_no_sign_is_said():
