@@ -149,4 +149,4 @@ class Campaign:
         self.busy += "busy" in result
 
     def shape(self):
-        return {key: getattr(self.options, key) for key in SHAPE}
+        return {**{key: getattr(self.options, key) for key in SHAPE}, "links": self.topology.links}

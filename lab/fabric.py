@@ -130,6 +130,14 @@ class Topology:
                 for router in self.routers if router in distance}
 
 
+def of_links(links):
+    """The topology of these links, which was checked when it was made."""
+    nodes = list(dict.fromkeys(label for a, b, _ in links for label in (a, b)))
+    is_host = [label.startswith("host") for label in nodes]
+    return Topology([label for label, is_one in zip(nodes, is_host) if not is_one],
+                    [label for label, is_one in zip(nodes, is_host) if is_one], links, is_checked=False)
+
+
 def with_rates(topology, rates):
     """The topology with some links of another rate: {"router" or "node:node": Mbit/s}."""
     def rate_of(a, b, rate_mbit):

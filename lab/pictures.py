@@ -10,7 +10,7 @@ matplotlib.use("Agg")
 from matplotlib import pyplot, ticker  # noqa: E402: the backend comes first
 
 from lab import draw, fabric, failures, paired, systems  # noqa: E402
-from lab.page import figure, keys  # noqa: E402
+from lab.page import figure, keys, text  # noqa: E402
 from lab.plot import COLOURS  # noqa: E402
 
 # The same in every picture; others take what is left.
@@ -179,9 +179,21 @@ def over_time(result, longest_s, top_mbps):
                    (6, 3.4))
 
 
+def measured_on(result):
+    """The topology as it was then; None: it is not told, and another file made it."""
+    shape = result["shape"]
+    if "links" in shape:
+        return fabric.of_links([tuple(link) for link in shape["links"]])
+    # Results once had the options alone; and before hosts' links of a leaf-spine had a rate, they were not shaped.
+    if shape["topology"] in ("fat-tree", "leaf-spine"):
+        return fabric.topology_of(argparse.Namespace(**{"host_rate": 0, **shape}))
+    return None
+
+
 def heat(result):
-    # Before hosts' links of a leaf-spine had a rate, they were not shaped.
-    topology = fabric.topology_of(argparse.Namespace(**{"host_rate": 0, **result["shape"]}))
+    if not (topology := measured_on(result)):
+        return (f'<p class="meta">{text(about_system(result["system"]))}: no map of the links, since these results do not'
+                f" tell those of a {text(result['shape']['topology'])}. Measured again, they do.</p>")
     return figure(draw.svg(topology, result["links_mbps"], about_system(result["system"])),
                   f"{about_system(result['system'])}. Load of each link, one line a direction, grey"
                   " where it has no rate: 0 ",

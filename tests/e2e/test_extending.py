@@ -42,6 +42,8 @@ def test_a_topology_a_workload_and_a_system_of_ones_own(extended, tmp_path):
     page = tmp_path / "report.html"
     status, _, error = command(*mine, "report", "--results", command.results, "-o", page)
     assert status == 0 and "Subflow, twice as late, random ports" in page.read_text(), error
+    status, _, error = command("report", "--results", command.results, "-o", page)
+    assert status == 0 and page.read_text().count("<title>r0&gt;r1: ") == 2, "two maps, without that file too: " + error
     status, output, _ = command(*mine, "list")
     assert status == 0 and {"ring", "pairs", "late"} <= set(output.split())
 

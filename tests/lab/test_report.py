@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The report as a browser shows it, and where results come from and go."""
+import json
 import random
 import re
 import subprocess
@@ -389,6 +390,38 @@ def test_a_link_without_a_rate_is_grey_whatever_it_carries():
     assert lines["host0>leaf0"] == (draw.colour(0), "host0>leaf0: 900.0 Mbit/s, no rate")
     assert lines["leaf0>spine0"] == (draw.colour(.5), "leaf0>spine0: 10.0 Mbit/s, 50%")
     assert lines["spine0>leaf1"] == (draw.colour(1), "spine0>leaf1: 20.0 Mbit/s, 100%")
+
+
+RING = [*((f"host{i}", f"r{i}", None) for i in range(4)), *((f"r{i}", f"r{(i + 1) % 4}", 20) for i in range(4))]
+
+
+def ring(system, **more):
+    """A result of a topology that only the file that was loaded then knows."""
+    run = result(system, 1, links_mbps={f"{x}>{y}": 20.0 for a, b, _ in RING for x, y in ((a, b), (b, a))})
+    return {**run, "shape": {"topology": "ring", "rate": 20, "asymmetry": None, "k": 4, **more}}
+
+
+def test_a_topology_of_another_file_is_drawn_with_what_it_carried(tmp_path):
+    runs = [ring(system, links=json.loads(json.dumps(RING))) for system in ("tcp", "subflow")]
+    report.write(runs, tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text()
+    assert text.count("<title>r3&gt;r0: 20.0 Mbit/s, 100%</title>") == text.count("<title>host0&gt;r0: 20.0 Mbit/s, no rate") == 2
+    assert "no map" not in text
+
+
+def test_one_that_results_do_not_tell_is_left_out_and_said_so(tmp_path):
+    report.write([ring("tcp"), ring("subflow")], tmp_path / "r.html")
+    text = (tmp_path / "r.html").read_text()
+    assert text.count("no map of the links, since these results do not tell those of a ring.") == 2
+    assert "<title>r3&gt;r0" not in text and "<h3>What it took</h3>" in text
+
+
+@pytest.mark.parametrize("topology", [fabric.fat_tree_topology(4, 50), fabric.leaf_spine_topology(2, 3, 2, 20)])
+def test_links_tell_the_whole_topology(topology):
+    again = fabric.of_links(json.loads(json.dumps(topology.links)))
+    assert (again.hosts, sorted(again.routers)) == (topology.hosts, sorted(topology.routers))
+    assert list(map(sorted, draw.tiers(again))) == list(map(sorted, draw.tiers(topology)))
+    assert pictures.measured_on({"shape": {"links": again.links}}).links == topology.links
 
 
 def test_tiers():
