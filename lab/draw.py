@@ -5,6 +5,7 @@ from xml.sax.saxutils import escape
 
 STEP_X, STEP_Y, MARGIN = 64, 110, 50
 RADIUS = 15
+BEND = .3  # of what is between two of one tier
 
 
 def tiers(topology):
@@ -56,6 +57,15 @@ def places(topology):
             for height, level in enumerate(levels) for i, label in enumerate(level)}
 
 
+def way(start, end, shift):
+    """An SVG path from one place to another; in one tier it goes around those in between."""
+    (x1, y1), (x2, y2) = start, end
+    if y1 != y2:
+        return f"M {x1 + shift:.1f} {y1:.1f} L {x2 + shift:.1f} {y2:.1f}"
+    top = y1 - min(abs(x2 - x1) * BEND, 1.6 * MARGIN)  # it comes half as far
+    return f"M {x1:.1f} {y1 + shift:.1f} Q {(x1 + x2) / 2:.1f} {top + shift:.1f} {x2:.1f} {y2 + shift:.1f}"
+
+
 def svg(topology, links_mbps=None, title="fabric"):
     """The fabric. links_mbps {"a>b": Mbit/s} colours both directions of each link by its load; one that
     is not shaped has none, and is grey. Those that have a colour by it are of the class "data link"."""
@@ -66,7 +76,6 @@ def svg(topology, links_mbps=None, title="fabric"):
              f'style="max-width: {1.2 * width:.0f}px" font-family="sans-serif" font-size="10"><title>{escape(title)}</title>']
     for a, b, rate_mbit in topology.links:
         for shift, (source, target) in ((-2, (a, b)), (2, (b, a))):
-            (x1, y1), (x2, y2) = at[a], at[b]
             name = shown = f"{source}>{target}"
             load = 0
             if links_mbps:
@@ -74,9 +83,8 @@ def svg(topology, links_mbps=None, title="fabric"):
                 load = carried / rate_mbit if rate_mbit else 0
                 shown += f": {carried:.1f} Mbit/s, " + (f"{load:.0%}" if rate_mbit else "no rate")
             kind = ' class="data link"' * (colour(load) != IDLE)
-            parts.append(f'<line{kind} x1="{x1 + shift:.1f}" y1="{y1:.1f}" x2="{x2 + shift:.1f}" '
-                         f'y2="{y2:.1f}" stroke="{colour(load)}" stroke-width="3.4">'
-                         f"<title>{escape(shown)}</title></line>")
+            parts.append(f'<path{kind} d="{way(at[a], at[b], shift)}" fill="none" stroke="{colour(load)}" '
+                         f'stroke-width="3.4"><title>{escape(shown)}</title></path>')
     for label, (x, y) in at.items():
         kind = "#dfe9f5" if label in topology.routers else "#ffffff"
         parts.append(f'<rect x="{x - 26:.1f}" y="{y - RADIUS:.1f}" width="52" height="{2 * RADIUS}" '

@@ -108,7 +108,7 @@ def test_pictures(command):
     status, output, _ = command("draw", "fat-tree", "--dot")
     assert status == 0 and output.startswith("graph") and output.count(" -- ") == 48
     status, output, _ = command("draw", "leaf-spine", "--asymmetry", "spine0=10")
-    lines = [e for e in ElementTree.fromstring(output).iter() if e.tag.endswith("line")]
+    lines = [e for e in ElementTree.fromstring(output).iter() if e.tag.endswith("path")]
     assert status == 0 and len(lines) == 2 * (16 + 16)
 
 

@@ -386,7 +386,7 @@ def test_each_change_of_the_tree_is_another_commit(tmp_path, monkeypatch):
 def test_a_link_without_a_rate_is_grey_whatever_it_carries():
     picture = draw.svg(fabric.leaf_spine_topology(1, 2, 1, 20), {"host0>leaf0": 900, "leaf0>spine0": 10, "spine0>leaf1": 20})
     lines = {title.partition(":")[0]: (colour, title) for colour, title in re.findall(
-        r'<line [^>]*stroke="(#\w+)"[^>]*><title>([^<]*)', picture.replace("&gt;", ">"))}
+        r'<path [^>]*stroke="(#\w+)"[^>]*><title>([^<]*)', picture.replace("&gt;", ">"))}
     assert lines["host0>leaf0"] == (draw.colour(0), "host0>leaf0: 900.0 Mbit/s, no rate")
     assert lines["leaf0>spine0"] == (draw.colour(.5), "leaf0>spine0: 10.0 Mbit/s, 50%")
     assert lines["spine0>leaf1"] == (draw.colour(1), "spine0>leaf1: 20.0 Mbit/s, 100%")
@@ -422,6 +422,18 @@ def test_links_tell_the_whole_topology(topology):
     assert (again.hosts, sorted(again.routers)) == (topology.hosts, sorted(topology.routers))
     assert list(map(sorted, draw.tiers(again))) == list(map(sorted, draw.tiers(topology)))
     assert pictures.measured_on({"shape": {"links": again.links}}).links == topology.links
+
+
+def test_links_within_a_tier_go_around_who_is_in_between():
+    """One that is straight would lie on the others, and behind their routers."""
+    picture = draw.svg(fabric.of_links(RING), {"r3>r0": 20})
+    ways = dict(re.findall(r'<path [^>]*d="([^"]*)"[^>]*><title>([^:<]*)', picture.replace("&gt;", ">")))
+    ways = {name: way for way, name in ways.items()}
+    heights = {name: re.search(r"^M \S+ (\S+) Q \S+ (\S+) \S+ (\S+)$", ways[name]).groups() for name in
+               ("r0>r1", "r1>r0", "r2>r3", "r3>r0", "r0>r3")}
+    rise = {name: float(ends) - float(middle) for name, (ends, middle, _) in heights.items()}
+    assert rise["r3>r0"] > 2 * rise["r0>r1"] > 0 and heights["r3>r0"] != heights["r0>r3"]
+    assert all(" L " in ways[name] for name in ways if "host" in name)
 
 
 def test_tiers():
