@@ -133,6 +133,15 @@ def test_repair_can_be_switched_off(fabric, when):
     assert set(ports) <= {local[1] for local, _ in app.subflows()}
 
 
+REFUSE = """table ip refusing {{
+ chain input {{
+  type filter hook input priority filter;
+  tcp flags & (syn|ack) == syn counter {rule}
+ }}
+}}
+"""
+
+
 def kill_all(node):
     """The peer's kernel resets all our subflows at once."""
     node.run(["ss", "-tK", "state", "established", "sport", "=", f":{PORT}"])
@@ -159,6 +168,28 @@ def test_subflows_that_are_reset_are_replaced_even_all_of_them(pair):
     wait_until(is_whole, "three others")
     assert repairs(daemon) == 3
     app("send(s, 1000000)")
+
+
+@pytest.mark.parametrize("rule", ["reject with tcp reset", "drop"])
+def test_a_last_subflow_whose_replacement_is_refused_is_tried_again(pair, rule):
+    """The kernel keeps a connection without any for a minute, and the daemon tries for as long."""
+    daemon = pair.serve()
+    sink = pair.sink(port=PORT)
+    app = pair.app(pair.client).connect(pair.far.ip4, PORT)
+    app.set(ADD, 1)
+    before = {local[1] for local, _ in app.wait_subflows(2)}
+    begun = time.monotonic()
+    wait_until(lambda: app("s.send(b'x')") and time.monotonic() > begun + 1.5, "a second")
+    pair.server.run(["nft", "-f", "-"], input=REFUSE.format(rule=rule))
+    kill_all(pair.server)
+    # Those that take their place at once, and then one more at least.
+    name, least = ("refused_by_peer", 3) if "reset" in rule else ("repairs", 4)
+    wait_until(lambda: daemon.status()["daemon"]["counters"][name] >= least, f"{name}: {least}", 30)
+    pair.server.run(["nft", "delete", "table", "ip", "refusing"])
+    sent = sink("drained") + MB
+    app(f"send(s, {MB})")
+    wait_until(lambda: sink("drained") >= sent, "it goes on", 30)
+    assert not before & {local[1] for local, _ in app.subflows()}
 
 
 def timeouts(node):
