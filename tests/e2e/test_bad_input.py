@@ -167,11 +167,15 @@ def ways(scene):
             for paths in shown["paths"] for way in paths["ways"]]
 
 
-def test_a_path_that_comes_back_is_used_again(lab):
-    """By an elephant whose subflows share what is left, when it has been avoided for long enough."""
-    scene = Scene(lab, {"elephant": {"start": "1MB", "step": "500kB", "stop": "100GB"},
+@pytest.mark.parametrize("asker", ["elephant", "application"])
+def test_a_path_that_comes_back_is_used_again(lab, asker):
+    """By a connection whose subflows share what is left, when it has been avoided for long enough."""
+    start = "1MB" if asker == "elephant" else "90GB"
+    scene = Scene(lab, {"elephant": {"start": start, "step": "500kB", "stop": "100GB"},
                         "apart": {"slow_percent": 0}})
     app = scene.connect()
+    if asker == "application":
+        app.set(ADD, 3)
     app(POUR)
 
     def spines():
