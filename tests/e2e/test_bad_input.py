@@ -89,6 +89,27 @@ def test_an_application_that_is_idle_has_not_failed(lab):
     assert app.subflows() == subflows
 
 
+def send_until(scene, app, timeouts, before):
+    """Sends on until so many retransmission timeouts have been there, and all has arrived."""
+    def found():
+        return scene.source.netstat()["TcpExtTCPTimeouts"] - before["TcpExtTCPTimeouts"]
+
+    sent = scene.sink("drained")
+    for _ in range(30):
+        app(f"send(s, {5 * MB})")
+        sent += 5 * MB
+        wait_until(lambda: scene.sink("drained") >= sent, "all arrives", 60)
+        if found() >= timeouts:
+            return found()
+    raise AssertionError(f"{found()} timeouts, and not {timeouts}: this shows nothing")
+
+
+def suspected(scene):
+    """How many of them were taken for a dead path, whatever was done about it."""
+    counters = scene.counters()
+    return sum(counters[name] for name in ("repairs", "repairs_denied", "false_alarms"))
+
+
 def test_reordering_is_no_dead_path():
     """Packets of a subflow take one of two ways by lot, and wait in two queues."""
     with fabric.leaf_spine(2, rate_mbit=20) as lab:
@@ -98,12 +119,24 @@ def test_reordering_is_no_dead_path():
         app.set(ADD, 3)
         app.wait_subflows(4)
         begun, before = time.monotonic(), scene.source.netstat()
-        app(f"send(s, {10 * MB})")
-        wait_until(lambda: scene.sink("drained") >= 10 * MB, "all arrives", 60)
+        timeouts = send_until(scene, app, 10, before)
         after = scene.source.netstat()
         assert sum(after[name] - before[name] for name in
                    ("TcpExtTCPSACKReorder", "TcpExtTCPTSReorder", "TcpExtTCPRenoReorder")) > 0
+        assert suspected(scene) <= timeouts / 5
         assert scene.counters()["repairs"] <= budget(begun)
+
+
+def test_a_lossy_path_is_no_dead_path(lab):
+    """One packet in ten is lost, on each way, and now and then all of a short flight, with its probe."""
+    scene = Scene(lab, {"elephant": {"max_subflows": 1}})
+    app = scene.connect()
+    app.set(ADD, 3)
+    app.wait_subflows(4)
+    for number in range(4):
+        lab.drop(scene.source.router.label, f"spine{number}", .1)
+    timeouts = send_until(scene, app, 40, scene.source.netstat())
+    assert suspected(scene) <= timeouts / 4
 
 
 def test_a_peer_that_resets_every_join(lab):
