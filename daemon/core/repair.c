@@ -8,15 +8,29 @@
 
 #include <errno.h>
 
+uint64_t repair_free_ns(const struct repair_budget *budget)
+{
+	uint64_t oldest_ns = budget->spent_ns[budget->next];
+
+	return oldest_ns ? oldest_ns + REPAIR_WINDOW_NS : 0;
+}
+
 /* Takes one repair from the budget; false when there is none left. */
 static bool take(struct repair_budget *budget, uint64_t now_ns)
 {
-	if (!budget->spent || now_ns - budget->since_ns >= REPAIR_WINDOW_NS)
-		*budget = (struct repair_budget){.since_ns = now_ns};
-	if (budget->spent >= REPAIR_MOST)
+	if (now_ns < repair_free_ns(budget))
 		return false;
-	budget->spent++;
+	budget->spent_ns[budget->next] = now_ns;
+	budget->next = (budget->next + 1) % REPAIR_MOST;
 	return true;
+}
+
+/* Whether the repair before the last one was within the time as well. */
+static bool is_repeated(const struct repair_budget *budget, uint64_t now_ns)
+{
+	uint64_t before_ns = budget->spent_ns[(budget->next + REPAIR_MOST - 2) % REPAIR_MOST];
+
+	return before_ns && now_ns < before_ns + REPAIR_WINDOW_NS;
 }
 
 bool repair_allow(struct plan *plan, struct conn *conn, uint64_t now_ns)
@@ -164,7 +178,7 @@ void repair_hear_closed(
 	conn_say(conn, "the subflow of %s was reset: replaced",
 		endpoint_text(&subflow->local, text));
 	/* What went wrong in the peer's MPTCP says nothing of the way there, once. */
-	if (event->reset_reason != RESET_MPTCP || conn->repairs.spent > 1)
+	if (event->reset_reason != RESET_MPTCP || is_repeated(&conn->repairs, event->now_ns))
 		steer_shun(&plan->steer, conn, subflow, event->now_ns);
 	if (apart_inherit(conn, subflow))
 		return;

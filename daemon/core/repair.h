@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A connection on flapping links is left to the kernel after this many repairs in the time. */
+/* A connection on flapping links is left to the kernel after this many repairs within the time. */
 #define REPAIR_MOST      8
 #define REPAIR_WINDOW_NS 10000000000ull
 
@@ -15,14 +15,17 @@ struct event;
 struct plan;
 struct subflow;
 
-/* Of one connection. */
+/* Of one connection: when it was repaired, in a ring. */
 struct repair_budget {
-	uint64_t since_ns; /* when the window began, CLOCK_MONOTONIC */
-	uint32_t spent;    /* in it */
+	uint64_t spent_ns[REPAIR_MOST]; /* CLOCK_MONOTONIC; 0 = not yet */
+	uint32_t next;                  /* the longest ago */
 };
 
 /* Whether a subflow may be replaced now, by the connection's budget; counts it. */
 bool repair_allow(struct plan *plan, struct conn *conn, uint64_t now_ns);
+
+/* From when on one more may be, CLOCK_MONOTONIC. */
+uint64_t repair_free_ns(const struct repair_budget *budget);
 
 /* A subflow is silent while its siblings progress: it is listened for once more. */
 void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct event *event);

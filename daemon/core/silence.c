@@ -181,7 +181,7 @@ static void judge(struct plan *plan, struct conn *conn, struct subflow *subflow)
 		return;
 	}
 	if (!repair_allow(plan, conn, plan->now_ns)) {
-		set_due(plan, subflow, conn->repairs.since_ns + REPAIR_WINDOW_NS);
+		set_due(plan, subflow, repair_free_ns(&conn->repairs));
 		return;
 	}
 	note_unanswered(plan, conn, subflow);

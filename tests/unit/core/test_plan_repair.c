@@ -188,6 +188,25 @@ static void flapping_links_are_left_to_the_kernel(void **state)
 	assert_int_equal(play->destroys, REPAIR_MOST + 1);
 }
 
+/* Wherever the ten seconds begin: the first of eight was long ago, the others were just now. */
+static void the_budget_holds_at_any_time(void **state)
+{
+	struct play *play = *state;
+	struct conn *conn;
+
+	play_two(play);
+	conn = play_conn(play);
+	play_meddle(play);
+	assert_true(repair_allow(&play->plan, conn, play->now_ns));
+	play->now_ns += REPAIR_WINDOW_NS - 1;
+	for (int i = 1; i < REPAIR_MOST; i++)
+		assert_true(repair_allow(&play->plan, conn, play->now_ns));
+	assert_false(repair_allow(&play->plan, conn, play->now_ns));
+	play->now_ns++;
+	assert_true(repair_allow(&play->plan, conn, play->now_ns));
+	assert_false(repair_allow(&play->plan, conn, play->now_ns));
+}
+
 /* The hooks do not watch those, but somebody else's program may have the kernel call them. */
 static void what_a_server_has_accepted_is_its_clients(void **state)
 {
@@ -446,6 +465,7 @@ int main(void)
 		TEST(what_cannot_be_closed_is_replaced_once),
 		TEST(what_cannot_be_closed_takes_back_its_replacement),
 		TEST(flapping_links_are_left_to_the_kernel),
+		TEST(the_budget_holds_at_any_time),
 		TEST(what_a_server_has_accepted_is_its_clients),
 		TEST(a_replacement_waits_for_no_survey),
 		TEST(nor_for_one_of_another),
