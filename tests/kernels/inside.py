@@ -21,7 +21,7 @@ E2E = ROOT / "tests" / "e2e"
 # Emulated, a guest is some ten times slower than what the deadlines in tests are made for.
 PATIENCE = "6"
 DEMO_SCALE = "0.2"
-CONFORMANCE = ("test_options.py", "test_enable.py", "test_rfc6897*.py", "test_lists.py",
+CONFORMANCE = ("test_options.py", "test_enable.py", "test_preload.py", "test_rfc6897*.py", "test_lists.py",
                "test_bursts.py", "test_ndiffports.py", "test_backup.py", "test_announce.py", "test_states.py",
                "test_storage.py")
 # They are about the lab's emulation and measuring, or build the whole anew, of which an emulated machine has too little.
