@@ -13,7 +13,7 @@ from conftest import ROOT
 from lab.netns import PATIENCE, wait_until
 from pinned import HOW
 from test_elephant import MB, NO_REPAIR, joins
-from test_lists import PORT, fails
+from lists import PORT, fails
 
 DEFAULT, BULK, INTERACTIVE, OFF = range(4)
 SMALL = {"elephant": {"start": "10MB", "step": "10MB", "stop": "60MB", "max_subflows": 4}, **NO_REPAIR}

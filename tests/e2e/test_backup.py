@@ -7,7 +7,7 @@ import struct
 import pytest
 from app import ADD, BACKUP
 from lab.netns import wait_until
-from test_lists import PORT, end, ends, fails, homes, wait_locals  # noqa: F401
+from lists import PORT, end, ends, fails, homes, wait_locals  # noqa: F401
 
 MB = 1000000
 

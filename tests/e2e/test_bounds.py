@@ -9,7 +9,7 @@ from app import ADD, NDIFFPORTS
 from cli import SUBFLOW
 from conftest import Pair
 from lab.netns import wait_until
-from test_lists import fails
+from lists import fails
 
 # More users than the hooks count calls of, each with one call: an application before connect.
 USERS = f"""

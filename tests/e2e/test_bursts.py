@@ -8,7 +8,7 @@ import pytest
 from app import ADD, NDIFFPORTS, REMOVE
 from lab.netns import wait_until
 from race import Race
-from test_lists import added, ends, homes, locals_of, wait_locals  # noqa: F401
+from lists import added, ends, homes, locals_of, wait_locals  # noqa: F401
 
 # What a burst of calls on the application's socket answers, before the daemon has heard of them all.
 ASK = """

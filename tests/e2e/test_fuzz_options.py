@@ -10,7 +10,7 @@ import subprocess
 from app import packed
 from conftest import BUILD
 from lab.netns import wait_until
-from test_lists import added
+from lists import added
 
 SECONDS = int(os.environ.get("HAMMER_SECONDS", "5"))
 THREADS = 8

@@ -6,7 +6,7 @@ import socket
 import pytest
 from app import ADD, NDIFFPORTS, REMOVE
 from lab.netns import wait_until
-from test_lists import PORT, ends, fails, homes, wait_locals  # noqa: F401
+from lists import PORT, ends, fails, homes, wait_locals  # noqa: F401
 
 
 def test_more_and_fewer(served):

@@ -7,8 +7,8 @@ import subprocess
 import pytest
 from app import ADD, EXPECTED, MPTCP
 from lab.netns import PATIENCE, wait_until
+from lists import ends
 from pinned import HOW
-from test_lists import ends
 
 MB = 1000000
 

@@ -22,8 +22,8 @@ E2E = ROOT / "tests" / "e2e"
 PATIENCE = "6"
 DEMO_SCALE = "0.2"
 CONFORMANCE = ("test_options.py", "test_enable.py", "test_preload.py", "test_rfc6897*.py", "test_lists.py",
-               "test_bursts.py", "test_ndiffports.py", "test_backup.py", "test_announce.py", "test_states.py",
-               "test_storage.py")
+               "test_restriction.py", "test_listener.py", "test_bursts.py", "test_ndiffports.py", "test_backup.py",
+               "test_announce.py", "test_states.py", "test_storage.py")
 # They are about the lab's emulation and measuring, or build the whole anew, of which an emulated machine has too little.
 LEFT_OUT = ("test_benefit.py", "test_experiment.py", "test_extending.py", "test_fabric.py", "test_lab.py",
             "test_lab_failures.py", "test_lab_host.py", "test_lab_machine.py", "test_lab_programs.py",
