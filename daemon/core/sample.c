@@ -53,7 +53,8 @@ unsigned int sample_count_needed(const struct survey *survey)
 		needed = MAX(needed,
 			survey->is_thorough ? path_flows_sure(paths) : path_flows_enough(paths));
 	}
-	if (!survey->is_thorough && survey->prefix->is_verified && paths >= survey->prefix->paths)
+	if (!survey->is_thorough && survey->prefix->is_verified && survey->prefix->paths &&
+		paths >= survey->prefix->paths)
 		needed = MIN(needed, 2 * paths);
 	return MIN(MAX(needed, survey->least_flows), PATH_PORTS_MAX);
 }

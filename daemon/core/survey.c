@@ -171,14 +171,15 @@ static void end_flows(struct survey *survey, uint64_t now_ns)
 {
 	struct path_map *map = survey->map;
 	const char *doubt = sample_find_doubt(survey);
-	unsigned int seen;
+	unsigned int seen, paths = path_count(map, map->depth, &seen);
 
-	survey->prefix->paths = path_count(map, map->depth, &seen);
+	if (map->depth == survey->prefix->depth)
+		survey->prefix->paths = paths;
 	/* Beside the middle not all that are there may be told apart. */
 	map->is_partial |= map->depth != walk_find_middle(map->hops);
 	if (doubt)
 		survey_refuse(survey, doubt, now_ns);
-	else if (survey->prefix->is_verified || survey->prefix->paths == 1)
+	else if (survey->prefix->is_verified || paths == 1)
 		survey_finish(survey, now_ns);
 	else
 		survey_begin(survey, SURVEY_VERIFY);

@@ -22,16 +22,27 @@ uint8_t walk_find_middle(uint8_t hops)
 static uint8_t choose_depth(const struct survey *survey)
 {
 	const struct path_port *first = path_port_find(survey->map, survey->hop_port);
-	uint8_t middle = walk_find_middle(survey->prefix->hops);
+	uint8_t hops = survey->map->hops, middle = walk_find_middle(hops);
 
 	if (!first)
 		return 0;
 	if (first->tiers[middle])
 		return middle;
-	if (middle + 1 < PATH_TIERS_MAX && middle < survey->prefix->hops &&
-		first->tiers[middle + 1])
+	if (middle + 1 < PATH_TIERS_MAX && middle < hops && first->tiers[middle + 1])
 		return middle + 1;
 	return first->tiers[middle - 1] ? middle - 1 : 0;
+}
+
+/* One that does not answer in the middle may do so the next time: it is walked there again. */
+static void note_prefix(struct survey *survey, uint64_t now_ns)
+{
+	const struct path_map *map = survey->map;
+
+	if (map->depth != walk_find_middle(map->hops))
+		return;
+	survey->prefix->hops = map->hops;
+	survey->prefix->depth = map->depth;
+	survey->prefix->learned_ns = now_ns;
 }
 
 static void end_hops(struct survey *survey, uint64_t now_ns)
@@ -44,15 +55,14 @@ static void end_hops(struct survey *survey, uint64_t now_ns)
 		return;
 	}
 	survey->has_walked = true;
-	survey->prefix->hops = map->hops = hops;
+	map->hops = hops;
 	path_map_deepen(map, choose_depth(survey));
 	map->is_changed = true;
-	survey->prefix->depth = map->depth;
-	survey->prefix->learned_ns = now_ns;
 	if (!map->depth) {
 		survey_refuse(survey, WALK_NO_MIDDLE, now_ns);
 		return;
 	}
+	note_prefix(survey, now_ns);
 	survey_begin(survey, SURVEY_FLOWS);
 	if (hops > 1 || survey->has_uplinks)
 		return;

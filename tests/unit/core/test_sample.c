@@ -29,8 +29,10 @@ static void as_many_as_the_rule_asks_for(void **state)
 	survey->is_thorough = true;
 	assert_int_equal(sample_count_needed(survey), path_flows_sure(4));
 	survey->is_thorough = false;
-	/* The prefix tells that these are all. */
+	/* What ports decide is one thing, and how many ways there are another. */
 	survey->prefix->is_verified = true;
+	assert_int_equal(sample_count_needed(survey), path_flows_enough(4));
+	/* The prefix tells that these are all. */
 	survey->prefix->paths = 4;
 	assert_int_equal(sample_count_needed(survey), 8);
 	survey->least_flows = 100;

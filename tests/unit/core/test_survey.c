@@ -139,6 +139,59 @@ static void silent_cores_make_no_single_path(void **state)
 	assert_in_range(known, 18, 20);
 }
 
+/* Rate limits are short: what nobody said is asked again with the next survey, not after ten
+ * minutes.
+ */
+static void what_was_silent_in_the_middle_may_answer_later(void **state)
+{
+	static const struct fabric fabrics[] = {
+		{.hops = 3, .ways = 4, .rtt_ns = MS / 10, .silent = 1 << 2},
+		{.hops = 5, .ways = 2, .rtt_ns = MS / 10, .silent = 1 << 3},
+	};
+	struct path_map *map;
+	struct fabric_play play;
+	unsigned int missed = 0;
+
+	(void)state;
+	for (unsigned int seed = 1; seed <= FABRICS; seed++) {
+		map = fabric_explore(&play, &fabrics[seed % 2], seed);
+		assert_true(map->state == PATH_SILENT || map->is_partial);
+		play.fabric.silent = 0;
+		play.now_ns += 60 * SECOND_NS;
+		path_map_renew(map);
+		fabric_survey(&play, FABRIC_PEER);
+		fabric_run(&play);
+		assert_int_equal(map->state, PATH_KNOWN);
+		missed += count_ways(map) != 4;
+		path_table_done(&play.table);
+	}
+	assert_in_range(missed, 0, FABRICS / 50);
+}
+
+/* What is told apart elsewhere says nothing of how many there are in the middle. */
+static void what_is_seen_beside_the_middle_is_not_of_the_prefix(void **state)
+{
+	static const struct fabric fabric = {
+		.hops = 5, .ways = 2, .rtt_ns = MS / 10, .silent = 1 << 3};
+	struct path_map *map;
+	struct fabric_play play;
+
+	(void)state;
+	fabric_begin(&play, &fabric, 2);
+	fabric_survey(&play, FABRIC_PEER);
+	map = play.survey.map;
+	/* Another survey has been luckier meanwhile. */
+	play.survey.prefix->hops = 5;
+	play.survey.prefix->depth = 3;
+	play.survey.prefix->paths = 4;
+	fabric_run(&play);
+	assert_int_equal(map->state, PATH_KNOWN);
+	assert_int_equal(count_ways(map), 2);
+	assert_int_equal(play.survey.prefix->depth, 3);
+	assert_int_equal(play.survey.prefix->paths, 4);
+	path_table_done(&play.table);
+}
+
 /* Linux as it comes: one answer a second to a host. */
 static void rationed_answers_make_a_partial_map(void **state)
 {
@@ -502,6 +555,8 @@ int main(void)
 		cmocka_unit_test(lost_answers_are_asked_for_again),
 		cmocka_unit_test(a_router_that_never_answers_hides_nothing_behind_it),
 		cmocka_unit_test(silent_cores_make_no_single_path),
+		cmocka_unit_test(what_was_silent_in_the_middle_may_answer_later),
+		cmocka_unit_test(what_is_seen_beside_the_middle_is_not_of_the_prefix),
 		cmocka_unit_test(rationed_answers_make_a_partial_map),
 		cmocka_unit_test(silence_agrees_with_nothing),
 		cmocka_unit_test(nothing_answers),
