@@ -345,6 +345,36 @@ static __always_inline int on_accepted(__u64 netns, struct mptcp_sock *msk)
 	return 1;
 }
 
+/*
+ * How far a peer is, its own packets tell: a walk to it hears only the routers that answer. The
+ * context shows TCP's header alone, so the one before it is read as the kernel does.
+ */
+static __always_inline void note_ttl(struct bpf_sock_ops *ctx, __u64 netns)
+{
+	struct sk_buff *skb = BPF_CORE_READ((struct bpf_sock_ops_kern *)ctx, skb);
+	struct peer_key key = {.netns = netns};
+	__u32 header[6] = {}, ttl, *known;
+	__u8 *bytes = (__u8 *)header;
+
+	bpf_probe_read_kernel(header, sizeof(header),
+		BPF_CORE_READ(skb, head) + BPF_CORE_READ(skb, network_header));
+	if (bytes[0] >> 4 == 4) {
+		ttl = bytes[8];
+		key.addr[2] = bpf_htonl(0xffff);
+		key.addr[3] = header[3];
+	} else if (bytes[0] >> 4 == 6) {
+		ttl = bytes[7];
+		__builtin_memcpy(key.addr, &header[2], sizeof(key.addr));
+	} else {
+		return;
+	}
+	known = bpf_map_lookup_elem(&peers, &key);
+	if (known)
+		*known = ttl;
+	else if (!bpf_map_update_elem(&peers, &key, &ttl, BPF_NOEXIST))
+		__sync_fetch_and_add(&counters.peers, 1);
+}
+
 static __noinline int on_established(struct bpf_sock_ops *ctx, bool active)
 {
 	__u32 flags = config.detects ? SENDING : 0;
@@ -382,6 +412,7 @@ static __noinline int on_established(struct bpf_sock_ops *ctx, bool active)
 	/* Only a client can open subflows, so only its side is watched. */
 	if (!active)
 		return joined ? 1 : on_accepted(netns, msk);
+	note_ttl(ctx, netns);
 	if (config.detects && config.downloads)
 		flags |= BPF_SOCK_OPS_PARSE_ALL_HDR_OPT_CB_FLAG;
 	if (config.rto_min_us)

@@ -12,6 +12,7 @@ struct locals_map locals SEC(".maps");
 struct receipts_map receipts SEC(".maps");
 struct rules_map rules SEC(".maps");
 struct users_map users SEC(".maps");
+struct peers_map peers SEC(".maps");
 
 volatile struct hook_config config SEC(".data");
 struct hook_counters counters SEC(".bss");

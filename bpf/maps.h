@@ -106,6 +106,14 @@ struct users_map {
 	__type(value, struct user_calls);
 };
 
+/* The time to live, or hop limit, with which a peer's packets come. */
+struct peers_map {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, PEERS_MAX);
+	__type(key, struct peer_key);
+	__type(value, __u32);
+};
+
 extern struct ring_map ring SEC(".maps");
 extern struct intents_map intents SEC(".maps");
 extern struct wishes_map all_wishes SEC(".maps");
@@ -116,6 +124,7 @@ extern struct locals_map locals SEC(".maps");
 extern struct receipts_map receipts SEC(".maps");
 extern struct rules_map rules SEC(".maps");
 extern struct users_map users SEC(".maps");
+extern struct peers_map peers SEC(".maps");
 
 extern volatile struct hook_config config;
 extern struct hook_counters counters;

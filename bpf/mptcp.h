@@ -88,6 +88,8 @@ struct rb_root {
 struct sk_buff {
 	struct rb_node rbnode;
 	char cb[48];
+	unsigned char *head;
+	__u16 network_header; /* where the IP header is, from @head */
 };
 
 /* What sk_buff.cb holds of a packet that TCP sends. */
@@ -148,6 +150,11 @@ struct mptcp_subflow_context {
 /* include/linux/filter.h: what a sockopt program's context really is */
 struct bpf_sockopt_kern {
 	struct sock *sk;
+};
+
+/* The same of a sockops program. */
+struct bpf_sock_ops_kern {
+	struct sk_buff *skb;
 };
 
 struct bpf_iter_meta {

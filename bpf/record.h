@@ -133,6 +133,9 @@ struct client_record {
 #define USERS_MAX     4096
 #define STRANGERS_MAX 16384
 
+/* Hosts to which clients of served namespaces have connected lately. */
+#define PEERS_MAX 4096
+
 /* Prefixes, of all served namespaces together. */
 #define LOCALS_MAX 65536
 
@@ -217,6 +220,12 @@ struct hook_config {
 	__u32 unsent;  /* bytes that a subflow of an elephant may hold; 0 = as many as it likes */
 };
 
+/* A host, as a namespace sees it. */
+struct peer_key {
+	__u64 netns;
+	__u32 addr[4]; /* as in struct wish */
+};
+
 /* By which device does this socket of the daemon's namespace send? */
 struct egress_query {
 	__u16 family;                   /* AF_INET, AF_INET6 */
@@ -232,7 +241,7 @@ struct hook_counters {
 	__u64 deferred; /* thresholds that waited a round trip for room in the ring */
 	__u64 refused;  /* option calls answered with an error */
 	/* Entries ever made in maps that forget the one longest not used where they are full. */
-	__u64 users, strangers;
+	__u64 users, strangers, peers;
 };
 
 #endif

@@ -265,6 +265,16 @@ static unsigned int find_egress(
 	return hooks_find_egress(&daemon->hooks, local, remote);
 }
 
+static uint8_t find_ttl(void *owner, uint64_t netns, const struct endpoint *remote)
+{
+	struct in6_addr address = path_address(remote);
+	struct daemon *daemon = owner;
+	struct peer_key key = {.netns = netns};
+
+	memcpy(key.addr, &address, sizeof(key.addr));
+	return maps_find_ttl(&daemon->hooks, &key);
+}
+
 /* As it is known, or else as the kernel says. */
 static bool find_user(void *owner, const struct conn_key *key, uint32_t *ret_uid)
 {
@@ -430,6 +440,7 @@ void ears_connect(struct daemon *daemon)
 	daemon->scout.heard = hear_paths;
 	daemon->scout.find_user = find_user;
 	daemon->scout.find_egress = find_egress;
+	daemon->scout.find_ttl = find_ttl;
 	daemon->reach.owner = daemon;
 	daemon->reach.heard = hear_reached;
 	daemon->monitor.owner = daemon;

@@ -72,6 +72,7 @@ static void put_hooks(struct json_object *tables, const struct status_view *view
 		view->locals->refused);
 	put_displacing(tables, "users", USERS_MAX, usage.users, counters.users);
 	put_displacing(tables, "strangers", STRANGERS_MAX, usage.strangers, counters.strangers);
+	put_displacing(tables, "peers", PEERS_MAX, usage.peers, counters.peers);
 }
 
 static void put_paths(struct json_object *tables, const struct status_view *view)

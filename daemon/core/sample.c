@@ -119,15 +119,16 @@ unsigned int sample_count_again(const struct survey *survey)
 const char *sample_find_doubt(const struct survey *survey)
 {
 	const struct path_map *map = survey->map;
+	uint8_t hops = MAX(map->hops, survey->back_hops);
 	unsigned int seen;
 
 	for (unsigned int tier = 0; tier <= map->depth; tier++) {
 		if (path_count(map, tier, &seen) > 1)
 			return NULL;
 	}
-	if (map->depth != walk_find_middle(map->hops))
+	if (map->depth != walk_find_middle(hops))
 		return WALK_NO_MIDDLE;
-	return map->hops % 2 ? NULL : "a tunnel may hide the ways there";
+	return hops % 2 ? NULL : "a tunnel may hide the ways there";
 }
 
 /* On a way that has failed since it was learned. */

@@ -29,7 +29,8 @@ unsigned int sample_count_again(const struct survey *survey);
 /*
  * Why the one way that is seen may be many; NULL: several are seen, or it is one. Up and down a
  * fabric there is an odd number of routers; with an even number, those between a tunnel's ends are
- * not among them. And beside the middle ways may have met again, or not have parted yet.
+ * not among them. The peer's own packets may have passed more than have answered. And beside the
+ * middle ways may have met again, or not have parted yet.
  */
 const char *sample_find_doubt(const struct survey *survey);
 

@@ -129,6 +129,11 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	return 0;
 }
 
+void survey_note_ttl(struct survey *survey, uint8_t ttl)
+{
+	survey->back_hops = walk_count_passed(ttl);
+}
+
 /* Nothing is known of the routers: they were not asked, or not in time. */
 static void end_unknown(struct survey *survey)
 {

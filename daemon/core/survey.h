@@ -71,6 +71,7 @@ struct survey {
 	unsigned int least_flows;     /* to be seen, more than the stopping rule asks for */
 	uint16_t hop_port;            /* HOPS: the flow that is followed */
 	uint8_t heard_ttl, asked_ttl; /* HOPS: the farthest */
+	uint8_t back_hops;            /* routers that the peer's own packets pass; 0: not known */
 	uint8_t n_same;               /* VERIFY, CONFIRM: ports to be asked again */
 	bool is_thorough;             /* until path_flows_sure() */
 	bool is_further;              /* of a map that was known: it gets no younger */
@@ -86,6 +87,9 @@ struct survey {
 int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	const struct endpoint *local, const struct endpoint *remote, const struct ports *ports,
 	bool has_uplinks, uint64_t random, uint64_t now_ns);
+
+/* With what time to live, or hop limit, the peer's packets come; 0: not known. To be said first. */
+void survey_note_ttl(struct survey *survey, uint8_t ttl);
 
 /* What it has not found out by now is asked again by whoever wants to know. */
 void survey_done(struct survey *survey);

@@ -18,6 +18,18 @@ uint8_t walk_find_middle(uint8_t hops)
 	return MIN(hops / 2 + 1, PATH_TIERS_MAX - 1);
 }
 
+uint8_t walk_count_passed(uint8_t ttl)
+{
+	/* What systems begin with. */
+	static const uint8_t first[] = {64, 128, 255};
+
+	for (unsigned int i = 0; ttl && i < sizeof(first); i++) {
+		if (ttl <= first[i])
+			return first[i] - ttl;
+	}
+	return 0;
+}
+
 /* The deciding tier, near the middle of the way, where the first flow had an answer. */
 static uint8_t choose_depth(const struct survey *survey)
 {
@@ -38,7 +50,7 @@ static void note_prefix(struct survey *survey, uint64_t now_ns)
 {
 	const struct path_map *map = survey->map;
 
-	if (map->depth != walk_find_middle(map->hops))
+	if (map->depth != walk_find_middle(map->hops) || (map->hops == 1 && survey->back_hops > 1))
 		return;
 	survey->prefix->hops = map->hops;
 	survey->prefix->depth = map->depth;
@@ -49,6 +61,7 @@ static void end_hops(struct survey *survey, uint64_t now_ns)
 {
 	struct path_map *map = survey->map;
 	uint8_t hops = survey->heard_ttl;
+	const char *doubt;
 
 	if (!hops) {
 		survey_refuse(survey, "no router on the way answers", now_ns);
@@ -68,7 +81,11 @@ static void end_hops(struct survey *survey, uint64_t now_ns)
 		return;
 	for (unsigned int i = 0; i < map->n_ports; i++)
 		sample_spread_first(survey, &map->ports[i]);
-	survey_finish(survey, now_ns);
+	doubt = sample_find_doubt(survey);
+	if (doubt)
+		survey_refuse(survey, doubt, now_ns);
+	else
+		survey_finish(survey, now_ns);
 }
 
 /* On a flow that is there already: no new one appears to anything on the way. */
@@ -89,10 +106,23 @@ static void ask_hop(struct survey *survey, uint8_t ttl)
 	volley_add(survey, PURPOSE_HOP, survey->hop_port, ttl);
 }
 
+/*
+ * The farthest to be asked. The way back may be shorter than the way there, so it is believed only
+ * where the smallest fabric has room, and no router farther away has answered.
+ */
+static uint8_t find_last(const struct survey *survey)
+{
+	uint8_t heard = survey->heard_ttl, back = survey->back_hops;
+
+	if (back >= HOPS_FIRST && back <= SURVEY_HOPS_MAX && heard <= back)
+		return back;
+	return MIN(MAX(heard + HOPS_AHEAD, HOPS_FIRST), SURVEY_HOPS_MAX);
+}
+
 /* The next one again, if it was given up before the one that has answered now. */
 static void ask_ahead(struct survey *survey)
 {
-	uint8_t last = MIN(MAX(survey->heard_ttl + HOPS_AHEAD, HOPS_FIRST), SURVEY_HOPS_MAX);
+	uint8_t last = find_last(survey);
 
 	for (uint8_t ttl = survey->heard_ttl + 1; ttl <= last; ttl++) {
 		if (ttl == survey->heard_ttl + 1 || ttl > survey->asked_ttl)

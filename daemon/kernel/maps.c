@@ -129,10 +129,21 @@ void maps_drop_rule(struct hooks *hooks, const struct conn_key *key)
 	bpf_map__delete_elem(hooks->skeleton->maps.rules, key, sizeof(*key), 0);
 }
 
+uint8_t maps_find_ttl(struct hooks *hooks, const struct peer_key *key)
+{
+	uint32_t ttl;
+
+	if (!hooks_are_there(hooks) || bpf_map__lookup_elem(hooks->skeleton->maps.peers, key,
+					       sizeof(*key), &ttl, sizeof(ttl), 0))
+		return 0;
+	return ttl;
+}
+
 struct maps_usage maps_usage(const struct hooks *hooks)
 {
 	if (!hooks_are_there(hooks))
 		return (struct maps_usage){};
 	return (struct maps_usage){.users = count(hooks->skeleton->maps.users),
-		.strangers = count(hooks->skeleton->maps.strangers)};
+		.strangers = count(hooks->skeleton->maps.strangers),
+		.peers = count(hooks->skeleton->maps.peers)};
 }

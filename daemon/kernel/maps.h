@@ -33,9 +33,12 @@ void maps_sift_receipts(
 int maps_put_rule(struct hooks *hooks, const struct conn_key *key, const struct conn_rule *rule);
 void maps_drop_rule(struct hooks *hooks, const struct conn_key *key);
 
-/* Of the maps of users and of strangers: how many there are. Reads them whole. */
+/* The time to live, or hop limit, with which its packets come; 0: none is remembered. */
+uint8_t maps_find_ttl(struct hooks *hooks, const struct peer_key *key);
+
+/* Of the maps of users, of strangers and of peers: how many there are. Reads them whole. */
 struct maps_usage {
-	uint32_t users, strangers;
+	uint32_t users, strangers, peers;
 };
 struct maps_usage maps_usage(const struct hooks *hooks);
 

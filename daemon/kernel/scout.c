@@ -494,6 +494,7 @@ static int begin_survey(struct scout *scout, struct scout_session *session,
 		free(survey);
 		return err;
 	}
+	survey_note_ttl(survey, scout->find_ttl(scout->owner, session->netns, remote));
 	quota_add_payer(&survey->payers, payer);
 	scout->n_surveys++;
 	TAILQ_INSERT_TAIL(&session->surveys, survey, entry);

@@ -99,10 +99,11 @@ def resetting(host):
 
 
 def test_a_peer_that_resets_probes_resets_no_connection():
-    """Those that count the hops come to it, from the port of the first subflow: they acknowledge
-    nothing, so what answers them is out of every window."""
+    """Those that count the hops come to it, where nothing tells how far it is, from the port of the
+    first subflow: they acknowledge nothing, so what answers them is out of every window."""
     with fabric.leaf_spine(4) as lab:
         scene = Scene(lab)
+        scene.target.sysctl({"net.ipv4.ip_default_ttl": 100})
         with resetting(scene.target) as answered:
             app = scene.connect()
             before = scene.source.snmp()["TcpEstabResets"]

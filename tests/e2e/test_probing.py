@@ -50,6 +50,49 @@ def test_a_firewall_of_the_host_that_refuses_probes(family):
         assert scene.counters()["placed_blind"] == 3
 
 
+def drop_invalid(node, hook):
+    """As many a firewall begins: a probe belongs to no connection, and its checksum is wrong."""
+    node.run(["nft", "-f", "-"], input=f"""
+        table inet invalid {{
+          chain wall {{
+            type filter hook {hook} priority 0
+            ct state invalid drop
+          }}
+        }}""")
+
+
+def test_a_firewall_of_the_host_that_drops_what_is_invalid():
+    """Some probes of a connection that is there pass for its own; of others none does."""
+    with fabric.leaf_spine(4) as lab:
+        host = lab.host(0)
+        drop_invalid(host, "output")
+        host.sysctl({"net.netfilter.nf_conntrack_tcp_loose": 0})
+        scene = Scene(lab)
+        app = scene.connect()
+        app.set(ADD, 3)
+        app.wait_subflows(4)
+        assert scene.status(app)["unplaced"] == "a firewall of this host refuses probes"
+        assert scene.counters()["probes"] <= 8
+        assert scene.counters()["placed_blind"] == 3
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_a_firewall_on_the_way_makes_no_single_path(family):
+    """Only the router before it answers; what the peer sends has passed more than that one."""
+    rule = {"start": "1MB", "step": "500kB", "stop": "3MB"}
+    with fabric.leaf_spine(4) as lab:
+        drop_invalid(lab.nodes["leaf0"], "forward")
+        scene = Scene(lab, {"elephant": rule})
+        if family == "ip6":
+            scene.sink6 = App(scene.target)
+            scene.sink6.sink(PORT, scene.target.ip6, socket.AF_INET6)
+        app = App(scene.source).connect(getattr(scene.target, family), PORT)
+        app("send(s, 4000000)")
+        app.wait_subflows(2)
+        assert scene.status(app)["unplaced"] == "the routers in the middle do not answer"
+        assert scene.counters()["single_paths"] == 0
+
+
 def test_ports_are_those_of_the_namespace_and_not_reserved():
     low, high, reserved = 40000, 40299, "40000-40099,40150-40249"
     free = set(range(40100, 40150)) | set(range(40250, 40300))

@@ -338,6 +338,13 @@ void maps_drop_rule(struct hooks *hooks, const struct conn_key *key)
 	(void)key;
 }
 
+uint8_t maps_find_ttl(struct hooks *hooks, const struct peer_key *key)
+{
+	(void)hooks;
+	(void)key;
+	return 0;
+}
+
 int stage_begin(void **state)
 {
 	struct daemon *daemon = &stage.daemon;

@@ -59,13 +59,13 @@ struct hook_counters hooks_counters(const struct hooks *hooks)
 {
 	(void)hooks;
 	return (struct hook_counters){
-		.lost = 1, .deferred = 2, .refused = 3, .users = 5000, .strangers = 1};
+		.lost = 1, .deferred = 2, .refused = 3, .users = 5000, .strangers = 1, .peers = 9};
 }
 
 struct maps_usage maps_usage(const struct hooks *hooks)
 {
 	(void)hooks;
-	return (struct maps_usage){.users = 4000, .strangers = 1};
+	return (struct maps_usage){.users = 4000, .strangers = 1, .peers = 7};
 }
 
 struct endpoint scene_at(const char *address, uint16_t port)

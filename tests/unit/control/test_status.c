@@ -39,6 +39,8 @@ static void tells_of_the_daemon(void **state)
 	assert_int_equal(scene_number(root, "daemon.tables.users.used"), 4000);
 	assert_int_equal(scene_number(root, "daemon.tables.users.refused"), 1000);
 	assert_int_equal(scene_number(root, "daemon.tables.strangers.refused"), 0);
+	assert_int_equal(scene_number(root, "daemon.tables.peers.used"), 7);
+	assert_int_equal(scene_number(root, "daemon.tables.peers.refused"), 2);
 	assert_int_equal(scene_number(root, "daemon.memory.connections"), 0);
 	assert_int_equal(scene_number(root, "daemon.memory.most"),
 		16 * scene_number(root, "daemon.memory.connection_most"));

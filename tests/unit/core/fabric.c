@@ -74,6 +74,7 @@ void fabric_survey(struct fabric_play *play, uint32_t address)
 	assert_int_equal(survey_init(&play->survey, &play->table, 1, &local, &remote, &play->ports,
 				 false, play->random | 1, play->now_ns),
 		0);
+	survey_note_ttl(&play->survey, play->fabric.ttl);
 }
 
 void fabric_answer(struct fabric_play *play, const struct survey_probe *probe)

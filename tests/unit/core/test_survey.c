@@ -192,6 +192,59 @@ static void what_is_seen_beside_the_middle_is_not_of_the_prefix(void **state)
 	path_table_done(&play.table);
 }
 
+/* As beside a firewall that lets no probe through: the nearest router is not all there is. */
+static void what_the_peers_packets_have_passed_is_on_the_way(void **state)
+{
+	static const struct fabric hidden[] = {
+		{.hops = 3, .ways = 4, .rtt_ns = MS / 10, .silent = 1 << 2 | 1 << 3, .ttl = 61},
+		{.hops = 5, .ways = 2, .rtt_ns = MS / 10, .silent = 0x3c, .ttl = 250},
+	};
+	static const struct fabric near = {.hops = 1, .ways = 1, .rtt_ns = MS / 10, .ttl = 127};
+	struct path_map *map;
+	struct fabric_play play;
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		map = fabric_explore(&play, &hidden[i], 1);
+		assert_int_equal(map->state, PATH_SILENT);
+		assert_string_equal(map->why, "the routers in the middle do not answer");
+		/* It may let them through the next time. */
+		play.fabric.silent = 0;
+		play.now_ns += 60 * SECOND_NS;
+		fabric_survey(&play, FABRIC_PEER);
+		fabric_run(&play);
+		assert_int_equal(map->state, PATH_KNOWN);
+		assert_int_equal(count_ways(map), 4);
+		path_table_done(&play.table);
+	}
+	map = fabric_explore(&play, &near, 1);
+	assert_int_equal(map->state, PATH_KNOWN);
+	assert_int_equal(count_ways(map), 1);
+	assert_false(map->is_partial);
+	path_table_done(&play.table);
+}
+
+/* Where it is known how far that is; a way back of another length does no harm. */
+static void no_probe_reaches_a_peer_that_has_been_heard(void **state)
+{
+	static const struct fabric leaf_spine = {
+		.hops = 3, .ways = 4, .rtt_ns = MS / 10, .ttl = 61};
+	static const struct fabric fat_tree = {.hops = 5, .ways = 2, .rtt_ns = MS / 10, .ttl = 123};
+	static const struct fabric odd = {.hops = 3, .ways = 4, .rtt_ns = MS / 10, .ttl = 100};
+	struct fabric_play play;
+
+	(void)state;
+	fabric_explore(&play, &leaf_spine, 1);
+	assert_int_equal(play.peer_probes, 0);
+	path_table_done(&play.table);
+	fabric_explore(&play, &fat_tree, 1);
+	assert_int_equal(play.peer_probes, 0);
+	path_table_done(&play.table);
+	assert_in_range(count_missed(&leaf_spine, 2, 4), 0, FABRICS / 50);
+	assert_in_range(count_missed(&fat_tree, 3, 4), 0, FABRICS / 50);
+	assert_in_range(count_missed(&odd, 2, 4), 0, FABRICS / 50);
+}
+
 /* Linux as it comes: one answer a second to a host. */
 static void rationed_answers_make_a_partial_map(void **state)
 {
@@ -557,6 +610,8 @@ int main(void)
 		cmocka_unit_test(silent_cores_make_no_single_path),
 		cmocka_unit_test(what_was_silent_in_the_middle_may_answer_later),
 		cmocka_unit_test(what_is_seen_beside_the_middle_is_not_of_the_prefix),
+		cmocka_unit_test(what_the_peers_packets_have_passed_is_on_the_way),
+		cmocka_unit_test(no_probe_reaches_a_peer_that_has_been_heard),
 		cmocka_unit_test(rationed_answers_make_a_partial_map),
 		cmocka_unit_test(silence_agrees_with_nothing),
 		cmocka_unit_test(nothing_answers),

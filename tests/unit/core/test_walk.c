@@ -230,12 +230,66 @@ static void without_a_router_in_the_middle_there_is_no_map(void **state)
 	assert_string_equal(map->why, "the routers in the middle do not answer");
 }
 
+static void so_many_routers_were_passed(void **state)
+{
+	(void)state;
+	assert_int_equal(walk_count_passed(0), 0);
+	assert_int_equal(walk_count_passed(1), 63);
+	assert_int_equal(walk_count_passed(61), 3);
+	assert_int_equal(walk_count_passed(64), 0);
+	assert_int_equal(walk_count_passed(65), 63);
+	assert_int_equal(walk_count_passed(123), 5);
+	assert_int_equal(walk_count_passed(128), 0);
+	assert_int_equal(walk_count_passed(129), 126);
+	assert_int_equal(walk_count_passed(252), 3);
+	assert_int_equal(walk_count_passed(255), 0);
+}
+
+/* All at once, and the silence behind the last one is not waited for. */
+static void it_goes_as_far_as_the_peers_packets_have_come(void **state)
+{
+	struct surveying *play = *state;
+	struct survey_probe probe, probes[5];
+
+	survey_note_ttl(&play->survey, 59);
+	for (uint8_t i = 0; i < 5; i++) {
+		probes[i] = surveying_next(play);
+		assert_int_equal(probes[i].ttl, i + 1);
+	}
+	assert_false(survey_next(&play->survey, play->now_ns, &probe));
+	for (uint8_t i = 0; i < 5; i++)
+		surveying_answer(play, &probes[i], i + 1);
+	assert_int_equal(play->survey.phase, SURVEY_FLOWS);
+	assert_int_equal(play->survey.map->hops, 5);
+	assert_int_equal(play->survey.map->depth, 3);
+}
+
+/* The way back is another one: it says nothing of this. */
+static void it_goes_on_where_it_is_farther(void **state)
+{
+	struct surveying *play = *state;
+	struct survey_probe probes[3], probe;
+
+	survey_note_ttl(&play->survey, 63);
+	for (uint8_t i = 0; i < 3; i++)
+		probes[i] = surveying_next(play);
+	for (uint8_t i = 0; i < 3; i++)
+		surveying_answer(play, &probes[i], i + 1);
+	do {
+		probe = surveying_next(play);
+	} while (probe.ttl < 5);
+	assert_int_equal(play->survey.phase, SURVEY_HOPS);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, surveying_begin, surveying_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(two_hops_more_are_asked_than_have_answered),
+		TEST(so_many_routers_were_passed),
+		TEST(it_goes_as_far_as_the_peers_packets_have_come),
+		TEST(it_goes_on_where_it_is_farther),
 		TEST(beyond_a_silent_one_the_next_is_asked_once),
 		TEST(what_answers_beyond_a_silent_one_is_on_the_way),
 		TEST(one_that_was_given_up_too_early_is_asked_again),
