@@ -113,10 +113,9 @@ static void ask_hop(struct survey *survey, uint8_t ttl)
 static uint8_t find_last(const struct survey *survey)
 {
 	uint8_t heard = survey->heard_ttl, back = survey->back_hops;
+	uint8_t last = MIN(MAX(heard + HOPS_AHEAD, HOPS_FIRST), SURVEY_HOPS_MAX);
 
-	if (back >= HOPS_FIRST && back <= SURVEY_HOPS_MAX && heard <= back)
-		return back;
-	return MIN(MAX(heard + HOPS_AHEAD, HOPS_FIRST), SURVEY_HOPS_MAX);
+	return back >= HOPS_FIRST && heard <= back ? MIN(last, back) : last;
 }
 
 /* The next one again, if it was given up before the one that has answered now. */
