@@ -13,11 +13,12 @@
  * stays until then.
  */
 #define PROOF_NS   100000000ull
-#define AGAIN_NS   200000000ull  /* while one of its subflows is on trial */
-#define SURVEY_NS  1000000000ull /* between two questions for paths of one connection */
-#define RESTS_MAX  4             /* from then on each is as long as the one before */
-#define RIVALS_MAX 8             /* that began before, and that began after */
-#define WOKEN_MAX  4             /* of those that wait, for each way that becomes free */
+#define AGAIN_NS   200000000ull   /* while one of its subflows is on trial */
+#define SURVEY_NS  1000000000ull  /* between two questions for paths of one connection */
+#define UNHEARD_NS 20000000000ull /* no survey takes longer: it has not begun */
+#define RESTS_MAX  4              /* from then on each is as long as the one before */
+#define RIVALS_MAX 8              /* that began before, and that began after */
+#define WOKEN_MAX  4              /* of those that wait, for each way that becomes free */
 
 void apart_init(struct aparts *aparts)
 {
@@ -234,6 +235,8 @@ static void look(struct plan *plan, struct conn *conn)
 		if (company == STEER_UNSURE) {
 			if (!is_late)
 				ask(plan, conn, subflow);
+			set_due(plan, conn, plan->now_ns + UNHEARD_NS);
+			conn->apart.is_distant = true;
 			return;
 		}
 		if (company == STEER_CROWDED) {

@@ -338,6 +338,33 @@ static void what_is_not_known_is_asked_for(void **state)
 	assert_int_equal(play->surveys, 1);
 }
 
+/* There may be too many surveys: nobody tells of one that has not begun. */
+static void what_nobody_tells_is_asked_again(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map = play_know(play);
+
+	for (uint16_t way = 0; way < 8; way++)
+		play_learn(play, map, PLACED + way, way);
+	map->is_changed = true;
+	play_connect(play);
+	play_joined(play, LOCAL_PORT + 1);
+	play_threshold(play, 100);
+	herd_pass(play, 19900);
+	assert_int_equal(play->surveys, 1);
+	herd_pass(play, 200);
+	assert_int_equal(play->surveys, 2);
+	/* What is told counts at once, and is asked no more. */
+	play_learn(play, map, LOCAL_PORT, 0);
+	play_learn(play, map, LOCAL_PORT + 1, 0);
+	map->is_changed = true;
+	play_hear(play, (struct event){.kind = EVENT_PATHS});
+	herd_pass(play, DELAY_MS + 1);
+	assert_int_equal(play->creates, 1);
+	herd_pass(play, 60000);
+	assert_int_equal(play->surveys, 2);
+}
+
 /* Every time that it has come to rest the other one is put beside it again. */
 static void moves_are_counted(void **state)
 {
@@ -440,6 +467,7 @@ int main(void)
 		WITH_PLAY(a_removal_during_a_move_takes_both),
 		WITH_PLAY(the_pair_counts_as_one),
 		WITH_PLAY(what_is_not_known_is_asked_for),
+		WITH_PLAY(what_nobody_tells_is_asked_again),
 		WITH_PLAY(moves_are_counted),
 	};
 
