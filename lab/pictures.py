@@ -72,7 +72,8 @@ def plotted(caption, paint, key, size=(10, 4), columns=1, **options):
 def goodput_bars(rated):
     """Bars of the median, whiskers from the worst seed to the best, a dot for each."""
     groups, names = by(rated, "workload"), order(r["system"] for r in rated)
-    seeds = len({r["seed"] for r in rated})
+    counts = sorted(map(len, by(rated, "workload", "system").values()))
+    seeds = str(counts[0]) + f" to {counts[-1]}" * (counts[0] < counts[-1])
 
     def paint(axes):
         width, top = .84 / len(names), 1.0
@@ -97,7 +98,7 @@ def goodput_bars(rated):
         axes.set(ylabel="goodput / ceiling", ylim=(0, 1.12 * top), xlim=(-.55, len(groups) - .45))
         axes.grid(axis="y")
     return plotted(f"Receivers' goodput over the ceiling, what plain TCP gets on a path of its own (dashed): median of"
-                   f" {seeds} seed{'s' * (seeds > 1)}, whiskers from the worst to the best. Where links are not all"
+                   f" {seeds} seed{'s' * (counts[-1] > 1)}, whiskers from the worst to the best. Where links are not all"
                    " alike, it is that part of what they leave the flows at best, by max-min over all paths", paint,
                    key_of(names), (10, 4))
 

@@ -192,6 +192,13 @@ def test_a_seed_that_one_of_the_systems_lacks_is_left_out_and_said_so(tmp_path):
     assert "(0.67 x sooner)" in report.found_in(runs)
 
 
+@pytest.mark.parametrize("seeds, said", [({"tcp": 1, "subflow": 1}, "1 seed,"), ({"tcp": 3, "subflow": 3}, "3 seeds,"),
+                                         ({"tcp": 3, "subflow": 2}, "2 to 3 seeds,")])
+def test_bars_say_of_how_many_seeds_they_are(seeds, said):
+    rated = [result(system, seed) for system, count in seeds.items() for seed in range(count)]
+    assert f"median of {said}" in pictures.goodput_bars(rated)
+
+
 def test_where_no_seed_has_both_there_is_no_ratio():
     runs = [result("tcp", 1, mean_mbps=10.0), result("subflow", 2, mean_mbps=20.0)]
     assert cells_of(report.rates(runs), "permutation", "Subflow")[6] == "-"
