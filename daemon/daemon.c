@@ -243,6 +243,7 @@ static void end(struct daemon *daemon)
 	if (daemon->has_begun) {
 		quiet_end(&daemon->plan, loop_now_ns());
 		hands_act(&daemon->hands);
+		ears_leave(daemon);
 	}
 	daemon->hands.is_ending = true;
 	if (daemon->is_made) {

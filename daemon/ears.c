@@ -209,6 +209,18 @@ void ears_resume(struct daemon *daemon)
 	expect_turn(daemon);
 }
 
+static bool is_netns_known(void *arg, const struct conn_key *key)
+{
+	struct daemon *daemon = arg;
+
+	return served_find(&daemon->served, key->netns);
+}
+
+void ears_leave(struct daemon *daemon)
+{
+	maps_sift_receipts(&daemon->hooks, is_netns_known, daemon);
+}
+
 static void netns_serving(void *owner, struct served_netns *netns)
 {
 	struct daemon *daemon = owner;

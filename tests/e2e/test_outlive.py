@@ -202,6 +202,26 @@ def test_nothing_is_left_where_nothing_was_asked_for(kept):
     wait_until(is_clean_after_another, "the sockets are gone, and nothing is left", timeout_s=30)
 
 
+def test_what_is_kept_of_a_namespace_ends_with_the_daemon_that_does_not_find_it(kept):
+    """It has ended while there was no daemon."""
+    pair = kept.pair
+    kept.start(**RULE)
+    sink = pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app(f"send(s, {8000000})")
+    app.wait_subflows(4)
+    kept.end(signal.SIGTERM)
+    assert len(kept.maps()) == 3
+    app.stop()
+    sink.stop()
+    pair.run(["ip", "netns", "delete", pair.client.name])
+    del pair.nodes["client"]
+    kept.daemon = pair.serve(serve=[pair.server], within=kept)
+    assert len(kept.maps()) == 3
+    kept.end(signal.SIGTERM)
+    assert kept.is_clean()
+
+
 def rename(kept, layout):
     """What is kept, as if by a version whose maps are of this layout."""
     [folder] = (kept.root / "subflow").iterdir()

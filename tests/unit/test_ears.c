@@ -222,6 +222,19 @@ static void receipts_of_a_namespace_that_is_not_served_are_kept(void **state)
 	assert_int_equal(stage.walks, 3);
 }
 
+/* It has ended, as a rule: nobody else would ever say so. */
+static void receipts_of_a_namespace_that_was_not_there_go_with_the_daemon(void **state)
+{
+	(void)state;
+	stage.kept = (struct conn_key){.netns = STAGE_COOKIE, .token = STAGE_TOKEN};
+	stage.netns.state = SERVED_ALONE;
+	ears_leave(whole);
+	assert_int_equal(stage.forgotten, 0);
+	stage.kept.netns++;
+	ears_leave(whole);
+	assert_int_equal(stage.forgotten, 1);
+}
+
 /* Devices come and go by the hundred where containers do. */
 static void without_connections_no_addresses_are_read(void **state)
 {
@@ -304,6 +317,7 @@ int main(void)
 		TEST(a_namespace_is_taken_up_and_dropped),
 		TEST(earlier_requests_are_walked_for_when_all_is_heard),
 		TEST(receipts_of_a_namespace_that_is_not_served_are_kept),
+		TEST(receipts_of_a_namespace_that_was_not_there_go_with_the_daemon),
 		TEST(without_connections_no_addresses_are_read),
 		TEST(what_has_gone_unheard_is_sought),
 		TEST(what_an_owner_brings_is_done),
