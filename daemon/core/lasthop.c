@@ -45,9 +45,8 @@ static bool is_ours(const struct conn *conn)
 		return false;
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (!is_up(subflow) || subflow->replaces || subflow->is_leaving ||
-			subflow->asker == ASKER_APPLICATION ||
-			subflow->asker == ASKER_OPERATOR || subflow->asker == ASKER_MESH ||
-			subflow->asker == ASKER_POLICY)
+			subflow->asker == ASKER_APPLICATION || subflow->asker == ASKER_OPERATOR ||
+			subflow->asker == ASKER_MESH || subflow->asker == ASKER_POLICY)
 			return false;
 	}
 	return true;

@@ -113,8 +113,8 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 /* Of an accepted connection its client does it. */
 static bool is_replaceable(const struct conn *conn, const struct subflow *subflow)
 {
-	return subflow && !conn->is_server && subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
-	       !subflow->is_silent && conn_count_live(conn) > 1;
+	return subflow && !conn->is_server && subflow->state == SUBFLOW_ESTABLISHED &&
+	       !subflow->is_doomed && !subflow->is_silent && conn_count_live(conn) > 1;
 }
 
 void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct event *event)

@@ -8,7 +8,7 @@
 
 #define SECOND_NS 1000000000ull
 #define REST_NS   SECOND_NS /* after the first try; twice as long after each other one */
-#define SHIFT_MAX 3 /* of the rest: from then on each is as long as the one before */
+#define SHIFT_MAX 3         /* of the rest: from then on each is as long as the one before */
 
 void revival_init(struct revivals *revivals)
 {

@@ -77,8 +77,8 @@ static void note_refused(struct plan *plan, struct conn *conn, const struct subf
 		"subflows 3`",
 		refusal_text(&refusal, why));
 	/*
-	 * What is one more for a moment says nothing of those that stay; and where none is left, the
-	 * peer may not know the connection any more.
+	 * What is one more for a moment says nothing of those that stay; and where none is left,
+	 * the peer may not know the connection any more.
 	 */
 	if (subflow->is_doomed || subflow->asker == ASKER_MOVE ||
 		!conn_has_established(conn, subflow))

@@ -91,8 +91,8 @@ bool maps_has_receipt(const struct hooks *hooks)
 {
 	struct conn_key key;
 
-	return hooks_are_there(hooks) && !bpf_map__get_next_key(hooks->skeleton->maps.receipts,
-						 NULL, &key, sizeof(key));
+	return hooks_are_there(hooks) &&
+	       !bpf_map__get_next_key(hooks->skeleton->maps.receipts, NULL, &key, sizeof(key));
 }
 
 void maps_sift_receipts(

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* What a server has announced is withdrawn: whatever its port, used or not, by the next daemon too. */
+/* What a server has announced is withdrawn: whatever its port, used or not, by the next daemon too.
+ */
 #include "core/adoption.h"
 
 #include "play.h"

@@ -129,9 +129,10 @@ static void so_does_what_began_meanwhile(void **state)
 	share_what_was_asked_for(play);
 	map = play_know(play);
 	herd_open(play, OTHER);
-	play_hear(play,
-		(struct event){
-			.kind = EVENT_INTENT, .key = herd_key(play, OTHER), .generation = 1, .adds = 1});
+	play_hear(play, (struct event){.kind = EVENT_INTENT,
+				.key = herd_key(play, OTHER),
+				.generation = 1,
+				.adds = 1});
 	herd_hear(play, OTHER, EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
 	assert_int_equal(herd_load(map, 0), 4);
 	assert_true(conn_find(&play->plan.table, &play->create.key)->apart.is_displaced);
