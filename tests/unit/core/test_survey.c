@@ -487,6 +487,64 @@ static void a_change_of_routes_begins_it_anew(void **state)
 	path_table_done(&play.table);
 }
 
+static unsigned int draw(struct fabric_play *play, unsigned int n)
+{
+	return (ports_random(&play->random) >> 32) % n;
+}
+
+/* One whose routers answer as they like. */
+static struct fabric draw_fabric(struct fabric_play *play)
+{
+	const unsigned int hops = draw(play, 2) ? 3 : 5;
+	const uint8_t ttls[] = {0, 64 - hops, 128 - hops, 255 - hops, 63, 100};
+
+	return (struct fabric){.hops = hops,
+		.ways = hops == 3 ? 4 : 2,
+		.seed = draw(play, 1000),
+		.rtt_ns = MS / 10 + draw(play, 20) * MS,
+		.lost = draw(play, 3) ? draw(play, 1000) : 0,
+		.silent = draw(play, 64),
+		.period_ns = draw(play, 3) ? 0 : draw(play, 1000) * MS,
+		.stall_ns = draw(play, 3) ? 0 : 1 + draw(play, 300) * MS,
+		.ttl = ttls[draw(play, 6)]};
+}
+
+/* Whatever was found out, or was not: it ends, and ten minutes later the truth is. */
+static void no_finding_lasts(void **state)
+{
+	static const struct fabric none = {};
+	struct path_map *map;
+	struct fabric_play play;
+	uint64_t began_ns;
+	unsigned int missed = 0, lasting = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= FABRICS; seed++) {
+		fabric_begin(&play, &none, seed);
+		play.fabric = draw_fabric(&play);
+		for (unsigned int host = 0; host < 3; host++) {
+			began_ns = play.now_ns;
+			fabric_survey(&play, FABRIC_PEER + host % 2);
+			fabric_run(&play);
+			assert_in_range(play.now_ns - began_ns, 0, 25 * SECOND_NS);
+			play.now_ns += 60 * SECOND_NS;
+		}
+		lasting += play.survey.map->state != PATH_KNOWN;
+		play.fabric.silent = play.fabric.lost = 0;
+		play.fabric.period_ns = play.fabric.stall_ns = 0;
+		play.now_ns += 600 * SECOND_NS;
+		map = play.survey.map;
+		path_map_renew(map);
+		fabric_survey(&play, FABRIC_PEER);
+		fabric_run(&play);
+		assert_int_equal(map->state, PATH_KNOWN);
+		missed += count_ways(map) != 4;
+		path_table_done(&play.table);
+	}
+	assert_in_range(missed, 0, FABRICS / 50);
+	assert_in_range(lasting, FABRICS / 10, FABRICS);
+}
+
 static bool is_reserved_of(const struct path_map *map, const struct ports *ports)
 {
 	for (unsigned int i = 0; i < map->n_ports; i++) {
@@ -623,6 +681,7 @@ int main(void)
 		cmocka_unit_test(what_the_map_has_no_room_for_is_not_looked_for),
 		cmocka_unit_test(the_ways_of_subflows_are_found),
 		cmocka_unit_test(a_change_of_routes_begins_it_anew),
+		cmocka_unit_test(no_finding_lasts),
 		cmocka_unit_test(what_was_reserved_since_is_not_known_any_more),
 		cmocka_unit_test(no_way_is_lost_with_its_ports),
 		cmocka_unit_test(a_way_that_has_come_back_is_found_when_the_map_is_old),
