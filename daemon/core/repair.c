@@ -168,8 +168,8 @@ void repair_hear_closed(
 		event->reset_reason == RESET_PROHIBITED)
 		return;
 	/* What has never had a second one is nobody's concern. */
-	if (conn->is_server || subflow->state != SUBFLOW_ESTABLISHED || subflow->is_doomed ||
-		conn->next_serial < 2)
+	if (conn->is_server || conn->is_foreign || subflow->state != SUBFLOW_ESTABLISHED ||
+		subflow->is_doomed || conn->next_serial < 2)
 		return;
 	if (!conn_has_established(conn, subflow))
 		revival_begin(plan, conn);

@@ -417,6 +417,22 @@ static void nor_one_that_never_had_siblings(void **state)
 	assert_int_equal(play->creates, 0);
 }
 
+/* The kernel would refuse it. */
+static void nor_what_the_in_kernel_path_manager_has_opened(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_hear(play, (struct event){.kind = EVENT_FOREIGN});
+	play_joined(play, LOCAL_PORT + 1);
+	is_reset(play, LOCAL_PORT + 1, ECONNRESET, 0);
+	is_reset(play, LOCAL_PORT, ECONNRESET, 0);
+	while (play_step(play, UINT64_MAX))
+		;
+	assert_int_equal(play->creates, 0);
+	assert_int_equal(play->plan.counters.repairs, 0);
+}
+
 static void nothing_is_replaced_where_repair_is_off(void **state)
 {
 	struct play *play = *state;
@@ -479,6 +495,7 @@ int main(void)
 		TEST(a_repair_leaves_from_an_address_that_lives),
 		TEST(what_was_listed_comes_back_from_its_address),
 		TEST(nor_one_that_never_had_siblings),
+		TEST(nor_what_the_in_kernel_path_manager_has_opened),
 		TEST(nothing_is_replaced_where_repair_is_off),
 		TEST(nor_what_has_been_listened_for_by_then),
 	};
