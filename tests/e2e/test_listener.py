@@ -43,6 +43,25 @@ def test_what_was_announced_with_a_port_is_withdrawn(homes, port, by):
     wait_until(lambda: not homes.connection(homes.daemon, app)["announced"], "it is withdrawn")
 
 
+def test_what_was_announced_is_withdrawn_whatever_has_become_of_its_subflows(pair):
+    """With the first subflow that it is told to close the kernel forgets the id of its address."""
+    pair.near2, pair.far2 = pair.veth(pair.client, pair.server, "server2", "client2", rate_mbit=1000)
+    daemon = pair.serve({"policy": {"fullmesh": "yes"}})
+    app, server = pair.app(pair.client), pair.app(pair.server)
+    server.sink(PORT)
+    app.connect(pair.far.ip4)
+    wait_until(lambda: server("len(accepted)") == 1, "accepted")
+    server.set(ADD, ends(pair.far2.ip4), "accepted[0]")
+    app.wait_subflows(4)
+    server.wait_subflows(4, "accepted[0]")
+    server.set(REMOVE, 3, "accepted[0]")
+    app.wait_subflows(1)
+    assert pair.connection(daemon, app)["announced"]
+    server.set(REMOVE, ends(pair.far2.ip4), "accepted[0]")
+    wait_until(lambda: not pair.connection(daemon, app)["announced"], "it is withdrawn")
+    wait_until(lambda: len(app.subflows()) == 1, "and nothing is left there")
+
+
 def test_the_count_of_an_address_does_not_wrap(pair):
     """65535 subflows from one address, over all calls; on a listener nothing else bounds them."""
     pair.serve({"limits": {"calls_per_second": 1000000, "calls_per_second_of_user": 1000000}})

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """TCP_MULTIPATH_ADD and REMOVE with lists of local addresses, on connections."""
 import errno
+import json
 import signal
 import socket
 
@@ -142,6 +143,12 @@ def test_the_last_subflow_goes_when_a_listed_one_is_there(homes):
     wait_locals(app, homes.near.ip4, homes.near2.ip4, homes.near2.ip4)
 
 
+def link_local(node):
+    shown = json.loads(node.run(["ip", "-j", "-6", "address", "show", "scope", "link"]))
+    return next(address["local"] for device in shown for address in device.get("addr_info", ())
+                if "local" in address)
+
+
 def test_errors_change_nothing(homes):
     near, near2 = homes.near.ip4, homes.near2.ip4
     app = homes.app(homes.client).connect(homes.far.ip4)
@@ -170,6 +177,8 @@ def test_errors_change_nothing(homes):
 
     app = homes.app(homes.client).connect(homes.far.ip6)
     fails(errno.EADDRNOTAVAIL, app.set, ADD, ends("fe80::1"))
+    # Nor one that is local: it would need a device.
+    fails(errno.EADDRNOTAVAIL, app.set, ADD, ends(link_local(homes.client)))
     plain = homes.app(homes.client).connect(homes.far.ip4, protocol=0)
     fails(errno.EOPNOTSUPP, plain.set, ADD, ends(near))
     fails(errno.EOPNOTSUPP, plain.set, REMOVE, ends(near))
