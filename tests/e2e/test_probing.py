@@ -76,6 +76,25 @@ def test_a_firewall_of_the_host_that_drops_what_is_invalid():
         assert scene.counters()["placed_blind"] == 3
 
 
+def test_a_firewall_of_the_host_that_lets_in_what_it_has_sent_for():
+    """As most do: answers to probes are related to what the probes have made it remember, and that
+    does not stand in the way of the subflows from these ports."""
+    with fabric.leaf_spine(4) as lab:
+        lab.host(0).run(["nft", "-f", "-"], input="""
+            table inet wall {
+              chain in {
+                type filter hook input priority 0; policy drop;
+                ct state invalid drop
+                ct state established,related accept
+              }
+            }""")
+        scene = Scene(lab)
+        for _ in range(2):
+            assert len(set(scene.spread(scene.connect(), 4))) == 4
+        assert scene.counters()["placed"] == 6
+        assert scene.source.netstat().get("TcpExtTCPSynRetrans", 0) == 0
+
+
 @pytest.mark.parametrize("family", ["ip4", "ip6"])
 def test_a_firewall_on_the_way_makes_no_single_path(family):
     """Only the router before it answers; what the peer sends has passed more than that one."""
