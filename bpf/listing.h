@@ -32,22 +32,33 @@ struct pair {
 
 _Static_assert(sizeof(struct pair) == 56, "the size of a pair is part of the contract");
 
+/* Two fields of the kernel's struct sock_common at a time, as it keeps them side by side. */
+struct addr_pair {
+	__be32 remote, local;
+};
+
+struct port_pair {
+	__be16 remote;
+	__u16 local;
+};
+
 static __always_inline void read_pair(struct pair *pair, const struct sock *ssk, __u32 family)
 {
-	__u16 own = BPF_CORE_READ(ssk, __sk_common.skc_family);
-	__be32 local = BPF_CORE_READ(ssk, __sk_common.skc_rcv_saddr);
-	__be32 remote = BPF_CORE_READ(ssk, __sk_common.skc_daddr);
+	struct addr_pair addrs;
+	struct port_pair ports;
 
+	BPF_CORE_READ_INTO(&addrs, ssk, __sk_common.skc_addrpair);
+	BPF_CORE_READ_INTO(&ports, ssk, __sk_common.skc_portpair);
 	__builtin_memset(pair, 0, sizeof(*pair));
 	pair->local.v4.family = pair->remote.v4.family = family;
-	pair->local.v4.port = __builtin_bswap16(BPF_CORE_READ(ssk, __sk_common.skc_num));
-	pair->remote.v4.port = BPF_CORE_READ(ssk, __sk_common.skc_dport);
+	pair->local.v4.port = __builtin_bswap16(ports.local);
+	pair->remote.v4.port = ports.remote;
 	if (family == AF_INET) {
-		pair->local.v4.addr = local;
-		pair->remote.v4.addr = remote;
-	} else if (own == AF_INET) {
-		map_v4(pair->local.v6.addr, local);
-		map_v4(pair->remote.v6.addr, remote);
+		pair->local.v4.addr = addrs.local;
+		pair->remote.v4.addr = addrs.remote;
+	} else if (BPF_CORE_READ(ssk, __sk_common.skc_family) == AF_INET) {
+		map_v4(pair->local.v6.addr, addrs.local);
+		map_v4(pair->remote.v6.addr, addrs.remote);
 	} else {
 		BPF_CORE_READ_INTO(
 			&pair->local.v6.addr, ssk, __sk_common.skc_v6_rcv_saddr.in6_u.u6_addr32);

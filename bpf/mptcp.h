@@ -61,6 +61,8 @@ struct sock_common {
 	__be32 skc_rcv_saddr;
 	__be16 skc_dport;
 	__u16 skc_num;
+	__u64 skc_addrpair; /* skc_daddr and skc_rcv_saddr */
+	__u32 skc_portpair; /* skc_dport and skc_num */
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	int skc_bound_dev_if;
