@@ -126,7 +126,7 @@ const char *sample_find_doubt(const struct survey *survey)
 		if (path_count(map, tier, &seen) > 1)
 			return NULL;
 	}
-	if (map->depth != walk_find_middle(hops))
+	if (map->depth != walk_find_middle(hops) && !survey->is_nearer)
 		return WALK_NO_MIDDLE;
 	return hops % 2 ? NULL : "a tunnel may hide the ways there";
 }

@@ -71,7 +71,7 @@ void survey_begin_anew(struct survey *survey)
 	survey->map->is_changed = true;
 	forget_prefix(survey->prefix);
 	survey->heard_ttl = survey->asked_ttl = 0;
-	survey->is_full = survey->is_further = false;
+	survey->is_full = survey->is_further = survey->is_nearer = false;
 	survey->pause_ns = survey->next_send_ns = 0;
 	survey->n_late = 0;
 	memset(survey->slots, 0, sizeof(survey->slots));
@@ -171,6 +171,23 @@ int survey_ask(struct survey *survey, const struct conn_key *key, bool wants_mor
 	return 0;
 }
 
+/*
+ * Of an even number of routers one may be the peer's own host, as where that is a container: the
+ * ways part one nearer then, and have met again at what seems to be the middle.
+ */
+static bool look_nearer(struct survey *survey, unsigned int paths)
+{
+	struct path_map *map = survey->map;
+
+	if (paths != 1 || map->hops % 2 || map->depth != walk_find_middle(map->hops) ||
+		map->depth < 2 || survey->is_full)
+		return false;
+	survey->is_nearer = true;
+	path_map_deepen(map, map->depth - 1);
+	sample_flows(survey);
+	return true;
+}
+
 /* There are no more ports to try. */
 static void end_flows(struct survey *survey, uint64_t now_ns)
 {
@@ -178,10 +195,15 @@ static void end_flows(struct survey *survey, uint64_t now_ns)
 	const char *doubt = sample_find_doubt(survey);
 	unsigned int seen, paths = path_count(map, map->depth, &seen);
 
+	if (look_nearer(survey, paths))
+		return;
+	if (survey->is_nearer && paths > 1)
+		survey->prefix->depth = map->depth;
 	if (map->depth == survey->prefix->depth)
 		survey->prefix->paths = paths;
 	/* Beside the middle not all that are there may be told apart. */
-	map->is_partial |= map->depth != walk_find_middle(map->hops);
+	map->is_partial |=
+		map->depth != walk_find_middle(map->hops) && map->depth != survey->prefix->depth;
 	if (doubt)
 		survey_refuse(survey, doubt, now_ns);
 	else if (survey->prefix->is_verified || paths == 1)

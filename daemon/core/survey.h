@@ -77,6 +77,7 @@ struct survey {
 	bool is_further;              /* of a map that was known: it gets no younger */
 	bool is_full;                 /* more routers have answered than the map has room for */
 	bool has_walked;              /* the hops were counted by this survey */
+	bool is_nearer;               /* at the middle of an even number there was one way */
 	bool has_news;                /* something that an asker may act on; the owner clears it */
 };
 

@@ -27,7 +27,7 @@ static unsigned int choose_router(const struct fabric *fabric, unsigned int hop,
 	unsigned int up = hash(fabric->seed, 1, port) % fabric->ways;
 	unsigned int core = hash(fabric->seed, 2, port) % fabric->ways;
 
-	if (fabric->hops == 3)
+	if (fabric->hops - fabric->has_host_router == 3)
 		return hop == 2 ? up : 0;
 	switch (hop) {
 	case 2:

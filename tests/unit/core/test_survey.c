@@ -335,6 +335,37 @@ static void an_even_number_of_routers_may_hide_the_ways(void **state)
 	}
 }
 
+/* The last router is that of a container's host: the ways have met again in the middle. */
+static void a_peer_behind_its_own_host_hides_no_way(void **state)
+{
+	static const struct fabric fabric = {
+		.hops = 4, .ways = 4, .rtt_ns = MS / 10, .has_host_router = true};
+	struct path_map *map;
+	struct fabric_play play;
+	unsigned int missed = 0;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= FABRICS; seed++) {
+		map = fabric_explore(&play, &fabric, seed);
+		assert_int_equal(map->state, PATH_KNOWN);
+		assert_int_equal(map->depth, 2);
+		assert_false(map->is_partial);
+		assert_false(map->is_tangled);
+		assert_true_to(map, &play.fabric);
+		missed += count_ways(map) != 4;
+		/* Of another such peer that is known. */
+		fabric_survey(&play, FABRIC_PEER + 1);
+		assert_int_equal(play.survey.map->depth, 2);
+		fabric_run(&play);
+		map = play.survey.map;
+		assert_int_equal(map->state, PATH_KNOWN);
+		assert_false(map->is_partial);
+		missed += count_ways(map) != 4;
+		path_table_done(&play.table);
+	}
+	assert_in_range(missed, 0, 2 * FABRICS / 50);
+}
+
 /* subflowd.conf(5) says so. */
 static void four_probes_reach_the_peer_at_most(void **state)
 {
@@ -674,6 +705,7 @@ int main(void)
 		cmocka_unit_test(silence_agrees_with_nothing),
 		cmocka_unit_test(nothing_answers),
 		cmocka_unit_test(an_even_number_of_routers_may_hide_the_ways),
+		cmocka_unit_test(a_peer_behind_its_own_host_hides_no_way),
 		cmocka_unit_test(four_probes_reach_the_peer_at_most),
 		cmocka_unit_test(a_nearer_host_of_the_prefix_gets_thirty_two_at_most),
 		cmocka_unit_test(ways_are_told_apart_before_it_is_known_how_far_it_is),
