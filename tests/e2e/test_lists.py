@@ -88,6 +88,22 @@ def test_what_is_removed_is_one_of_the_addresses(pair):
     wait_locals(app, *[other] * 7)
 
 
+def test_what_is_taken_away_counts_as_gone_at_once(homes):
+    """Also while the daemon, which stands still, has not heard of it."""
+    near, near2 = homes.near.ip4, homes.near2.ip4
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app.set(ADD, ends(*[near2] * 7))
+    wait_locals(app, near, *[near2] * 7)
+    homes.daemon.process.send_signal(signal.SIGSTOP)
+    app.set(REMOVE, ends(near2))
+    fails(errno.EBUSY, app.set, REMOVE, ends(near))
+    fails(errno.EBUSY, app.set, REMOVE, 1)
+    app.set(ADD, 7)
+    fails(errno.EDQUOT, app.set, ADD, 1)
+    homes.daemon.process.send_signal(signal.SIGCONT)
+    wait_locals(app, *[near] * 8)
+
+
 def test_an_address_that_is_added_again_counts(homes):
     """Its subflows are among those that may not be too many, also the one that names a port."""
     near, near2 = homes.near.ip4, homes.near2.ip4

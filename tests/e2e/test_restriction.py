@@ -49,6 +49,9 @@ def test_before_connect_as_many_are_listed_as_there_may_be(homes):
     fails(errno.EDQUOT, app.set, ADD, 1)
     app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
     wait_locals(app, *[near2] * 8)
+    app.open().set(ADD, ends(*[near2] * 7))
+    app.set(ADD, 1)
+    fails(errno.EDQUOT, app.set, ADD, 1)
 
 
 def test_first_port_of_the_restriction(homes):
