@@ -5,7 +5,7 @@ import signal
 import struct
 
 import pytest
-from app import ADD, BACKUP
+from app import ADD, BACKUP, EXPECTED
 from lab.netns import wait_until
 from lists import PORT, end, ends, fails, homes, wait_locals  # noqa: F401
 
@@ -82,3 +82,20 @@ def test_a_call_that_finds_no_room_fails(pair):
     wait_until(lambda: backups(pair, app), "what was accepted is carried out")
     app.set(BACKUP, value(near, 0, 0))
     wait_until(lambda: not backups(pair, app), "there is room again")
+
+
+def test_a_call_that_finds_room_for_a_part_of_it_changes_nothing(pair):
+    """Of three records, with 38 in the ring that others have asked for."""
+    pair.daemon = pair.serve({"hooks": {"ring_size": 4096}})
+    pair.sink()
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    app.set(ADD, 2)
+    near = app.wait_subflows(3)[0][0][0]
+    wait_until(lambda: not backups(pair, app), "they have joined")
+    pair.daemon.process.send_signal(signal.SIGSTOP)
+    app(f"for _ in range(38): s.setsockopt(6, {EXPECTED}, bytes(8))")
+    fails(errno.ENOBUFS, app.set, BACKUP, value(near, 0, 1))
+    pair.daemon.process.send_signal(signal.SIGCONT)
+    app.set(ADD, 1)
+    app.wait_subflows(4)
+    wait_until(lambda: not backups(pair, app), "none is a backup")

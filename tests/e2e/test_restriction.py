@@ -137,6 +137,11 @@ def test_bound_and_restricted(homes):
     app.set(ADD, ends(homes.near2.ip4))
     app(f"s.bind(({homes.near.ip4!r}, 0))")
     fails(errno.EADDRNOTAVAIL, app, f"s.connect(({homes.far.ip4!r}, {PORT}))")
+    # A port alone, which cannot be given an address any more.
+    app = homes.app(homes.client).open()
+    app.set(ADD, ends(homes.near2.ip4))
+    app("s.bind(('', 5060))")
+    fails(errno.EADDRNOTAVAIL, app, f"s.connect(({homes.far.ip4!r}, {PORT}))")
     # An address of the other family alone.
     app = homes.app(homes.client).open(socket.AF_INET6)
     app.set(ADD, ends(homes.near2.ip4))
