@@ -423,7 +423,9 @@ static unsigned int most_tries(const struct survey *survey, const struct survey_
 	/* Before the farthest that has answered there is a router for certain. */
 	if (slot->purpose != PURPOSE_HOP || slot->probe.ttl < survey->heard_ttl)
 		return SURVEY_TRIES_MAX;
-	return slot->probe.ttl > survey->heard_ttl + 1 ? 1 : TRIES_HOP;
+	if (slot->probe.ttl > survey->heard_ttl + 1 || walk_is_beyond(survey, slot->probe.ttl))
+		return 1;
+	return TRIES_HOP;
 }
 
 void survey_tick(struct survey *survey, uint64_t now_ns)

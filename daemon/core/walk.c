@@ -107,15 +107,27 @@ static void ask_hop(struct survey *survey, uint8_t ttl)
 }
 
 /*
- * The farthest to be asked. The way back may be shorter than the way there, so it is believed only
- * where the smallest fabric has room, and no router farther away has answered.
+ * Whether the way there is as long as the one that the peer's packets have come. That may be
+ * another one, of another port, or made to look shorter: so one more router is asked, and if it
+ * answers this is not believed. Neither is one that is shorter than the smallest fabric.
  */
+static bool is_as_far_as_back(const struct survey *survey)
+{
+	return survey->back_hops >= HOPS_FIRST && survey->heard_ttl <= survey->back_hops;
+}
+
+bool walk_is_beyond(const struct survey *survey, uint8_t ttl)
+{
+	return is_as_far_as_back(survey) && ttl > survey->back_hops;
+}
+
+/* The farthest to be asked. */
 static uint8_t find_last(const struct survey *survey)
 {
-	uint8_t heard = survey->heard_ttl, back = survey->back_hops;
+	uint8_t heard = survey->heard_ttl;
 	uint8_t last = MIN(MAX(heard + HOPS_AHEAD, HOPS_FIRST), SURVEY_HOPS_MAX);
 
-	return back >= HOPS_FIRST && heard <= back ? MIN(last, back) : last;
+	return is_as_far_as_back(survey) ? MIN(last, survey->back_hops + 1) : last;
 }
 
 /* The next one again, if it was given up before the one that has answered now. */

@@ -16,6 +16,9 @@ uint8_t walk_find_middle(uint8_t hops);
 /* Routers that a packet has passed that comes with this time to live; 0: none, or not known. */
 uint8_t walk_count_passed(uint8_t ttl);
 
+/* Whether the peer's own packets say that no router is so far away. */
+bool walk_is_beyond(const struct survey *survey, uint8_t ttl);
+
 /* Asks the first hops, or ends the walk when nothing is under way any more. */
 void walk_advance(struct survey *survey, uint64_t now_ns);
 

@@ -245,7 +245,7 @@ static void so_many_routers_were_passed(void **state)
 	assert_int_equal(walk_count_passed(255), 0);
 }
 
-/* The silence behind the last one is not waited for. */
+/* One more is asked, and no second one. */
 static void it_goes_as_far_as_the_peers_packets_have_come(void **state)
 {
 	struct surveying *play = *state;
@@ -263,26 +263,44 @@ static void it_goes_as_far_as_the_peers_packets_have_come(void **state)
 		if (i != 1)
 			surveying_answer(play, &probes[i], i + 1);
 	}
+	while (play->survey.phase == SURVEY_HOPS) {
+		while (play->survey.phase == SURVEY_HOPS &&
+			survey_next(&play->survey, play->now_ns, &probe))
+			assert_int_not_equal(probe.ttl, 6);
+		surveying_wait(play);
+	}
 	assert_int_equal(play->survey.phase, SURVEY_FLOWS);
 	assert_int_equal(play->survey.map->hops, 4);
 	assert_int_equal(play->survey.map->depth, 3);
 }
 
 /* The way back is another one: it says nothing of this. */
-static void it_goes_on_where_it_is_farther(void **state)
+static void check_farther(struct surveying *play, uint8_t ttl)
 {
-	struct surveying *play = *state;
 	struct survey_probe probes[3], probe;
 
-	survey_note_ttl(&play->survey, 63);
+	survey_note_ttl(&play->survey, ttl);
 	for (uint8_t i = 0; i < 3; i++)
 		probes[i] = surveying_next(play);
 	for (uint8_t i = 0; i < 3; i++)
 		surveying_answer(play, &probes[i], i + 1);
 	do {
 		probe = surveying_next(play);
+		if (probe.ttl == 4)
+			surveying_answer(play, &probe, 4);
 	} while (probe.ttl < 5);
 	assert_int_equal(play->survey.phase, SURVEY_HOPS);
+}
+
+static void it_goes_on_where_it_is_farther(void **state)
+{
+	check_farther(*state, 63);
+}
+
+/* As long as a way through the smallest fabric: believed until the fourth router answers. */
+static void it_goes_on_where_the_way_back_is_shorter(void **state)
+{
+	check_farther(*state, 61);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, surveying_begin, surveying_end)
@@ -294,6 +312,7 @@ int main(void)
 		TEST(so_many_routers_were_passed),
 		TEST(it_goes_as_far_as_the_peers_packets_have_come),
 		TEST(it_goes_on_where_it_is_farther),
+		TEST(it_goes_on_where_the_way_back_is_shorter),
 		TEST(beyond_a_silent_one_the_next_is_asked_once),
 		TEST(what_answers_beyond_a_silent_one_is_on_the_way),
 		TEST(one_that_was_given_up_too_early_is_asked_again),
