@@ -210,6 +210,18 @@ static void wait_for_way(struct plan *plan, struct conn *conn, uint64_t return_n
 	conn->apart.is_distant = true;
 }
 
+/* One that shares a way may not be movable yet. */
+static bool has_unsettled(const struct conn *conn)
+{
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->state != SUBFLOW_ESTABLISHED || quiet_is_on(subflow))
+			return true;
+	}
+	return false;
+}
+
 static void look(struct plan *plan, struct conn *conn)
 {
 	bool is_late = conn->apart.asked_ns && plan->now_ns < conn->apart.asked_ns + SURVEY_NS;
@@ -257,6 +269,8 @@ static void look(struct plan *plan, struct conn *conn)
 	}
 	if (is_crowded)
 		wait_for_way(plan, conn, return_ns);
+	else if (!has_unsettled(conn)) /* each has a way of its own again */
+		conn->apart.is_displaced = false;
 }
 
 int apart_leave(struct plan *plan, struct conn *conn, struct subflow *subflow, uint64_t median)

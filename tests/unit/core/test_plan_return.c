@@ -106,6 +106,8 @@ static void what_an_application_asked_for_returns_too(void **state)
 	assert_int_equal(play->plan.aparts.counters.moved, 1);
 	herd_pass(play, 2 * HOLD_MS);
 	assert_int_equal(play->creates, 3);
+	/* Each has a way of its own again: from now on it is moved no more. */
+	assert_false(play_conn(play)->apart.is_displaced);
 }
 
 /* No more often than others. */
