@@ -7,6 +7,7 @@
 #include "core/multihome.h"
 #include "kernel/maps.h"
 #include "kernel/ring.h"
+#include "kernel/wanted.h"
 #include "parts.h"
 
 #include <errno.h>
@@ -218,7 +219,11 @@ static bool is_netns_known(void *arg, const struct conn_key *key)
 
 void ears_leave(struct daemon *daemon)
 {
-	maps_sift_receipts(&daemon->hooks, is_netns_known, daemon);
+	const struct served *served = &daemon->served;
+
+	/* Else one that is not in the list may live all the same. */
+	if (wanted_has_unnamed(served->wanted) && !served->refused && !served->has_said_hidden)
+		maps_sift_receipts(&daemon->hooks, is_netns_known, daemon);
 }
 
 static void netns_serving(void *owner, struct served_netns *netns)

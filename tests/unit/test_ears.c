@@ -228,9 +228,18 @@ static void receipts_of_a_namespace_that_was_not_there_go_with_the_daemon(void *
 	(void)state;
 	stage.kept = (struct conn_key){.netns = STAGE_COOKIE, .token = STAGE_TOKEN};
 	stage.netns.state = SERVED_ALONE;
+	whole->served.wanted = "all";
 	ears_leave(whole);
 	assert_int_equal(stage.forgotten, 0);
 	stage.kept.netns++;
+	/* One that was not asked for, or found no room, may live. */
+	whole->served.wanted = "web";
+	ears_leave(whole);
+	whole->served.wanted = "all";
+	whole->served.refused = 1;
+	ears_leave(whole);
+	assert_int_equal(stage.forgotten, 0);
+	whole->served.refused = 0;
 	ears_leave(whole);
 	assert_int_equal(stage.forgotten, 1);
 }
