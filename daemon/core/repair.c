@@ -159,13 +159,18 @@ void repair_hear_kept(struct plan *plan, struct conn *conn, const struct subflow
 		conn->wanted_repair--;
 }
 
+bool repair_is_death(const struct event *event)
+{
+	return event->error && event->reset_reason != RESET_RESOURCES &&
+	       event->reset_reason != RESET_PROHIBITED;
+}
+
 void repair_hear_closed(
 	struct plan *plan, struct conn *conn, struct subflow *subflow, const struct event *event)
 {
 	char text[ENDPOINT_TEXT_MAX];
 
-	if (!plan->does_repair || !event->error || event->reset_reason == RESET_RESOURCES ||
-		event->reset_reason == RESET_PROHIBITED)
+	if (!plan->does_repair || !repair_is_death(event))
 		return;
 	/* What has never had a second one is nobody's concern. */
 	if (conn->is_server || conn->is_foreign || subflow->state != SUBFLOW_ESTABLISHED ||

@@ -33,6 +33,9 @@ void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct even
 /* @subflow of a download brings nothing any more, while its siblings do: it is replaced. */
 void repair_hear_silence(struct plan *plan, struct conn *conn, struct subflow *subflow);
 
+/* Whether a subflow has died: not closed in good order, nor because its peer wants none. */
+bool repair_is_death(const struct event *event);
+
 /*
  * The network or the peer has reset @subflow, which is about to be taken out: another is wanted in
  * its place, even if it was the last. Not if it ended in good order, or the peer wants none.

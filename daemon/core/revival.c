@@ -28,6 +28,11 @@ void revival_begin(struct plan *plan, struct conn *conn)
 	conn->revival.tries = 0;
 }
 
+void revival_end(struct conn *conn)
+{
+	conn->revival.died_ns = 0;
+}
+
 bool revival_is_on(const struct conn *conn, uint64_t now_ns)
 {
 	const struct revival *revival = &conn->revival;

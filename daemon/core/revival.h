@@ -35,6 +35,9 @@ void revival_init(struct revivals *revivals);
 /* The last subflow of @conn has died, and is about to be taken out. */
 void revival_begin(struct plan *plan, struct conn *conn);
 
+/* One that has come up since then was closed in good order, or its peer wants none. */
+void revival_end(struct conn *conn);
+
 /* A subflow of @conn was taken out: if none is left another is tried after a rest. */
 void revival_expect(struct plan *plan, struct conn *conn);
 

@@ -157,6 +157,8 @@ void subflows_hear_closed(struct plan *plan, struct conn *conn, const struct eve
 			conn->barred = (struct endpoint){}; /* there is room for another */
 		room_hear_left(plan, conn);
 		tell_closed(plan, conn, subflow, event);
+		if (subflow->state == SUBFLOW_ESTABLISHED && (is_gone || !repair_is_death(event)))
+			revival_end(conn);
 		if (!is_gone)
 			repair_hear_closed(plan, conn, subflow, event);
 	}

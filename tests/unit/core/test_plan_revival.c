@@ -112,6 +112,22 @@ static void one_that_is_up_for_a_moment_does_not(void **state)
 	assert_int_equal(play->creates, 5);
 }
 
+/* Its death is past: what the one that came up since then ends with is what counts. */
+static void what_has_come_up_and_ends_in_good_order_is_not_replaced(void **state)
+{
+	struct play *play = *state;
+
+	play_death(play);
+	play_refusals(play);
+	mute_pass(play, S);
+	assert_int_equal(play->creates, 4);
+	play_joined(play, LOCAL_PORT + 2);
+	mute_pass(play, 2 * S);
+	play_left(play, LOCAL_PORT + 2);
+	mute_pass(play, 3600 * S);
+	assert_int_equal(play->creates, 4);
+}
+
 static void where_nobody_answers_others_are_tried_for_as_long(void **state)
 {
 	struct play *play = *state;
@@ -231,6 +247,7 @@ int main(void)
 		TEST(what_is_refused_is_tried_again_for_a_minute),
 		TEST(one_that_comes_up_ends_it),
 		TEST(one_that_is_up_for_a_moment_does_not),
+		TEST(what_has_come_up_and_ends_in_good_order_is_not_replaced),
 		TEST(where_nobody_answers_others_are_tried_for_as_long),
 		TEST(a_destination_that_is_left_alone_is_asked_all_the_same),
 		TEST(the_kernel_that_opens_none_is_asked_again),
