@@ -12,7 +12,7 @@
 #define ROUNDS      3              /* in a row that one must lag */
 #define YOUNG_RTTS  10             /* slow start says nothing */
 #define LOST_NS     1000000000ull  /* an answer that has not come by then does not come */
-#define PAUSE_NS    10000000000ull /* at most, while nothing moves; and after a verdict in vain */
+#define PAUSE_NS    10000000000ull /* at most, while little moves; and after a verdict in vain */
 #define LEAST       1000000        /* bytes/s: less says nothing of a path */
 #define LEAST_PART  10             /* of a download: less than 1/10 is no elephant's share */
 #define PRICE_NS    2500000ull     /* 400 questions a second, whatever many elephants there are */
@@ -89,11 +89,18 @@ static void plan_round(struct plan *plan, struct conn *conn, uint64_t due_ns)
 	set_due(plan, conn, MAX(due_ns, free_ns));
 }
 
+/* Where the next one is far off, since nothing has moved: now something happens. */
+static bool is_expected(const struct lag *lag)
+{
+	return lag->due.at_ns && (lag->awaited || lag->pause_ns <= PAUSE_NS);
+}
+
 void lag_expect(struct plan *plan, struct conn *conn)
 {
-	if (!conn->is_elephant || conn->lag.due.at_ns || !count_watched(plan, conn))
+	if (!conn->is_elephant || is_expected(&conn->lag) || !count_watched(plan, conn))
 		return;
 	conn->lag.pause_ns = 0;
+	conn->lag.moved_ns = plan->now_ns;
 	plan_round(plan, conn, plan->now_ns + 1);
 }
 
@@ -249,7 +256,19 @@ static struct subflow *find_silent(struct conn *conn)
 	return silent;
 }
 
-/* How long the next round is to last: more for those that have nothing to say. */
+/*
+ * Of those that have nothing to say. Where nothing has moved at all it is as long as that has been
+ * so: one that is idle for ever is asked ever more seldom. Only a hold of the last hop is ended by
+ * a round.
+ */
+static uint64_t find_pause_ns(const struct conn *conn, uint64_t now_ns)
+{
+	uint64_t little_ns = MIN(2 * conn->lag.pause_ns + WINDOW_NS, PAUSE_NS);
+
+	return conn->lasthop.most ? little_ns : MAX(little_ns, now_ns - conn->lag.moved_ns);
+}
+
+/* How long the next round is to last. */
 static uint64_t window_ns(struct plan *plan, struct conn *conn, const struct subflow *worst)
 {
 	uint64_t delay_ns = plan->aparts.rule.delay_ns, window_ns = WINDOW_NS, moved = 0;
@@ -261,11 +280,13 @@ static uint64_t window_ns(struct plan *plan, struct conn *conn, const struct sub
 			continue;
 		rtt_ns = MAX(rtt_ns, subflow->pace.last.srtt_us * 1000ull);
 		moved += subflow->pace.rate.bytes_per_s;
+		if (subflow->pace.rate.bytes)
+			conn->lag.moved_ns = plan->now_ns;
 	}
 	/* Many hosts are not to move in step: who is last finds its way free again. */
 	if (worst && worst->pace.rounds == ROUNDS - 1)
 		window_ns = LAST_NS + ((ports_random(&plan->steer.random) >> 32) * delay_ns >> 32);
-	conn->lag.pause_ns = moved < LEAST ? MIN(2 * conn->lag.pause_ns + WINDOW_NS, PAUSE_NS) : 0;
+	conn->lag.pause_ns = moved < LEAST ? find_pause_ns(conn, plan->now_ns) : 0;
 	return MAX(MAX(window_ns, rtt_ns * WINDOW_RTTS), conn->lag.pause_ns);
 }
 

@@ -24,7 +24,8 @@ struct lag_rule {
 struct lag {
 	struct agenda_entry due; /* when the next round begins */
 	uint32_t awaited;        /* answers of this one */
-	uint64_t pause_ns;       /* to the next one, while nothing moves */
+	uint64_t pause_ns;       /* to the next one, while little moves */
+	uint64_t moved_ns;       /* CLOCK_MONOTONIC: until then something did, as far as is known */
 	uint64_t rest_ns;        /* CLOCK_MONOTONIC: before, nobody is found slow */
 };
 
@@ -53,7 +54,7 @@ struct lags {
 
 void lag_init(struct lags *lags);
 
-/* It may have siblings to compare now: rounds begin. */
+/* It may have siblings to compare now: rounds begin, also where the next one was far off. */
 void lag_expect(struct plan *plan, struct conn *conn);
 
 /* The answer to ACTION_PACE. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #define QUIET_MS 20
+#define DAY_MS   86400000ull
 
 static const struct apart_counters *counters(const struct play *play)
 {
@@ -238,21 +239,88 @@ static void it_can_be_switched_off(void **state)
 	assert_int_equal(play->paces, 0);
 }
 
-static void who_is_idle_is_asked_seldom(void **state)
+/* From now on, bytes a millisecond on each of its four ways. */
+static void carry(struct play *play, uint64_t rate)
+{
+	pipes_count(play->now_ns);
+	pipe_of(LOCAL_PORT)->rate = rate;
+	for (uint16_t way = 1; way < 4; way++)
+		pipe_of(PLACED + way)->rate = rate;
+}
+
+static unsigned int count_paces(struct play *play, uint64_t ms)
+{
+	unsigned int before = play->paces;
+
+	pipes_pass(play, ms);
+	return play->paces - before;
+}
+
+static void who_sends_little_is_asked_seldom(void **state)
 {
 	struct play *play = *state;
-	unsigned int paces;
+
+	pipes_spread(play, WAYS);
+	assert_in_range(count_paces(play, 10000), 4 * 90, 4 * 101);
+	carry(play, 1);
+	pipes_pass(play, HOLD_MS);
+	assert_in_range(count_paces(play, DAY_MS), 4 * DAY_MS / 10000 - 4, 4 * DAY_MS / 10000 + 4);
+}
+
+/* Each pause is as long as it has been idle: in the day that follows on a minute there are few. */
+static void who_is_idle_is_asked_ever_more_seldom(void **state)
+{
+	struct play *play = *state;
 
 	pipes_spread(play, WAYS);
 	pipes_pass(play, 10000);
-	assert_in_range(play->paces, 4 * 90, 4 * 101);
-	pipe_of(LOCAL_PORT)->rate = 0;
-	for (uint16_t way = 1; way < 4; way++)
-		pipe_of(PLACED + way)->rate = 0;
+	carry(play, 0);
+	assert_in_range(count_paces(play, HOLD_MS), 4 * 6, 4 * 10);
+	assert_in_range(count_paces(play, DAY_MS), 4 * 9, 4 * 11);
+}
+
+/* Within as long as it was idle, if nothing tells of it sooner. */
+static void who_begins_again_is_asked_as_before(void **state)
+{
+	struct play *play = *state;
+
+	pipes_spread(play, WAYS);
+	carry(play, 0);
 	pipes_pass(play, HOLD_MS);
-	paces = play->paces;
+	carry(play, FULL);
 	pipes_pass(play, HOLD_MS);
-	assert_in_range(play->paces - paces, 4, 4 * 8);
+	assert_in_range(count_paces(play, 10000), 4 * 90, 4 * 101);
+}
+
+static void what_happens_to_who_is_idle_has_it_asked(void **state)
+{
+	struct play *play = *state;
+
+	play_meddle(play);
+	pipes_spread(play, WAYS);
+	carry(play, 0);
+	pipes_pass(play, DAY_MS);
+	assert_int_equal(count_paces(play, 10000), 0);
+	plan_tick(&play->plan, play->now_ns);
+	lag_expect(&play->plan, play_conn(play));
+	assert_int_equal(count_paces(play, 1), 4);
+	assert_in_range(count_paces(play, 10000), 4 * 5, 4 * 8);
+}
+
+/* At the end of a hold of the last hop its subflows come back, whether anything moves or not. */
+static void a_hold_of_who_is_idle_is_ended_in_time(void **state)
+{
+	struct play *play = *state;
+
+	play_meddle(play);
+	pipes_spread(play, WAYS);
+	carry(play, 0);
+	play_conn(play)->lasthop.most = 1;
+	play_conn(play)->lasthop.until_ns = play->now_ns + 10 * HOLD_MS * MS;
+	pipes_pass(play, 10 * HOLD_MS);
+	assert_int_equal(play_conn(play)->lasthop.most, 1);
+	pipes_pass(play, 10000);
+	assert_int_equal(play_conn(play)->lasthop.most, 0);
 }
 
 /* 300 elephants, each of 4 subflows: as many questions as for 10 of them. */
@@ -305,7 +373,11 @@ int main(void)
 		WITH_PLAY(downloads_too),
 		WITH_PLAY(the_way_is_avoided_for_a_while),
 		WITH_PLAY(it_can_be_switched_off),
-		WITH_PLAY(who_is_idle_is_asked_seldom),
+		WITH_PLAY(who_sends_little_is_asked_seldom),
+		WITH_PLAY(who_is_idle_is_asked_ever_more_seldom),
+		WITH_PLAY(who_begins_again_is_asked_as_before),
+		WITH_PLAY(what_happens_to_who_is_idle_has_it_asked),
+		WITH_PLAY(a_hold_of_who_is_idle_is_ended_in_time),
 		WITH_PLAY(many_are_asked_seldom),
 	};
 
