@@ -247,7 +247,6 @@ static void end(struct daemon *daemon)
 	}
 	daemon->hands.is_ending = true;
 	if (daemon->is_made) {
-		hooks_unpin(&daemon->hooks);
 		served_done(&daemon->served);
 		server_done(&daemon->server);
 		addresses_watch_done(&daemon->addresses);
@@ -259,6 +258,8 @@ static void end(struct daemon *daemon)
 		recorder_write(&daemon->recorder);
 		plan_done(&daemon->plan);
 		scope_set(&daemon->inquiry.scope, NULL, 0);
+		hooks_detach(&daemon->hooks);
+		hooks_unpin(&daemon->hooks);
 		hooks_done(&daemon->hooks);
 	}
 	ears_done(daemon);

@@ -322,6 +322,12 @@ out:
 	return err;
 }
 
+void hooks_detach(struct hooks *hooks)
+{
+	if (hooks_are_there(hooks))
+		hooks_bpf__detach(hooks->skeleton);
+}
+
 void hooks_done(struct hooks *hooks)
 {
 	ring_close(hooks);

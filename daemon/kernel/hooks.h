@@ -60,6 +60,9 @@ int hooks_load(struct hooks *hooks, const struct hook_config *config, uint64_t r
  */
 int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const char *cgroup,
 	char *error, size_t error_size);
+
+/* Nothing is answered any more, nor accepted. */
+void hooks_detach(struct hooks *hooks);
 void hooks_done(struct hooks *hooks);
 
 /*
@@ -99,7 +102,7 @@ int hooks_mark(struct hooks *hooks, int fd, uint32_t generation);
 
 /*
  * Leaves nothing to the next daemon, if no application has asked for anything and no connection has
- * a receipt.
+ * a receipt. After hooks_detach(): what were accepted later would be lost.
  */
 void hooks_unpin(struct hooks *hooks);
 

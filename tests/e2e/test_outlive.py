@@ -6,7 +6,7 @@ import signal
 
 import pytest
 from app import ADD, NDIFFPORTS, REMOVE, packed
-from lab.netns import wait_until
+from lab.netns import PATIENCE, wait_until
 from pinned import HOW, RULE
 from test_orders import does
 
@@ -200,6 +200,25 @@ def test_nothing_is_left_where_nothing_was_asked_for(kept):
         return kept.is_clean()
 
     wait_until(is_clean_after_another, "the sockets are gone, and nothing is left", timeout_s=30)
+
+
+def test_what_would_be_lost_is_not_accepted(kept):
+    """Nothing is to be left to the next daemon: whoever asks from then on is told so."""
+    app = kept.connect()
+    pid = kept.daemon.process.pid
+    tracer = kept.pair.popen(["strace", "-qq", "-o", "/dev/null", "-e", "trace=rmdir", "-e",
+                              "inject=rmdir:delay_exit=2000000", "-p", str(pid)])
+    wait_until(lambda: f"TracerPid:\t{tracer.pid}" in open(f"/proc/{pid}/status").read(), "strace is attached")
+    kept.daemon.process.send_signal(signal.SIGTERM)
+    wait_until(kept.is_clean, "nothing is left")
+    assert kept.daemon.process.poll() is None, "it is still ending"
+    with pytest.raises(OSError):
+        app.set(ADD, 1)
+    kept.daemon.process.wait(10 * PATIENCE)
+    tracer.wait(10 * PATIENCE)
+    kept.start()
+    app.set(ADD, 1)
+    app.wait_subflows(2)
 
 
 def test_what_is_kept_of_a_namespace_ends_with_the_daemon_that_does_not_find_it(kept):
