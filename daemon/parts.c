@@ -52,7 +52,7 @@ void parts_init(struct daemon *daemon)
 		.turn.fd = -1,
 		.monitor.rest.fd = -1,
 		.recorder.fd = -1,
-		.served = {.mounts.fd = -1, .claims_fd = -1},
+		.served = {.mounts.fd = -1, .rest.fd = -1, .claims_fd = -1},
 		.hands.timer.fd = -1,
 		.scout.timer.fd = -1,
 		.reach.timer.fd = -1,

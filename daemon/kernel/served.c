@@ -18,6 +18,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
+#include <sys/timerfd.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -27,6 +28,10 @@
 /* Another path manager that has gone may be back soon: it is being restarted, or its endpoints are
  * being replaced. */
 #define LOOK_NS 5000000000ull
+
+/* Of the time goes into looking for new ones: one part in so many. Whoever may make namespaces can
+ * have them looked for. */
+#define REST_TIMES 10
 
 void served_say(struct served_netns *netns, const char *format, ...)
 {
@@ -208,6 +213,44 @@ static void consider(struct served *served, const char *name)
 		add(served, name, path, inode, false);
 }
 
+/* As consider(), of the namespace that a process is in. */
+static bool visit(void *arg, const char *path, ino_t inode)
+{
+	struct served *served = arg;
+	struct served_netns *netns;
+	char name[SERVED_NAME_MAX];
+
+	if (inode == served->own)
+		return true;
+	snprintf(name, sizeof(name), "net:[%llu]", (unsigned long long)inode);
+	TAILQ_FOREACH (netns, &served->list, entry) {
+		if (netns->inode == inode && (netns->state != SERVED_VANISHED ||
+						     !take_name(served, netns, name, path, true)))
+			return true;
+	}
+	add(served, name, path, inode, true);
+	return true;
+}
+
+/* Those without a name, by all processes that there are. */
+static void look(struct served *served)
+{
+	uint32_t hidden;
+	int err;
+
+	if (!wanted_has_unnamed(served->wanted))
+		return;
+	err = inhabitants_each(visit, served, &hidden);
+	if (err) {
+		log_warning("/proc: %s; namespaces without a name are not found", strerror(-err));
+	} else if (hidden && !served->has_said_hidden) {
+		served->has_said_hidden = true;
+		log_warning("%u processes may not be looked at: namespaces that have no name and "
+			    "no other process are not found; grant CAP_SYS_PTRACE",
+			hidden);
+	}
+}
+
 static void scan(struct served *served)
 {
 	struct served_netns *netns, *next;
@@ -230,44 +273,43 @@ static void scan(struct served *served)
 	}
 	if (dir)
 		closedir(dir);
+	look(served);
+}
+
+/* What was put off is taken now. */
+static void rest_over(struct source *source, uint32_t events)
+{
+	struct served *served = SOURCE_OWNER(source, struct served, rest);
+	uint64_t expirations;
+
+	(void)events;
+	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+		return;
+	served->is_put_off = false;
 	served_look(served);
 }
 
-/* As consider(), of the namespace that a process is in. */
-static bool visit(void *arg, const char *path, ino_t inode)
+static void put_off(struct served *served)
 {
-	struct served *served = arg;
-	struct served_netns *netns;
-	char name[SERVED_NAME_MAX];
+	struct itimerspec when = {.it_value = {.tv_sec = served->rest_ns / 1000000000,
+					  .tv_nsec = served->rest_ns % 1000000000}};
 
-	if (inode == served->own)
-		return true;
-	snprintf(name, sizeof(name), "net:[%llu]", (unsigned long long)inode);
-	TAILQ_FOREACH (netns, &served->list, entry) {
-		if (netns->inode == inode && (netns->state != SERVED_VANISHED ||
-						     !take_name(served, netns, name, path, true)))
-			return true;
-	}
-	add(served, name, path, inode, true);
-	return true;
+	if (served->is_put_off)
+		return;
+	served->is_put_off = timerfd_settime(served->rest.fd, TFD_TIMER_ABSTIME, &when, NULL) == 0;
 }
 
 void served_look(struct served *served)
 {
-	uint32_t hidden;
-	int err;
+	uint64_t cpu_ns;
 
-	if (!wanted_has_unnamed(served->wanted))
+	if (loop_now_ns() < served->rest_ns) {
+		put_off(served);
 		return;
-	err = inhabitants_each(visit, served, &hidden);
-	if (err) {
-		log_warning("/proc: %s; namespaces without a name are not found", strerror(-err));
-	} else if (hidden && !served->has_said_hidden) {
-		served->has_said_hidden = true;
-		log_warning("%u processes may not be looked at: namespaces that have no name and "
-			    "no other process are not found; grant CAP_SYS_PTRACE",
-			hidden);
 	}
+	cpu_ns = loop_cpu_ns();
+	look(served);
+	served->rest_ns = loop_now_ns() + REST_TIMES * (loop_cpu_ns() - cpu_ns);
 }
 
 int served_enter(struct served_netns *netns)
@@ -313,7 +355,13 @@ int served_init(struct served *served, struct loop *loop)
 	served->mounts.fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (served->mounts.fd < 0)
 		return -errno;
+	served->rest.ready = rest_over;
+	served->rest.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
+	if (served->rest.fd < 0)
+		return -errno;
 	err = loop_add(loop, &served->mounts, EPOLLPRI);
+	if (!err)
+		err = loop_add(loop, &served->rest, EPOLLIN);
 	if (err)
 		return err;
 	if (stat("/proc/self/ns/net", &own) < 0)
@@ -364,9 +412,11 @@ void served_done(struct served *served)
 		drop(served, netns);
 	if (served->mounts.fd >= 0)
 		close(served->mounts.fd);
+	if (served->rest.fd >= 0)
+		close(served->rest.fd);
 	if (served->claims_fd >= 0)
 		close(served->claims_fd);
-	served->mounts.fd = served->claims_fd = -1;
+	served->mounts.fd = served->rest.fd = served->claims_fd = -1;
 }
 
 struct served_netns *served_find(struct served *served, uint64_t cookie)

@@ -46,6 +46,9 @@ struct served {
 	TAILQ_HEAD(, served_netns) list;
 	struct loop *loop;
 	struct source mounts; /* a namespace's name is a mount point */
+	struct source rest;   /* a timer: when those without a name may be looked for again */
+	uint64_t rest_ns;     /* CLOCK_MONOTONIC: until then they are not */
+	bool is_put_off;      /* at its end they are */
 	struct monitor *monitor;
 	struct guardian *guardian;
 	const char *wanted; /* see wanted.h */
@@ -92,7 +95,10 @@ void served_look_again(struct served *served, struct served_netns *netns, uint64
 void served_say(struct served_netns *netns, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* Serves those without a name that are not served yet, if that is wanted. */
+/*
+ * Serves those without a name that are not served yet, if that is wanted: at once, or after a rest
+ * of ten times what it has cost to look for them last.
+ */
 void served_look(struct served *served);
 
 /*

@@ -32,6 +32,9 @@ TESTS = {
     "a namespace that vanishes, at whatever moment": [
         "e2e/test_vanishing.py::test_namespaces_that_vanish_at_any_moment",
         "e2e/test_namespaces.py::test_a_namespace_that_vanishes_while_in_use"],
+    "namespaces that come and go without end, with `serve = all`": [
+        "unit/kernel/test_served.c::a_look_is_followed_by_a_rest_of_ten_times_its_cost",
+        "e2e/test_containers.py::test_two_hundred_short_lived_ones_leave_nothing_behind"],
     "a folder or a lock that somebody else may replace": [
         "e2e/test_daemon.py::test_a_socket_where_others_may_write_is_refused"],
     "packets on a captured interface are cut, forged or contradict themselves": [

@@ -1,26 +1,39 @@
 /* SPDX-License-Identifier: MIT */
-/* A namespace that was left alone: when it is looked at again, and served after all. */
+/*
+ * A namespace that was left alone: when it is looked at again, and served after all. And how often
+ * those without a name are looked for.
+ */
 #include "kernel/served.h"
 
 #include "../unit.h"
+#include "kernel/inhabitants.h"
 #include "kernel/takeover.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <string.h>
+#include <sys/epoll.h>
 
 #define SECOND_NS 1000000000ull
+#define MS        1000000ull
 
 int __wrap_takeover_begin(struct served *served, struct served_netns *netns);
 void __wrap_takeover_undo(struct served *served, struct served_netns *netns);
 bool __wrap_takeover_is_free(struct served *served, struct served_netns *netns);
 int __wrap_netns_enter(const char *path, uint64_t cookie);
 void __wrap_netns_leave(void);
+int __wrap_inhabitants_each(
+	bool (*visit)(void *arg, const char *path, ino_t inode), void *arg, uint32_t *ret_hidden);
+uint64_t __wrap_loop_now_ns(void);
+uint64_t __wrap_loop_cpu_ns(void);
 
+static struct loop loop;
 static struct served served;
 static struct served_netns alone;
 static const char *in_the_way; /* NULL = nothing is */
 static bool is_free;
-static unsigned int begins, undone, looks, told_served, told_left;
+static unsigned int begins, undone, looks, told_served, told_left, walks;
+static uint64_t now_ns, cpu_ns;
 
 int __wrap_takeover_begin(struct served *of, struct served_netns *netns)
 {
@@ -55,6 +68,29 @@ int __wrap_netns_enter(const char *path, uint64_t cookie)
 
 void __wrap_netns_leave(void)
 {
+}
+
+/* Over all processes: that takes 5 ms here. */
+int __wrap_inhabitants_each(
+	bool (*visit)(void *arg, const char *path, ino_t inode), void *arg, uint32_t *ret_hidden)
+{
+	(void)visit;
+	(void)arg;
+	walks++;
+	now_ns += 5 * MS;
+	cpu_ns += 5 * MS;
+	*ret_hidden = 0;
+	return 0;
+}
+
+uint64_t __wrap_loop_now_ns(void)
+{
+	return now_ns;
+}
+
+uint64_t __wrap_loop_cpu_ns(void)
+{
+	return cpu_ns;
 }
 
 static int begun(void *owner, struct served_netns *netns)
@@ -159,6 +195,68 @@ static void what_is_in_the_way_is_told(void **state)
 	assert_int_equal(alone.state, SERVED_ALONE);
 }
 
+static int begin_all(void **state)
+{
+	set_up(state);
+	now_ns = SECOND_NS;
+	served.wanted = "all";
+	served.claims_fd = -1;
+	if (loop_init(&loop) || served_init(&served, &loop))
+		return -1;
+	walks = 0;
+	return 0;
+}
+
+static int end_all(void **state)
+{
+	(void)state;
+	served_done(&served);
+	loop_done(&loop);
+	return 0;
+}
+
+/* The timer is the kernel's: for it the test's time is long past. */
+static bool is_put_off(void)
+{
+	struct pollfd timer = {.fd = served.rest.fd, .events = POLLIN};
+
+	return poll(&timer, 1, 0) == 1;
+}
+
+static void a_look_is_followed_by_a_rest_of_ten_times_its_cost(void **state)
+{
+	uint64_t looked_ns;
+
+	(void)state;
+	served_look(&served);
+	looked_ns = now_ns;
+	assert_int_equal(walks, 1);
+	assert_false(is_put_off()); /* nothing waits: nothing wakes it up */
+	for (int i = 0; i < 100; i++)
+		served_look(&served);
+	assert_int_equal(walks, 1);
+	assert_true(is_put_off());
+	now_ns = looked_ns + 49 * MS; /* as if another look had come in between */
+	served.rest.ready(&served.rest, EPOLLIN);
+	assert_int_equal(walks, 1);
+	assert_true(is_put_off());
+	now_ns = looked_ns + 50 * MS;
+	served.rest.ready(&served.rest, EPOLLIN);
+	assert_int_equal(walks, 2);
+	assert_false(is_put_off());
+	now_ns += 50 * MS;
+	served_look(&served);
+	assert_int_equal(walks, 3);
+}
+
+static void an_operator_does_not_wait(void **state)
+{
+	(void)state;
+	served_look(&served);
+	served_rescan(&served);
+	assert_int_equal(walks, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -166,6 +264,9 @@ int main(void)
 		cmocka_unit_test_setup(what_another_daemon_serves_is_not_looked_at, set_up),
 		cmocka_unit_test_setup(a_reload_tries_again_at_once, set_up),
 		cmocka_unit_test_setup(what_is_in_the_way_is_told, set_up),
+		cmocka_unit_test_setup_teardown(
+			a_look_is_followed_by_a_rest_of_ten_times_its_cost, begin_all, end_all),
+		cmocka_unit_test_setup_teardown(an_operator_does_not_wait, begin_all, end_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
