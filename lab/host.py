@@ -6,16 +6,49 @@ from pathlib import Path
 from lab.daemon import Daemon
 from lab.netns import LabError, wait_until
 
-# A namespace with one socket each; the process ends at once.
+# Every second namespace lives until it is served and its connection, over the loopback device, has got
+# the subflow that it asks for; the others have one socket, and are gone at once. Says how many were served.
 SHORT_LIVED = """
-import ctypes, os, socket, sys
-for _ in range(int(sys.argv[1])):
+import ctypes, fcntl, os, socket, struct, sys, time
+def wait(condition):
+    deadline = time.monotonic() + 30
+    while not condition():
+        if time.monotonic() > deadline:
+            os._exit(1)
+        time.sleep(.001)
+def connect():
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as up:
+        fcntl.ioctl(up, 0x8914, struct.pack("16sH22x", b"lo", 1))
+    listener, s = (socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262) for _ in range(2))
+    listener.bind(("127.0.0.1", 7000))
+    listener.listen()
+    s.connect(("127.0.0.1", 7000))
+    s.send(b"x")
+    return s, listener.accept()[0], listener
+def has_asked(s):
+    try:
+        s.setsockopt(6, 10003, 1)
+    except OSError:
+        return False
+    return True
+def live():
+    wait(lambda: open("/proc/sys/net/mptcp/pm_type").read() == "1\\n")
+    s, *others = connect()
+    wait(lambda: has_asked(s))
+    wait(lambda: len(s.getsockopt(6, 10005, 1024)) == 2 * 56)
+served = 0
+for number in range(int(sys.argv[1])):
     child = os.fork()
     if not child:
         ctypes.CDLL(None).unshare(0x40000000)
         socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262)
+        if number % 2 == 0:
+            live()
         os._exit(0)
-    os.waitpid(child, 0)
+    if os.waitpid(child, 0)[1]:
+        break
+    served += number % 2 == 0
+print(served)
 """
 
 
@@ -68,6 +101,10 @@ class Host:
         return daemon
 
     def churn(self, number):
-        """Makes this many short-lived network namespaces, one after the other; when it is done."""
-        if self.popen(["/usr/bin/python3", "-c", SHORT_LIVED, str(number)]).wait():
+        """Makes this many short-lived network namespaces, one after the other, until one that waits for it is
+        not served; how many were, when it is done."""
+        script = self.popen(["/usr/bin/python3", "-c", SHORT_LIVED, str(number)], stdout=subprocess.PIPE, text=True)
+        said, _ = script.communicate()
+        if script.returncode:
             raise LabError("no network namespace could be made")
+        return int(said)

@@ -209,6 +209,13 @@ def test_soak_keeps_what_was_not_in_order(tmp_path):
     assert run["rounds"] == [] and run["wrong"]
 
 
+def test_soak_serves_namespaces_that_come_and_go():
+    done = subprocess.run([ROOT / "bench" / "soak", "--namespaces", "10"], text=True, capture_output=True,
+                          timeout=400, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin", "SUBFLOW_BUILD": str(BUILD)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "10 namespaces came and went in " in done.stdout and " 5 of them served: " in done.stdout
+
+
 @pytest.mark.parametrize("name", ["bulk", "detect", "fabric", "harmless", "idle", "mix", "react", "recover",
                                   "spread", "tax"])
 def test_help_says_what_is_measured(name):
