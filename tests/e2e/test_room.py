@@ -42,7 +42,6 @@ def test_an_elephant_keeps_to_what_its_peer_takes(limited):
     assert "one more at" not in text
     assert "beyond 3 subflows of one" in text
     assert "no subflow: its peer took 3, and reset one more; none is tried before one has gone" in text
-    # One goes, and the next threshold brings another.
 
 
 def test_what_an_application_asks_for_is_tried_and_told(limited):
