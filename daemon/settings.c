@@ -277,6 +277,17 @@ static const struct config_key *find_key(const char *name)
 	return NULL;
 }
 
+static void say_no_key(const char *name, char *error, size_t error_size)
+{
+	size_t len = strlen(keys_rules.kind);
+	bool is_of_rule =
+		!strncmp(name, keys_rules.kind, len) && name[len] && strchr(". ", name[len]);
+
+	snprintf(error, error_size, "no key %.60s: %s", name,
+		is_of_rule ? "rules are changed in the file, and by `subflow reload`"
+			   : "it is SECTION.KEY of subflowd.conf(5), as elephant.start");
+}
+
 int settings_set(struct settings *settings, const char *name, const char *value, char *error,
 	size_t error_size)
 {
@@ -286,9 +297,7 @@ int settings_set(struct settings *settings, const char *name, const char *value,
 	int err;
 
 	if (!key) {
-		snprintf(error, error_size,
-			"no key %.60s: it is SECTION.KEY of subflowd.conf(5), as elephant.start",
-			name);
+		say_no_key(name, error, error_size);
 		return -EINVAL;
 	}
 	err = settings_copy(settings, &copy);

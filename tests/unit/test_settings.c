@@ -276,6 +276,12 @@ static void a_value_that_is_wrong_changes_nothing(void **state)
 			"ndiffports = 9: allowed is up to [limits] max_subflows"},
 		{"control.group", "no-such-group", "allowed is a group of this host"},
 		{"elephant", "1", "no key elephant: it is SECTION.KEY"},
+		{"rule", "1", "no key rule: it is SECTION.KEY"},
+		{"rules.bulk.start", "1", "no key rules.bulk.start: it is SECTION.KEY"},
+		{"rule.bulk.start", "1",
+			"no key rule.bulk.start: rules are changed in the file, and by `subflow "
+			"reload`"},
+		{"rule bulk.start", "1", "no key rule bulk.start: rules are changed in the file"},
 		{"elephant.", "1", "no key elephant."},
 		{"elephant.startx", "1", "no key"},
 		{".start", "1", "no key"},
