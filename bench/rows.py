@@ -137,10 +137,9 @@ LIMITS = {
     ("fabric", "over-8-random"): "With 8 subflows on random ports a fat-tree of k = 4 is so full that"
     " by max-min theory there is 1.06 to be won.",
     ("spread", "probes-first-4"): "The figure is all packets until the first survey of a fabric is over. The rule"
-    " of the Multipath Detection Algorithm alone asks for 28 at 99 %, and fewer do not give that certainty. Six"
-    " more find out how far it is, four of them behind the last router, where nobody answers; four find out"
-    " whether ports decide the way at all, with 99 % too. No subflow waits for these ten, and a further address"
-    " of the prefix takes none of them.",
+    " of the Multipath Detection Algorithm alone asks for 28 at 99 %, and fewer do not give that certainty. Three more find"
+    " out how far it is, one of them behind the last router; four find out whether ports decide the way at all, with 99 % too."
+    " No subflow waits for these seven, and a further address of the prefix takes none of them.",
     ("spread", "probes-first-8"): "As for 4 paths; the rule alone asks for 58, and three tell whether ports decide.",
     ("spread", "probes-next-4"): "How many ports have to be asked until one was found for each path is chance.",
     ("spread", "probes-next-8"): "As for 4 paths.",
