@@ -29,6 +29,11 @@ class Baseline:
                      if self.measured and line["key"] == self.measured[0] and self.measured[1] in line["without"]),
                     [])
 
+    @property
+    def words(self):
+        """What names it in what the command says of itself, if anything does."""
+        return self.measured if isinstance(self.measured, tuple) else ()
+
     def median(self, found):
         """Of all rounds; None if there are none."""
         values = self.values(found[self.bench]) if self.bench in found else []
@@ -105,7 +110,7 @@ BASELINES = (
              " (by capture) in its place."),
     Baseline(9, "tax", "byte counter in tc, connects", *one(.952), None, "As for requests."),
     Baseline(9, "tax", "reader of every packet, requests (tcpdump)", *one(.924), ("requests", "by capture"),
-             "It is measured by `[detect] source = capture` and not by tcpdump: another program, with a filter of its own. How"
+             "The reader here is `[detect] source = capture` and not tcpdump: another program, with a filter of its own. How"
              " much it takes from the mice depends on which of the two CPUs it runs, which they fill as well."),
     Baseline(9, "tax", "reader of every packet, connects (tcpdump)", *one(.945), ("connects", "by capture"),
              "As for requests."),

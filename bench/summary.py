@@ -22,8 +22,9 @@ Made by `bench/all --page` from `bench/results/*.json`; do not edit. Each figure
 difference between, things measured side by side on one machine, in turns; median and worst are those of
 the rounds. *Without* was measured in the same rounds: what there is without Subflow, or what the obvious
 way gives. *Known* is what was published, or what prototypes had given before. What falls short is said so,
-and [why](#what-falls-short-and-why).
+and [why](#what-falls-short-and-why); what is not measured has a reason as well.
 """
+UNKNOWN = "No reason is known yet."
 # (the commands, their gates)
 GATES = (
     (("fabric", "mix", "harmless"),
@@ -114,8 +115,8 @@ def again(found):
         said = ("not measured" if median is None else "again" if baseline.is_again(median) else "**out of range**")
         text.append(f"| {baseline.row} | {baseline.what} | {runner.number(median)} | {span(baseline)} | {said} |")
         if not baseline.is_again(median):
-            reasons.append(f"- **Row {baseline.row}, {baseline.what}** ({said.strip('*')})."
-                           f" {baseline.why or 'No reason is known yet.'}")
+            why = why_not(found, baseline.bench, baseline.words) if median is None and baseline.measured else baseline.why
+            reasons.append(f"- **Row {baseline.row}, {baseline.what}** ({said.strip('*')}). {why or UNKNOWN}")
     return [*text, "", *reasons, ""]
 
 
@@ -153,6 +154,30 @@ def differences(name, data):
     return [f"{what} {names(words)}" for what, words in found if words]
 
 
+def why_not(found, name, words):
+    """Why there is nothing in what a command left of what these words name: the figure's key, and what is beside it.
+    "" where that is not known."""
+    if name not in found:
+        return f"There are no results of `bench/{name}`."
+    data = found[name]
+    other = [what for what in differences(name, data)
+             if what.startswith("its rounds") or all(f"`{word}`" in what for word in words)]
+    if other:
+        return f"`bench/{name}` was measured before the command was changed: {'; '.join(other)}."
+    less = [why for why in kept.doubts(data) if why.startswith("--")]
+    return f"`bench/{name}` was not measured as by default: {', '.join(less)}." if less else ""
+
+
+def unmeasured(every, found):
+    """The goals that nothing is held against, and why."""
+    missing = [line for line in every if line["met"] is None]
+    if not missing:
+        return []
+    return ["## What is not measured, and why", "",
+            *(f"- **Row {line['row']}, {line['what']}**. {why_not(found, line['bench'], [line['key']]) or UNKNOWN}"
+              for line in missing), ""]
+
+
 def section(name, data):
     day = time.strftime("%Y-%m-%d", time.gmtime(data["started"]))
     doubts = kept.doubts(data)
@@ -179,8 +204,8 @@ def markdown(found):
         if line["met"] is False:
             text.append(f"- **Row {line['row']}, {line['what']}** ({runner.number(line['median'])},"
                         f" worst {runner.number(line['worst'])}; the goal is {runner.goal(line)})."
-                        f" {reason or 'No reason is known yet.'}")
-    text += ["", *again(found), "## What these figures do not show", "", rows.SCOPE, "", "## How they were measured", ""]
+                        f" {reason or UNKNOWN}")
+    text += ["", *unmeasured(every, found), *again(found), "## What these figures do not show", "", rows.SCOPE, "", "## How they were measured", ""]
     for name, data in found.items():
         text += section(name, data)
     missing = sorted({f.bench for f in rows.FIGURES} - set(found))

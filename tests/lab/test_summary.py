@@ -93,7 +93,7 @@ def test_the_page_says_what_falls_short(tmp_path, monkeypatch):
     leave(tmp_path, over_ecmp=[1.2, 1.3], over_8_random=[1.05, 1.06])
     page = summary.markdown(kept.read(tmp_path))
     assert "| 1.250 | 1.200 | >= 1.650 | - | 1 | 1.68 | **falls short** |" in page
-    assert "2 rounds" not in page and "`bench/fabric`" not in page
+    assert "2 rounds" not in page and "no results of `bench/fabric`" not in page
     assert "- 1970-01-01, commit abc, kernel 6.1, 2 CPUs, 5 rounds in 9 s, 0 runs thrown away" in page
     assert ("- **Row 2, goodput / that of TCP over ECMP** (1.250, worst 1.200; the goal is >= 1.650)."
             " No reason is known yet.") in page
@@ -126,15 +126,54 @@ def test_the_gates_are_those_that_the_commands_have():
             assert ("the ceiling is" in text) == (name == "fabric")
 
 
-def test_what_was_measured_before_the_command_was_changed_is_said(tmp_path):
-    """By the command itself, from the rounds that are kept: nobody has to remember it."""
-    path = leave(tmp_path, goodput=[.99])
-    data = json.loads(path.read_text())
+def whole_fabric(directory, **head):
+    """(what bench/fabric leaves today, a round of it)."""
+    data = json.loads(leave(directory, goodput=[.99], **head).read_text())
     one = {"mean_mbps": 20, "flows_mbps": [20]}
     both = {"stride8": one, "permutation": one}
     whole = {"ceiling": one, "alone": one, **{name: both for name in ("tcp", "random4", "random8", "subflow")}}
     data["rounds"] = [whole] * ROUNDS
     data["figures"], _ = runner.judge_all("fabric", runner.load("fabric").figures, data)
+    return data, whole
+
+
+def why_nothing(found):
+    """{goal that nothing is held against: what the page says of it}."""
+    lines = summary.unmeasured(summary.lines(found), found)
+    return dict(line.removeprefix("- **").split("**. ") for line in lines if line.startswith("- "))
+
+
+def test_each_goal_without_a_figure_has_a_reason(tmp_path):
+    assert len(why_nothing({})) == len({(figure.row, figure.what) for figure in rows.FIGURES})
+    goodput = "Row 1, goodput / ceiling, at most 4 subflows"
+    assert why_nothing({})[goodput] == "There are no results of `bench/fabric`."
+    data, whole = whole_fabric(tmp_path)
+    assert goodput not in why_nothing({"fabric": data})
+    del data["figures"][0], data["figures"][-1]
+    assert why_nothing({"fabric": data})[goodput] == (
+        "`bench/fabric` was measured before the command was changed: no figure `goodput`, `worst-flow`.")
+    data["rounds"] = [{name: whole[name] for name in whole if name != "random8"}] * ROUNDS
+    assert why_nothing({"fabric": data})[goodput] == (
+        "`bench/fabric` was measured before the command was changed: its rounds have no `random8`.")
+
+
+@pytest.mark.parametrize("head, why", [
+    ({}, summary.UNKNOWN), ({"busy": True}, summary.UNKNOWN),
+    ({"quick": True}, "`bench/fabric` was not measured as by default: --quick.")])
+def test_a_figure_that_the_command_leaves_out_without_a_reason_is_noticed(tmp_path, monkeypatch, head, why):
+    data, _ = whole_fabric(tmp_path, **head)
+    fabric = runner.load("fabric")
+    monkeypatch.setattr(runner, "load", lambda _: fabric)
+    every = fabric.figures
+    monkeypatch.setattr(fabric, "figures", lambda rounds: {"over-ecmp": every(rounds)["over-ecmp"]})
+    data["figures"] = data["figures"][1:2]
+    assert why_nothing({"fabric": data})["Row 3, worst flow / fair share"] == why
+    assert (summary.UNKNOWN in summary.markdown({"fabric": data})) == (why == summary.UNKNOWN)
+
+
+def test_what_was_measured_before_the_command_was_changed_is_said(tmp_path):
+    """By the command itself, from the rounds that are kept: nobody has to remember it."""
+    data, whole = whole_fabric(tmp_path)
     assert summary.differences("fabric", data) == []
     assert "before the command was changed" not in "\n".join(summary.section("fabric", data))
     del data["figures"][0]["without"]["TCP"], data["figures"][1]
