@@ -95,7 +95,8 @@ BASELINES = f"""\
 
 What prototypes gave before there was Subflow, in the same emulation on such a machine, beside the medians of what
 was measured again: other ways, and none of Subflow's figures. A baseline of one value is out of range where it is
-more than {baselines.TOLERANCE:.0%} off.
+more than {baselines.TOLERANCE:.0%} off. That is explained where what differs is known, and accounts for the median that was
+measured; where it is not, what is known is said.
 """
 
 
@@ -106,17 +107,33 @@ def span(baseline):
     return f"{runner.number(baseline.low)} to {runner.number(baseline.high)}"
 
 
+def explanation(baseline, median, found):
+    """Why it does not come out again; what is known of that, where it is not explained."""
+    if median is None:
+        return (why_not(found, baseline.bench, baseline.words) if baseline.measured else baseline.why) or UNKNOWN
+    if baseline.verdict(median) == baselines.EXPLAINED:
+        return baseline.why
+    if not baseline.why:
+        return baseline.known or UNKNOWN
+    low, high = map(runner.number, baseline.explains)
+    return " ".join(filter(None, [baseline.known, f"Only {low} to {high} would be explained: {baseline.why}"]))
+
+
 def again(found):
     """Baselines beside what was measured, and why they differ."""
-    text = [BASELINES, "| row | what | measured | range |  |", "|---|---|---|---|---|"]
+    medians = [(baseline, baseline.median(found)) for baseline in baselines.BASELINES]
+    said = collections.Counter(baseline.verdict(median) for baseline, median in medians)
+    text = [BASELINES, "**" + "; ".join(f"{said[verdict]} {verdict}" for verdict in baselines.VERDICTS) + ".**", "",
+            "| row | what | measured | range |  |", "|---|---|---|---|---|"]
     reasons = []
-    for baseline in baselines.BASELINES:
-        median = baseline.median(found)
-        said = ("not measured" if median is None else "again" if baseline.is_again(median) else "**out of range**")
-        text.append(f"| {baseline.row} | {baseline.what} | {runner.number(median)} | {span(baseline)} | {said} |")
-        if not baseline.is_again(median):
-            why = why_not(found, baseline.bench, baseline.words) if median is None and baseline.measured else baseline.why
-            reasons.append(f"- **Row {baseline.row}, {baseline.what}** ({said.strip('*')}). {why or UNKNOWN}")
+    for baseline, median in medians:
+        verdict = baseline.verdict(median)
+        is_open = verdict == baselines.UNEXPLAINED
+        text.append(f"| {baseline.row} | {baseline.what} | {runner.number(median)} | {span(baseline)} |"
+                    f" {f'**{verdict}**' if is_open else verdict} |")
+        if verdict != baselines.AGAIN:
+            reasons.append(f"- **Row {baseline.row}, {baseline.what}** ({verdict})."
+                           f" {explanation(baseline, median, found)}")
     return [*text, "", *reasons, ""]
 
 
