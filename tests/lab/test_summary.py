@@ -126,6 +126,31 @@ def test_the_gates_are_those_that_the_commands_have():
             assert ("the ceiling is" in text) == (name == "fabric")
 
 
+def test_each_command_that_has_not_all_gates_says_why():
+    assert set(summary.LACKING) == {figure.bench for figure in rows.FIGURES} - {"fabric"}
+    page = summary.markdown({})
+    assert all(f"- `{name}`: {why}\n" in page for name, why in summary.LACKING.items())
+
+
+@pytest.mark.parametrize("name, text", [
+    ("mix", "LOAD, QUICK_S, GSO_BYTES = 40, .6,"), ("mix", 'elephants(r[f"{where} tcp"]) / elephants('),
+    ("harmless", "rates[1] / (sum(rates) / 2)"), ("harmless", '/ r["mptcp"][key]'),
+    ("detect", '"max_subflows": 1}'), ("detect", "(sent - threshold) / window"),
+    ("react", "subflows did not come about"), ("react", "if missing and not is_polled"),
+    ("recover", "cut_ns - 1_000_000_000, cut_ns)[0]"), ("recover", "wait_for_paths(lab, daemon, known, PORT)"),
+    ("bulk", "return [statistics.median(ours[key] / theirs[key]"), ("bulk", "subflows beyond the first"),
+    ("tax", '"max_subflows": 1}'), ("idle", "KNOWN_MIN = .95"),
+    ("spread", "wait_until(lambda: len(established(daemon)) == size"), ("spread", '["median_us"]')])
+def test_why_a_command_has_not_all_gates_is_so(name, text):
+    """What the reason speaks of is there; who changes it looks at the reason as well."""
+    assert text in (ROOT / "bench" / name).read_text(), summary.LACKING[name]
+
+
+@pytest.mark.parametrize("name", ["fabric", "harmless", "mix"])
+def test_a_command_with_elephants_says_from_where_on(name):
+    assert "paper" in summary.about(name) and "1 MB" in summary.about(name)
+
+
 def whole_fabric(directory, **head):
     """(what bench/fabric leaves today, a round of it)."""
     data = json.loads(leave(directory, goodput=[.99], **head).read_text())
