@@ -12,6 +12,7 @@ round. A variant that misses a gate raises Discard; it is tried again, and said 
 """
 import argparse
 import contextlib
+import dataclasses
 import importlib.machinery
 import importlib.util
 import io
@@ -26,7 +27,8 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
 
-from lab.gates import IDLE_MIN, missed_cpu_only  # noqa: E402: the path comes first
+from lab import experiment, systems  # noqa: E402: the path comes first
+from lab.gates import IDLE_MIN, missed_cpu_only  # noqa: E402
 from lab.measure import cpu_ticks  # noqa: E402
 from lab.netns import LabError  # noqa: E402
 import kept  # noqa: E402
@@ -37,6 +39,7 @@ EXTRA = 2
 # How long to look for others who use the machine, and how much of it they may.
 LOOK_S, OTHERS_MAX = .5, .1
 TICKS_A_S = os.sysconf("SC_CLK_TCK")
+WINDOW_S, QUICK_S = 8, 3
 
 
 class Discard(Exception):
@@ -91,6 +94,21 @@ def load(name):
     module = importlib.util.module_from_spec(importlib.util.spec_from_loader(loader.name, loader))
     loader.exec_module(module)
     return module
+
+
+def add_scale(parser):
+    parser.add_argument("--scale", type=float, default=1, metavar="PART", help=argparse.SUPPRESS)
+
+
+def scenario(options):
+    """Of flows that do not end. --scale: of all times and thresholds so much, which shows that it works and measures
+    nothing."""
+    def part(value):
+        return value * options.scale
+
+    return experiment.Scenario(settle_s=part(experiment.Scenario.settle_s),
+                               window_s=part(QUICK_S if options.quick else WINDOW_S),
+                               rule=systems.Rule(*(round(part(size)) for size in dataclasses.astuple(systems.SCALED))))
 
 
 def key_on(fabric, key, first):

@@ -9,9 +9,11 @@ from conftest import BUILD, ROOT
 from lab.netns import PATIENCE
 
 ATTEMPTS = 3
+# Of what takes too long otherwise: enough for all subflows to come about.
+SCALE = ".2"
 
 
-@pytest.mark.parametrize("name", ["fabric", "idle", "spread", "mix", "recover"])
+@pytest.mark.parametrize("name", ["fabric", "harmless", "idle", "spread", "mix", "recover"])
 def test_nobody_begins_no_round(name):
     done = subprocess.run(["setpriv", "--reuid=65534", "--clear-groups", "env", "PYTHONDONTWRITEBYTECODE=1",
                            ROOT / "bench" / name, "--quick"], capture_output=True, text=True,
@@ -147,6 +149,53 @@ def test_mix(tmp_path):
         assert len(flows[0]) > 10 and all(sizes == flows[0] for sizes in flows), "the same flows for each system"
     assert [set(line["without"]) for line in data["figures"]] == [
         {"1 subflow", "4 random ports"}] * 2 + [{"4 random ports"}] * 2
+
+
+def test_fabric(tmp_path):
+    data = measured(tmp_path, "fabric", "--scale", SCALE)
+    check(data, "fabric", ["goodput", "over-ecmp", "over-4-random", "over-8-random", "worst-flow"])
+    (measured_round,) = data["rounds"]
+    has_joins = {"tcp": False, "random4": True, "random8": True, "subflow": True}
+    assert set(measured_round) == {"ceiling", "alone", *has_joins}
+    for name in has_joins:
+        assert set(measured_round[name]) == {"stride8", "permutation"}
+        for result in measured_round[name].values():
+            assert len(result["flows_mbps"]) == 16 and result["mean_mbps"] > 0
+            assert ("MPJoinSynAckRx" in result["mptcp"]) == has_joins[name], "how many is a gate"
+    others = {"TCP", "4 random ports", "8 random ports"}
+    assert [set(line["without"]) for line in data["figures"]] == [
+        others | {"MPTCP that meets nobody"}, set(), set(), set(), others]
+
+
+def test_harmless(tmp_path):
+    data = measured(tmp_path, "harmless", "--scale", SCALE)
+    check(data, "harmless", ["unsplit", "unsplit-coupled", "single-path", "neighbour", "last-hop", "last-hop-coupled"])
+    assert data["options"] == {"scale": float(SCALE)}
+    (measured_round,) = data["rounds"]
+    both, pairs, shares = {"stride1", "permutation"}, {"pairs"}, {"last-hop", "share"}
+    assert {name: set(told) for name, told in measured_round.items()} == {
+        **{name: both | pairs | shares for name in ("mptcp", "random4", "subflow")},
+        "coupled": both | {"last-hop"}, "again": both | pairs}
+    for told in measured_round.values():
+        assert all(told[case] > 0 for case in told.keys() - shares)
+        assert all(0 <= told[case] <= 2 for case in told.keys() & shares)
+
+
+def test_all_measures_what_it_is_asked_for_and_shows_every_goal():
+    """--quick: and keeps nothing."""
+    left = [ROOT / "docs" / "results.md", *sorted((ROOT / "bench" / "results").iterdir())]
+    before = [path.read_bytes() for path in left]
+    done = subprocess.run([ROOT / "bench" / "all", "idle", "--quick"], capture_output=True, text=True,
+                          timeout=400 * PATIENCE, env={"PATH": "/usr/sbin:/usr/bin:/sbin:/bin",
+                                                       "SUBFLOW_BUILD": str(BUILD), "SUBFLOW_PATIENCE": str(PATIENCE)})
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "== bench/idle\n" in done.stderr
+    *table, tally = done.stdout.splitlines()
+    lines = {name: [line for line in table if name in line][-1] for name in ("10 000 idle", "100 000 idle")}
+    assert "does not count: --quick" in lines["10 000 idle"], "it was measured"
+    assert lines["100 000 idle"].endswith("not measured")
+    assert tally.startswith("0 met, 0 fall short, 1 do not count, ")
+    assert [path.read_bytes() for path in left] == before
 
 
 def test_recover(tmp_path):

@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
 """What benchmarks make of their rounds, where running one takes too long for a test."""
+import argparse
+
 import pytest
 import rows
+from lab import experiment, systems
 from runner import load as bench
+from runner import scenario
 
 
 def test_a_mix_is_held_against_tcp_on_the_same_fabric():
@@ -80,3 +84,12 @@ def test_a_mouse_is_far_from_its_threshold_and_another_one_near():
         begun[name] = (at, at := at + size)
     start = int(tax.CONFIG["elephant"]["start"].removesuffix("MB"))
     assert begun["mouse"][1] < start / 2 < begun["near"][0] < begun["near"][1] < start < begun["elephant"][0]
+
+
+def test_a_scale_is_of_times_and_thresholds_and_by_default_of_none():
+    def of(scale, quick=False):
+        return scenario(argparse.Namespace(scale=scale, quick=quick))
+
+    assert of(1) == experiment.Scenario(settle_s=2.5, window_s=8, rule=systems.SCALED)
+    assert of(1, quick=True) == experiment.Scenario(settle_s=2.5, window_s=3, rule=systems.SCALED)
+    assert of(.2) == experiment.Scenario(settle_s=.5, window_s=1.6, rule=systems.Rule(200_000, 100_000, 600_000))
