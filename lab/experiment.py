@@ -13,8 +13,9 @@ from lab.traffic import LEAD_S, Traffic
 
 SAMPLE_MS = 100
 LINKS_EVERY_S = 0.25
-# Up to so many flows, what subflowd decides about each is kept. To ask about more would be a load.
-FOLLOWED_MAX = 8
+# Up to so many flows, what subflowd decides about each is kept, and which subflows those had that end. To ask
+# about more would be a load.
+FOLLOWED_MAX, KEPT_MAX = 8, 16
 # After the last flow should have begun, for those that are still on their way: so long, and so many times what the
 # slowest link takes for all that one host sends or receives: those of four may meet on one link (a fat-tree of k = 4).
 PATIENCE_S, TIMES = 60.0, 5
@@ -54,16 +55,24 @@ def mptcp_changes(before, after):
             if name.startswith("MPTcpExt") and after[name] != before.get(name, 0)}
 
 
-class Watch:
-    """The counters of links and CPU while a run goes on, and what subflowd decides."""
+def clients(daemon):
+    """What subflowd says of the connections at the hosts that opened them."""
+    return [connection for connection in (daemon.ask() if daemon else {}).get("connections", [])
+            if connection["role"] == "client"]
 
-    def __init__(self, lab, daemon, steps=(), follows=False):
+
+class Watch:
+    """The counters of links and CPU while a run goes on, and what subflowd decides. follows: keeps the
+    decisions; keeps: each connection as it was when most of its subflows were established."""
+
+    def __init__(self, lab, daemon, steps=(), follows=False, keeps=False):
         self.lab = lab
         self.daemon = daemon
         self.series = []
         self.decisions = []
+        self.fullest = {}
         self._told = {}
-        self._follows = follows and daemon is not None
+        self._follows, self._keeps = follows, keeps
         self._steps = sorted(steps, key=lambda step: step.at_s)
         self._done = 0
 
@@ -71,20 +80,20 @@ class Watch:
         idle, ticks = cpu_ticks()
         self.series.append({"s": time.monotonic(), "links": link_bytes(self.lab), "idle": idle,
                             "ticks": ticks, "daemon_s": self.daemon.cpu_s() if self.daemon else 0})
-        if self._follows:
-            self._follow(self.series[-1]["s"])
+        for connection in clients(self.daemon) if self._follows or self._keeps else ():
+            name = f"{connection['namespace']} {connection['token']:08x}"
+            if self._follows:
+                self._follow(name, connection, self.series[-1]["s"])
+            if self._keeps and live_of(connection) >= live_of(self.fullest.get(name)):
+                self.fullest[name] = connection
         return self.series[-1]
 
-    def _follow(self, when_s):
-        """One line for each time that a client's connection has others subflows or a new decision."""
-        for connection in self.daemon.ask().get("connections", []):
-            if connection["role"] != "client":
-                continue
-            told = {"connection": f"{connection['namespace']} {connection['token']:08x}",
-                    "subflows": live_of(connection), "decision": connection["decision"]}
-            if self._told.get(told["connection"]) != told:
-                self._told[told["connection"]] = told
-                self.decisions.append({"s": when_s, "bytes": connection["bytes_sent"], **told})
+    def _follow(self, name, connection, when_s):
+        """One line for each time that it has others subflows or a new decision."""
+        told = {"connection": name, "subflows": live_of(connection), "decision": connection["decision"]}
+        if self._told.get(name) != told:
+            self._told[name] = told
+            self.decisions.append({"s": when_s, "bytes": connection["bytes_sent"], **told})
 
     def left(self):
         """The steps that did not happen."""
@@ -151,16 +160,16 @@ def of_hosts(labels, flows, rates):
     return {label: {way: round(rate, 3) for way, rate in ways.items()} for label, ways in found.items()}
 
 
-def paths_of(lab, connections):
-    """How many paths the subflows of these clients take, by the routers' own answers; IPv4."""
+def paths_of(lab, connections, is_download=False):
+    """How many paths the data of these clients takes, by the routers' own answers; IPv4."""
     names = {lab.nodes[label].ip4: label for label in lab.topology.hosts}
     subflows = distinct = possible = 0
     for connection in connections:
         taken = set()
         live = [s for s in connection["subflows"] if s["state"] == "established"]
         for subflow in live:
-            (source, sport), (target, dport) = (
-                subflow[end].rsplit(":", 1) for end in ("local", "remote"))
+            ends = ("remote", "local") if is_download else ("local", "remote")
+            (source, sport), (target, dport) = (subflow[end].rsplit(":", 1) for end in ends)
             if source not in names or target not in names:
                 return None
             ends = lab.nodes[names[source]], lab.nodes[names[target]]
@@ -204,17 +213,18 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
     daemon = system.start(lab, build, scenario.rule)
     try:
         with carrier(lab, build, system, scenario, has_sizes, program) as traffic:
-            watch = Watch(lab, daemon, scenario.steps, len(flows) <= FOLLOWED_MAX)
+            watch = Watch(lab, daemon, scenario.steps, len(flows) <= FOLLOWED_MAX,
+                          has_sizes and scenario.tells_paths and len(flows) <= KEPT_MAX)
             origin_ns = traffic.go(flows)
             origin_s = origin_ns / 1e9
             if has_sizes:
                 first = watch.until(origin_s, 0)
                 last = finish(traffic, watch, origin_s, flows)
+                split = list(watch.fullest.values())  # by now they are closed
             else:
                 first = watch.until(origin_s, scenario.settle_s)
                 last = watch.until(origin_s, scenario.settle_s + scenario.window_s)
-            clients = [connection for connection in daemon.ask().get("connections", [])
-                       if connection["role"] == "client"] if daemon and scenario.tells_paths else []
+                split = clients(daemon) if scenario.tells_paths else []
             records = traffic.end()
             status = daemon.status() if daemon else {}
             silence = silence_of(daemon, status)
@@ -239,7 +249,7 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
         "counters": (status.get("daemon") or {}).get("counters", {}),
         "links_mbps": {name: round((last["links"][name] - first["links"][name]) * 8e-6 / span_s, 2)
                        for name in last["links"] if name in first["links"]},
-        "paths": paths_of(lab, clients) if scenario.family == "ip4" else None,
+        "paths": paths_of(lab, split, bool(program and program.is_download)) if scenario.family == "ip4" else None,
         "failed": [record for record in records if "failed" in record
                    and not (flows[record["failed"]].bytes == 0)],
         "decisions": [{**decision, "s": round(decision["s"] - origin_s, 3)}

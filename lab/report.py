@@ -103,6 +103,8 @@ def size_classes(workload, runs):
     """Completion times of mice, of those in between, and of elephants, beside the first system."""
     groups = by(runs, "system")
     names, rows = order(n for (n,) in groups), []
+    shares = {about_system(name): path_share(groups[name,]) for name in names}
+    told = ", ".join(f"{about} {share:.2f}" for about, share in shares.items() if share != "-")
     for label, low, high in pictures.classes(start_of(runs[0]["settings"])):
         first = None
         for name in names:
@@ -115,7 +117,7 @@ def size_classes(workload, runs):
                              took[int(.99 * len(took))], times(paired.ratio(first, means))))
     return f"<h3>{text(workload)}: completion times</h3>" + table(
         ("size", "system", "flows", "median ms", "mean ms", "p99 ms", "sooner than the first, mean"),
-        rows, about_system(OURS))
+        rows, about_system(OURS)) + f'<p class="meta">Distinct paths / possible: {text(told)}.</p>' * bool(told)
 
 
 def decisions(runs):

@@ -243,6 +243,8 @@ def test_the_papers_experiment_keeps_what_was_decided(command):
     assert result["settings"]["rule"] == "1/0.5/3 MB" and result["settings"]["size"] == 8
     assert result["shape"]["topology"] == "leaf-spine" and result["shape"]["leaves"] == 2
     assert [c["bytes"] for c in result["completions"]] == [8000000]
+    paths = result["paths"]
+    assert 1 < paths["subflows"] <= 4 and 1 <= paths["distinct"] <= paths["possible"] == 2, paths
     decided = result["decisions"]
     assert decided == sorted(decided, key=lambda line: line["s"])
     assert max(line["subflows"] for line in decided) > 1

@@ -146,6 +146,16 @@ def test_figures_are_those_of_the_results(tmp_path):
     assert "1.25 x" in row and "0.52 of the ceiling (worst seed 0.50) and 0.42 by TCP over ECMP" in text
 
 
+def test_of_flows_that_end_the_paths_are_told_too(tmp_path):
+    runs = [result(system, 1, "websearch", paths=paths) for system, paths in (
+        ("tcp", None), ("subflow", {"subflows": 8, "distinct": 6, "possible": 8}))]
+    report.write(runs, tmp_path / "r.html")
+    (told,) = re.findall("Distinct paths / possible: ([^<]*)", (tmp_path / "r.html").read_text())
+    assert told == report.about_system("subflow") + " 0.75."
+    report.write([result("tcp", 1, "websearch")], tmp_path / "r.html")
+    assert "Distinct paths / possible" not in (tmp_path / "r.html").read_text()
+
+
 def sized(system, seed, **seconds):
     """One elephant and one mouse, each of which takes so long."""
     flows = [{"bytes": size, "start_s": 0, "s": seconds[what]}
