@@ -198,6 +198,14 @@ def silence_of(daemon, status):
     return "" if status else "subflowd did not answer in the end"
 
 
+def last_words(daemon, build):
+    """Where the end of its log is kept: the lab's own directory goes with the lab."""
+    path = build / "lab" / "subflowd.log"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(daemon.tail() + "\n")
+    return path
+
+
 def carrier(lab, build, system, scenario, has_sizes, program):
     """What carries the flows."""
     if program:
@@ -229,7 +237,9 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
             status = daemon.status() if daemon else {}
             silence = silence_of(daemon, status)
     except LabError as error:
-        raise LabError(f"{error}\n{daemon.tail()}" if daemon else str(error)) from None
+        if not daemon:
+            raise
+        raise LabError(f"{error}; what subflowd said last is in {last_words(daemon, build)}") from None
     finally:
         if daemon and daemon.process.poll() is None:
             daemon.stop()

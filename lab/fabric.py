@@ -272,7 +272,7 @@ class Fabric(Lab):
             if len(nexts := self.topology.next_hops(host).get(label, ())) > 1}
         ways = max(map(len, hops.values()), default=0)
         if ways < 2:
-            raise LabError(f"{label} has one way to each host: it cannot choose")
+            raise LabError(f"{label} has one way to each host and cannot choose: spray a router that has several")
         for way in range(ways):
             ends = {host: self.end(nexts[way % len(nexts)], label) for host, nexts in hops.items()}
             node.ip(*(f"route replace {getattr(self.nodes[host], family)} via {getattr(end, family)}"

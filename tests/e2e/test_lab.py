@@ -8,7 +8,7 @@ import subprocess
 import xml.etree.ElementTree as ElementTree
 
 import pytest
-from conftest import ROOT
+from conftest import BUILD, ROOT
 from labs import Command, namespaces, reapers
 from lab import fabric
 from lab.netns import wait_until
@@ -58,8 +58,6 @@ def test_down_cleans_up_after_everything_was_killed(command):
     (["run", "stride1", "--fail", "2:die:spine0"], "the topology has no spine0"),
     (["run", "stride1", "--fail", "soon:notice"], "no time"),
     (["run", "stride1", "--fail", "7.5:notice"], "7.5:notice: the run is over after 7.5 s: take more --seconds"),
-    (["run", "stride1", "--topology", "leaf-spine", "--spines", "1", "--rate", "20", "--fail", "0:spray:leaf0",
-      "--system", "tcp", "--seeds", "1", "--busy", "--results", "/dev/null"], "leaf0 has one way to each host"),
     (["up", "leaf-spine", "--gso", "999999"], "at most 65536"),
     (["model", "--k", "5"], "k is even"),
     (["model", "--check", "/proc"], "/proc cannot be read (Is a directory)"),
@@ -70,6 +68,18 @@ def test_what_cannot_be_is_said_in_one_line(command, words, remedy):
     status, _, error = command(*words)
     assert status == 1 and error.count("\n") == 1 and remedy in error, error
     assert not command.note.exists()
+
+
+@pytest.mark.parametrize("system", ["tcp", "subflow"])
+def test_a_run_that_cannot_go_on_says_why_in_one_line(command, system):
+    log = BUILD / "lab" / "subflowd.log"
+    log.unlink(missing_ok=True)
+    words = command.run("stride1", "--fail", "0:spray:leaf0", "--system", system, "--seeds", 1, "--busy")
+    status, _, error = command(*words, "--spines", 1)
+    assert status == 1 and error.count("\n") == 1, error
+    assert "leaf0 has one way to each host and cannot choose: spray a router that has several" in error
+    assert re.findall(r"what subflowd said last is in (\S+)", error) == [str(log)] * (system == "subflow")
+    assert system == "tcp" or log.read_text().strip()
 
 
 @pytest.mark.parametrize("option", ["--load", "--seconds", "--size"])
