@@ -33,8 +33,8 @@ def about(options):
             + (", polarised" if options.polarised else ""))
 
 
-def check_machine(options, programs=()):
-    machine.check(programs)
+def check_machine(options, programs=(), with_nftables=False):
+    machine.check(programs, with_nftables)
     machine.check_control(options.control)
     rate = fabric.host_mbit(options)
     is_asked = options.topology == "leaf-spine" and options.host_rate
@@ -114,7 +114,7 @@ def draw_topology(options):
 
 def run(options):
     program = workloads.WORKLOADS[options.workload].program
-    check_machine(options, program.needs if program else ())
+    check_machine(options, program.needs if program else (), failures.takes_nftables(options.fail or ()))
     campaign.Campaign(options, fabric.topology_of(options), about(options),
                       lambda seed: make_fabric(options, seed)).run()
 

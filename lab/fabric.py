@@ -48,9 +48,13 @@ TABLE = """table inet trouble {{
     }}
 }}
 """
-SPRAY = "meta mark set numgen random mod {ways} offset 1"
-REFUSE = "tcp option mptcp subtype 1 tcp flags & (syn | ack) == syn reject with tcp reset"
+REFUSE = TABLE.format(hook="input priority filter", rule="tcp option mptcp subtype 1 tcp flags & (syn | ack) == syn"
+                      " reject with tcp reset")
 SPRAY_TABLE = 100
+
+
+def spray_of(ways):
+    return TABLE.format(hook="prerouting priority mangle", rule=f"meta mark set numgen random mod {ways} offset 1")
 
 
 @dataclass(frozen=True)
@@ -280,14 +284,14 @@ class Fabric(Lab):
                       for host, end in ends.items() for family in ("ip4", "ip6")))
             for family in ("-4", "-6"):
                 node.run(["ip", family, "rule", "add", "fwmark", way + 1, "table", SPRAY_TABLE + way])
-        self._trouble(label, "prerouting priority mangle", SPRAY.format(ways=ways))
+        self._trouble(label, spray_of(ways))
 
     def refuse_joins(self, label):
         """The host resets every SYN that is to join a connection."""
-        self._trouble(label, "input priority filter", REFUSE)
+        self._trouble(label, REFUSE)
 
-    def _trouble(self, label, hook, rule):
-        self.nodes[label].run(["nft", "-f", "-"], input=TABLE.format(hook=hook, rule=rule))
+    def _trouble(self, label, table):
+        self.nodes[label].run(["nft", "-f", "-"], input=table)
         self._troubled.add(label)
 
     def calm(self, label):

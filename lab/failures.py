@@ -20,6 +20,7 @@ from lab.netns import LabError
 LABELS = {"drop": 2, "cut": 2, "mend": 2, "die": 1, "lossy": 1, "spray": 1, "refuse": 1, "revive": 1,
           "notice": 0}
 ROUTERS_ONLY, HOSTS_ONLY = ("spray",), ("refuse",)
+BY_NFTABLES = ("spray", "refuse")
 LOSS = .02
 
 
@@ -54,6 +55,11 @@ class Step:
                 lab.lose(label, neighbour, on=self.what == "die")
         if self.what == "revive":
             lab.calm(label)
+
+
+def takes_nftables(texts):
+    """Whether one of these steps is made by filters of nftables."""
+    return any(text.split(":")[1:2] == [what] for text in texts for what in BY_NFTABLES)
 
 
 def told(texts, most=4):

@@ -4,6 +4,7 @@ import os
 import shutil
 from pathlib import Path
 
+from lab.fabric import REFUSE, spray_of
 from lab.lab import DROP, Lab, require_root
 from lab.netns import LabError
 
@@ -21,10 +22,10 @@ QUEUES = (("HTB queue", "sch_htb", ("qdisc add dev lo root handle 1: htb default
               f"filter add dev lo ingress bpf bytecode \"{DROP}\" direct-action")))
 
 
-def check(programs=()):
+def check(programs=(), with_nftables=False):
     """LabError unless there is all that a lab takes, and these programs as well."""
     require_root()
-    for program in (*PROGRAMS, *programs):
+    for program in (*PROGRAMS, *programs, *["nft"] * with_nftables):
         if not shutil.which(program):
             raise LabError(f"there is no {program}: make deps")
     for what, where in SETTINGS:
@@ -32,7 +33,10 @@ def check(programs=()):
             raise LabError(f"this kernel has no {what}: {ANOTHER}")
     try:
         with Lab() as lab:
-            _try_queues(lab.netns("probe"))
+            probe = lab.netns("probe")
+            _try_queues(probe)
+            if with_nftables:
+                _try_nftables(probe)
     except OSError as error:
         raise LabError(f"no lab can be made here ({error}): it takes root with all privileges, in a"
                        " container --privileged") from None
@@ -45,6 +49,16 @@ def _try_queues(node):
         except LabError as error:
             raise LabError(f"this kernel has no {what} ({str(error).splitlines()[0]}): modprobe"
                            f" {modules}, or {ANOTHER}") from None
+
+
+def _try_nftables(node):
+    for table in (REFUSE, spray_of(2)):
+        try:
+            node.run(["nft", "-c", "-f", "-"], input=table)
+        except LabError as error:
+            raise LabError("this kernel has no nftables that refuse joins and mark packets by lot"
+                           f" ({str(error).splitlines()[0]}): modprobe nf_tables nft_reject_inet nft_numgen, or"
+                           f" {ANOTHER}") from None
 
 
 def check_cpu(hosts, rate_mbit, option="--rate", times=1):

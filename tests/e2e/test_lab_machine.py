@@ -20,6 +20,11 @@ if libc.prctl(22, 2, struct.pack("HxxxxxxP", 4, ctypes.addressof(filters)), 0, 0
     raise OSError(ctypes.get_errno(), "prctl")
 os.execvp(sys.argv[1], sys.argv[1:])
 """
+# An nft of a kernel that does not know this.
+FALSE_NFT = """#!/bin/sh
+case $(cat) in *{option}*) echo "/dev/stdin:4:9-70: Error: Could not process rule: Operation not supported
+and the rule itself" >&2; exit 1;; esac
+"""
 # A tc of a kernel that does not know what is in the first argument.
 FALSE_TC = """#!/bin/sh
 orders=$(cat)
@@ -83,12 +88,24 @@ def test_without_bpf(command, tmp_path):
 
 @pytest.mark.parametrize("program, words", [
     ("tc", UP), ("nginx", ["run", "curl-upload", "--system", "tcp"]),
-    ("iperf3", ["run", "iperf3", "--system", "tcp"])])
+    ("iperf3", ["run", "iperf3", "--system", "tcp"]), ("nft", ["run", "refused", "--system", "tcp"])])
 def test_without_a_program(command, tmp_path, program, words):
     for name in {"ip", "tc", "nsenter", "iperf3", "curl", "nginx", "sh", "env", "dirname", "readlink"} - {program}:
         (tmp_path / name).symlink_to(shutil.which(name))
     command.environment["PATH"] = str(tmp_path)
     assert says(command, words) == f"subflow-lab: there is no {program}: make deps\n"
+
+
+@pytest.mark.parametrize("option", ["reject", "numgen"])
+def test_without_nftables(command, tmp_path, option):
+    """Who needs them is told before anything is measured; who does without, does without."""
+    stands_for(tmp_path, "nft", FALSE_NFT.format(option=option))
+    command.environment["PATH"] = f"{tmp_path}:{os.environ['PATH']}"
+    for words in (["run", "refused"], ["run", "reordered"], command.run("stride1", "--fail", "1:refuse:host1"),
+                  command.run("stride1", "--fail", "0:drop:leaf0:spine0", "--fail", "1:spray:leaf0")):
+        assert "modprobe nf_tables nft_reject_inet nft_numgen, or boot one that has" in says(command, words)
+    late = command.run("stride1", "--fail", "9:drop:leaf0:spine0")
+    assert "the run is over" in says(command, late), "as it is with nftables"
 
 
 def test_without_a_module_of_python(command, tmp_path):
