@@ -40,7 +40,7 @@ DEMO = e2e("demo")
 # The figures and the host's own state are what they look at: nothing else may run meanwhile.
 ALONE = e2e("lab_report", "benefit", "brake", "lab_host")
 # They emulate fabrics of the lab, which is not sanitized.
-FABRICS = e2e("lab", "experiment", "lab_failures", "extending", "fabric", "lab_programs")
+FABRICS = e2e("lab", "experiment", "lab_failures", "extending", "fabric", "lab_programs", "lab_runs")
 # What takes longest begins first: nobody waits for a single file in the end.
 LONGEST = e2e("bench", "restart", "outlive", "detect", "announce", "daemon", "vanishing", "upgrade")
 OTHERS = sorted(set(E2E.glob("test_*.py")) - {*DEMO, *ALONE, *FABRICS, *LONGEST})
