@@ -7,6 +7,7 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 from lab.lab import places, require_root
@@ -153,9 +154,11 @@ def _is_locked():
 
 
 def orphans():
-    """Prefixes of labs whose owner is dead, and nobody takes them down."""
-    names = os.listdir("/run/netns") if os.path.isdir("/run/netns") else []
-    found = {match.group() for match in (re.match(PREFIX, name) for name in names) if match}
+    """Prefixes of labs whose owner is dead, and nobody takes them down. The directory of a lab is there before
+    its first namespace, and after its last one."""
+    found = {match.group() for match in (re.match(PREFIX, name) for name in traces("sf")) if match}
+    found.update(f"{entry.name}-" for entry in os.scandir(tempfile.gettempdir())
+                 if re.fullmatch(PREFIX, f"{entry.name}-") and entry.is_dir(follow_symlinks=False))
     reaped = set()
     for path in Path("/proc").glob("[0-9]*/cmdline"):
         try:

@@ -3,9 +3,13 @@
 import json
 import os
 import signal
+import subprocess
+import sys
 
 import labs
 import pytest
+from conftest import ROOT
+from lab.lab import places
 from lab.netns import wait_until
 
 SHAPE = ["leaf-spine", "--spines", 2, "--leaves", 2, "--hosts", 1, "--rate", 20]
@@ -126,3 +130,31 @@ def test_down_after_a_run_that_was_killed_with_its_reaper(command):
     status, output, error = command("down")
     assert status == 0 and "killed labs left: removed" in output, error
     wait_gone(prefix)
+
+
+BEGUN = """
+import signal
+from lab.lab import Lab
+
+class Begun(Lab):
+    def build(self):
+        print("begun", flush=True)
+        signal.pause()
+
+with Begun():
+    pass
+"""
+
+
+def test_down_after_a_lab_was_killed_before_its_first_namespace(command):
+    process = subprocess.Popen([sys.executable, "-c", BEGUN], cwd=ROOT, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "begun\n"
+    prefix = f"sf{process.pid}-0-"
+    for pid in labs.reapers(prefix):
+        os.kill(pid, signal.SIGKILL)
+    process.kill()
+    process.communicate()
+    assert labs.namespaces(prefix) == [] and all(path.exists() for path in places(prefix))
+    status, output, error = command("down")
+    assert status == 0 and "killed labs left: removed" in output, error
+    assert not [path for path in places(prefix) if path.exists()]
