@@ -17,6 +17,11 @@ OF_SYSTEM = {"mptcp": (1, model.random_paths), "rule-kernel": (4, model.random_p
 
 
 def is_comparable(result):
+    """Whether the run counts, and the model is of such a one."""
+    return "busy" not in result and is_modelled(result)
+
+
+def is_modelled(result):
     """Whether the model is of such a fabric: all links alike, routers that hash differently."""
     return (result["workload"] == "permutation" and result["shape"]["topology"] == "fat-tree"
             and result["shape"]["k"] >= 4 and not result["shape"]["asymmetry"]

@@ -230,7 +230,7 @@ def section(name, runs):
 def emulated(found, k=4):
     """({system: median goodput / ceiling}, commit) of random permutations on fat-trees of this size: of runs that the
     model is of, and of those the ones that are alike to the last, none of which was kept by --busy."""
-    runs = [r for r in found if compared.is_comparable(r) and r["shape"]["k"] == k and "busy" not in r]
+    runs = [r for r in found if compared.is_comparable(r) and r["shape"]["k"] == k]
     runs = [r for r in runs if all(r[key] == runs[-1][key] for key in results.VERSIONS)]
     return ({name: statistics.median(map(share, group)) for (name,), group in by(runs, "system").items()},
             runs[-1]["commit"] if runs else None)

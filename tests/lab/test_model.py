@@ -1,8 +1,12 @@
 # SPDX-License-Identifier: MIT
 """The model: what max-min is, what paths are, and the figures that theory is known for."""
+import json
+from types import SimpleNamespace
+
 import numpy
 import pytest
-from lab import compared, fabric, model
+from lab import command, compared, fabric, model, results
+from lab.netns import LabError
 
 
 def rates(links, n_links):
@@ -107,8 +111,21 @@ def test_the_emulation_is_held_against_its_own_permutations():
     assert tcp[4] == pytest.approx(.6, abs=.08) and compared.TOLERANCE < tcp[5] < 2 * compared.TOLERANCE
 
 
+def test_what_a_busy_machine_measured_is_left_out_and_said_to_be(tmp_path, capsys):
+    path, common = tmp_path / "r.jsonl", {"discarded": "", **dict.fromkeys(results.VERSIONS, "1")}
+    busy = [emulated("subflow", seed, 1.0, busy="only 3 % of the CPU was idle", **common) for seed in (2, 3)]
+    options = SimpleNamespace(check=path)
+    path.write_text("".join(json.dumps(run) + "\n" for run in [emulated("subflow", 1, 48.0, **common), *busy]))
+    assert command.check_model(options) == 0
+    assert capsys.readouterr().out.endswith("\n2 runs that --busy kept are left out: subflow-lab run without it"
+                                            " measures them again\n")
+    path.write_text("".join(json.dumps(run) + "\n" for run in busy))
+    with pytest.raises(LabError, match="no permutations over fat-trees that count: 2 runs that --busy kept are left out"):
+        command.check_model(options)
+
+
 @pytest.mark.parametrize("more", [
-    {"workload": "stride8"}, {"system": "mine"}, {"shape": {"topology": "ring", "k": 4, "asymmetry": None}},
+    {"busy": "only 3 % of the CPU was idle"}, {"workload": "stride8"}, {"system": "mine"}, {"shape": {"topology": "ring", "k": 4, "asymmetry": None}},
     {"shape": {"topology": "fat-tree", "k": 4, "asymmetry": [["core0", 5]]}},
     {"settings": {"fabric": "fat-tree k=4, 50 Mbit/s, polarised", "fail": []}},
     {"settings": {"fabric": "fat-tree k=4, 50 Mbit/s", "fail": ["1:notice"]}}])
