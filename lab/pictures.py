@@ -83,10 +83,10 @@ def goodput_bars(rated):
                 if not shares:
                     continue
                 at, middle = x + (i + .5) * width - .42, statistics.median(shares)
-                spread = [[middle - min(shares)], [max(shares) - middle]]
-                axes.bar(at, middle, width * .9, yerr=spread, capsize=3, ecolor="#1f2933",
-                         color=colour(name, names), error_kw={"elinewidth": 1}, gid="data bar")
+                axes.bar(at, middle, width * .9, color=colour(name, names), gid="data bar")
                 if len(shares) > 1:
+                    axes.plot([at] * 2, [min(shares), max(shares)], "_-", color="#1f2933", linewidth=1, markersize=6,
+                              gid="data whisker")
                     axes.plot([at] * len(shares), shares, ".", color="#1f2933", markersize=5, alpha=.6,
                               gid="data seeds")
                 axes.annotate(f"{middle:.2f}", (at, max(shares)), (0, 5), ha="center", fontsize=8,

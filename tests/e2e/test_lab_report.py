@@ -70,7 +70,7 @@ def test_no_plot_of_a_real_run_is_empty(measured, quiet, tmp_path):
     last = [max((run for run in kept if run["workload"] == "permutation" and run["system"] == system),
                 key=lambda run: run["seed"]) for system in ("tcp", "subflow")]
     # Bars, completion times, two over time, two maps.
-    assert_full(shown, [{"bar": 2, "seeds": 2, "value": 2}, {"step": 2 * classes_of(kept)},
+    assert_full(shown, [{"bar": 2, "seeds": 2, "value": 2, "whisker": 2}, {"step": 2 * classes_of(kept)},
                         *map(over_time_of, last), *map(map_of, last)])
     assert shown[3][2]["area"] == 4 and shown[5][2]["link"] > shown[4][2]["link"] >= 64
     assert page.with_suffix(".png").stat().st_size > 100000

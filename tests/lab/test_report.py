@@ -49,9 +49,9 @@ def links_of(run):
     return sum(draw.colour(mbps / run["shape"]["rate"]) != draw.IDLE for mbps in run["links_mbps"].values())
 
 
-# Of some(): bars, one for each system and workload; completion times, one line for each system and class of sizes; three
+# Of some(): bars and whiskers, one for each system and workload; completion times, one line for each system and class of sizes; three
 # runs over time; two maps.
-FULL = [{"bar": 6, "seeds": 6, "value": 6}, {"step": 9}, *3 * [{"area": 4}],
+FULL = [{"bar": 6, "seeds": 6, "value": 6, "whisker": 6}, {"step": 9}, *3 * [{"area": 4}],
         *({"link": links_of(result(system, 2))} for system in ("tcp", "subflow"))]
 
 
@@ -90,7 +90,7 @@ def test_what_is_nothing_all_the_time_is_no_plot(tmp_path):
     page = tmp_path / "report.html"
     report.write(runs, page)
     _, shown = look(page, tmp_path)
-    assert [marks for _, _, marks, _ in shown] == [{"seeds": 6, "value": 6}, {"step": 9}, *5 * [{}]]
+    assert [marks for _, _, marks, _ in shown] == [{"seeds": 6, "value": 6, "whisker": 6}, {"step": 9}, *5 * [{}]]
 
 
 def test_a_picture_without_anything_is_noticed(tmp_path):
