@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: MIT
 """The model: what max-min is, what paths are, and the figures that theory is known for."""
 import json
+import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy
@@ -75,6 +77,26 @@ def test_figures_of_theory(k, name, expected):
     (found,) = [(subflows, choose) for n, _, subflows, choose in model.CHOICES if n == name]
     shares = [model.goodput(k, *found, seed) for seed in range(200 if k == 4 else 8)]
     assert sum(shares) / len(shares) == pytest.approx(expected, abs=.015)
+
+
+def table_of_the_document():
+    """[(what, k, figure)] of docs/lab.md."""
+    text = (Path(__file__).parents[2] / "docs" / "lab.md").read_text()
+    head, _, *rows = re.search(r"^\| \| k = 4 .*?\n\n", text, re.M | re.S).group(0).strip().splitlines()
+    sizes = [int(k) for k in re.findall(r"k = (\d+)", head)]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in rows]
+    return [(what, k, float(figure)) for what, *figures in cells for k, figure in zip(sizes, figures)]
+
+
+@pytest.mark.parametrize("about, k, figure", table_of_the_document())
+def test_figures_of_the_document(about, k, figure):
+    (found,) = [(subflows, choose) for _, text, subflows, choose in model.CHOICES if text == about]
+    shares = [model.goodput(k, *found, seed) for seed in range(max(1, 12000 // k ** 3))]
+    assert sum(shares) / len(shares) == pytest.approx(figure, abs=.015)
+
+
+def test_the_document_has_all_sizes():
+    assert {k for _, k, _ in table_of_the_document()} == set(model.SIZES)
 
 
 def test_flows_that_are_not_split_have_one_path():
