@@ -82,6 +82,8 @@ class Campaign:
             self._run(self.options)
 
     def _run(self, options):
+        if (self.store.versions["commit"] or "").endswith(results.OLDER):
+            print(f"{options.build} is older than the tree, as the results will say: make first")
         if others := self.store.strangers():
             print(f"{options.results} has {others} results of another commit, kernel or version:"
                   " they stay there, and do not count here")

@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import os
 import platform
 import subprocess
 from pathlib import Path
@@ -17,9 +18,28 @@ IDENTITY = ("workload", "system", "seed", "settings", *VERSIONS)
 MEASURED = (":/", ":!/bench/results", ":!/docs/results.md")
 
 
+OLDER = " with older binaries"
+
+
+def is_behind(build):
+    """Whether something of a build directory is older than what it is made of, by ninja's own word."""
+    try:
+        told = subprocess.run(["ninja", "-C", build, "-n"], capture_output=True)
+    except OSError:
+        return False
+    return told.returncode == 0 and b"no work to do" not in told.stdout
+
+
 def commit():
     """The commit that is measured; None outside git. Where the tree differs from it, but for
-    results, + and a hash of the difference: two such trees are not the same."""
+    results, + and a hash of the difference: two such trees are not the same. What was built before
+    the tree became that is not either."""
+    name = commit_of_tree()
+    is_older = name and is_behind(Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")))
+    return name + OLDER if is_older else name
+
+
+def commit_of_tree():
     def git(*words, **options):
         return subprocess.run(["git", "-C", ROOT, *words], capture_output=True, **options).stdout
     name = git("rev-parse", "--short=12", "HEAD").decode().strip()

@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: MIT
 """The report as a browser shows it, and where results come from and go."""
 import json
+import os
 import random
 import re
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -398,6 +400,22 @@ def test_each_change_of_the_tree_is_another_commit(tmp_path, monkeypatch):
     (tmp_path / "new").unlink()
     git("checkout", "file")
     assert results.commit() == names[0]
+
+
+def test_what_was_built_before_the_tree_changed_is_another_commit(tmp_path, monkeypatch):
+    """As ninja itself has it, of one file that is made of another."""
+    build, source = tmp_path / "build", tmp_path / "source"
+    build.mkdir()
+    (build / "build.ninja").write_text(f"rule copy\n command = cp $in $out\nbuild binary: copy {source}\n")
+    monkeypatch.setenv("SUBFLOW_BUILD", str(build))
+    monkeypatch.setattr(results, "commit_of_tree", lambda: "abc")
+    source.write_text("1")
+    subprocess.run(["ninja", "-C", build], check=True, capture_output=True)
+    assert results.commit() == "abc"
+    os.utime(source, (time.time() + 9, time.time() + 9))
+    assert results.commit() == "abc with older binaries"
+    monkeypatch.setenv("SUBFLOW_BUILD", str(tmp_path / "nothing"))
+    assert results.commit() == "abc", "what is not there is said by who needs it"
 
 
 def test_a_link_without_a_rate_is_grey_whatever_it_carries():
