@@ -240,6 +240,12 @@ def test_what_hosts_sent_and_received_is_shown_also_of_mixes(tmp_path):
     assert re.findall(r">([\d.]+)<", row.group(1)) == ["0", "2", "15", "0", "5", "12"]
 
 
+@pytest.mark.parametrize("rates, index", [([3, 3, 3], 1), ([1, 1, 0, 0], .5), ([5, 0, 0, 0], .25), ([3, 1], .8),
+                                          ([0, 0], 0)])
+def test_fairness_is_jains_index(rates, index):
+    assert experiment.jain(rates) == pytest.approx(index)
+
+
 def test_other_commits_and_kernels_have_sections_of_their_own(tmp_path):
     report.write([result("tcp", 1), result("tcp", 1, kernel="6.12"), result("tcp", 1, commit="def"),
                   result("tcp", 2)], tmp_path / "r.html")
