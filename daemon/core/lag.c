@@ -257,15 +257,17 @@ static struct subflow *find_silent(struct conn *conn)
 }
 
 /*
- * Of those that have nothing to say. Where nothing has moved at all it is as long as that has been
- * so: one that is idle for ever is asked ever more seldom. Only a hold of the last hop is ended by
- * a round.
+ * Of those that have nothing to say. Where nothing has moved at all for long it is as long as that
+ * has been so: one that is idle for ever is asked ever more seldom. Only a hold of the last hop is
+ * ended by a round.
  */
 static uint64_t find_pause_ns(const struct conn *conn, uint64_t now_ns)
 {
-	uint64_t little_ns = MIN(2 * conn->lag.pause_ns + WINDOW_NS, PAUSE_NS);
+	uint64_t idle_ns = now_ns - conn->lag.moved_ns;
 
-	return conn->lasthop.most ? little_ns : MAX(little_ns, now_ns - conn->lag.moved_ns);
+	if (idle_ns > PAUSE_NS && !conn->lasthop.most)
+		return idle_ns;
+	return MIN(2 * conn->lag.pause_ns + WINDOW_NS, PAUSE_NS);
 }
 
 /* How long the next round is to last. */
