@@ -58,7 +58,7 @@ def test_a_mix_loads_the_hosts_links():
     (("--host-rate", 80), "16 hosts of 80 Mbit/s are too much for 2 CPUs: take --host-rate 50 or less")])
 def test_the_machines_cpu_carries_what_hosts_send(monkeypatch, words, remedy):
     monkeypatch.setattr(command.machine.os, "sched_getaffinity", lambda _: {0, 1})
-    monkeypatch.setattr(command.machine, "check", lambda _: None)
+    monkeypatch.setattr(command.machine, "check", lambda *_: None)
     with pytest.raises(command.LabError, match=remedy):
         command.check_machine(leaf_spine(*words))
 
