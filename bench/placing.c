@@ -79,7 +79,7 @@ int main(void)
 	steer.mode = STEER_PATHS;
 	conn_table_init(&table, 1);
 	conn = add_conn(&table);
-	map = path_map_get(&steer.paths, &key);
+	map = path_table_get(&steer.paths, &key);
 	map->state = PATH_KNOWN;
 	map->depth = 3;
 	for (uint16_t i = 0; i < 3; i++)

@@ -94,7 +94,7 @@ static struct json_object *gather_subflows(struct plan *plan)
 	HASH_ITER (hh, plan->table.conns, conn, next) {
 		TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 			key = path_key_of(conn->key.netns, &subflow->local, &subflow->remote);
-			map = path_map_find(&plan->steer.paths, &key);
+			map = path_table_find(&plan->steer.paths, &key);
 			if (!map || !subflow->local.port)
 				continue;
 			name_map(map, name);

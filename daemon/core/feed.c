@@ -152,7 +152,7 @@ static int take_map(struct feed *feed, const struct line_map *line)
 
 	if (!is_whole(line))
 		return complain(feed, "there is no such router, or hop");
-	map = path_map_get(&feed->plan.steer.paths, &key);
+	map = path_table_get(&feed->plan.steer.paths, &key);
 	if (!map)
 		return -ENOMEM;
 	path_map_reset(map);

@@ -4,7 +4,7 @@
 
 #include "core/closing.h"
 #include "core/opening.h"
-#include "core/path.h"
+#include "core/path_table.h"
 
 #include <errno.h>
 #include <sys/param.h>
@@ -73,7 +73,7 @@ static uint8_t find_ttl(struct plan *plan, const struct conn *conn, const struct
 	struct endpoint local = endpoint_unmap(&subflow->local),
 			remote = endpoint_unmap(&subflow->remote);
 	struct path_key key = path_key_of(conn->key.netns, &local, &remote);
-	const struct path_map *map = path_map_find(&plan->steer.paths, &key);
+	const struct path_map *map = path_table_find(&plan->steer.paths, &key);
 
 	if (!map || !path_is_set(&subflow->path) || subflow->path.tiers[0] || map->hops < 3)
 		return 0;

@@ -3,7 +3,6 @@
 #ifndef SUBFLOW_PATH_H
 #define SUBFLOW_PATH_H
 
-#include "core/bucket.h"
 #include "core/endpoint.h"
 
 #include <stdbool.h>
@@ -17,15 +16,12 @@
  * the router t hops away. The tiers end where the ways up and down a fabric meet:
  * from there on nothing is left to choose. So these are fabrics of 7 hops.
  */
-/* Of the whole table. */
-#define PATH_TABLE_MAPS_MAX     1024
-#define PATH_TABLE_PREFIXES_MAX 1024
-#define PATH_TABLE_ROUTERS_MAX  16384
-
 #define PATH_TIERS_MAX   5
 #define PATH_ROUTERS_MAX 64  /* of one map */
 #define PATH_PORTS_MAX   240 /* of one map: enough to be sure of 16 paths */
 #define PATH_WHY_MAX     64
+
+struct path_table;
 
 struct router_key {
 	uint64_t netns; /* of the host that sees it: its address means something there only */
@@ -100,49 +96,10 @@ struct path_map {
 	struct path_port ports[PATH_PORTS_MAX];
 };
 
-/* What all destinations of one prefix (IPv4 /24, IPv6 /64) have in common. */
-struct path_prefix {
-	struct path_key key; /* addresses cut to the prefix, no port */
-	UT_hash_handle hh;
-	TAILQ_ENTRY(path_prefix) age; /* in path_table.prefixes_by_age, as a map */
-	uint32_t surveys;             /* under way there */
-	uint64_t learned_ns;
-	uint64_t rtt_ns;      /* of the slowest answers lately */
-	struct bucket probes; /* that may be sent there */
-	uint8_t hops, depth;
-	uint8_t paths;    /* different routers at @depth */
-	bool is_verified; /* the same flow takes the same way again */
-};
-
-struct path_counters {
-	/* Maps, prefixes and routers that found their table full; ports that found their map so. */
-	uint64_t maps_refused, prefixes_refused, routers_refused, ports_refused;
-};
-
-struct path_table {
-	struct path_map *maps;
-	TAILQ_HEAD(, path_map) by_age;
-	struct path_prefix *prefixes;
-	TAILQ_HEAD(, path_prefix) prefixes_by_age;
-	struct router *routers;
-	struct path_counters counters;
-};
-
-void path_table_init(struct path_table *table);
-void path_table_done(struct path_table *table);
-
-/* Forgets a namespace. No subflow's path may be left of it. */
-void path_table_forget(struct path_table *table, uint64_t netns);
-
 struct path_key path_key_of(
 	uint64_t netns, const struct endpoint *local, const struct endpoint *remote);
 struct in6_addr path_address(const struct endpoint *endpoint);
 struct endpoint path_endpoint(const struct in6_addr *address, uint16_t port);
-
-struct path_map *path_map_find(struct path_table *table, const struct path_key *key);
-
-/* Finds or makes it; NULL when memory is short. The one longest not used makes room. */
-struct path_map *path_map_get(struct path_table *table, const struct path_key *key);
 
 /* Forgets what was learned, so that it is asked again. */
 void path_map_reset(struct path_map *map);
@@ -154,9 +111,6 @@ void path_map_renew(struct path_map *map);
  */
 void path_map_deepen(struct path_map *map, uint8_t depth);
 void path_map_silence(struct path_map *map, const char *why, uint64_t now_ns);
-
-/* As path_map_get(); what a survey looks at makes no room. */
-struct path_prefix *path_prefix_get(struct path_table *table, const struct path_key *key);
 
 /* Notes that a flow from @port passes @address at @tier. -ENOSPC, -ENOMEM. */
 int path_learn(struct path_table *table, struct path_map *map, uint16_t port, unsigned int tier,

@@ -73,7 +73,7 @@ static struct path_map *find_map(struct steer *steer, const struct conn *conn,
 {
 	struct path_key key = path_key_of(conn->key.netns, local, remote);
 
-	return path_map_find(&steer->paths, &key);
+	return path_table_find(&steer->paths, &key);
 }
 
 static bool is_between(const struct subflow *subflow, const struct path_map *map, uint64_t netns)
@@ -355,7 +355,7 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 		if (is_late)
 			return go_blind(ret_choice);
 		key = path_key_of(conn->key.netns, local, remote);
-		map = path_map_get(&steer->paths, &key);
+		map = path_table_get(&steer->paths, &key);
 		if (map)
 			learn_all(map, conn);
 		return ask(steer, conn, map, STEER_ASK);
@@ -403,7 +403,7 @@ bool steer_seek(struct steer *steer, struct conn *conn, struct subflow *subflow,
 	struct path_key key = path_key_of(conn->key.netns, &subflow->local, &subflow->remote);
 	struct path_map *map;
 
-	map = steer->mode == STEER_PATHS ? path_map_get(&steer->paths, &key) : NULL;
+	map = steer->mode == STEER_PATHS ? path_table_get(&steer->paths, &key) : NULL;
 	renew_old(map, now_ns);
 	if (!map || map->state == PATH_SILENT)
 		return false;
@@ -446,7 +446,7 @@ enum steer_company steer_find_better(struct steer *steer, struct conn *conn,
 	struct path_map *map;
 	struct path path;
 
-	map = steer->mode == STEER_PATHS ? path_map_get(&steer->paths, &key) : NULL;
+	map = steer->mode == STEER_PATHS ? path_table_get(&steer->paths, &key) : NULL;
 	renew_old(map, now_ns);
 	if (!map || map->state == PATH_SILENT)
 		return STEER_ALONE;

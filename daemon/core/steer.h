@@ -4,7 +4,7 @@
 #define SUBFLOW_STEER_H
 
 #include "core/conn.h"
-#include "core/path.h"
+#include "core/path_table.h"
 #include "core/ports.h"
 
 #include <stdbool.h>

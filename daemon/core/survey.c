@@ -107,8 +107,8 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 		.random = random,
 		.deadline_ns = now_ns + LIFE_NS};
 	survey->local.port = 0;
-	survey->prefix = path_prefix_get(table, &key);
-	survey->map = path_map_get(table, &key);
+	survey->prefix = path_table_get_prefix(table, &key);
+	survey->map = path_table_get(table, &key);
 	if (!survey->prefix || !survey->map)
 		return -ENOMEM;
 	if (survey->map->state == PATH_KNOWN && drop_lost_ports(survey->map, ports)) {

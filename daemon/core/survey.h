@@ -4,7 +4,7 @@
 #define SUBFLOW_SURVEY_H
 
 #include "core/endpoint.h"
-#include "core/path.h"
+#include "core/path_table.h"
 #include "core/ports.h"
 #include "core/quota.h"
 #include "record.h"

@@ -504,7 +504,7 @@ static int begin_survey(struct scout *scout, struct scout_session *session,
 
 static void silence(struct scout *scout, const struct path_key *key, const char *why)
 {
-	struct path_map *map = path_map_get(scout->paths, key);
+	struct path_map *map = path_table_get(scout->paths, key);
 
 	if (!map)
 		return;
@@ -534,7 +534,7 @@ bool scout_survey(struct scout *scout, const struct action *action)
 	struct endpoint local = endpoint_unmap(&action->local),
 			remote = endpoint_unmap(&action->remote);
 	struct path_key key = path_key_of(action->key.netns, &local, &remote);
-	struct path_map *map = path_map_find(scout->paths, &key);
+	struct path_map *map = path_table_find(scout->paths, &key);
 	struct scout_session *session;
 	struct survey *survey;
 	const char *objection;

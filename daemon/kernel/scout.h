@@ -6,7 +6,7 @@
 #include "base/loop.h"
 #include "core/bucket.h"
 #include "core/event.h"
-#include "core/path.h"
+#include "core/path_table.h"
 #include "core/ports.h"
 #include "core/prefixes.h"
 #include "core/quota.h"

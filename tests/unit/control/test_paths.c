@@ -44,7 +44,7 @@ static int set_up(void **state)
 	strcpy(scene->netns.name, "web");
 	scene->netns.cookie = COOKIE;
 	TAILQ_INSERT_TAIL(&scene->served.list, &scene->netns, entry);
-	scene->map = path_map_get(&scene->plan.steer.paths, &key);
+	scene->map = path_table_get(&scene->plan.steer.paths, &key);
 	assert_non_null(scene->map);
 	*state = scene;
 	return 0;

@@ -414,7 +414,7 @@ struct path_map *play_map(struct play *play)
 	struct endpoint local = play_local(0), remote = play_remote();
 	struct path_key key = path_key_of(play->key.netns, &local, &remote);
 
-	return path_map_get(&play->plan.steer.paths, &key);
+	return path_table_get(&play->plan.steer.paths, &key);
 }
 
 struct path_map *play_know(struct play *play)

@@ -69,7 +69,7 @@ static unsigned int way_of(struct host *host, uint16_t port)
 	const struct path_port *known;
 	struct endpoint from = local(0), to = remote();
 	struct path_key path_key = path_key_of(1, &from, &to);
-	struct path_map *map = path_map_find(&host->plan.steer.paths, &path_key);
+	struct path_map *map = path_table_find(&host->plan.steer.paths, &path_key);
 
 	known = path_port_find(map, port);
 	assert_non_null(known);
@@ -207,7 +207,7 @@ static void know(struct world *world, struct host *host, unsigned int first_way)
 	struct path_table *table = &host->plan.steer.paths;
 	struct endpoint from = local(0), to = remote();
 	struct path_key path_key = path_key_of(1, &from, &to);
-	struct path_map *map = path_map_get(table, &path_key);
+	struct path_map *map = path_table_get(table, &path_key);
 	struct in6_addr router = {.s6_addr = {[0] = 0xfd}};
 	unsigned int way, turn = draw(world, world->n_ways);
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The path map: ports, ways, the stopping rule, and what is kept when it is asked again. */
-#include "core/path.h"
+#include "core/path_table.h"
 
 #include <errno.h>
 
@@ -31,7 +31,7 @@ static struct path_map *get_map(uint32_t address)
 {
 	struct endpoint local = endpoint(1, 0), remote = endpoint(address, 80);
 	struct path_key key = path_key_of(1, &local, &remote);
-	struct path_map *map = path_map_get(&table, &key);
+	struct path_map *map = path_table_get(&table, &key);
 
 	assert_non_null(map);
 	map->depth = 2;
@@ -241,49 +241,6 @@ static void no_way_is_forgotten_for_room(void **state)
 	assert_int_equal(ports, 5 * 4);
 }
 
-/* 10.x.y.0/24. */
-static struct path_prefix *get_prefix(uint32_t number)
-{
-	struct endpoint local = endpoint(1, 0), remote = endpoint(0x0a000001 + (number << 8), 80);
-	struct path_key key = path_key_of(1, &local, &remote);
-
-	return path_prefix_get(&table, &key);
-}
-
-static void the_prefix_used_longest_ago_makes_room(void **state)
-{
-	struct path_prefix *pinned;
-
-	(void)state;
-	for (uint32_t i = 0; i < PATH_TABLE_PREFIXES_MAX; i++)
-		get_prefix(i)->hops = 3;
-	pinned = get_prefix(0);
-	pinned->surveys = 1;
-	for (uint32_t i = 1; i < PATH_TABLE_PREFIXES_MAX; i++)
-		get_prefix(i);
-	/* 1 is used, so 2 is older, and what is older still is being looked at. */
-	get_prefix(1);
-	assert_int_equal(get_prefix(5000)->hops, 0);
-	assert_int_equal(HASH_COUNT(table.prefixes), PATH_TABLE_PREFIXES_MAX);
-	assert_ptr_equal(get_prefix(0), pinned);
-	assert_int_equal(get_prefix(1)->hops, 3);
-	assert_int_equal(get_prefix(2)->hops, 0);
-	assert_int_equal(table.counters.prefixes_refused, 0);
-	pinned->surveys = 0;
-}
-
-static void where_all_prefixes_are_looked_at_there_is_no_room(void **state)
-{
-	(void)state;
-	for (uint32_t i = 0; i < PATH_TABLE_PREFIXES_MAX; i++)
-		get_prefix(i)->surveys = 1;
-	assert_null(get_prefix(5000));
-	assert_int_equal(table.counters.prefixes_refused, 1);
-	get_prefix(7)->surveys = 0;
-	assert_non_null(get_prefix(5000));
-	assert_int_equal(table.counters.prefixes_refused, 1);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,9 +255,6 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_port_rests_for_as_long_as_time_wait, begin, end),
 		cmocka_unit_test_setup_teardown(those_that_rest_make_room, begin, end),
 		cmocka_unit_test_setup_teardown(no_way_is_forgotten_for_room, begin, end),
-		cmocka_unit_test_setup_teardown(the_prefix_used_longest_ago_makes_room, begin, end),
-		cmocka_unit_test_setup_teardown(
-			where_all_prefixes_are_looked_at_there_is_no_room, begin, end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

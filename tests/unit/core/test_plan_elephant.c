@@ -259,7 +259,7 @@ static void play_paths(struct play *play, unsigned int spines)
 	struct path_table *paths = &play->plan.steer.paths;
 	const struct endpoint local = play_local(0), remote = play_remote();
 	const struct path_key key = path_key_of(play->key.netns, &local, &remote);
-	struct path_map *map = path_map_get(paths, &key);
+	struct path_map *map = path_table_get(paths, &key);
 	struct in6_addr router = {};
 
 	map->hops = 3;

@@ -203,7 +203,7 @@ static void paths_come_back(void **state)
 
 	play->plan.steer.mode = STEER_PATHS;
 	play_connect(play);
-	map = path_map_get(table, &key);
+	map = path_table_get(table, &key);
 	for (int i = 0; i < 2; i++) {
 		routers[i].s6_addr[15] = 1 + i;
 		path_learn(table, map, LOCAL_PORT + i, 2, &routers[i]);

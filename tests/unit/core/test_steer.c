@@ -33,7 +33,7 @@ static int begin(void **state)
 	play.steer.mode = STEER_PATHS;
 	play.steer.hold_ns = HOLD_NS;
 	conn_table_init(&play.table, 100);
-	play.map = path_map_get(&play.steer.paths, &key);
+	play.map = path_table_get(&play.steer.paths, &key);
 	assert_non_null(play.map);
 	play.map->depth = 2;
 	play.map->state = PATH_KNOWN;

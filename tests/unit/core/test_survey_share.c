@@ -159,7 +159,7 @@ static void fill_prefixes(struct fabric_play *play)
 	for (uint32_t i = 0; i < PATH_TABLE_PREFIXES_MAX; i++) {
 		key.remote.s6_addr[13] = 100 + i / 256;
 		key.remote.s6_addr[14] = i % 256;
-		path_prefix_get(&play->table, &key);
+		path_table_get_prefix(&play->table, &key);
 	}
 }
 
@@ -175,7 +175,7 @@ static void a_survey_keeps_its_prefix(void **state)
 	fabric_survey(&play, FABRIC_PEER);
 	prefix = play.survey.prefix;
 	fill_prefixes(&play);
-	assert_ptr_equal(path_prefix_get(&play.table, &play.survey.map->key), prefix);
+	assert_ptr_equal(path_table_get_prefix(&play.table, &play.survey.map->key), prefix);
 	fabric_run(&play);
 	assert_int_equal(play.survey.map->state, PATH_KNOWN);
 	assert_int_equal(prefix->hops, 3);

@@ -95,7 +95,7 @@ static void maps_are_noted_when_a_survey_has_changed_them(void **state)
 
 	(void)state;
 	begin();
-	map = path_map_get(&scene.plan.steer.paths, &key);
+	map = path_table_get(&scene.plan.steer.paths, &key);
 	assert_non_null(map);
 	plan_tick(&scene.plan, 1);
 	assert_noted("tick at=1\n");
