@@ -157,11 +157,40 @@ void fabric_run(struct fabric_play *play)
 	}
 }
 
+struct path_map *fabric_look(struct fabric_play *play, uint32_t address)
+{
+	fabric_survey(play, address);
+	fabric_run(play);
+	return play->survey.map;
+}
+
 struct path_map *fabric_explore(
 	struct fabric_play *play, const struct fabric *fabric, uint64_t seed)
 {
 	fabric_begin(play, fabric, seed);
-	fabric_survey(play, FABRIC_PEER);
-	fabric_run(play);
-	return play->survey.map;
+	return fabric_look(play, FABRIC_PEER);
+}
+
+unsigned int fabric_count_ways(const struct path_map *map)
+{
+	unsigned int ports;
+
+	return path_count(map, map->depth, &ports);
+}
+
+void fabric_assert_true(const struct path_map *map, const struct fabric *fabric)
+{
+	struct in6_addr address;
+	struct path path;
+
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		path = path_of(map, &map->ports[i]);
+		for (unsigned int tier = 1; tier <= map->depth; tier++) {
+			if (!path.tiers[tier])
+				continue;
+			address = fabric_router_of(fabric, tier, map->ports[i].port);
+			assert_memory_equal(
+				&path.tiers[tier]->key.address, &address, sizeof(address));
+		}
+	}
 }

@@ -11,6 +11,7 @@
 #define SECOND_NS          (1000 * MS)
 #define FABRIC_FLIGHTS_MAX 64
 #define FABRIC_PEER        0xc0a80101u /* the next address is another host of its prefix */
+#define FABRICS            400         /* played where it goes by lot */
 
 /* Routers of a leaf-spine (3 hops) or of a fat-tree (5), and how they behave. */
 struct fabric {
@@ -70,8 +71,17 @@ void fabric_hear(struct fabric_play *play);
 /* The time passes until the survey is done. */
 void fabric_run(struct fabric_play *play);
 
-/* All of it, to FABRIC_PEER; the map that was made. */
+/* A survey from its beginning to its end; the map that was made. */
+struct path_map *fabric_look(struct fabric_play *play, uint32_t address);
+
+/* The first one of a fabric, to FABRIC_PEER. */
 struct path_map *fabric_explore(
 	struct fabric_play *play, const struct fabric *fabric, uint64_t seed);
+
+/* At the tier by which they are told apart. */
+unsigned int fabric_count_ways(const struct path_map *map);
+
+/* What the map says is so: of every port, at every tier. */
+void fabric_assert_true(const struct path_map *map, const struct fabric *fabric);
 
 #endif
