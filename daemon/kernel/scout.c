@@ -3,12 +3,9 @@
 #include "scout.h"
 
 #include "base/log.h"
-#include "core/survey.h"
-#include "kernel/genl.h"
-#include "kernel/probe.h"
+#include "kernel/scout_session.h"
 
 #include <errno.h>
-#include <linux/rtnetlink.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
@@ -20,44 +17,9 @@
 #define BURST        64  /* probes at once, of all surveys */
 #define SECOND_NS    1000000000ull
 
-struct scout_session {
-	TAILQ_ENTRY(scout_session) entry;
-	struct scout *scout;
-	uint64_t netns;
-	struct probe probe;
-	struct source source;
-	struct mnl_socket *route;
-	struct ports ports;
-	bool has_ports_of_now; /* they were read a moment ago */
-	TAILQ_HEAD(, survey) surveys;
-};
-
 uint64_t scout_draw(struct scout *scout)
 {
 	return ports_random(&scout->random);
-}
-
-static void drop_survey(struct scout_session *session, struct survey *survey)
-{
-	TAILQ_REMOVE(&session->surveys, survey, entry);
-	session->scout->n_surveys--;
-	survey_done(survey);
-	free(survey);
-}
-
-static void close_session(struct scout_session *session)
-{
-	struct survey *survey;
-
-	while ((survey = TAILQ_FIRST(&session->surveys)))
-		drop_survey(session, survey);
-	TAILQ_REMOVE(&session->scout->sessions, session, entry);
-	if (session->probe.receive_fd >= 0)
-		loop_remove(session->scout->loop, &session->source);
-	probe_close(&session->probe);
-	if (session->route)
-		mnl_socket_close(session->route);
-	free(session);
 }
 
 static uint64_t price_ns(const struct scout *scout)
@@ -71,62 +33,6 @@ static bool has_token(struct scout *scout, uint64_t now_ns)
 	return bucket_has(&scout->bucket, scout->probes_per_second);
 }
 
-/* A socket that is there knows its way out; one that is yet to be bound goes by the host's hash. */
-static unsigned int find_device(
-	struct scout_session *session, const struct survey *survey, const struct endpoint *local)
-{
-	const struct path_port *port = path_port_find(survey->map, local->port);
-	struct scout *scout = session->scout;
-	unsigned int ifindex = 0;
-	struct served_netns *served;
-	struct probe_route route;
-
-	served = port && port->is_taken ? served_find(scout->served, session->netns) : NULL;
-	if (served && !served_enter(served)) {
-		ifindex = scout->find_egress(scout->owner, local, &survey->remote);
-		served_leave(served);
-	}
-	if (!ifindex && !probe_find_route(session->route, local, &survey->remote, &route))
-		ifindex = route.ifindex;
-	return ifindex;
-}
-
-/* The way out of the host is the first thing that a port decides. */
-static unsigned int find_uplink(
-	struct scout_session *session, struct survey *survey, const struct endpoint *local)
-{
-	unsigned int ifindex = find_device(session, survey, local);
-	uint32_t ifindex_be = htonl(ifindex);
-	struct in6_addr device = {};
-
-	memcpy(&device.s6_addr[12], &ifindex_be, sizeof(ifindex_be));
-	if (ifindex)
-		path_learn(survey->table, survey->map, local->port, 0, &device);
-	return ifindex;
-}
-
-static void send_probe(struct scout_session *session, struct survey *survey,
-	const struct survey_probe *probe, uint64_t now_ns)
-{
-	struct probe_packet packet = {.local = survey->local,
-		.remote = survey->remote,
-		.ttl = probe->ttl,
-		.sequence = probe->cookie,
-		.acknowledgement = scout_draw(session->scout),
-		.label = probe->label};
-	int err;
-
-	packet.local.port = probe->port;
-	if (survey->has_uplinks)
-		packet.ifindex = find_uplink(session, survey, &packet.local);
-	err = probe_send(&session->probe, &packet);
-	session->scout->counters.probes++;
-	if (err == -EPERM)
-		survey_refuse(survey, "a firewall of this host refuses probes", now_ns);
-	else if (err && err != -EAGAIN && err != -ENOBUFS)
-		survey_refuse(survey, "probes cannot be sent from this host", now_ns);
-}
-
 /* Those who wait hear of it; a survey that has ended goes. */
 static void tell(struct scout_session *session, struct survey *survey)
 {
@@ -137,7 +43,7 @@ static void tell(struct scout_session *session, struct survey *survey)
 	memcpy(askers, survey->askers, sizeof(askers));
 	survey->has_news = false;
 	if (survey->phase == SURVEY_DONE)
-		drop_survey(session, survey);
+		scout_session_drop(session, survey);
 	for (unsigned int i = 0; i < n_askers; i++)
 		scout->heard(scout->owner, &askers[i]);
 }
@@ -214,7 +120,7 @@ static void send_due(struct scout_session *session, struct survey *survey, uint6
 		bucket_spend(&scout->bucket, scout->probes_per_second);
 		quota_spend(&scout->quota, quota_payer(&survey->payers));
 		survey_spend(survey);
-		send_probe(session, survey, &probe, now_ns);
+		scout_session_send(session, survey, &probe, now_ns);
 	}
 	survey_hold(survey, now_ns, now_ns + price_ns(scout));
 }
@@ -258,7 +164,7 @@ static uint64_t find_deadline(struct scout *scout)
 	for (session = TAILQ_FIRST(&scout->sessions); session; session = next) {
 		next = TAILQ_NEXT(session, entry);
 		if (TAILQ_EMPTY(&session->surveys)) {
-			close_session(session);
+			scout_session_close(session);
 			continue;
 		}
 		TAILQ_FOREACH (survey, &session->surveys, entry) {
@@ -270,44 +176,6 @@ static uint64_t find_deadline(struct scout *scout)
 	return next_ns;
 }
 
-static bool is_between(const struct survey *survey, const struct icmp_answer *answer)
-{
-	return endpoint_is_same_address(&survey->local, &answer->local) &&
-	       endpoint_is_equal(&survey->remote, &answer->remote);
-}
-
-static void hear(struct scout_session *session, const struct icmp_answer *answer)
-{
-	struct scout *scout = session->scout;
-	struct survey *survey;
-
-	TAILQ_FOREACH (survey, &session->surveys, entry) {
-		if (is_between(survey, answer) &&
-			!survey_hear(survey, answer->local.port, answer->sequence, &answer->router,
-				loop_now_ns())) {
-			scout->counters.answers++;
-			return;
-		}
-	}
-	scout->counters.strangers++;
-}
-
-static void read_answers(struct scout_session *session)
-{
-	struct icmp_answer answer;
-	int got;
-
-	for (int i = 0; i < PROBE_READS_MAX; i++) {
-		got = probe_receive(&session->probe, &answer);
-		if (!got)
-			break;
-		if (got > 0)
-			hear(session, &answer);
-		else
-			session->scout->counters.strangers++;
-	}
-}
-
 static void go_on(struct scout *scout)
 {
 	struct scout_session *session;
@@ -316,7 +184,7 @@ static void go_on(struct scout *scout)
 
 	/* Who has slept over a deadline may have the answer already: it counts, not the clock. */
 	TAILQ_FOREACH (session, &scout->sessions, entry)
-		read_answers(session);
+		scout_session_read(session);
 	now_ns = loop_now_ns();
 	TAILQ_FOREACH (session, &scout->sessions, entry) {
 		TAILQ_FOREACH (survey, &session->surveys, entry)
@@ -340,87 +208,6 @@ static void timer_ready(struct source *source, uint32_t events)
 	(void)events;
 	if (read(source->fd, &expirations, sizeof(expirations)) > 0)
 		go_on(SOURCE_OWNER(source, struct scout, timer));
-}
-
-/* In the namespace that the thread is in. */
-static int open_inside(struct scout_session *session, int family)
-{
-	int err = probe_read_ports(&session->ports);
-
-	session->has_ports_of_now = !err;
-	if (!err)
-		err = genl_open(NETLINK_ROUTE, &session->route);
-	if (!err)
-		err = probe_open(&session->probe, family, scout_draw(session->scout) >> 48 | 1);
-	return err;
-}
-
-static int open_session(
-	struct scout *scout, uint64_t netns, int family, struct scout_session **ret_session)
-{
-	struct served_netns *served = served_find_live(scout->served, netns);
-	struct scout_session *session;
-	int err;
-
-	TAILQ_FOREACH (session, &scout->sessions, entry) {
-		if (session->netns == netns && session->probe.family == family) {
-			*ret_session = session;
-			return 0;
-		}
-	}
-	if (!served)
-		return -ENONET;
-	session = calloc(1, sizeof(*session));
-	if (!session)
-		return -ENOMEM;
-	session->scout = scout;
-	session->netns = netns;
-	session->probe.send_fd = session->probe.receive_fd = -1;
-	TAILQ_INIT(&session->surveys);
-	TAILQ_INSERT_TAIL(&scout->sessions, session, entry);
-	err = served_enter(served);
-	if (!err) {
-		err = open_inside(session, family);
-		served_leave(served);
-	}
-	session->source.fd = session->probe.receive_fd;
-	session->source.ready = answers_ready;
-	if (!err)
-		err = loop_add(scout->loop, &session->source, EPOLLIN);
-	if (err) {
-		close_session(session);
-		return err;
-	}
-	*ret_session = session;
-	return 0;
-}
-
-static struct survey *find_survey(struct scout_session *session, const struct path_map *map)
-{
-	struct survey *survey;
-
-	TAILQ_FOREACH (survey, &session->surveys, entry) {
-		if (survey->map == map && survey->phase != SURVEY_DONE)
-			return survey;
-	}
-	return NULL;
-}
-
-/* Why this destination is not probed at all; NULL: it is. */
-static const char *find_objection(struct scout *scout, struct scout_session *session,
-	const struct endpoint *local, const struct endpoint *remote, bool *ret_has_uplinks)
-{
-	struct in6_addr address = path_address(remote);
-	struct probe_route route;
-
-	if (probe_find_route(session->route, local, remote, &route))
-		return "there is no route to it";
-	if (route.is_direct)
-		return "no router is on the way";
-	if (!prefixes_has(&scout->prefixes, &address))
-		return "it is outside [placement] probe_prefixes";
-	*ret_has_uplinks = route.has_uplinks;
-	return NULL;
 }
 
 static unsigned int count_surveys(const struct scout *scout, uint32_t uid)
@@ -464,15 +251,6 @@ int scout_read_ports(struct scout *scout, uint64_t netns, struct ports *ret_port
 	return err;
 }
 
-/* Ports may be reserved at any time: each survey heeds those of its beginning. */
-static int refresh_ports(struct scout_session *session)
-{
-	bool is_done = session->has_ports_of_now;
-
-	session->has_ports_of_now = false;
-	return is_done ? 0 : scout_read_ports(session->scout, session->netns, &session->ports);
-}
-
 static int begin_survey(struct scout *scout, struct scout_session *session,
 	const struct conn_key *asker, const struct endpoint *local, const struct endpoint *remote,
 	bool has_uplinks, struct survey **ret_survey)
@@ -482,7 +260,7 @@ static int begin_survey(struct scout *scout, struct scout_session *session,
 	int err = admit(scout, asker, &payer);
 
 	if (!err)
-		err = refresh_ports(session);
+		err = scout_session_refresh_ports(session);
 	if (err)
 		return err;
 	survey = calloc(1, sizeof(*survey));
@@ -539,7 +317,8 @@ bool scout_survey(struct scout *scout, const struct action *action)
 	struct survey *survey;
 	const char *objection;
 	bool has_uplinks;
-	int err = open_session(scout, action->key.netns, remote.family, &session);
+	int err =
+		scout_session_get(scout, action->key.netns, remote.family, answers_ready, &session);
 
 	if (err) {
 		log_debug("cannot probe: %s", strerror(-err));
@@ -548,9 +327,9 @@ bool scout_survey(struct scout *scout, const struct action *action)
 	}
 	/* Not from here: go_on() may be what has led here. It also closes an idle session. */
 	arm(scout, 1);
-	survey = map ? find_survey(session, map) : NULL;
+	survey = map ? scout_session_find(session, map) : NULL;
 	if (!survey) {
-		objection = find_objection(scout, session, &local, &remote, &has_uplinks);
+		objection = scout_session_find_objection(session, &local, &remote, &has_uplinks);
 		if (objection) {
 			silence(scout, &key, objection);
 			return true;
@@ -575,7 +354,7 @@ void scout_forget(struct scout *scout, uint64_t netns)
 	for (session = TAILQ_FIRST(&scout->sessions); session; session = next) {
 		next = TAILQ_NEXT(session, entry);
 		if (session->netns == netns)
-			close_session(session);
+			scout_session_close(session);
 	}
 }
 
@@ -602,7 +381,7 @@ void scout_done(struct scout *scout)
 	struct scout_session *session;
 
 	while ((session = TAILQ_FIRST(&scout->sessions)))
-		close_session(session);
+		scout_session_close(session);
 	quota_done(&scout->quota);
 	if (scout->timer.fd >= 0)
 		close(scout->timer.fd);
