@@ -2,6 +2,7 @@
 /* Judgement: which subflows are opened now, and between which ends. */
 #include "opening.h"
 
+#include "core/ends.h"
 #include "core/lists.h"
 #include "core/subflows.h"
 
@@ -23,99 +24,6 @@ static void give_up_wanted(struct plan *plan, struct conn *conn)
 	for (; conn->wanted_elephant; conn->wanted_elephant--)
 		conn_drop_passed(conn);
 	conn->wanted_application = conn->wanted_operator = conn->wanted_policy = 0;
-}
-
-/* Where a subflow from @local goes; false: nowhere yet. */
-static bool choose_remote(
-	const struct conn *conn, const struct endpoint *local, struct endpoint *ret_remote)
-{
-	struct endpoint remote = endpoint_unmap(&conn->remote);
-
-	if (!conn->denies_join && remote.family == local->family) {
-		*ret_remote = remote;
-		return true;
-	}
-	for (uint32_t i = 0; i < conn->remotes.count; i++) {
-		remote = conn->remotes.list[i].endpoint;
-		if (remote.family == local->family) {
-			*ret_remote = remote;
-			return true;
-		}
-	}
-	return false;
-}
-
-/* Where the next subflow goes if the first one's address may not be used. */
-static bool choose_listed(
-	const struct conn *conn, struct endpoint *ret_local, struct endpoint *ret_remote)
-{
-	const struct listed_address *address;
-
-	for (int i = 0; i < WISHES_MAX; i++) {
-		address = &conn->listed->list[i];
-		if (!address->adds || !choose_remote(conn, &address->endpoint, ret_remote))
-			continue;
-		*ret_local = address->endpoint;
-		ret_local->port = 0;
-		return true;
-	}
-	return false;
-}
-
-/* The first subflow that lives, from the address of @local or (NULL) from any that may be used. */
-static const struct subflow *find_live(const struct conn *conn, const struct endpoint *local)
-{
-	struct endpoint wanted = local ? endpoint_unmap(local) : (struct endpoint){}, own;
-	const struct subflow *subflow;
-
-	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		own = endpoint_unmap(&subflow->local);
-		if (subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
-			!subflow->is_silent && listed_allows(conn->listed, &own) &&
-			(local ? endpoint_is_same_address(&own, &wanted) : !subflow->is_backup))
-			return subflow;
-	}
-	return NULL;
-}
-
-/* Where the next subflow goes that nobody gave addresses for; false: nowhere yet. */
-static bool choose_usual(
-	const struct conn *conn, struct endpoint *ret_local, struct endpoint *ret_remote)
-{
-	struct endpoint local = conn->local, remote = conn->remote;
-	uint32_t i;
-
-	if (!listed_allows(conn->listed, &local))
-		return choose_listed(conn, ret_local, ret_remote);
-	if (conn->denies_join) {
-		local = endpoint_unmap(&local);
-		for (i = 0; i < conn->remotes.count; i++) {
-			remote = conn->remotes.list[i].endpoint;
-			if (remote.family == local.family)
-				break;
-		}
-		if (i == conn->remotes.count)
-			return false;
-	}
-	local.port = 0;
-	*ret_local = local;
-	*ret_remote = remote;
-	return true;
-}
-
-/* The same; a repair leaves from an address that lives, where the usual one does not. */
-static bool choose_ends(
-	const struct conn *conn, struct endpoint *ret_local, struct endpoint *ret_remote)
-{
-	const struct subflow *live = conn->wanted_repair ? find_live(conn, NULL) : NULL;
-	bool is_chosen = choose_usual(conn, ret_local, ret_remote);
-
-	if (!live || (is_chosen && find_live(conn, ret_local)))
-		return is_chosen;
-	*ret_local = live->local;
-	*ret_remote = live->remote;
-	ret_local->port = 0;
-	return true;
 }
 
 static uint64_t patience_end_ns(const struct conn *conn)
@@ -440,7 +348,7 @@ static int open_from(struct plan *plan, struct conn *conn, int slot,
 
 	if (slot >= 0 && lists_is_clearing(conn, &local))
 		return -ENOENT;
-	if (!choose_remote(conn, &local, &remote)) {
+	if (!ends_choose_remote(conn, &local, &remote)) {
 		conn_say(conn, "waiting for an address of the peer that can be reached from those "
 			       "that the application has listed");
 		return -ENOENT;
@@ -512,7 +420,7 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 	int err;
 
 	while (is_mending ? conn->wanted_repair : conn_count_wanted(conn)) {
-		if (!choose_ends(conn, &local, &remote)) {
+		if (!ends_choose(conn, &local, &remote)) {
 			conn_say(conn, conn->denies_join
 					       ? "waiting for another address of the peer, which "
 						 "allows no subflow to its first one (RFC 8684 "
