@@ -234,12 +234,46 @@ static void seek_exact(struct plan *plan, struct conn *conn, struct subflow *sub
 	action->remote = subflow->remote;
 }
 
+/* From the port that was given or chosen or, when there are no more ids, from the kernel's. */
+static struct subflow *add_chosen(struct plan *plan, struct conn *conn,
+	const struct endpoint *local, const struct endpoint *remote, struct steer_choice *choice,
+	int *ret_err)
+{
+	struct endpoint chosen = *local;
+	struct subflow *subflow;
+
+	chosen.port = local->port ? local->port : choice->port;
+	subflow = add_subflow(plan, conn, &chosen, remote, ret_err);
+	if (*ret_err != -ENOSPC || local->port)
+		return subflow;
+	chosen.port = 0;
+	*choice = (struct steer_choice){};
+	return add_subflow(plan, conn, &chosen, remote, ret_err);
+}
+
+/* One that cannot be asked for is gone. */
+static int ask_for(struct plan *plan, struct conn *conn, struct subflow *subflow, uint64_t cause_ns)
+{
+	bool is_request = subflow->asker == ASKER_APPLICATION || subflow->slot >= 0;
+	struct action *action =
+		is_request ? actions_begin(&plan->actions, ACTION_CREATE, conn, subflow)
+			   : actions_add_about(&plan->actions, ACTION_CREATE, conn, subflow);
+
+	if (!action) {
+		subflow->replaces = 0;
+		subflows_remove(plan, conn, subflow);
+		return -ENOMEM;
+	}
+	action->cause_ns = cause_ns;
+	quiet_begin(plan, conn, subflow, action);
+	seek_exact(plan, conn, subflow);
+	return 0;
+}
+
 static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker asker, int slot,
 	const struct endpoint *local, const struct endpoint *remote, uint64_t cause_ns)
 {
-	struct endpoint chosen = *local;
 	struct steer_choice choice = {};
-	struct action *action;
 	struct subflow *subflow;
 	bool is_judged;
 	int err = 0;
@@ -255,13 +289,7 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 	if (err < 0)
 		return err;
 	is_judged = err;
-	chosen.port = local->port ? local->port : choice.port;
-	subflow = add_subflow(plan, conn, &chosen, remote, &err);
-	if (err == -ENOSPC && !local->port) {
-		chosen.port = 0;
-		choice = (struct steer_choice){};
-		subflow = add_subflow(plan, conn, &chosen, remote, &err);
-	}
+	subflow = add_chosen(plan, conn, local, remote, &choice, &err);
 	if (!subflow)
 		return err;
 	subflow->asker = asker;
@@ -274,24 +302,13 @@ static int open_subflow(struct plan *plan, struct conn *conn, enum subflow_asker
 		apart_hear_shared(plan, conn, subflow);
 	if (is_judged)
 		benefit_take(plan, conn, subflow);
-	action = asker == ASKER_APPLICATION || slot >= 0
-			 ? actions_begin(&plan->actions, ACTION_CREATE, conn, subflow)
-			 : actions_add_about(&plan->actions, ACTION_CREATE, conn, subflow);
-	if (!action) {
-		subflows_remove(plan, conn, subflow);
-		return -ENOMEM;
-	}
-	action->cause_ns = cause_ns;
-	quiet_begin(plan, conn, subflow, action);
-	seek_exact(plan, conn, subflow);
-	return 0;
+	return ask_for(plan, conn, subflow, cause_ns);
 }
 
 int opening_move(struct plan *plan, struct conn *conn, const struct subflow *subflow,
 	const struct steer_choice *choice)
 {
 	struct endpoint local = subflow->local, remote = subflow->remote;
-	struct action *action;
 	struct subflow *heir;
 	int err;
 
@@ -306,14 +323,7 @@ int opening_move(struct plan *plan, struct conn *conn, const struct subflow *sub
 	heir->asker = ASKER_MOVE;
 	heir->replaces = subflow->serial;
 	steer_take(&plan->steer, conn, heir, choice);
-	action = actions_add_about(&plan->actions, ACTION_CREATE, conn, heir);
-	if (action) {
-		quiet_begin(plan, conn, heir, action);
-		return 0;
-	}
-	heir->replaces = 0;
-	subflows_remove(plan, conn, heir);
-	return -ENOMEM;
+	return ask_for(plan, conn, heir, 0);
 }
 
 static void mesh_with(struct plan *plan, struct conn *conn, const struct endpoint *remote)
@@ -408,6 +418,15 @@ static bool is_vital(const struct conn *conn, enum subflow_asker asker)
 	return asker == ASKER_REPAIR && !conn_count_live(conn);
 }
 
+static void say_awaited(struct conn *conn)
+{
+	conn_say(conn, conn->denies_join
+			       ? "waiting for another address of the peer, which allows no "
+				 "subflow to its first one (RFC 8684 3.1, C flag)"
+			       : "waiting for an address that the application allows and the "
+				 "peer can be reached from");
+}
+
 /*
  * By number, or of our own accord; false: the rest waits for what brings it on. While the paths of
  * another are waited for, repairs alone.
@@ -421,12 +440,7 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 
 	while (is_mending ? conn->wanted_repair : conn_count_wanted(conn)) {
 		if (!ends_choose(conn, &local, &remote)) {
-			conn_say(conn, conn->denies_join
-					       ? "waiting for another address of the peer, which "
-						 "allows no subflow to its first one (RFC 8684 "
-						 "3.1, C flag)"
-					       : "waiting for an address that the application "
-						 "allows and the peer can be reached from");
+			say_awaited(conn);
 			break;
 		}
 		asker = conn_take_wanted(conn);
