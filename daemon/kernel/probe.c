@@ -127,31 +127,49 @@ static void fill_tcp(struct tcphdr *tcp, const struct probe_packet *packet)
 	tcp->th_sum = htons(~total ^ WRONG);
 }
 
-static int send_with(const struct probe *probe, struct msghdr *message, unsigned int ifindex)
+/*
+ * The device is the socket's, as one that is given with a packet does not hold for IPv6 beside a
+ * source address (net/ipv6/route.c:ip6_route_output_flags_noref).
+ */
+static int bind_to_device(struct probe *probe, unsigned int ifindex)
+{
+	int index = ifindex;
+
+	if (ifindex == probe->ifindex)
+		return 0;
+	if (setsockopt(probe->send_fd, SOL_SOCKET, SO_BINDTOIFINDEX, &index, sizeof(index)) < 0)
+		return -errno;
+	probe->ifindex = ifindex;
+	return 0;
+}
+
+/*
+ * The kernel does not look into a header of ours for the source address, by which a host with
+ * several addresses may choose the way: ip-rule(8).
+ */
+static int send_from(
+	const struct probe *probe, struct msghdr *message, const struct endpoint *local)
 {
 	union {
 		char bytes[CMSG_SPACE(sizeof(struct in6_pktinfo))];
 		struct cmsghdr align;
 	} control = {};
-	struct in_pktinfo v4 = {.ipi_ifindex = ifindex};
-	struct in6_pktinfo v6 = {.ipi6_ifindex = ifindex};
+	struct in_pktinfo v4 = {.ipi_spec_dst = local->v4};
+	struct in6_pktinfo v6 = {.ipi6_addr = local->v6};
 	bool is_v4 = probe->family == AF_INET;
 	struct cmsghdr *info;
 
-	if (ifindex) {
-		message->msg_control = control.bytes;
-		message->msg_controllen = is_v4 ? CMSG_SPACE(sizeof(v4)) : CMSG_SPACE(sizeof(v6));
-		info = CMSG_FIRSTHDR(message);
-		info->cmsg_level = is_v4 ? IPPROTO_IP : IPPROTO_IPV6;
-		info->cmsg_type = is_v4 ? IP_PKTINFO : IPV6_PKTINFO;
-		info->cmsg_len = is_v4 ? CMSG_LEN(sizeof(v4)) : CMSG_LEN(sizeof(v6));
-		memcpy(CMSG_DATA(info), is_v4 ? (void *)&v4 : (void *)&v6,
-			is_v4 ? sizeof(v4) : sizeof(v6));
-	}
+	message->msg_control = control.bytes;
+	message->msg_controllen = is_v4 ? CMSG_SPACE(sizeof(v4)) : CMSG_SPACE(sizeof(v6));
+	info = CMSG_FIRSTHDR(message);
+	info->cmsg_level = is_v4 ? IPPROTO_IP : IPPROTO_IPV6;
+	info->cmsg_type = is_v4 ? IP_PKTINFO : IPV6_PKTINFO;
+	info->cmsg_len = is_v4 ? CMSG_LEN(sizeof(v4)) : CMSG_LEN(sizeof(v6));
+	memcpy(CMSG_DATA(info), is_v4 ? (void *)&v4 : (void *)&v6, is_v4 ? sizeof(v4) : sizeof(v6));
 	return sendmsg(probe->send_fd, message, MSG_DONTWAIT | MSG_NOSIGNAL) < 0 ? -errno : 0;
 }
 
-int probe_send(const struct probe *probe, const struct probe_packet *packet)
+int probe_send(struct probe *probe, const struct probe_packet *packet)
 {
 	struct sockaddr_in6 to6 = {.sin6_family = AF_INET6, .sin6_addr = packet->remote.v6};
 	struct sockaddr_in to4 = {.sin_family = AF_INET, .sin_addr = packet->remote.v4};
@@ -173,13 +191,15 @@ int probe_send(const struct probe *probe, const struct probe_packet *packet)
 		.msg_namelen = is_v4 ? sizeof(to4) : sizeof(to6),
 		.msg_iov = parts,
 		.msg_iovlen = 2};
+	int err;
 
 	ip6.ip6_flow = htonl(6u << 28 | packet->label);
 	ip6.ip6_plen = htons(sizeof(tcp));
 	ip6.ip6_nxt = IPPROTO_TCP;
 	ip6.ip6_hlim = packet->ttl;
 	fill_tcp(&tcp, packet);
-	return send_with(probe, &message, packet->ifindex);
+	err = bind_to_device(probe, packet->ifindex);
+	return err ? err : send_from(probe, &message, &packet->local);
 }
 
 int probe_receive(const struct probe *probe, struct icmp_answer *ret_answer)

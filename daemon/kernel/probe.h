@@ -19,7 +19,8 @@
 struct probe {
 	int send_fd, receive_fd;
 	int family;
-	uint16_t id; /* IPv4 identification of all packets: keeps strangers' ICMP away */
+	uint16_t id;          /* IPv4 identification of all packets: keeps strangers' ICMP away */
+	unsigned int ifindex; /* the device that send_fd is bound to; 0 = none */
 };
 
 struct probe_packet {
@@ -42,7 +43,7 @@ int probe_open(struct probe *probe, int family, uint16_t id);
 void probe_close(struct probe *probe);
 
 /* -EPERM: a firewall of this host refuses such packets. */
-int probe_send(const struct probe *probe, const struct probe_packet *packet);
+int probe_send(struct probe *probe, const struct probe_packet *packet);
 
 /* 1 = *@ret_answer is one; 0 = there is none now; -EBADMSG: something else came. */
 int probe_receive(const struct probe *probe, struct icmp_answer *ret_answer);

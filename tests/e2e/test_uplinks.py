@@ -50,6 +50,27 @@ class Homed(Fabric):
             self.nodes[label].ip(*lines)
 
 
+class Ruled(Homed):
+    """host0 leaves by leaf0, and by leaf1 with what it sends from a second address."""
+    second = {"ip4": "10.201.0.1", "ip6": "fd00:c9::1"}
+
+    def _route(self, topology):
+        super()._route(topology)
+        host, via = self.nodes["host0"], self.end("leaf0", "host0")
+        host.ip(f"route replace default src {host.ip4} via {via.ip4}",
+                f"route replace default src {host.ip6} via {via.ip6}")
+        ends, nexts = self.end("leaf1", "host0"), {"leaf1": ["host0"], "leaf2": ["spine0", "spine1"],
+                                                   "spine0": ["leaf1"], "spine1": ["leaf1"]}
+        for family, flag, bits in (("ip4", "-4", 32), ("ip6", "-6", 128)):
+            second = self.second[family]
+            host.ip(f"address add {second}/{bits} dev lo")
+            host.run(["ip", flag, "rule", "add", "from", second, "lookup", "102"])
+            host.ip(f"route add default via {getattr(ends, family)} table 102")
+            for hop, following in nexts.items():
+                via = " ".join(f"nexthop via {getattr(self.end(n, hop), family)}" for n in following)
+                self.nodes[hop].ip(f"route replace {second} {via}")
+
+
 class Scene:
     """Every connection from host0 sends over all of its subflows; no path fails meanwhile."""
 
@@ -75,6 +96,14 @@ class Scene:
         address = getattr(self.target, family)
         app = App(self.source).connect(address, PORT)
         app.set(ADD, count - 1)
+        ways = self.ways(app, count)
+        shown = self.devices(app.connid())
+        app.close()
+        assert shown == {port: way["host0"] for port, way in ways.items()}
+        return [(way["host0"], way[way["host0"]]) for way in ways.values()]
+
+    def ways(self, app, count):
+        """{source port of each subflow: {router or host0: what it hands the data to}}."""
         ports = [local[1] for local, _ in app.wait_subflows(count)]
         links = {}
 
@@ -85,21 +114,21 @@ class Scene:
         app("t = threading.Thread(target=send, args=(s, 40000000), daemon=True)")
         app("t.start()")
         wait_until(are_seen, "data on all subflows")
-        shown = self.devices(app.connid())
-        app.close()
-        ways = {port: {before: after for before, after in links[port]} for port in ports}
-        assert shown == {port: way["host0"] for port, way in ways.items()}
-        return [(ways[port]["host0"], ways[port][ways[port]["host0"]]) for port in ports]
+        return {port: dict(links[port]) for port in ports}
+
+    def shown(self, token):
+        """{source port of each subflow: its path, as the daemon says it}."""
+        (shown,) = [c for c in self.daemon.status()["connections"]
+                    if c["token"] == token and c["role"] == "client"]
+        return {int(subflow["local"].rsplit(":", 1)[1]): subflow["path"]
+                for subflow in shown["subflows"]}
 
     def devices(self, token):
         """{source port of each subflow: the device by which the daemon says it leaves}."""
         names = {link["ifindex"]: link["ifname"] for link in json.loads(
             self.source.run(["ip", "-j", "link"]))}
-        (shown,) = [c for c in self.daemon.status()["connections"]
-                    if c["token"] == token and c["role"] == "client"]
-        return {int(subflow["local"].rsplit(":", 1)[1]):
-                names[int(subflow["path"][0].removeprefix("device "))]
-                for subflow in shown["subflows"]}
+        return {port: names[int(path[0].removeprefix("device "))]
+                for port, path in self.shown(token).items()}
 
     def counters(self):
         return self.daemon.status()["daemon"]["counters"]
@@ -135,3 +164,25 @@ def test_a_host_that_hashes_addresses_alone_has_one_uplink_for_all(family):
         assert len(set(others)) == 2
         assert max(collections.Counter([first] + others).values()) <= (2 if is_alone else 3)
         assert scene.counters()["placed_blind"] == 0
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_the_ways_of_an_address_are_those_that_its_rule_leads_to(family):
+    """Probes take the way of what is sent from their address, not that of their destination."""
+    with Ruled(topology()) as lab:
+        scene = Scene(lab)
+        serve(scene, family)
+        app = App(scene.source)
+        app.open(socket.AF_INET6 if family == "ip6" else socket.AF_INET)
+        app(f"s.bind(({Ruled.second[family]!r}, 0))")
+        app(f"s.connect(({getattr(scene.target, family)!r}, {PORT})); s.send(b'x')")
+        app.set(ADD, 3)
+        spines = collections.Counter()
+        ways = scene.ways(app, 4)
+        shown = scene.shown(app.connid())
+        for port, way in ways.items():
+            assert way["host0"] == "leaf1"
+            assert shown[port] == [getattr(lab.end(at, before), family) for before, at in
+                                              (("host0", "leaf1"), ("leaf1", way["leaf1"]))]
+            spines[way["leaf1"]] += 1
+        assert spines == {"spine0": 2, "spine1": 2}
