@@ -126,13 +126,15 @@ def test_tax(tmp_path):
     check(data, "tax", ["requests", "requests-tcp", "connects", "connects-tcp", "mouse", "mouse-net", "elephant",
                         "near", "inside", "outside", "options", "add", "early-add"])
     (measured_round,) = data["rounds"]
-    assert set(measured_round) == {"bare", "unheard", "capture", "hooks", "callbacks"}
+    assert set(measured_round) == {"bare", "unheard", "capture", "diag", "hooks", "callbacks"}
     lines = {line["key"]: line for line in data["figures"]}
     for key in ("requests", "connects"):
         own = [theirs for name, theirs in lines[key]["without"].items() if name.startswith("MPTCP's own price")]
         assert [theirs["median"] for theirs in own] == [
             measured_round["bare"]["mptcp"][key] / measured_round["bare"]["tcp"][key]]
-        assert lines[key]["without"]["by capture"]["median"] > 0
+        for source in ("capture", "diag"):
+            assert lines[key]["without"][f"by {source}"]["values"] == [
+                measured_round[source]["mptcp"][key] / measured_round["bare"]["mptcp"][key]]
     assert set(lines["connects"]["without"]) > {"the kernel's events alone"}
     assert measured_round["hooks"]["calls"]["has_hooks"] and not measured_round["bare"]["calls"]["has_hooks"]
 
