@@ -6,6 +6,8 @@ import pytest
 from conftest import BUILD
 from lab.netns import wait_until
 from test_control import SOMEBODY
+from test_detect import SOURCES
+from test_detect import serve as serve_with
 from test_elephant import MB, NO_REPAIR
 from test_orders import configuration, does, fails
 
@@ -114,10 +116,11 @@ def test_never_and_the_defaults(pair):
     assert "rule" not in told.replace("elephant rule", "")
 
 
+@pytest.mark.parametrize("source", SOURCES)
 @pytest.mark.parametrize("then", ["no rule", "another"])
-def test_never_ends_with_a_reload(pair, then):
+def test_never_ends_with_a_reload(pair, then, source):
     """An elephant that is there already is split as it goes on."""
-    daemon = pair.serve({"elephant": {"start": "4MB", "step": "1GB", "stop": "100GB"}, **NO_REPAIR})
+    daemon = serve_with(pair, source, {"elephant": {"start": "4MB", "step": "1GB", "stop": "100GB"}, **NO_REPAIR})
     path = configuration(daemon)
     before = path.read_text()
     never, other = (before + f"[rule quiet]\nport = 7000\n{line}\n" for line in ("split = never", "start = 3MB"))
@@ -186,12 +189,13 @@ def test_a_restart_finds_the_rules_of_what_is_there(pair):
     wait_until(lambda: pair.connection(daemon, app)["rule"] == "bulk", "its rule is found")
 
 
-@pytest.mark.parametrize("source", ["bpf", "diag"])
-def test_with_either_detector(pair, source):
-    daemon = pair.serve({"elephant": {"start": "1GB", "stop": "2GB"}, **NO_REPAIR,
-                         "detect": {"source": source},
-                         "rule bulk": {"uid": SOMEBODY, **SMALL}})
+@pytest.mark.parametrize("source", SOURCES)
+def test_with_each_detector(pair, source):
+    daemon = serve_with(pair, source, {"elephant": {"start": "1GB", "stop": "2GB"}, **NO_REPAIR,
+                                       "rule bulk": {"uid": SOMEBODY, **SMALL}})
     pair.sink()
-    app = send(pair, 30, uid=SOMEBODY)
+    app = send(pair, 7, 2, uid=SOMEBODY)
+    app(f"send(s, {5 * MB})")  # not past its stop, however late that is seen
     app.wait_subflows(3)
+    app(f"send(s, {18 * MB})")
     assert thresholds(pair, daemon, app) == ("bulk", [5, 10])

@@ -5,6 +5,7 @@
 #include "core/token.h"
 #include "play.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define SECOND 1000000000ull
@@ -81,7 +82,7 @@ static void look(const struct sighting *sighting, bool downloads)
 	progress_note(progress, scene.counted ? scene.counted : bytes, SECOND);
 	event.bytes = progress->bytes;
 	told = *progress;
-	while ((event.threshold = progress_pass(&told, &plan->rule)))
+	while ((event.threshold = progress_pass(&told, rules_of(plan, sighting->conn))))
 		plan_hear(plan, &event);
 	sighting_looked(plan, sighting, downloads);
 	scene.looks++;
@@ -232,6 +233,30 @@ static void rules_that_change_count_for_what_is_there(void **state)
 	assert_int_equal(thresholds(), 1);
 }
 
+/* Nothing waits for a threshold of [elephant]; a rule without one has no beginning. */
+static void a_rule_that_begins_earlier_is_heeded(void **state)
+{
+	struct rule *list = calloc(2, sizeof(*list));
+
+	(void)state;
+	list[0] = (struct rule){.name = "quiet", .port = 1, .is_never = true};
+	list[1] = (struct rule){.name = "early",
+		.elephant = {.start_bytes = 20 * MB,
+			.step_bytes = 100 * MB,
+			.stop_bytes = 1000 * MB,
+			.max_subflows = 2}};
+	rules_set(&scene.play->plan, list, 2);
+	sighting_renew(&scene.play->plan, &scene.wire);
+	assert_int_equal(scene.wire.first_alarm_bytes, 20 * MB);
+	shake_hands();
+	play_connect(scene.play);
+	assert_int_equal(transfer(19, false, true, true), 0);
+	assert_int_equal(scene.looks, 0);
+	assert_int_equal(transfer(11, false, true, true), 0);
+	assert_int_equal(thresholds(), 1);
+	assert_int_equal(scene.play->creates, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -243,6 +268,7 @@ int main(void)
 			a_connection_that_comes_late_is_found_all_the_same, begin, end),
 		cmocka_unit_test_setup_teardown(
 			rules_that_change_count_for_what_is_there, begin, end),
+		cmocka_unit_test_setup_teardown(a_rule_that_begins_earlier_is_heeded, begin, end),
 		cmocka_unit_test_setup_teardown(forged_packets_make_no_elephant, begin, end),
 		cmocka_unit_test_setup_teardown(the_kernel_is_not_asked_of_strangers, begin, end),
 		cmocka_unit_test_setup_teardown(
