@@ -120,15 +120,23 @@ struct sighting sighting_hear(struct plan *plan, struct wire *wire, struct wire_
 	return sighting;
 }
 
-/* What the wire has too much of puts off the next look. */
+/* Seen from its handshake on, and nothing of it missed since. */
+static bool is_whole(const struct conn *conn, const struct wire_flow *flow)
+{
+	return flow->tokens[0] && flow->tokens[1] &&
+	       conn->progress.bytes <= MAX(flow->bytes[0], flow->bytes[1]);
+}
+
+/* What the wire has too much of puts off the next look; of what it has not seen so much is left. */
 static uint64_t next_alarm(
 	const struct plan *plan, const struct conn *conn, const struct wire_flow *flow, int end)
 {
-	uint64_t next = progress_next(&conn->progress, rules_of(plan, conn));
+	uint64_t next = progress_next(&conn->progress, rules_of(plan, conn)), after;
 
 	if (next == UINT64_MAX)
 		return UINT64_MAX;
-	return MAX(next, flow->bytes[end] + next - MIN(next, conn->progress.bytes));
+	after = flow->bytes[end] + next - MIN(next, conn->progress.bytes);
+	return is_whole(conn, flow) ? MAX(next, after) : after;
 }
 
 void sighting_looked(const struct plan *plan, const struct sighting *sighting, bool downloads)

@@ -309,6 +309,14 @@ static struct wire_flow *find_or_add(
 	return flow;
 }
 
+/* Of a connection whose handshake was not seen nobody knows how much it has carried before. */
+static void note_multipath(struct wire *wire, struct wire_flow *flow)
+{
+	flow->is_multipath = true;
+	if (leader_of(wire, flow) == flow && !flow->tokens[0] && !flow->tokens[1])
+		flow->alarm_bytes[0] = flow->alarm_bytes[1] = 0;
+}
+
 struct wire_flow *wire_hear(struct wire *wire, const struct packet *packet, uint64_t now_ns)
 {
 	int from = memcmp(&packet->source, &packet->destination, sizeof(packet->source)) > 0;
@@ -322,9 +330,10 @@ struct wire_flow *wire_hear(struct wire *wire, const struct packet *packet, uint
 		return NULL;
 	flow->seen_ns = now_ns;
 	flow->is_over |= packet->is_over;
-	flow->is_multipath |= packet->is_multipath;
 	if (packet->has_keys)
 		learn_tokens(wire, flow, from, packet);
+	if (packet->is_multipath && !flow->is_multipath)
+		note_multipath(wire, flow);
 	leader = leader_of(wire, flow);
 	from ^= flow->is_turned;
 	leader->bytes[from] += advance(flow, from ^ flow->is_turned, packet);

@@ -37,8 +37,9 @@ struct wire {
 	uint32_t limit, top, mask, free, count; /* none beyond @top was ever used */
 	uint32_t hand;                          /* where the next to give way is looked for */
 	uint64_t seed;
-	uint64_t first_alarm_bytes; /* of a new flow; may be changed */
-	uint64_t refused;           /* flows that found the table full: another gave way, or none */
+	/* Of a new flow; may be changed. Of a connection whose handshake was not seen it is 0. */
+	uint64_t first_alarm_bytes;
+	uint64_t refused; /* flows that found the table full: another gave way, or none */
 };
 
 /* @seed: of the hash, from where nobody can guess it. -ENOMEM. */

@@ -8,6 +8,8 @@ from app import ADD, REMOVE
 from conftest import BUILD
 from lab.daemon import Daemon
 from lab.netns import wait_until
+from test_detect import SOURCES
+from test_detect import serve as serve_with
 from test_explain import explain
 
 MB = 1000000
@@ -56,12 +58,11 @@ def test_an_elephant_goes_on_where_it_was(pair):
     assert pair.client.netstat()["MPTcpExtMPJoinSynAckRx"] == 3
 
 
-@pytest.mark.parametrize("source", ["bpf", "diag"])
+@pytest.mark.parametrize("source", SOURCES)
 def test_a_restart_between_two_thresholds_opens_nothing(pair, source):
     """Nor do several: only the next threshold does."""
-    rule = {"elephant": {"start": "10MB", "step": "10MB", "stop": "100MB", "max_subflows": 5},
-            "detect": {"source": source}}
-    daemon = pair.serve(rule)
+    rule = {"elephant": {"start": "10MB", "step": "10MB", "stop": "100MB", "max_subflows": 5}}
+    daemon = serve_with(pair, source, rule)
     pair.sink()
     app = pair.app(pair.client).connect(pair.far.ip4)
     app(f"send(s, {12 * MB})")
@@ -69,7 +70,7 @@ def test_a_restart_between_two_thresholds_opens_nothing(pair, source):
     for _ in range(2):
         daemon.process.kill()
         daemon.process.wait(10)
-        daemon.start([pair.client, pair.server])
+        daemon.start([pair.client, pair.server], pair.client)
         app(f"send(s, {3 * MB})")
     assert len(app.subflows()) == 2
     app(f"send(s, {4 * MB})")

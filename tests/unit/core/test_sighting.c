@@ -19,6 +19,7 @@ struct scene {
 	struct flows flows;
 	uint32_t sequence;
 	uint64_t counted; /* by the kernel; 0: what is on the wire */
+	uint64_t before;  /* it counted so much before the wire was seen */
 	int looks;        /* how often it was asked */
 };
 
@@ -79,7 +80,7 @@ static void look(const struct sighting *sighting, bool downloads)
 
 	if (downloads && flow->bytes[!sighting->end] > bytes)
 		bytes = flow->bytes[!sighting->end];
-	progress_note(progress, scene.counted ? scene.counted : bytes, SECOND);
+	progress_note(progress, scene.counted ? scene.counted : scene.before + bytes, SECOND);
 	event.bytes = progress->bytes;
 	told = *progress;
 	while ((event.threshold = progress_pass(&told, rules_of(plan, sighting->conn))))
@@ -142,6 +143,37 @@ static void or_else_by_its_addresses(void **state)
 	assert_int_equal(transfer(160, false, true, true), 0);
 	assert_int_equal(thresholds(), 2);
 	assert_int_equal(scene.play->creates, 2);
+}
+
+/* As after a restart of the daemon. */
+static void what_the_wire_has_not_shown_counts(void **state)
+{
+	(void)state;
+	play_connect(scene.play);
+	scene.before = 95 * MB;
+	assert_int_equal(transfer(4, false, true, true), 0);
+	assert_int_equal(thresholds(), 0);
+	assert_int_equal(transfer(2, false, true, true), 0);
+	assert_int_equal(thresholds(), 1);
+	assert_int_equal(transfer(48, false, true, true), 0);
+	assert_int_equal(thresholds(), 1);
+	assert_int_equal(transfer(2, false, true, true), 0);
+	assert_int_equal(thresholds(), 2);
+	assert_in_range(scene.looks, 2, 5);
+}
+
+/* One way is close to a threshold: what goes the other way is no reason to ask time and again. */
+static void each_direction_has_to_come_as_far(void **state)
+{
+	(void)state;
+	shake_hands();
+	play_connect(scene.play);
+	assert_int_equal(transfer(149, true, true, true), 0);
+	assert_int_equal(transfer(140, false, true, true), 0);
+	assert_int_equal(thresholds(), 1);
+	assert_int_equal(scene.looks, 1);
+	assert_int_equal(transfer(10, false, true, true), 0);
+	assert_int_equal(thresholds(), 2);
 }
 
 static void downloads_count_if_they_are_to(void **state)
@@ -262,6 +294,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(a_connection_is_known_by_its_keys, begin, end),
 		cmocka_unit_test_setup_teardown(or_else_by_its_addresses, begin, end),
+		cmocka_unit_test_setup_teardown(what_the_wire_has_not_shown_counts, begin, end),
+		cmocka_unit_test_setup_teardown(each_direction_has_to_come_as_far, begin, end),
 		cmocka_unit_test_setup_teardown(downloads_count, begin, end),
 		cmocka_unit_test_setup_teardown(downloads_count_if_they_are_to, begin, end),
 		cmocka_unit_test_setup_teardown(

@@ -179,6 +179,35 @@ static struct packet join(uint16_t port)
 	return packet;
 }
 
+static void one_whose_handshake_was_not_seen_is_told_of_at_once(void **state)
+{
+	struct wire *wire = *state;
+	struct packet packet = packet_of(1, 0, 1);
+	struct wire_flow *flow;
+
+	assert_null(hear(wire, packet)); /* as far as is known, plain TCP */
+	packet.sequence = 1;
+	packet.is_multipath = true;
+	flow = hear(wire, packet);
+	assert_ptr_equal(flow, first(wire));
+	flow->alarm_bytes[0] = flow->alarm_bytes[1] = ALARM;
+	packet.sequence = 2;
+	assert_null(hear(wire, packet));
+}
+
+static void one_whose_handshake_was_seen_is_not(void **state)
+{
+	struct wire *wire = *state;
+	struct packet packet = packet_of(1, 1, 1);
+
+	packet.is_multipath = true;
+	assert_null(hear(wire, capable(1)));
+	assert_null(hear(wire, packet));
+	assert_null(hear(wire, join(2)));
+	packet.source.port = 2;
+	assert_null(hear(wire, packet));
+}
+
 static void the_flows_of_a_connection_are_added_up(void **state)
 {
 	struct wire *wire = *state;
@@ -460,6 +489,9 @@ int main(void)
 		cmocka_unit_test_setup_teardown(wild_sequence_numbers_say_nothing, begin, end),
 		cmocka_unit_test_setup_teardown(mice_and_floods_take_no_room, begin, end),
 		cmocka_unit_test_setup_teardown(the_alarm_tells, begin, end),
+		cmocka_unit_test_setup_teardown(
+			one_whose_handshake_was_not_seen_is_told_of_at_once, begin, end),
+		cmocka_unit_test_setup_teardown(one_whose_handshake_was_seen_is_not, begin, end),
 		cmocka_unit_test_setup_teardown(the_flows_of_a_connection_are_added_up, begin, end),
 		cmocka_unit_test_setup_teardown(the_ends_of_a_join_may_be_turned, begin, end),
 		cmocka_unit_test_setup_teardown(a_connection_outlives_its_first_flow, begin, end),
