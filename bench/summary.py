@@ -64,7 +64,7 @@ LACKING = {
     " only (`max_subflows = 1`); of a call, its time is measured, and not what becomes of the subflow.",
     "idle": "nothing is sent, so that there are neither rates nor joins. A connection that went on as TCP is refused by the far"
     " end, and opened again.",
-    "spread": "no ceiling, since next to nothing is sent. A subflow that does not come about, because its join was rejected or"
+    "spread": "no ceiling, since no rate is a figure: a message on each subflow is all that is sent. A subflow that does not come about, because its join was rejected or"
     " its connection went on as TCP, ends the command. A CPU that is busy can add probes that are sent again, and no path;"
     " `placing` takes the median of its times.",
 }

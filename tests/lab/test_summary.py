@@ -140,7 +140,7 @@ def test_each_command_that_has_not_all_gates_says_why():
     ("recover", "cut_ns - 1_000_000_000, cut_ns)[0]"), ("recover", "wait_for_paths(lab, daemon, known, PORT)"),
     ("bulk", "return [statistics.median(ours[key] / theirs[key]"), ("bulk", "subflows beyond the first"),
     ("tax", '"max_subflows": 1}'), ("idle", "KNOWN_MIN = .95"),
-    ("spread", "wait_until(lambda: len(established(daemon)) == size"), ("spread", '["median_us"]')])
+    ("spread", "wait_until(lambda: len(established(source)) == size"), ("spread", '["median_us"]')])
 def test_why_a_command_has_not_all_gates_is_so(name, text):
     """What the reason speaks of is there; who changes it looks at the reason as well."""
     assert text in (ROOT / "bench" / name).read_text(), summary.LACKING[name]
