@@ -374,7 +374,7 @@ static void put_connection(
 	putc('\n', out);
 	put_subflows(out, reader, item, path);
 	if (wanted)
-		fprintf(out, "    wanted     %" PRIu64 " by the application\n", wanted);
+		fprintf(out, "    wanted     %" PRIu64 " more, not opened yet\n", wanted);
 	put_forecast(out, reader, item, path);
 	put_thresholds(out, reader, item, path);
 	put_remark(out, "    ports      the kernel's choice: ", unplaced);

@@ -440,6 +440,13 @@ static void tell_apart(struct teller *teller)
 		fprintf(teller->out, "None is moved for another %" PRIu64 " s.\n", held);
 }
 
+/* The kernel opens no subflow before the other end has acknowledged, or sent, a byte. */
+static bool is_silent(struct teller *teller)
+{
+	return !answer_is_null(teller->connection, "bytes_sent") &&
+	       !number_of(teller, "bytes_sent") && !number_of(teller, "bytes_received");
+}
+
 static void tell(struct teller *teller)
 {
 	const char *state = text_of(teller, "state", "");
@@ -455,7 +462,10 @@ static void tell(struct teller *teller)
 	tell_judged(teller);
 	tell_apart(teller);
 	if (wanted)
-		fprintf(teller->out, "%" PRIu64 " more are to be opened.\n", wanted);
+		fprintf(teller->out, "%" PRIu64 " more are to be opened%s.\n", wanted,
+			is_silent(teller) ? ", once its first byte has gone over and been "
+					    "acknowledged"
+					  : "");
 	if (!strcmp(state, "in-kernel path manager"))
 		fputs("The in-kernel path manager has it.\n", teller->out);
 	else if (!strcmp(state, "out of reach"))

@@ -324,7 +324,8 @@ int subflow_connid(int fd, uint32_t *ret_connid);
  * The kernel tells processes without privilege nothing of subflows, so this
  * looks, and sleeps longer each time: from 1 ms doubling to 50 ms. While a
  * connection has no subflow at all, since its last one is being replaced, it
- * is waited for as well.
+ * is waited for as well. No subflow comes before the peer has acknowledged
+ * a byte.
  *
  * -ETIMEDOUT   there were fewer until the end
  * -EINTR       a signal handler ran

@@ -249,7 +249,8 @@ def wait(sock: _Socket, n: int, timeout: float) -> List[Pair]:
 
     TimeoutError after `timeout` seconds without. OSError at once where that cannot come: the
     connection is gone or not there yet (ENOTCONN), or has fallen back (EOPNOTSUPP). While it has
-    none at all, since the last one is being replaced, it is waited for as well.
+    none at all, since the last one is being replaced, it is waited for as well. No subflow comes
+    before the peer has acknowledged a byte: send something first.
 
     The kernel tells processes without privilege nothing of subflows, so this looks, and sleeps
     longer each time: from 1 ms doubling to 50 ms.

@@ -54,6 +54,9 @@ def test_status_for_people(control):
                   "cannot be split: it is older"):
         assert words in done.stdout
     assert "create_failures" not in done.stdout and "hooks  " not in done.stdout
+    assert "wanted" not in done.stdout
+    done = answered(control, changed(STATUS, 2, "connections", 0, "wanted"))
+    assert "    wanted     2 more, not opened yet\n" in done.stdout
     done = answered(control, changed(STATUS, False, "daemon", "hooks"))
     assert "  hooks       false: no socket options" in done.stdout
 

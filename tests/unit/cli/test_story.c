@@ -107,6 +107,11 @@ static void test_what_the_rule_will_do(void **state)
 	(void)state;
 	json_object_object_add(connection, "wanted", json_object_new_int(2));
 	tells(root, "The elephant rule gives no more: 4 in all.\n");
+	json_object_object_add(connection, "bytes_sent", json_object_new_int(0));
+	tells(root, "2 more are to be opened.\n");
+	json_object_object_add(connection, "bytes_received", json_object_new_int(0));
+	tells(root, "2 more are to be opened, once its first byte has gone over and been "
+		    "acknowledged.\n");
 	json_object_object_add(connection, "wanted", json_object_new_int(0));
 	json_object_object_add(connection, "bytes_received", json_object_new_int(250000000));
 	tells(root, "It has passed 200 MB: the elephant rule gives it one more when that is "
