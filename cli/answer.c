@@ -116,7 +116,8 @@ int answer_select(struct json_object *root, const struct answer_filter *filter, 
 		json_object_put(kept);
 		snprintf(ret_why, why_size,
 			"no connection %08" PRIx32 "%s%s: it is closed, or was never seen "
-			"(\"subflow status\" lists all)",
+			"(\"subflow status\" lists all that you may see: root and the group of "
+			"[control] group see those of others)",
 			filter->token, filter->namespace_name ? " in namespace " : "",
 			filter->namespace_name ? filter->namespace_name : "");
 		return -ENOENT;

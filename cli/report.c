@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { PATH_SIZE = 96 };
 
@@ -216,8 +217,10 @@ static void put_daemon(FILE *out, struct answer_reader *reader, struct json_obje
 	put_trouble(out, reader, daemon);
 }
 
-static void put_namespaces(FILE *out, struct answer_reader *reader, struct json_object *root)
+/* Returns how many connections there are in all of them. */
+static uint64_t put_namespaces(FILE *out, struct answer_reader *reader, struct json_object *root)
 {
+	uint64_t sum = 0;
 	struct json_object *list;
 	size_t n = answer_get_list(reader, root, "", "namespaces", &list);
 
@@ -235,6 +238,7 @@ static void put_namespaces(FILE *out, struct answer_reader *reader, struct json_
 		putc(' ', out);
 		report_put_text(out, answer_get_text(reader, item, path, "state"), 12);
 		connections = answer_get_number(reader, item, path, "connections");
+		sum += connections;
 		fprintf(out, " %" PRIu64 " connection%s", connections, connections == 1 ? "" : "s");
 		reason = answer_get_text_or(reader, item, path, "reason", "");
 		if (*reason) {
@@ -243,6 +247,7 @@ static void put_namespaces(FILE *out, struct answer_reader *reader, struct json_
 		}
 		putc('\n', out);
 	}
+	return sum;
 }
 
 /* The routers, as far as they are known. */
@@ -449,7 +454,7 @@ static void put_untreated(FILE *out, struct answer_reader *reader, struct json_o
 		putc('\n', out);
 }
 
-static void put_connections(FILE *out, struct answer_reader *reader, struct json_object *root)
+static size_t put_connections(FILE *out, struct answer_reader *reader, struct json_object *root)
 {
 	struct json_object *list;
 	size_t n = answer_get_list(reader, root, "", "connections", &list);
@@ -461,6 +466,17 @@ static void put_connections(FILE *out, struct answer_reader *reader, struct json
 		snprintf(path, sizeof(path), "connections[%zu]", i);
 		put_connection(out, reader, answer_get_item(reader, list, i, path), path);
 	}
+	return n;
+}
+
+/* To root everything is shown; what comes or goes meanwhile may be missing all the same. */
+static void put_hidden(FILE *out, uint64_t all, size_t shown)
+{
+	if (geteuid() && all > shown)
+		fprintf(out,
+			"  and %" PRIu64 " of other users, which are shown to root and the group "
+			"of [control] group\n",
+			all - shown);
 }
 
 int report_write(struct json_object *root, bool connections_only, char **ret_text, char *ret_why,
@@ -468,6 +484,8 @@ int report_write(struct json_object *root, bool connections_only, char **ret_tex
 {
 	struct answer_reader reader = {.why = ret_why, .why_size = why_size};
 	struct page page;
+	uint64_t all = 0;
+	size_t shown;
 	FILE *out;
 
 	if (page_open(&page, &reader))
@@ -475,11 +493,12 @@ int report_write(struct json_object *root, bool connections_only, char **ret_tex
 	out = page.out;
 	if (!connections_only) {
 		put_daemon(out, &reader, root);
-		put_namespaces(out, &reader, root);
+		all = put_namespaces(out, &reader, root);
 		putc('\n', out);
 		put_refusing(out, &reader, root);
 		put_untreated(out, &reader, root);
 	}
-	put_connections(out, &reader, root);
+	shown = put_connections(out, &reader, root);
+	put_hidden(out, all, shown);
 	return page_close(&page, &reader, ret_text);
 }

@@ -31,6 +31,11 @@ def tokens(daemon, prefix=()):
             if c["namespace"].endswith("client")}
 
 
+def asked(daemon, prefix, *words):
+    return subprocess.run([*prefix, SUBFLOW, *words], env=daemon.environment, capture_output=True,
+                          text=True, check=False)
+
+
 def test_everybody_is_shown_what_is_theirs(pair):
     daemon = pair.serve({"control": {"group": OPERATORS}})
     pair.sink()
@@ -45,6 +50,11 @@ def test_everybody_is_shown_what_is_theirs(pair):
     assert tokens(daemon, as_user(SOMEBODY + 1, 5, OPERATORS, 6)) == ours
     assert {c["token"]: c["uid"] for c in daemon.status()["connections"]
             if c["namespace"].endswith("client")}[mine.connid()] == SOMEBODY
+    told = asked(daemon, as_user(SOMEBODY), "status").stdout
+    assert re.search(r"^  and \d+ of other users, which are shown to root", told, re.M)
+    assert "of other users" not in asked(daemon, (), "status").stdout
+    done = asked(daemon, as_user(SOMEBODY), "explain", f"{roots.connid():x}")
+    assert done.returncode == 1 and "[control] group see those of others" in done.stderr
 
 
 def test_without_a_group_root_alone_is_shown_all(served):
