@@ -316,14 +316,15 @@ static int prepare(struct daemon *daemon, const struct daemon_options *options)
 	err = cgroup_find_root("/proc/self/mounts", daemon->root, sizeof(daemon->root));
 	if (err) {
 		log_error("no cgroup2 file system is mounted, which the hooks attach to: mount -t "
-			  "cgroup2 none /sys/fs/cgroup/unified");
+			  "cgroup2 none /sys/fs/cgroup/unified (inside `ip netns exec` it is "
+			  "hidden: use nsenter --net=FILE)");
 		return err;
 	}
 	snprintf(daemon->cgroup, sizeof(daemon->cgroup), "%s",
 		*daemon->settings.cgroup ? daemon->settings.cgroup : daemon->root);
 	err = lock_take(daemon->settings.socket, &daemon->lock_fd, error, sizeof(error));
 	if (err) {
-		log_error("%s", error);
+		log_error("%s%s", error, err == -EACCES ? ": run subflowd as root" : "");
 		return err;
 	}
 	err = netns_init();

@@ -233,7 +233,9 @@ const struct config_key keys_all[] = {
 		"own, all, or names as in `ip netns`, separated by blanks", check_serve),
 	KEY("namespaces", "take_over", CONFIG_BOOL, take_over, 0, 0, NULL, NULL),
 	KEY("hooks", "cgroup", CONFIG_STRING, cgroup, 0, 0,
-		"the absolute path of a folder of the cgroup2 file system", check_cgroup),
+		"the absolute path of a folder of the cgroup2 file system, which is hidden inside "
+		"`ip netns exec`: use nsenter --net=FILE",
+		check_cgroup),
 	KEY("hooks", "ring_size", CONFIG_BYTES, ring_bytes, 4096, 1 << 30, NULL, NULL),
 	KEY("control", "socket", CONFIG_STRING, socket, 0, 0,
 		"an absolute path of at most 107 bytes", check_socket),

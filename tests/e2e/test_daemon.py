@@ -50,7 +50,8 @@ def run(pair, text=None, wrap=(), timeout=20):
     ("[namespaces]\ntake_over = maybe\n", [":2:", "take_over", "yes or no"]),
     ("[namespaces]\nserve =\n", [":2:", "serve", "own, all, or names"]),
     ("[elephant]\nstart = 1GB\n", [":2:", "start", "up to stop (300000000)"]),
-    ("[hooks]\n\ncgroup = /tmp\n", [":3:", "cgroup = /tmp", "folder of the cgroup2 file system"]),
+    ("[hooks]\n\ncgroup = /tmp\n", [":3:", "cgroup = /tmp", "folder of the cgroup2 file system",
+                                      "nsenter --net=FILE"]),
     ("[hooks]\ncgroup = here\n", [":2:", "cgroup", "absolute path"]),
     ("[hooks]\nring_size = 5000\n", [":2:", "ring_size", "power of two"]),
     ("[control]\nsocket = relative\n", [":2:", "socket", "absolute path"]),
@@ -107,7 +108,7 @@ def test_the_shipped_config_is_valid_and_holds_the_defaults(pair):
 
 WITHOUT = {
     "cgroup2": (["unshare", "--mount", "sh", "-c", f'umount {cgroup2_root()} && exec "$@"', "-"],
-                ["cgroup2", "mount"]),
+                ["cgroup2", "mount", "nsenter --net=FILE"]),
     "BTF": (["unshare", "--mount", "sh", "-c",
              'mount -t tmpfs none /sys/kernel/btf && exec "$@"', "-"], ["BTF", "CONFIG_DEBUG_INFO_BTF"]),
     "CAP_BPF": (["setpriv", "--bounding-set=-bpf", "--inh-caps=-bpf"], ["CAP_BPF", "root"]),
@@ -124,6 +125,13 @@ def test_what_is_missing_is_said_in_one_line(pair, missing):
     assert error.count("\n") == 1
     for part in parts:
         assert part in error
+
+
+def test_who_may_not_lock_is_told_to_be_root(pair):
+    pair.directory.chmod(0o755)
+    status, error = run(pair, f"[control]\nsocket = {pair.directory / 'control'}\n", WITHOUT["root"][0])
+    assert status == 1
+    assert "cannot lock" in error and error.endswith("run subflowd as root\n")
 
 
 def test_the_cgroup_must_be_one(pair):
