@@ -209,6 +209,25 @@ int tuning_reload(struct daemon *daemon, char *ret_said, size_t size)
 	return err;
 }
 
+/* What is set lasts until the daemon ends: what counts from its next start would never count. */
+static int refuse_fixed(
+	const struct daemon *daemon, struct settings *next, char *ret_said, size_t size)
+{
+	char fixed[128];
+	int err = settings_keep_fixed(&daemon->settings, next, fixed, sizeof(fixed));
+
+	if (!err && !*fixed)
+		return 0;
+	if (err)
+		snprintf(ret_said, size, "%s", strerror(-err));
+	else
+		snprintf(ret_said, size,
+			"%s cannot change while subflowd runs: put it into the configuration file "
+			"and restart subflowd",
+			fixed);
+	return err ? err : -EINVAL;
+}
+
 int tuning_set(
 	struct daemon *daemon, const char *key, const char *value, char *ret_said, size_t size)
 {
@@ -221,6 +240,8 @@ int tuning_set(
 		return err;
 	}
 	err = settings_set(&next, key, value, ret_said, size);
+	if (!err)
+		err = refuse_fixed(daemon, &next, ret_said, size);
 	if (!err) {
 		err = change_settings(daemon, &next, false, notes, sizeof(notes));
 		snprintf(ret_said, size, "%s%s", err ? strerror(-err) : "set", err ? "" : notes);

@@ -105,8 +105,9 @@ def test_a_setting_holds_at_once(pair):
 
 
 def test_what_cannot_change_is_said(served):
-    said = does(served.daemon, "set", "hooks.ring_size", "8192")
-    assert "until subflowd is restarted: [hooks] ring_size" in said
+    said = fails(served.daemon, "set", "hooks.ring_size", "8192")
+    assert "[hooks] ring_size cannot change while subflowd runs" in said
+    assert "set" in does(served.daemon, "set", "hooks.ring_size", "262144")  # which it is
     assert served.daemon.status()["daemon"]["cgroup"] == str(served.cgroup)
 
 

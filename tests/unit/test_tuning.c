@@ -133,8 +133,11 @@ static void what_is_wrong_changes_nothing(void **state)
 static void what_stays_is_said(void **state)
 {
 	(void)state;
-	assert_int_equal(set("hooks.ring_size", "8192"), 0);
-	assert_string_equal(said, "set; as before until subflowd is restarted: [hooks] ring_size");
+	assert_int_equal(set("hooks.ring_size", "8192"), -EINVAL);
+	assert_string_equal(said, "[hooks] ring_size cannot change while subflowd runs: put it "
+				  "into the configuration "
+				  "file and restart subflowd");
+	assert_int_equal(stage.configs, 0);
 	assert_int_equal(stage.daemon.settings.ring_bytes, 1 << 18);
 }
 
