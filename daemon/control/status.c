@@ -74,6 +74,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "backlogs", plan->backlogs);
 	put_number(object, "single_paths", plan->single_paths);
 	put_number(object, "requests", plan->requests);
+	put_number(object, "requests_dropped", plan->dropped);
 	put_number(object, "orders", plan->orders);
 	put_number(object, "policies", plan->policies);
 	put_number(object, "creates", plan->created);

@@ -90,6 +90,26 @@ static void settle_resumed(struct plan *plan, struct conn *conn, const struct ev
 	conn_settle(&plan->table, conn, adds, removes);
 }
 
+/* The hooks do not know what is wanted on behalf of others, and count while others ask. */
+static void tell(struct plan *plan, struct conn *conn, uint64_t too_many, uint32_t kept)
+{
+	uint32_t in_all = conn_count_all(conn);
+
+	/* Why it can have none stands there already. */
+	if (!conn->is_foreign && too_many)
+		conn_say(conn,
+			"as the application asked: %u in all; %llu more were beyond max_subflows",
+			in_all, (unsigned long long)too_many);
+	else if (!conn->is_foreign && kept)
+		conn_say(conn,
+			"as the application asked: %u in all; %u more could not go, one has to "
+			"stay",
+			in_all, kept);
+	else if (!conn->is_foreign)
+		conn_say(conn, "as the application asked: %u in all", in_all);
+	news_add(&plan->news, NEWS_REQUEST, conn);
+}
+
 /*
  * @adds and @removes only grow; the difference to what was heard is news. In
  * which order the application asked is not known: what it asked to add and to
@@ -97,6 +117,7 @@ static void settle_resumed(struct plan *plan, struct conn *conn, const struct ev
  */
 void intent_hear(struct plan *plan, struct conn *conn, const struct event *event)
 {
+	uint64_t dropped = plan->counters.dropped;
 	bool has_lists = lists_hear(plan, conn, event), has_forecast = forecast_hear(conn, event);
 	uint32_t both, granted, adds, removes;
 
@@ -121,12 +142,14 @@ void intent_hear(struct plan *plan, struct conn *conn, const struct event *event
 	removes -= both;
 	granted = grant(plan, conn, adds);
 	conn_settle(&plan->table, conn, both + adds - granted, both);
+	plan->counters.dropped += adds - granted;
+	dropped = plan->counters.dropped - dropped;
 	conn->wanted_application += granted;
 	while (removes && !conn->is_foreign && intent_remove_youngest(plan, conn))
 		removes--;
 	conn_settle(&plan->table, conn, 0, removes);
-	conn_say(conn, "as the application asked: %u in all", conn_count_all(conn));
-	news_add(&plan->news, NEWS_REQUEST, conn);
+	plan->counters.dropped += removes;
+	tell(plan, conn, dropped, removes);
 	conn_renew_tries(conn);
 	intent_note_heard(plan, conn);
 	opening_run(plan, conn, event->now_ns);

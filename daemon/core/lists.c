@@ -37,6 +37,7 @@ static void want(struct plan *plan, struct conn *conn, int slot, uint16_t adds)
 		address->wanted++;
 	}
 	address->done += adds - granted;
+	plan->counters.dropped += adds - granted;
 	put_receipt(conn, slot);
 }
 
@@ -218,13 +219,15 @@ static bool is_opening(const struct conn *conn)
 }
 
 /* The last one stays. */
-static void give_up(struct conn *conn)
+static void give_up(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		if (is_to_close(subflow))
-			subflow->is_doomed = subflow->is_lost = subflow->is_withdrawn = false;
+		if (!is_to_close(subflow))
+			continue;
+		subflow->is_doomed = subflow->is_lost = subflow->is_withdrawn = false;
+		plan->counters.dropped++;
 	}
 	conn->listed->is_replacing = false;
 	for (int i = 0; i < WISHES_MAX; i++)
@@ -356,7 +359,7 @@ void lists_review(struct plan *plan, struct conn *conn)
 	if (!conn->listed || !conn->listed->is_replacing || is_opening(conn))
 		return;
 	if (conn->is_server || conn->is_foreign || !opening_alternative(plan, conn))
-		give_up(conn);
+		give_up(plan, conn);
 }
 
 bool lists_is_clearing(const struct conn *conn, const struct endpoint *local)

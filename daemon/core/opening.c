@@ -21,6 +21,7 @@
 static void give_up_wanted(struct plan *plan, struct conn *conn)
 {
 	conn_settle(&plan->table, conn, conn->wanted_application, 0);
+	plan->counters.dropped += conn->wanted_application;
 	for (; conn->wanted_elephant; conn->wanted_elephant--)
 		conn_drop_passed(conn);
 	conn->wanted_application = conn->wanted_operator = conn->wanted_policy = 0;
@@ -385,6 +386,8 @@ static int open_listed(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			/* Others may have an id of their own. */
 			if (err == -ENOSPC)
 				note_spent(plan, conn, &address->endpoint, address->wanted);
+			if (err == -EHOSTUNREACH)
+				plan->counters.withheld += address->wanted;
 			if (err == -EHOSTUNREACH || err == -ENOSPC)
 				lists_give_up(plan, conn, i);
 			if (err == -ENOENT || err == -EHOSTUNREACH || err == -ENOSPC)

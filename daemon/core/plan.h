@@ -33,6 +33,7 @@ struct plan_counters {
 	uint64_t foreseen;        /* of their subflows, those that were given beforehand */
 	uint64_t single_paths;    /* subflows that an elephant was denied: one path leads there */
 	uint64_t requests;        /* subflows that applications asked for */
+	uint64_t dropped;         /* accepted of them, to come or to go, and not to be had */
 	uint64_t orders;          /* subflows that the operator asked for, or to go */
 	uint64_t policies;        /* subflows that the policy asked for */
 	uint64_t created;         /* SYNs sent */

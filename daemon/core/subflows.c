@@ -47,6 +47,7 @@ void subflows_hear_established(struct plan *plan, struct conn *conn, const struc
 	/* The others have gone since. */
 	if (subflow->is_doomed && !subflow->is_lost && !conn_has_established(conn, subflow)) {
 		subflow->is_doomed = false;
+		plan->counters.dropped++;
 		conn_settle(&plan->table, conn, 0, 1);
 	}
 	if (subflow->is_doomed)

@@ -66,6 +66,7 @@ static void tells_what_bounds_it(void **state)
 	scene->locals.refused = 5;
 	scene->wire.refused = 6;
 	scene->requests.refused = 9;
+	scene->plan.counters.dropped = 15;
 	scene->view.addresses_most = 3;
 	scene->view.addresses_refused = 10;
 	scene->server.turns.count = 5;
@@ -86,6 +87,7 @@ static void tells_what_bounds_it(void **state)
 	assert_int_equal(scene_number(root, "daemon.counters.paths_refused"), 3);
 	assert_int_equal(scene_number(root, "daemon.tables.probing_users.refused"), 3);
 	assert_int_equal(scene_number(root, "daemon.tables.requests.refused"), 9);
+	assert_int_equal(scene_number(root, "daemon.counters.requests_dropped"), 15);
 	assert_int_equal(scene_number(root, "daemon.tables.addresses.limit"), 64);
 	assert_int_equal(scene_number(root, "daemon.tables.addresses.used"), 3);
 	assert_int_equal(scene_number(root, "daemon.tables.addresses.refused"), 10);

@@ -40,6 +40,7 @@ static void the_last_one_stays_if_there_is_no_other(void **state)
 	assert_int_equal(play->destroys, 0);
 	play_assert_subflows(play, 1, 0, 0);
 	assert_non_null(strstr(play_conn(play)->why, "the last subflow stays"));
+	assert_int_equal(play->plan.counters.dropped, 1);
 }
 
 /* What waits without a term is no reason to wait: there is an address that can be reached. */

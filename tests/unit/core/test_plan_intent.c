@@ -2,6 +2,8 @@
 /* ADD: what applications ask for, whenever it is heard, is opened once and accounted for. */
 #include "play.h"
 
+#include <errno.h>
+
 static void add_on_a_connection_that_is_up(void **state)
 {
 	struct play *play = *state;
@@ -129,6 +131,91 @@ static void limit_is_in_all(void **state)
 	play_intent(play, 21, 0);
 	assert_int_equal(play->creates, 7);
 	play_assert_receipt(play, 21, 0);
+	assert_int_equal(play->plan.counters.requests, 21);
+	assert_int_equal(play->plan.counters.dropped, 14);
+	assert_string_equal(play_conn(play)->why,
+		"as the application asked: 8 in all; 1 more were beyond max_subflows");
+}
+
+/* The hook has seen one subflow, and accepted: it does not know what others wait for. */
+static void what_others_wait_for_takes_room(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.policy.ndiffports = 6;
+	play->create_error = ENOTCONN;
+	play_connect(play);
+	play_assert_subflows(play, 1, 0, 5);
+	play_intent(play, 7, 0);
+	play_assert_subflows(play, 1, 0, 7);
+	assert_int_equal(play->receipt.adds, 5);
+	assert_int_equal(play->plan.counters.requests, 7);
+	assert_int_equal(play->plan.counters.dropped, 5);
+	assert_string_equal(play_conn(play)->why,
+		"as the application asked: 8 in all; 5 more were beyond max_subflows");
+}
+
+static void lists_take_no_more_room_than_there_is(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_wish(play, 0, 2, 0, 9);
+	play_tell(play);
+	assert_int_equal(play->creates, 7);
+	assert_int_equal(play->receipt.wishes[0].done, 9);
+	assert_int_equal(play->plan.counters.requests, 9);
+	assert_int_equal(play->plan.counters.dropped, 2);
+	assert_string_equal(play_conn(play)->why,
+		"as the application asked: 8 in all; 2 more were beyond max_subflows");
+}
+
+static void what_cannot_go_is_counted(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_joined(play, LOCAL_PORT + 1);
+	play_intent(play, 1, 3);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 1, 3);
+	assert_int_equal(play->plan.counters.dropped, 2);
+	assert_string_equal(play_conn(play)->why,
+		"as the application asked: 1 in all; 2 more could not go, one has to stay");
+	/* What it asked for and took back again was carried out. */
+	play_intent(play, 4, 6);
+	assert_int_equal(play->plan.counters.dropped, 2);
+}
+
+static void the_last_one_cannot_go_once_it_has_joined(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 1, 0);
+	play_intent(play, 1, 1);
+	play_left(play, LOCAL_PORT);
+	play_joined(play, LOCAL_PORT + 1);
+	play_assert_subflows(play, 1, 0, 0);
+	play_assert_receipt(play, 1, 1);
+	assert_int_equal(play->plan.counters.dropped, 1);
+}
+
+/* It was asked for before anybody knew whose path manager the connection has. */
+static void what_a_foreign_connection_cannot_have_is_counted(void **state)
+{
+	struct play *play = *state;
+
+	play_intent(play, 2, 0);
+	play_hear(play, (struct event){.kind = EVENT_FOREIGN});
+	play_connect(play);
+	assert_int_equal(play->creates, 0);
+	assert_int_equal(play->plan.counters.dropped, 2);
+	play_intent(play, 3, 0);
+	assert_int_equal(play->plan.counters.dropped, 3);
+	assert_string_equal(play_conn(play)->why,
+		"cannot be split: its socket is older than Subflow's service of this namespace");
 }
 
 static void limit_holds_before_it_is_created(void **state)
@@ -182,6 +269,11 @@ int main(void)
 		TEST(what_was_heard_is_no_news),
 		TEST(counters_wrap_around),
 		TEST(limit_is_in_all),
+		TEST(what_others_wait_for_takes_room),
+		TEST(lists_take_no_more_room_than_there_is),
+		TEST(what_cannot_go_is_counted),
+		TEST(the_last_one_cannot_go_once_it_has_joined),
+		TEST(what_a_foreign_connection_cannot_have_is_counted),
 		TEST(limit_holds_before_it_is_created),
 		TEST(removal_makes_room_in_the_same_record),
 		TEST(absurd_counters_are_survived),

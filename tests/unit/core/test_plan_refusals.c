@@ -60,6 +60,22 @@ static void a_destination_that_refuses_is_left_in_peace(void **state)
 	assert_int_equal(play->creates, 4);
 }
 
+static void lists_leave_it_in_peace(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_intent(play, 3, 0);
+	for (int i = 1; i <= 3; i++)
+		refuse(play, LOCAL_PORT + i, -1, false);
+	play->numbers = 3;
+	play_wish(play, 0, 1, 0, 2);
+	play_tell(play);
+	assert_int_equal(play->creates, 3);
+	assert_int_equal(play->receipt.wishes[0].done, 2);
+	assert_int_equal(play->plan.counters.withheld, 2);
+}
+
 static void a_full_mesh_leaves_it_in_peace(void **state)
 {
 	struct play *play = *state;
@@ -288,6 +304,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(
 			a_destination_that_refuses_is_left_in_peace, begin, play_end),
+		cmocka_unit_test_setup_teardown(lists_leave_it_in_peace, begin, play_end),
 		cmocka_unit_test_setup_teardown(a_full_mesh_leaves_it_in_peace, begin, play_end),
 		cmocka_unit_test_setup_teardown(one_that_comes_up_counts_anew, begin, play_end),
 		cmocka_unit_test_setup_teardown(
