@@ -52,6 +52,19 @@ static int open_hand(struct hands *hands, uint64_t cookie)
 	return err;
 }
 
+/* Of commands that nobody waits for. */
+static void tell_failure(
+	struct hands *hands, const struct action *action, enum event_kind kind, int err)
+{
+	plan_hear(hands->plan, &(struct event){.kind = kind,
+				       .key = action->key,
+				       .now_ns = loop_now_ns(),
+				       .local = action->local,
+				       .remote = action->remote,
+				       .id = action->id,
+				       .error = -err});
+}
+
 static void answer(struct hands *hands, const struct action *action, enum event_kind kind, int err)
 {
 	struct event event = {.kind = kind,
@@ -124,17 +137,14 @@ static void announce(struct hands *hands, struct action action)
 	if (!err)
 		err = pm_announce(
 			hands->socket, hands->family, action.key.token, &action.local, action.id);
-	if (err)
-		log_debug("ANNOUNCE token %08x id %u: %s", action.key.token, action.id,
-			strerror(-err));
+	if (!err)
+		return;
+	log_debug("ANNOUNCE token %08x id %u: %s", action.key.token, action.id, strerror(-err));
+	tell_failure(hands, &action, EVENT_ANNOUNCE_FAILED, err);
 }
 
 static void set_backup(struct hands *hands, struct action action)
 {
-	struct event event = {.kind = EVENT_BACKUP_FAILED,
-		.key = action.key,
-		.local = action.local,
-		.remote = action.remote};
 	int err = open_hand(hands, action.key.netns);
 
 	if (!err)
@@ -143,9 +153,7 @@ static void set_backup(struct hands *hands, struct action action)
 	if (!err)
 		return;
 	log_debug("SET_FLAGS token %08x: %s", action.key.token, strerror(-err));
-	event.now_ns = loop_now_ns();
-	event.error = -err;
-	plan_hear(hands->plan, &event);
+	tell_failure(hands, &action, EVENT_BACKUP_FAILED, err);
 }
 
 static void withdraw(struct hands *hands, struct action action)
@@ -159,9 +167,10 @@ static void withdraw(struct hands *hands, struct action action)
 		!pm_announce(
 			hands->socket, hands->family, action.key.token, &action.local, action.id))
 		err = pm_withdraw(hands->socket, hands->family, action.key.token, action.id);
-	if (err)
-		log_debug(
-			"REMOVE token %08x id %u: %s", action.key.token, action.id, strerror(-err));
+	if (!err)
+		return;
+	log_debug("REMOVE token %08x id %u: %s", action.key.token, action.id, strerror(-err));
+	tell_failure(hands, &action, EVENT_WITHDRAW_FAILED, err);
 }
 
 static void search_again(struct hands *hands, struct action action)

@@ -104,6 +104,8 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "moves_held", view->plan->aparts.counters.held);
 	put_number(object, "destroys", plan->destroyed);
 	put_number(object, "destroy_failures", plan->destroy_failures);
+	put_number(object, "announce_failures", plan->announce_failures);
+	put_number(object, "withdraw_failures", plan->withdraw_failures);
 	put_number(object, "adopted", plan->adopted);
 	put_number(object, "repairs", plan->repairs);
 	put_number(object, "false_alarms", plan->false_alarms);

@@ -125,3 +125,31 @@ void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct e
 	}
 	opening_run(plan, conn, 0);
 }
+
+void command_hear_not_announced(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	plan->counters.announce_failures++;
+	for (int i = 0; i < WISHES_MAX; i++) {
+		if (conn->receipt.announced[i] == event->id)
+			conn->receipt.announced[i] = 0; /* there is nothing to withdraw */
+	}
+	conn_owe_receipt(&plan->table, conn);
+	conn_say(conn, "the kernel did not announce %s: %s", endpoint_text(&event->local, text),
+		strerror(event->error));
+	news_add(&plan->news, NEWS_REQUEST, conn);
+}
+
+void command_hear_not_withdrawn(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	char why[CONN_WHY_MAX];
+
+	plan->counters.withdraw_failures++;
+	/* Why it was to be told stands there; once is enough for several addresses. */
+	if (strstr(conn->why, "the peer could not be told"))
+		return;
+	memcpy(why, conn->why, sizeof(why));
+	conn_say(conn, "%s%sthe peer could not be told: %s", why, *why ? "; " : "",
+		strerror(event->error));
+}

@@ -11,4 +11,8 @@ void command_hear_created(struct plan *plan, struct conn *conn, const struct eve
 /* SUBFLOW_DESTROY: what failed stays. */
 void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct event *event);
 
+/* ANNOUNCE, and REMOVE of an address, that failed: neither is tried again. */
+void command_hear_not_announced(struct plan *plan, struct conn *conn, const struct event *event);
+void command_hear_not_withdrawn(struct plan *plan, struct conn *conn, const struct event *event);
+
 #endif

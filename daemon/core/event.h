@@ -44,20 +44,22 @@ enum event_kind {
 			 */
 	/* from the hands */
 	EVENT_PATHS, /* more is known of the paths that the connection may take, or never will be */
-	EVENT_CREATE_DONE,   /* serial, error; ENONET: the namespace cannot be entered */
-	EVENT_DESTROY_DONE,  /* serial, error */
-	EVENT_BACKUP_FAILED, /* local, remote, error; EINVAL: its join is not finished yet */
-	EVENT_LOCALS,        /* locals, n_locals, error */
-	EVENT_OWNER,         /* uid, excluded, error */
-	EVENT_FOUND,         /* the kernel lists this connection: local, remote, uid,
-				excluded, bytes (UINT64_MAX: not known) */
-	EVENT_FOUND_SUBFLOW, /* and this subflow of it: local, remote, id, remote_id, is_server,
-				is_opening, is_unused */
-	EVENT_CLAIM_DONE,    /* error; EINVAL: the in-kernel path manager owns it */
-	EVENT_LISTEN_DONE,   /* serial, error; EAGAIN: it was heard of meanwhile */
-	EVENT_MEASURED,      /* serial, of the question; sample, error */
-	EVENT_PACED,         /* serial, of the subflow; sample, of it alone; error */
-	EVENT_REACHED,       /* serial, of the subflow; sample.srtt_us, of this once; error */
+	EVENT_CREATE_DONE,     /* serial, error; ENONET: the namespace cannot be entered */
+	EVENT_DESTROY_DONE,    /* serial, error */
+	EVENT_BACKUP_FAILED,   /* local, remote, error; EINVAL: its join is not finished yet */
+	EVENT_ANNOUNCE_FAILED, /* local, id, error */
+	EVENT_WITHDRAW_FAILED, /* id, error */
+	EVENT_LOCALS,          /* locals, n_locals, error */
+	EVENT_OWNER,           /* uid, excluded, error */
+	EVENT_FOUND,           /* the kernel lists this connection: local, remote, uid,
+				  excluded, bytes (UINT64_MAX: not known) */
+	EVENT_FOUND_SUBFLOW,   /* and this subflow of it: local, remote, id, remote_id, is_server,
+				  is_opening, is_unused */
+	EVENT_CLAIM_DONE,      /* error; EINVAL: the in-kernel path manager owns it */
+	EVENT_LISTEN_DONE,     /* serial, error; EAGAIN: it was heard of meanwhile */
+	EVENT_MEASURED,        /* serial, of the question; sample, error */
+	EVENT_PACED,           /* serial, of the subflow; sample, of it alone; error */
+	EVENT_REACHED,         /* serial, of the subflow; sample.srtt_us, of this once; error */
 };
 
 struct event {

@@ -272,6 +272,10 @@ const char *line_event_name(enum event_kind kind)
 		return "DESTROY_DONE";
 	case EVENT_BACKUP_FAILED:
 		return "BACKUP_FAILED";
+	case EVENT_ANNOUNCE_FAILED:
+		return "ANNOUNCE_FAILED";
+	case EVENT_WITHDRAW_FAILED:
+		return "WITHDRAW_FAILED";
 	case EVENT_LOCALS:
 		return "LOCALS";
 	case EVENT_OWNER:

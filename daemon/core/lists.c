@@ -447,11 +447,27 @@ void lists_announce(struct plan *plan, struct conn *conn)
 		conn_owe_receipt(&plan->table, conn);
 		local = announced_end(conn, address);
 		/* The peer knows the address that it has come to. */
-		if (listed_means(address, &conn->local) || ids_get(&conn->ids, &local, &id))
+		if (listed_means(address, &conn->local))
 			continue;
+		if (ids_get(&conn->ids, &local, &id)) {
+			plan->counters.announce_failures++;
+			conn_say(conn,
+				"%s is not announced: the 256 address ids of its connection are "
+				"used up",
+				endpoint_text(&local, text));
+			continue;
+		}
+		/* It may be listed with the port of its listener and without; the kernel takes one.
+		 */
+		if (is_still_announced(conn, id)) {
+			conn->receipt.announced[i] = id;
+			continue;
+		}
 		action = actions_add(&plan->actions, ACTION_ANNOUNCE, conn);
-		if (!action)
+		if (!action) {
+			plan->counters.announce_failures++;
 			return;
+		}
 		action->local = local;
 		action->id = id;
 		conn->receipt.announced[i] = id;

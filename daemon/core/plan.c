@@ -380,6 +380,12 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_BACKUP_FAILED:
 		quiet_hear_failed(plan, conn, event);
 		break;
+	case EVENT_ANNOUNCE_FAILED:
+		command_hear_not_announced(plan, conn, event);
+		break;
+	case EVENT_WITHDRAW_FAILED:
+		command_hear_not_withdrawn(plan, conn, event);
+		break;
 	}
 }
 

@@ -44,6 +44,8 @@ struct plan_counters {
 	uint64_t retries;
 	uint64_t destroyed;
 	uint64_t destroy_failures;
+	uint64_t announce_failures; /* listed addresses of which the peer was not told */
+	uint64_t withdraw_failures; /* or not that they are no more */
 	uint64_t adopted;           /* connections taken up without their beginning */
 	uint64_t repairs;           /* subflows replaced: their path was dead, or they were reset */
 	uint64_t lost;              /* subflows closed because their local address had gone */

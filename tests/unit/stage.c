@@ -37,6 +37,10 @@ int __wrap_pm_destroy(struct mnl_socket *socket, const struct genl_family *famil
 	const struct endpoint *local, const struct endpoint *remote);
 int __wrap_pm_claim(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
 	const struct endpoint *local, const struct endpoint *remote);
+int __wrap_pm_announce(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
+	const struct endpoint *local, uint8_t id);
+int __wrap_pm_withdraw(
+	struct mnl_socket *socket, const struct genl_family *family, uint32_t token, uint8_t id);
 
 int __wrap_served_enter(struct served_netns *netns)
 {
@@ -201,6 +205,29 @@ int __wrap_pm_claim(struct mnl_socket *socket, const struct genl_family *family,
 	(void)remote;
 	stage.claims++;
 	return 0;
+}
+
+int __wrap_pm_announce(struct mnl_socket *socket, const struct genl_family *family, uint32_t token,
+	const struct endpoint *local, uint8_t id)
+{
+	(void)socket;
+	(void)family;
+	(void)token;
+	(void)local;
+	(void)id;
+	stage.announcements++;
+	return stage.announce_error;
+}
+
+int __wrap_pm_withdraw(
+	struct mnl_socket *socket, const struct genl_family *family, uint32_t token, uint8_t id)
+{
+	(void)socket;
+	(void)family;
+	(void)token;
+	(void)id;
+	stage.withdrawals++;
+	return stage.withdraw_error;
 }
 
 /* The hooks need the BPF skeleton: here are none. */

@@ -24,7 +24,8 @@ struct stage {
 	size_t n_subflows;
 	struct client_record client; /* that the walk finds; no token: none */
 	int visit_error;
-	int dump_error, find_error, enter_error, silence_error, create_error, rule_error;
+	int dump_error, find_error, enter_error, silence_error, create_error, announce_error,
+		withdraw_error, rule_error;
 	bool is_silent;
 	uint64_t cookie;      /* of the namespace that a socket is opened in */
 	struct conn_key kept; /* of a receipt that an earlier daemon has left; no token: none */
@@ -33,8 +34,9 @@ struct stage {
 	struct event record; /* the one that is in the ring; its kind is EVENT_NONE: none is */
 	/* What it was asked and told. */
 	unsigned int listings; /* under way, of connections */
-	unsigned int enters, opened, closed, creates, destroys, claims, configs, fulls, receipts,
-		forgotten, serves, unserves, looks, looks_again, rescans, walks, visits;
+	unsigned int enters, opened, closed, creates, destroys, announcements, withdrawals, claims,
+		configs, fulls, receipts, forgotten, serves, unserves, looks, looks_again, rescans,
+		walks, visits;
 	uint32_t device; /* of the last CREATE */
 	struct hook_config config;
 };

@@ -74,6 +74,36 @@ static void failures_are_heard(void **state)
 	assert_int_equal(plan->counters.created, 1);
 }
 
+/* Nobody waits for what becomes of these. */
+static void what_the_peer_is_not_told_is_heard(void **state)
+{
+	struct action *action;
+
+	(void)state;
+	stage_connect();
+	stage.announce_error = -ENOMEM;
+	stage.withdraw_error = -EINVAL;
+	action = actions_add(&plan->actions, ACTION_ANNOUNCE, stage_conn());
+	assert_non_null(action);
+	action->local = stage_local();
+	action->id = 1;
+	hands_act(hands);
+	assert_int_equal(stage.announcements, 1);
+	assert_int_equal(plan->counters.announce_failures, 1);
+	action = actions_add(&plan->actions, ACTION_WITHDRAW, stage_conn());
+	assert_non_null(action);
+	action->id = 1;
+	hands_act(hands);
+	assert_int_equal(stage.withdrawals, 1);
+	assert_int_equal(plan->counters.withdraw_failures, 1);
+	stage.announce_error = stage.withdraw_error = 0;
+	assert_non_null(actions_add(&plan->actions, ACTION_ANNOUNCE, stage_conn()));
+	assert_non_null(actions_add(&plan->actions, ACTION_WITHDRAW, stage_conn()));
+	hands_act(hands);
+	assert_int_equal(plan->counters.announce_failures, 1);
+	assert_int_equal(plan->counters.withdraw_failures, 1);
+}
+
 static void rules_that_find_no_room_are_counted(void **state)
 {
 	struct action *action;
@@ -176,6 +206,7 @@ int main(void)
 		TEST(commands_reach_no_other_namespace),
 		TEST(one_that_cannot_be_entered_fails),
 		TEST(failures_are_heard),
+		TEST(what_the_peer_is_not_told_is_heard),
 		TEST(rules_that_find_no_room_are_counted),
 		TEST(receipts_outlive_the_daemon),
 		TEST(one_that_still_is_silent_is_replaced),

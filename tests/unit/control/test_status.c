@@ -67,6 +67,8 @@ static void tells_what_bounds_it(void **state)
 	scene->wire.refused = 6;
 	scene->requests.refused = 9;
 	scene->plan.counters.dropped = 15;
+	scene->plan.counters.announce_failures = 16;
+	scene->plan.counters.withdraw_failures = 17;
 	scene->view.addresses_most = 3;
 	scene->view.addresses_refused = 10;
 	scene->server.turns.count = 5;
@@ -88,6 +90,8 @@ static void tells_what_bounds_it(void **state)
 	assert_int_equal(scene_number(root, "daemon.tables.probing_users.refused"), 3);
 	assert_int_equal(scene_number(root, "daemon.tables.requests.refused"), 9);
 	assert_int_equal(scene_number(root, "daemon.counters.requests_dropped"), 15);
+	assert_int_equal(scene_number(root, "daemon.counters.announce_failures"), 16);
+	assert_int_equal(scene_number(root, "daemon.counters.withdraw_failures"), 17);
 	assert_int_equal(scene_number(root, "daemon.tables.addresses.limit"), 64);
 	assert_int_equal(scene_number(root, "daemon.tables.addresses.used"), 3);
 	assert_int_equal(scene_number(root, "daemon.tables.addresses.refused"), 10);

@@ -5,6 +5,7 @@
 
 #include "play.h"
 
+#include <errno.h>
 #include <string.h>
 
 static void accept_one(struct play *play)
@@ -90,7 +91,8 @@ static void one_that_is_listed_twice_stays_until_both_are_gone(void **state)
 	announce(play, 2, 0);
 	play_wish(play, 1, 2, LOCAL_PORT, 1);
 	play_tell(play);
-	assert_int_equal(play->announce.id, 1);
+	assert_int_equal(play->announcements, 1);
+	assert_int_equal(play->receipt.announced[1], 1);
 	join(play, 2, LOCAL_PORT, 1);
 	play_take_away(play, 1, 2, LOCAL_PORT);
 	play_tell(play);
@@ -243,8 +245,59 @@ static void the_next_daemon_knows_that_two_are_one(void **state)
 	walk(play);
 	play_wish(play, 1, 2, LOCAL_PORT, 1);
 	play_tell(play);
-	assert_int_equal(play->announcements, 2);
-	assert_int_equal(play->announce.id, 1);
+	assert_int_equal(play->announcements, 1);
+	assert_int_equal(play->receipt.announced[1], 1);
+}
+
+static void one_that_the_kernel_refuses_is_none(void **state)
+{
+	struct play *play = *state;
+
+	announce(play, 2, 5000);
+	play_hear(play, (struct event){.kind = EVENT_ANNOUNCE_FAILED,
+				.local = play->announce.local,
+				.id = play->announce.id,
+				.error = ENOMEM});
+	assert_int_equal(play->plan.counters.announce_failures, 1);
+	assert_int_equal(play->receipt.announced[0], 0);
+	assert_string_equal(play_conn(play)->why,
+		"the kernel did not announce 10.0.0.2:5000: Cannot allocate memory");
+	/* So there is nothing to withdraw. */
+	play_take_away(play, 0, 2, 5000);
+	play_tell(play);
+	assert_int_equal(play->withdrawals, 0);
+}
+
+static void one_that_finds_no_id_is_none(void **state)
+{
+	struct play *play = *state;
+
+	accept_one(play);
+	play_meddle(play);
+	ids_note(&play_conn(play)->ids, &(struct endpoint){}, UINT8_MAX);
+	play_wish(play, 0, 2, 0, 1);
+	play_tell(play);
+	assert_int_equal(play->announcements, 0);
+	assert_int_equal(play->plan.counters.announce_failures, 1);
+	assert_string_equal(play_conn(play)->why,
+		"10.0.0.2:0 is not announced: the 256 address ids of its connection are used up");
+}
+
+/* Why it was to be told is not hidden by that. */
+static void that_the_peer_was_not_told_is_said_once(void **state)
+{
+	struct play *play = *state;
+
+	announce(play, 2, 5000);
+	play_take_away(play, 0, 2, 5000);
+	play_tell(play);
+	for (int i = 0; i < 2; i++)
+		play_hear(play, (struct event){.kind = EVENT_WITHDRAW_FAILED,
+					.id = play->withdraw.id,
+					.error = EINVAL});
+	assert_int_equal(play->plan.counters.withdraw_failures, 2);
+	assert_string_equal(play_conn(play)->why,
+		"as the application asked: 1 in all; the peer could not be told: Invalid argument");
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
@@ -264,6 +317,9 @@ int main(void)
 		TEST(be_it_that_its_slot_is_free),
 		TEST(or_lists_it_anew),
 		TEST(the_next_daemon_knows_that_two_are_one),
+		TEST(one_that_the_kernel_refuses_is_none),
+		TEST(one_that_finds_no_id_is_none),
+		TEST(that_the_peer_was_not_told_is_said_once),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
