@@ -9,6 +9,13 @@
 
 #define EXPORT __attribute__((visibility("default")))
 
+/*
+ * Options of the out-of-tree MPTCP for Linux 3 to 5 (include/uapi/linux/tcp.h). Mainline has
+ * TCP_CC_INFO by the number of the second one, which is read only.
+ */
+#define OLD_MPTCP_DEBUG   10001
+#define OLD_MPTCP_ENABLED 26
+
 typedef int (*socket_function)(int, int, int);
 typedef int (*setsockopt_function)(int, int, int, const void *, socklen_t);
 
@@ -75,21 +82,39 @@ static int enable(int fd, const void *optval, socklen_t optlen)
 	return subflow_enable(fd, on == 1);
 }
 
+static bool is_tcp(int fd)
+{
+	int protocol = 0;
+	socklen_t len = sizeof(protocol);
+
+	return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &len) == 0 &&
+	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
+/* Whether the kernel has refused @optname as unknown, and it means something to us. */
+static bool is_old_option(int fd, int optname, const void *optval, socklen_t optlen)
+{
+	return (errno == ENOPROTOOPT || errno == EOPNOTSUPP) &&
+	       (optname == OLD_MPTCP_DEBUG || optname == OLD_MPTCP_ENABLED) && optval &&
+	       optlen == sizeof(int) && is_tcp(fd);
+}
+
 EXPORT int setsockopt(int fd, int level, int optname, const void *optval, socklen_t optlen)
 {
+	setsockopt_function next = (setsockopt_function)find_next(&next_setsockopt, "setsockopt");
 	int saved_errno = errno, r;
 
 	if (level != IPPROTO_TCP || optname != TCP_MULTIPATH_ENABLE) {
-		setsockopt_function next =
-			(setsockopt_function)find_next(&next_setsockopt, "setsockopt");
-
-		if (next)
-			return next(fd, level, optname, optval, optlen);
-		errno = ENOSYS;
-		return -1;
+		if (!next) {
+			errno = ENOSYS;
+			return -1;
+		}
+		r = next(fd, level, optname, optval, optlen);
+		if (r == 0 || level != IPPROTO_TCP || !is_old_option(fd, optname, optval, optlen))
+			return r;
 	}
 
-	r = enable(fd, optval, optlen);
+	r = optname == OLD_MPTCP_DEBUG ? 0 : enable(fd, optval, optlen);
 	errno = r < 0 ? -r : saved_errno;
 	return r < 0 ? -1 : 0;
 }

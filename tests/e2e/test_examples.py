@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """The examples, run as they stand by a user without privilege: four subflows in one connection."""
+import errno
 import re
 import shutil
 import subprocess
@@ -80,6 +81,55 @@ def test_published_scripts_need_no_change(examples):
     number = int(re.search(r"^connection id (-?\d+)$", output, re.M)[1])
     assert number & 0xffffffff == connection["token"]
     assert "server received 2800005 bytes\n" in output
+
+
+# The calls of scripts for patched kernels, in their order: 10001 and 26 are MPTCP_DEBUG and MPTCP_ENABLED there.
+PATCHED = """
+import socket, sys
+
+def make():
+    s = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    s.setsockopt(socket.SOL_TCP, 10001, 0)
+    s.setsockopt(socket.SOL_TCP, 26, 1)
+    s.setsockopt(socket.SOL_TCP, 10007, 3)
+    return s
+"""
+PATCHED_SERVER = PATCHED + """
+listener = make()
+listener.bind(("", int(sys.argv[1])))
+listener.listen(1)
+peer, _ = listener.accept()
+print(len(peer.recv(5, socket.MSG_WAITALL)))
+peer.sendall(b"there")
+sys.stdin.read()
+"""
+PATCHED_CLIENT = PATCHED + """
+import struct
+early = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+early.bind(("", 0))
+try:
+    early.getsockopt(socket.SOL_TCP, 10006)
+except OSError as error:
+    print("before connect:", error.errno)
+s = make()
+s.connect((sys.argv[1], int(sys.argv[2])))
+s.sendall(b"hello")
+s.recv(5)
+print("connection", s.getsockopt(socket.SOL_TCP, 10006), flush=True)
+sys.stdin.read()
+"""
+
+
+def test_calls_of_scripts_for_patched_kernels(examples):
+    run = [examples.examples / "subflow", "run", "--", *PYTHON, "-c"]
+    server = start_server(examples, *run, PATCHED_SERVER)
+    client = start(examples, examples.client, *run, PATCHED_CLIENT, examples.far.ip4, PORT)
+    wait_until(lambda: client.poll() is not None
+               or examples.server.netstat()["MPTcpExtMPJoinAckRx"] == 2, "two more subflows")
+    output, error = client.communicate(timeout=30)
+    assert (client.returncode, error) == (0, "")
+    assert re.fullmatch(rf"before connect: {errno.ENOTCONN}\nconnection -?\d+\n", output)
+    assert server.communicate(timeout=30) == ("5\n", "")
 
 
 def test_published_lists_of_addresses_need_no_change(examples):

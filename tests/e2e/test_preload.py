@@ -40,6 +40,50 @@ tell(errors=errors, same=before == os.fstat(sock.fileno()).st_ino)
     assert result == {"errors": [errno.EINVAL] * 7, "same": True}
 
 
+def test_the_debug_and_enabled_of_patched_kernels(netns):
+    """By number, on either end, before connect and listen."""
+    result = netns.python("""
+sock, listener = socket.socket(), socket.socket()
+seen = []
+for each in (listener, sock):
+    each.setsockopt(TCP, 10001, 0)
+    seen.append(protocol(each))
+    for on in (0, 1, 1):
+        each.setsockopt(TCP, 26, on)
+        seen.append(protocol(each))
+server = connect(listener, sock)
+tell(seen=seen, info=[info(sock), info(server)])
+""", preload=True)
+    assert result == {"seen": [262, 6, 262, 262] * 2, "info": [2, 2]}
+
+
+def test_what_these_numbers_are_in_mainline_stays(netns):
+    """TCP_CC_INFO can be read, and not set; what is no int, or no TCP socket, is the kernel's."""
+    program = """
+def attempt(sock, option, value):
+    try:
+        sock.setsockopt(TCP, option, value)
+    except OSError as e:
+        return e.errno
+
+plain, other = stream("AF_INET", 6), stream("AF_INET", 262)
+enable_option(plain, 0)
+unix, gone = socket.socket(socket.AF_UNIX), stream("AF_INET", 6)
+udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+os.close(gone.fileno())
+answers = [attempt(sock, option, value) for sock in (plain, other, udp, unix, gone) for option in (26, 10001)
+           for value in (b"", b"cubic", b"\\0" * 8)]
+answers += [attempt(sock, option, 1) for sock in (udp, unix, gone) for option in (26, 10001, 10011)]
+plain.setsockopt(TCP, socket.TCP_CONGESTION, b"cubic")
+gone.detach()
+tell(answers=answers, protocols=[protocol(plain), protocol(other)], info=len(plain.getsockopt(TCP, 26, 64)))
+"""
+    as_ever = netns.python(program)
+    assert None not in as_ever["answers"]
+    assert as_ever["protocols"] == [6, 262]
+    assert netns.python(program, preload=True) == as_ever
+
+
 SERVER = """
 import http.server
 
