@@ -15,6 +15,12 @@ static void collide(struct play *play)
 	play_assert_subflows(play, 2, 0, 0);
 }
 
+/* The first port of the connection of which one was opened last. */
+static uint16_t mover(const struct play *play)
+{
+	return play->create.key.token == play->key.token ? LOCAL_PORT : OTHER;
+}
+
 static const struct apart_counters *counters(const struct play *play)
 {
 	return &play->plan.aparts.counters;
@@ -36,7 +42,7 @@ static void one_of_two_that_collide_is_moved(void **state)
 	assert_int_equal(herd_load(map, 0), 1);
 	assert_non_null(strstr(conn_find(&play->plan.table, &play->create.key)->why,
 		"shares its path with others of this host: it is moved"));
-	first = play->create.key.token == play->key.token ? LOCAL_PORT : OTHER;
+	first = mover(play);
 	assert_int_equal(play->backups, 0);
 	herd_hear(play, first, EVENT_SUBFLOW_ESTABLISHED, to);
 	/* From then on the old one sends no more. */
@@ -126,8 +132,8 @@ static void who_finds_no_free_way_waits_for_one(void **state)
 	assert_false(play_conn(play)->apart.is_waiting);
 }
 
-/* They collide, and the one that is moved is the first connection's. */
-static void begin_move(struct play *play)
+/* They collide, and the one that is moved is the first connection's: to which port it is. */
+static uint16_t begin_move(struct play *play)
 {
 	herd_know(play, 8);
 	herd_open(play, LOCAL_PORT);
@@ -138,16 +144,15 @@ static void begin_move(struct play *play)
 	while (play->create.key.token != play->key.token || play->creates < 3)
 		herd_pass(play, 1);
 	assert_int_equal(play_conn(play)->apart.spent, 1);
+	return play->create.local.port;
 }
 
 /* Peers of the in-kernel path manager have room for so many, and answer the SYN all the same. */
 static void a_peer_without_room_is_left_in_peace(void **state)
 {
 	struct play *play = *state;
-	uint16_t to;
+	uint16_t to = begin_move(play);
 
-	begin_move(play);
-	to = play->create.local.port;
 	play_joined(play, to);
 	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
 				.local = play_local(to),
@@ -187,8 +192,7 @@ static void where_nobody_answers_nothing_is_moved(void **state)
 	uint16_t to;
 
 	play->plan.does_repair = true;
-	begin_move(play);
-	to = play->create.local.port;
+	to = begin_move(play);
 	old = TAILQ_FIRST(&play_conn(play)->subflows);
 	assert_true(old->is_leaving);
 	while (play->destroy.local.port != to)
@@ -202,8 +206,7 @@ static void where_nobody_answers_nothing_is_moved(void **state)
 	herd_pass(play, DELAY_MS + 1);
 	assert_int_equal(play->destroys, 1);
 	assert_int_not_equal(play->create.local.port, to);
-	herd_hear(play, play->create.key.token == play->key.token ? LOCAL_PORT : OTHER,
-		EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
+	herd_hear(play, mover(play), EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
 	herd_pass(play, PROOF_MS);
 	assert_int_equal(counters(play)->moved, 1);
 }
@@ -215,8 +218,7 @@ static void a_death_during_a_move_needs_no_other_replacement(void **state)
 	uint16_t to;
 
 	play->plan.does_repair = true;
-	begin_move(play);
-	to = play->create.local.port;
+	to = begin_move(play);
 	play_fell_silent(play, LOCAL_PORT);
 	assert_int_equal(play->destroys, 1);
 	assert_int_equal(play->creates, 3);
@@ -233,8 +235,7 @@ static void a_new_one_that_dies_leaves_the_old_one(void **state)
 	uint16_t to;
 
 	play->plan.does_repair = true;
-	begin_move(play);
-	to = play->create.local.port;
+	to = begin_move(play);
 	play_joined(play, to);
 	play_fell_silent(play, to);
 	assert_int_equal(play->destroys, 1);
@@ -249,10 +250,8 @@ static void a_new_one_that_dies_leaves_the_old_one(void **state)
 static void it_is_noted_until_one_of_the_two_is_gone(void **state)
 {
 	struct play *play = *state;
-	uint16_t to;
+	uint16_t to = begin_move(play);
 
-	begin_move(play);
-	to = play->create.local.port;
 	assert_int_equal(play->receipt.moved, LOCAL_PORT);
 	assert_int_equal(play->receipt.heir, to);
 	play_joined(play, to);
@@ -267,9 +266,9 @@ static void it_is_noted_until_one_of_the_two_is_gone(void **state)
 static void what_did_not_come_up_is_noted_no_more(void **state)
 {
 	struct play *play = *state;
+	uint16_t to = begin_move(play);
 
-	begin_move(play);
-	play_left(play, play->create.local.port);
+	play_left(play, to);
 	assert_int_equal(counters(play)->failed, 1);
 	assert_int_equal(play->receipt.moved, 0);
 }
@@ -277,9 +276,9 @@ static void what_did_not_come_up_is_noted_no_more(void **state)
 static void nor_is_what_the_kernel_would_not_close(void **state)
 {
 	struct play *play = *state;
+	uint16_t to = begin_move(play);
 
-	begin_move(play);
-	play_joined(play, play->create.local.port);
+	play_joined(play, to);
 	play->destroy_error = EPERM;
 	herd_pass(play, PROOF_MS);
 	assert_int_equal(play->destroys, 1);
@@ -290,10 +289,8 @@ static void nor_is_what_the_kernel_would_not_close(void **state)
 static void a_removal_during_a_move_takes_both(void **state)
 {
 	struct play *play = *state;
-	uint16_t to;
+	uint16_t to = begin_move(play);
 
-	begin_move(play);
-	to = play->create.local.port;
 	play_joined(play, to);
 	play_assert_subflows(play, 3, 0, 0);
 	play_hear(play, (struct event){.kind = EVENT_INTENT, .generation = 1, .removes = 1});
@@ -318,10 +315,9 @@ static void the_pair_counts_as_one(void **state)
 	assert_int_equal(play->creates, 4);
 }
 
-/* The ways of what is there already were never asked for. */
-static void what_is_not_known_is_asked_for(void **state)
+/* An elephant of two subflows whose ways were never asked for; those of other ports were. */
+static struct path_map *grow_unseen(struct play *play)
 {
-	struct play *play = *state;
 	struct path_map *map = play_know(play);
 
 	for (uint16_t way = 0; way < 8; way++)
@@ -329,7 +325,15 @@ static void what_is_not_known_is_asked_for(void **state)
 	map->is_changed = true;
 	play_connect(play);
 	play_joined(play, LOCAL_PORT + 1);
-	play_threshold(play, 100); /* it has two already */
+	play_threshold(play, 100);
+	return map;
+}
+
+static void what_is_not_known_is_asked_for(void **state)
+{
+	struct play *play = *state;
+
+	grow_unseen(play);
 	assert_int_equal(play->surveys, 0);
 	herd_pass(play, DELAY_MS + 1);
 	assert_int_equal(play->surveys, 1);
@@ -342,14 +346,8 @@ static void what_is_not_known_is_asked_for(void **state)
 static void what_nobody_tells_is_asked_again(void **state)
 {
 	struct play *play = *state;
-	struct path_map *map = play_know(play);
+	struct path_map *map = grow_unseen(play);
 
-	for (uint16_t way = 0; way < 8; way++)
-		play_learn(play, map, PLACED + way, way);
-	map->is_changed = true;
-	play_connect(play);
-	play_joined(play, LOCAL_PORT + 1);
-	play_threshold(play, 100);
 	herd_pass(play, 19900);
 	assert_int_equal(play->surveys, 1);
 	herd_pass(play, 200);
@@ -379,8 +377,7 @@ static void moves_are_counted(void **state)
 		if (play->creates < 3 + moves)
 			continue;
 		moves++;
-		herd_hear(play, play->create.key.token == play->key.token ? LOCAL_PORT : OTHER,
-			EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
+		herd_hear(play, mover(play), EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
 		herd_pass(play, PROOF_MS);
 		play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
 					.key = play->destroy.key,

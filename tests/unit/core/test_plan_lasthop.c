@@ -136,14 +136,36 @@ static const struct lasthop_counters *counters(const struct play *play)
 	return &play->plan.lasthops.counters;
 }
 
+/* In all the time of a hold none is taken. */
+static void keep_all(struct play *play)
+{
+	pass(play, HOLD_MS);
+	play_assert_subflows(play, 4, 0, 0);
+}
+
+static void lose_all_but_one(struct play *play)
+{
+	pass(play, 2000);
+	play_assert_subflows(play, 1, 0, 0);
+}
+
+/* Two on paths of half its rate fill the last link, one does not. */
+static void come_to_rest_at_two(struct play *play)
+{
+	hop.from = 2;
+	hop.before_us = 1500;
+	spread(play);
+	pass(play, 10000);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
 static void of_the_last_link_one_subflow_is_left(void **state)
 {
 	struct play *play = *state;
 
 	hop.last_us = 4000;
 	spread(play);
-	pass(play, 2000);
-	play_assert_subflows(play, 1, 0, 0);
+	lose_all_but_one(play);
 	assert_int_equal(counters(play)->taken, 3);
 	assert_int_equal(play->reach.ttl, 3);
 	assert_non_null(strstr(play_conn(play)->why, "the last link to its peer"));
@@ -186,8 +208,7 @@ static void a_wait_elsewhere_proves_nothing(void **state)
 	hop.before_us = 4000;
 	hop.last_us = 8000; /* on the way back, for all that is known */
 	spread(play);
-	pass(play, HOLD_MS);
-	play_assert_subflows(play, 4, 0, 0);
+	keep_all(play);
 	assert_int_equal(counters(play)->taken, 0);
 	/* So it is asked about seldom. */
 	assert_in_range(play->reaches, 10, 4 * HOLD_MS / 4000 + 4);
@@ -201,8 +222,7 @@ static void a_long_way_is_no_wait(void **state)
 	hop.base_us = 20000;
 	hop.last_us = 500;
 	spread(play);
-	pass(play, HOLD_MS);
-	play_assert_subflows(play, 4, 0, 0);
+	keep_all(play);
 	assert_int_equal(play->reaches, 0);
 }
 
@@ -212,8 +232,7 @@ static void no_wait_at_all_is_not_asked_about(void **state)
 
 	hop.last_us = 500;
 	spread(play);
-	pass(play, HOLD_MS);
-	play_assert_subflows(play, 4, 0, 0);
+	keep_all(play);
 	assert_int_equal(play->reaches, 0);
 }
 
@@ -224,8 +243,7 @@ static void one_late_answer_in_eight_is_forgiven(void **state)
 	hop.last_us = 4000;
 	hop.stray = 8;
 	spread(play);
-	pass(play, 2000);
-	play_assert_subflows(play, 1, 0, 0);
+	lose_all_but_one(play);
 }
 
 static void half_of_them_late_prove_nothing(void **state)
@@ -235,8 +253,7 @@ static void half_of_them_late_prove_nothing(void **state)
 	hop.last_us = 4000;
 	hop.stray = 2;
 	spread(play);
-	pass(play, HOLD_MS);
-	play_assert_subflows(play, 4, 0, 0);
+	keep_all(play);
 }
 
 static void an_idle_application_and_a_download_prove_nothing(void **state)
@@ -246,11 +263,10 @@ static void an_idle_application_and_a_download_prove_nothing(void **state)
 	hop.last_us = 4000;
 	hop.is_idle = true;
 	spread(play);
-	pass(play, HOLD_MS);
+	keep_all(play);
 	hop.is_idle = false;
 	hop.is_received = true;
-	pass(play, HOLD_MS);
-	play_assert_subflows(play, 4, 0, 0);
+	keep_all(play);
 	assert_int_equal(play->reaches, 0);
 }
 
@@ -261,8 +277,7 @@ static void a_silent_router_is_left_alone(void **state)
 	hop.last_us = 4000;
 	hop.is_unanswered = true;
 	spread(play);
-	pass(play, HOLD_MS);
-	play_assert_subflows(play, 4, 0, 0);
+	keep_all(play);
 	assert_in_range(play->reaches, 8, 9);
 }
 
@@ -274,21 +289,15 @@ static void without_the_last_router_nothing_is_asked(void **state)
 	play_map(play)->hops = 4;
 	hop.last_us = 4000;
 	spread(play);
-	pass(play, HOLD_MS);
-	play_assert_subflows(play, 4, 0, 0);
+	keep_all(play);
 	assert_int_equal(play->reaches, 0);
 }
 
-/* Two on paths of half its rate fill it, one does not: it comes to rest at two. */
 static void what_was_one_too_many_comes_back_once(void **state)
 {
 	struct play *play = *state;
 
-	hop.from = 2;
-	hop.before_us = 1500;
-	spread(play);
-	pass(play, 10000);
-	play_assert_subflows(play, 2, 0, 0);
+	come_to_rest_at_two(play);
 	assert_int_equal(counters(play)->given, 1);
 	pass(play, HOLD_MS - 12000);
 	play_assert_subflows(play, 2, 0, 0);
@@ -302,8 +311,7 @@ static void without_a_wait_elsewhere_none_comes_back(void **state)
 
 	hop.last_us = 4000;
 	spread(play);
-	pass(play, 2000);
-	play_assert_subflows(play, 1, 0, 0);
+	lose_all_but_one(play);
 	hop.last_us = 0;
 	pass(play, HOLD_MS - 4000);
 	play_assert_subflows(play, 1, 0, 0);
@@ -348,8 +356,7 @@ static void what_comes_back_keeps_to_the_rule(void **state)
 
 	hop.last_us = 4000;
 	spread(play);
-	pass(play, 2000);
-	play_assert_subflows(play, 1, 0, 0);
+	lose_all_but_one(play);
 	play_intent(play, 2, 0);
 	pass(play, HOLD_MS - 4000);
 	play_assert_subflows(play, 3, 0, 0);
@@ -367,8 +374,7 @@ static void the_rule_may_be_another_by_then(void **state)
 
 	hop.last_us = 4000;
 	spread(play);
-	pass(play, 2000);
-	play_assert_subflows(play, 1, 0, 0);
+	lose_all_but_one(play);
 	play->plan.rule.max_subflows = 2;
 	hop.last_us = 0;
 	pass(play, HOLD_MS);
@@ -381,11 +387,7 @@ static void what_an_application_has_removed_stays_away(void **state)
 {
 	struct play *play = *state;
 
-	hop.from = 2;
-	hop.before_us = 1500;
-	spread(play);
-	pass(play, 10000);
-	play_assert_subflows(play, 2, 0, 0);
+	come_to_rest_at_two(play);
 	play_intent(play, 0, 1);
 	play->plan.rule.max_subflows = 3;
 	hop.from = 0;
@@ -400,8 +402,7 @@ static void it_can_be_switched_off(void **state)
 	play->plan.lasthops.rule.is_on = false;
 	hop.last_us = 4000;
 	spread(play);
-	pass(play, HOLD_MS);
-	play_assert_subflows(play, 4, 0, 0);
+	keep_all(play);
 	assert_int_equal(play->paces, 0);
 }
 

@@ -5,34 +5,38 @@
 #include <errno.h>
 #include <string.h>
 
-static void is_reset(struct play *play, uint16_t port)
+static void ends(struct play *play, uint16_t port, int reset_reason)
 {
 	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
 				.local = play_local(port),
 				.remote = play_remote(),
 				.error = ECONNRESET,
-				.reset_reason = RESET_PROHIBITED});
+				.reset_reason = reset_reason});
+}
+
+static void is_reset(struct play *play, uint16_t port)
+{
+	ends(play, port, RESET_PROHIBITED);
 }
 
 /* One that was up is reset, and its peer does not say why. */
 static void dies(struct play *play, uint16_t port)
 {
-	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
-				.local = play_local(port),
-				.remote = play_remote(),
-				.error = ECONNRESET,
-				.reset_reason = -1});
+	ends(play, port, -1);
+}
+
+static void both_die(struct play *play)
+{
+	dies(play, LOCAL_PORT);
+	dies(play, LOCAL_PORT + 1);
 }
 
 /* Both subflows are reset at once; two others are opened in their place. */
 static void play_death(struct play *play)
 {
-	play_connect(play);
-	play_intent(play, 1, 0);
-	play_joined(play, LOCAL_PORT + 1);
+	play_connect_with(play, 1);
 	mute_pass(play, 2 * S);
-	for (uint16_t port = LOCAL_PORT; port <= LOCAL_PORT + 1; port++)
-		dies(play, port);
+	both_die(play);
 	assert_int_equal(play->creates, 3);
 }
 
@@ -159,16 +163,13 @@ static void a_destination_that_is_left_alone_is_asked_all_the_same(void **state)
 	struct endpoint remote = play_remote();
 
 	play->plan.refusals.rule = (struct refusals_rule){.most = 1, .hold_ns = 600 * S};
-	play_connect(play);
-	play_intent(play, 1, 0);
-	play_joined(play, LOCAL_PORT + 1);
+	play_connect_with(play, 1);
 	mute_pass(play, 2 * S);
 	play_intent(play, 2, 0);
 	is_reset(play, LOCAL_PORT + 2);
 	assert_non_null(
 		refusals_find_held(&play->plan.refusals, play->key.netns, &remote, play->now_ns));
-	for (uint16_t port = LOCAL_PORT; port <= LOCAL_PORT + 1; port++)
-		dies(play, port);
+	both_die(play);
 	/* While another one lives, none is. */
 	assert_int_equal(play->plan.counters.withheld, 1);
 	assert_int_equal(play->creates, 3);
