@@ -2,6 +2,7 @@
 /* The operator's window: never waits for a client. */
 #include "server.h"
 
+#include "base/timer.h"
 #include "control/client.h"
 #include "control/door.h"
 #include "control/watcher.h"
@@ -13,7 +14,6 @@
 #include <sys/epoll.h>
 #include <sys/param.h>
 #include <sys/socket.h>
-#include <sys/timerfd.h>
 #include <unistd.h>
 
 /* Memory that an answer of so many bytes has taken goes back to the system. */
@@ -58,7 +58,6 @@ static uint64_t find_due_ns(const struct client *client, uint64_t now_ns)
 /* For whatever comes first; 0: nothing does. */
 static void arm(struct server *server)
 {
-	struct itimerspec when = {};
 	uint64_t first_ns = 0, due_ns, now_ns = loop_now_ns();
 	struct client *client;
 
@@ -67,9 +66,7 @@ static void arm(struct server *server)
 		if (due_ns)
 			first_ns = earlier(first_ns, due_ns);
 	}
-	when.it_value.tv_sec = first_ns / 1000000000;
-	when.it_value.tv_nsec = first_ns % 1000000000;
-	timerfd_settime(server->turn.fd, TFD_TIMER_ABSTIME, &when, NULL);
+	timer_arm(&server->turn, first_ns);
 }
 
 /* To let in, to keep waiting and to see off takes time even if nothing is asked. */
@@ -342,12 +339,12 @@ static struct client *find_due(struct server *server, uint64_t now_ns)
 static void turn_ready(struct source *source, uint32_t events)
 {
 	struct server *server = SOURCE_OWNER(source, struct server, turn);
-	uint64_t expirations, begun_ns = loop_cpu_ns();
+	uint64_t begun_ns = loop_cpu_ns();
 	struct client *client;
 	struct peer peer;
 
 	(void)events;
-	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+	if (!timer_has_expired(source))
 		return;
 	client = find_due(server, loop_now_ns());
 	if (client) {
@@ -452,8 +449,7 @@ static void server_ready(struct source *source, uint32_t events)
 static int start_turns(struct server *server)
 {
 	server->turn.ready = turn_ready;
-	server->turn.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	return server->turn.fd < 0 ? -errno : loop_add(server->loop, &server->turn, EPOLLIN);
+	return timer_open(&server->turn, server->loop);
 }
 
 int server_init(struct server *server, struct loop *loop, const char *path)
@@ -564,7 +560,6 @@ void server_done(struct server *server)
 	server->path = NULL;
 	if (server->source.fd >= 0)
 		close(server->source.fd);
-	if (server->turn.fd >= 0)
-		close(server->turn.fd);
-	server->source.fd = server->turn.fd = -1;
+	timer_close(&server->turn);
+	server->source.fd = -1;
 }

@@ -3,16 +3,16 @@
 #include "capture.h"
 
 #include "base/log.h"
+#include "base/timer.h"
 
 #include <errno.h>
 #include <string.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #define BUFFER_BYTES (4 << 20)
-#define WAIT_MS      20  /* packets are heard of together; a threshold so much later */
-#define PORTION      512 /* packets in one go: the loop has other things to do */
+#define WAIT_MS      20         /* packets are heard of together; a threshold so much later */
+#define PERIOD_NS    1000000000 /* an interface that cannot be listened on is tried again */
+#define PORTION      512        /* packets in one go: the loop has other things to do */
 #define FILTER                                                                                     \
 	"tcp or ip6 proto 0 or ip6 proto 43 or ip6 proto 44 or ip6 proto 60 or (vlan and tcp)"
 
@@ -127,10 +127,9 @@ static void interface_ready(struct source *source, uint32_t events)
 static void timer_ready(struct source *source, uint32_t events)
 {
 	struct capture *capture = SOURCE_OWNER(source, struct capture, timer);
-	uint64_t expirations;
 
 	(void)events;
-	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+	if (!timer_has_expired(source))
 		return;
 	for (size_t i = 0; i < capture->n_interfaces; i++) {
 		if (!capture->interfaces[i].pcap)
@@ -159,14 +158,11 @@ int capture_check(const char *names)
 
 static int start_timer(struct capture *capture)
 {
-	struct itimerspec second = {.it_interval.tv_sec = 1, .it_value.tv_sec = 1};
+	int err;
 
 	capture->timer.ready = timer_ready;
-	capture->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (capture->timer.fd < 0)
-		return -errno;
-	timerfd_settime(capture->timer.fd, 0, &second, NULL);
-	return loop_add(capture->loop, &capture->timer, EPOLLIN);
+	err = timer_open(&capture->timer, capture->loop);
+	return err ? err : timer_repeat(&capture->timer, PERIOD_NS);
 }
 
 int capture_init(struct capture *capture, const char *names)
@@ -193,9 +189,7 @@ void capture_done(struct capture *capture)
 {
 	for (size_t i = 0; i < capture->n_interfaces; i++)
 		close_interface(&capture->interfaces[i]);
-	if (capture->timer.fd >= 0)
-		close(capture->timer.fd);
-	capture->timer.fd = -1;
+	timer_close(&capture->timer);
 }
 
 uint64_t capture_count_dropped(const struct capture *capture)

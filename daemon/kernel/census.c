@@ -6,15 +6,13 @@
 #include "census.h"
 
 #include "base/log.h"
+#include "base/timer.h"
 #include "kernel/diag.h"
 #include "kernel/netns.h"
 
 #include <errno.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/param.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 /* Up to so many are asked for one by one: dearer for each, cheaper than a list of thousands. */
 #define SINGLE_MAX 32
@@ -48,11 +46,8 @@ static bool is_due(const struct census *census, const struct conn *conn, uint64_
 
 static void arm(struct census *census, uint64_t when_ns)
 {
-	struct itimerspec when = {
-		.it_value = {.tv_sec = when_ns / 1000000000, .tv_nsec = when_ns % 1000000000}};
-
 	census->armed_ns = when_ns;
-	timerfd_settime(census->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
+	timer_arm(&census->timer, when_ns);
 }
 
 static void schedule(struct census *census, uint64_t now_ns)
@@ -225,10 +220,10 @@ static void look(struct census *census, uint64_t now_ns)
 static void timer_ready(struct source *source, uint32_t events)
 {
 	struct census *census = SOURCE_OWNER(source, struct census, timer);
-	uint64_t expirations, now_ns = loop_now_ns();
+	uint64_t now_ns = loop_now_ns();
 
 	(void)events;
-	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+	if (!timer_has_expired(source))
 		return;
 	look(census, now_ns);
 	census->looked(census->owner);
@@ -268,15 +263,10 @@ void census_renew(struct census *census)
 int census_init(struct census *census)
 {
 	census->timer.ready = timer_ready;
-	census->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (census->timer.fd < 0)
-		return -errno;
-	return loop_add(census->loop, &census->timer, EPOLLIN);
+	return timer_open(&census->timer, census->loop);
 }
 
 void census_done(struct census *census)
 {
-	if (census->timer.fd >= 0)
-		close(census->timer.fd);
-	census->timer.fd = -1;
+	timer_close(&census->timer);
 }

@@ -3,6 +3,7 @@
 #include "monitor.h"
 
 #include "base/log.h"
+#include "base/timer.h"
 #include "kernel/listener.h"
 #include "kernel/netns.h"
 #include "kernel/pm.h"
@@ -14,8 +15,6 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/stat.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #define RECEIVE_BUFFER_BYTES (4 << 20)
 #define MESSAGE_BYTES_MAX    16384
@@ -28,9 +27,7 @@
 
 static void begin_rest(struct monitor *monitor)
 {
-	struct itimerspec when = {.it_value.tv_nsec = REST_NS};
-
-	if (timerfd_settime(monitor->rest.fd, 0, &when, NULL) < 0)
+	if (timer_arm(&monitor->rest, loop_now_ns() + REST_NS))
 		return;
 	/* EPOLLERR remains: what is lost is heard of at once. */
 	monitor->is_resting = loop_change(monitor->loop, &monitor->events, 0) == 0;
@@ -49,10 +46,9 @@ static void read_events(struct source *source, uint32_t ready)
 static void end_rest(struct source *source, uint32_t ready)
 {
 	struct monitor *monitor = SOURCE_OWNER(source, struct monitor, rest);
-	uint64_t expirations;
 
 	(void)ready;
-	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+	if (!timer_has_expired(source))
 		return;
 	monitor->is_resting = false;
 	loop_change(monitor->loop, &monitor->events, EPOLLIN);
@@ -63,7 +59,7 @@ void monitor_rouse(struct monitor *monitor)
 	if (!monitor->is_resting)
 		return;
 	monitor->is_resting = false;
-	timerfd_settime(monitor->rest.fd, 0, &(struct itimerspec){}, NULL);
+	timer_arm(&monitor->rest, 0);
 	loop_change(monitor->loop, &monitor->events, EPOLLIN);
 	monitor_drain(monitor);
 }
@@ -178,9 +174,8 @@ int monitor_init(struct monitor *monitor, struct loop *loop, const struct genl_f
 	monitor->events.ready = read_events;
 	monitor->namespaces.fd = mnl_socket_get_fd(monitor->namespaces_socket);
 	monitor->namespaces.ready = read_namespaces;
-	monitor->rest.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
 	monitor->rest.ready = end_rest;
-	err = monitor->rest.fd < 0 ? -errno : loop_add(loop, &monitor->rest, EPOLLIN);
+	err = timer_open(&monitor->rest, loop);
 	if (!err)
 		err = loop_add(loop, &monitor->events, EPOLLIN);
 	if (!err)
@@ -199,9 +194,7 @@ void monitor_done(struct monitor *monitor)
 	if (monitor->namespaces_socket)
 		mnl_socket_close(monitor->namespaces_socket);
 	monitor->events_socket = monitor->namespaces_socket = NULL;
-	if (monitor->rest.fd >= 0)
-		close(monitor->rest.fd);
-	monitor->rest.fd = -1;
+	timer_close(&monitor->rest);
 }
 
 bool monitor_is_listener(const char *line, uint32_t group, uint64_t *ret_inode)

@@ -2,16 +2,14 @@
 /* How long it takes up to a router on a subflow's way. */
 #include "reach.h"
 
+#include "base/timer.h"
 #include "kernel/probe.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
-#define WAIT_NS   250000000ull
-#define SECOND_NS 1000000000ull
+#define WAIT_NS 250000000ull
 
 /* Each has sockets of its own, and they are open for so long only: nothing holds a namespace. */
 struct reach_question {
@@ -39,11 +37,8 @@ static void drop(struct reach_question *question)
 static void arm(struct reach *reach)
 {
 	const struct reach_question *oldest = TAILQ_FIRST(&reach->questions);
-	uint64_t due_ns = oldest ? oldest->sent_ns + WAIT_NS : 0;
-	struct itimerspec when = {
-		.it_value = {.tv_sec = due_ns / SECOND_NS, .tv_nsec = due_ns % SECOND_NS}};
 
-	timerfd_settime(reach->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
+	timer_arm(&reach->timer, oldest ? oldest->sent_ns + WAIT_NS : 0);
 }
 
 /* The question is over. */
@@ -94,10 +89,10 @@ static void timer_ready(struct source *source, uint32_t events)
 {
 	struct reach *reach = SOURCE_OWNER(source, struct reach, timer);
 	struct reach_question *question;
-	uint64_t now_ns = loop_now_ns(), expirations;
+	uint64_t now_ns = loop_now_ns();
 
 	(void)events;
-	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+	if (!timer_has_expired(source))
 		return;
 	while ((question = TAILQ_FIRST(&reach->questions)) && question->sent_ns + WAIT_NS <= now_ns)
 		tell(question, now_ns, ETIMEDOUT);
@@ -177,17 +172,12 @@ int reach_ask(struct reach *reach, const struct action *action)
 int reach_init(struct reach *reach)
 {
 	reach->timer.ready = timer_ready;
-	reach->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (reach->timer.fd < 0)
-		return -errno;
-	return loop_add(reach->loop, &reach->timer, EPOLLIN);
+	return timer_open(&reach->timer, reach->loop);
 }
 
 void reach_done(struct reach *reach)
 {
 	while (!TAILQ_EMPTY(&reach->questions))
 		drop(TAILQ_FIRST(&reach->questions));
-	if (reach->timer.fd >= 0)
-		close(reach->timer.fd);
-	reach->timer.fd = -1;
+	timer_close(&reach->timer);
 }

@@ -2,12 +2,10 @@
 /* Lists the TCP sockets of the served namespaces now and then: elephants that are plain TCP. */
 #include "roster.h"
 
+#include "base/timer.h"
 #include "kernel/diag.h"
 
 #include <errno.h>
-#include <sys/epoll.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #define PERIOD_NS 2000000000ull  /* of one namespace; nobody acts on what is found */
 #define IDLE_NS   10000000000ull /* of one without such sockets */
@@ -21,11 +19,8 @@ struct listing {
 
 static void arm(struct roster *roster, uint64_t when_ns)
 {
-	struct itimerspec when = {
-		.it_value = {.tv_sec = when_ns / 1000000000, .tv_nsec = when_ns % 1000000000}};
-
 	roster->armed_ns = when_ns;
-	timerfd_settime(roster->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
+	timer_arm(&roster->timer, when_ns);
 }
 
 static void found(void *arg, const struct diag_flow *seen)
@@ -64,12 +59,12 @@ static void list(struct roster *roster, struct served_netns *netns, uint64_t now
 static void timer_ready(struct source *source, uint32_t events)
 {
 	struct roster *roster = SOURCE_OWNER(source, struct roster, timer);
-	uint64_t expirations, now_ns = loop_now_ns(), next_ns = 0;
+	uint64_t now_ns = loop_now_ns(), next_ns = 0;
 	struct served_netns *netns;
 	int left = BATCH;
 
 	(void)events;
-	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
+	if (!timer_has_expired(source))
 		return;
 	TAILQ_FOREACH (netns, &roster->served->list, entry) {
 		if (netns->state != SERVED_YES || (roster->is_on_call && !netns->list_ns))
@@ -108,15 +103,10 @@ void roster_expect(struct roster *roster)
 int roster_init(struct roster *roster)
 {
 	roster->timer.ready = timer_ready;
-	roster->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (roster->timer.fd < 0)
-		return -errno;
-	return loop_add(roster->loop, &roster->timer, EPOLLIN);
+	return timer_open(&roster->timer, roster->loop);
 }
 
 void roster_done(struct roster *roster)
 {
-	if (roster->timer.fd >= 0)
-		close(roster->timer.fd);
-	roster->timer.fd = -1;
+	timer_close(&roster->timer);
 }

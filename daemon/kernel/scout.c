@@ -3,15 +3,13 @@
 #include "scout.h"
 
 #include "base/log.h"
+#include "base/timer.h"
 #include "kernel/scout_session.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <sys/random.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #define SURVEYS_FREE 128 /* up to here nobody asks whose they are */
 #define BURST        64  /* probes at once, of all surveys */
@@ -62,14 +60,6 @@ static struct survey *find_news(struct scout *scout, struct scout_session **ret_
 		}
 	}
 	return NULL;
-}
-
-static void arm(struct scout *scout, uint64_t deadline_ns)
-{
-	struct itimerspec when = {.it_value = {.tv_sec = deadline_ns / SECOND_NS,
-					  .tv_nsec = deadline_ns % SECOND_NS}};
-
-	timerfd_settime(scout->timer.fd, TFD_TIMER_ABSTIME, &when, NULL);
 }
 
 static uint32_t find_user(const struct scout *scout, const struct conn_key *asker)
@@ -192,7 +182,7 @@ static void go_on(struct scout *scout)
 	}
 	send_all(scout, now_ns);
 	tell_all(scout);
-	arm(scout, find_deadline(scout));
+	timer_arm(&scout->timer, find_deadline(scout));
 }
 
 static void answers_ready(struct source *source, uint32_t events)
@@ -203,10 +193,8 @@ static void answers_ready(struct source *source, uint32_t events)
 
 static void timer_ready(struct source *source, uint32_t events)
 {
-	uint64_t expirations;
-
 	(void)events;
-	if (read(source->fd, &expirations, sizeof(expirations)) > 0)
+	if (timer_has_expired(source))
 		go_on(SOURCE_OWNER(source, struct scout, timer));
 }
 
@@ -326,7 +314,7 @@ bool scout_survey(struct scout *scout, const struct action *action)
 		return true;
 	}
 	/* Not from here: go_on() may be what has led here. It also closes an idle session. */
-	arm(scout, 1);
+	timer_arm(&scout->timer, 1);
 	survey = map ? scout_session_find(session, map) : NULL;
 	if (!survey) {
 		objection = scout_session_find_objection(session, &local, &remote, &has_uplinks);
@@ -360,8 +348,6 @@ void scout_forget(struct scout *scout, uint64_t netns)
 
 int scout_init(struct scout *scout, uint64_t *ret_random)
 {
-	int err;
-
 	TAILQ_INIT(&scout->sessions);
 	scout->bucket = (struct bucket){.saved_ns = SECOND_NS, .filled_ns = loop_now_ns()};
 	if (getrandom(&scout->random, sizeof(scout->random), 0) < 0)
@@ -369,11 +355,7 @@ int scout_init(struct scout *scout, uint64_t *ret_random)
 	scout->random |= 1;
 	*ret_random = scout_draw(scout);
 	scout->timer.ready = timer_ready;
-	scout->timer.fd = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC | TFD_NONBLOCK);
-	if (scout->timer.fd < 0)
-		return -errno;
-	err = loop_add(scout->loop, &scout->timer, EPOLLIN);
-	return err;
+	return timer_open(&scout->timer, scout->loop);
 }
 
 void scout_done(struct scout *scout)
@@ -383,7 +365,5 @@ void scout_done(struct scout *scout)
 	while ((session = TAILQ_FIRST(&scout->sessions)))
 		scout_session_close(session);
 	quota_done(&scout->quota);
-	if (scout->timer.fd >= 0)
-		close(scout->timer.fd);
-	scout->timer.fd = -1;
+	timer_close(&scout->timer);
 }
