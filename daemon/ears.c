@@ -160,6 +160,7 @@ static void renew_addresses(
 	if (!conn_table_count(&daemon->plan.table) ||
 		inquiry_read_addresses(&daemon->inquiry, netns->cookie, addresses))
 		return;
+	plan_tick(&daemon->plan, loop_now_ns()); /* of the change itself no time is told */
 	multihome_hear(&daemon->plan, netns->cookie,
 		&(struct multihome_change){.gone = addresses->gone,
 			.n_gone = addresses->n_gone,

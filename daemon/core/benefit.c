@@ -250,6 +250,7 @@ static void take_back(struct plan *plan, struct conn *conn, const struct subflow
 	const struct refusal none = {.reset_reason = -1};
 
 	plan->benefits.counters.taken_back++;
+	revival_waive(conn);
 	if (!conn->benefit.with.is_supplied)
 		conn->benefit.until_ns = plan->now_ns + plan->in_vain.rule.hold_ns;
 	else

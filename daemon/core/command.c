@@ -20,11 +20,18 @@ static bool is_worth_another_try(int error)
 	       error == ENOMEM || error == EINTR || error == EBUSY;
 }
 
+/* What there is no way for now, there may be later. */
+static bool may_pass(int error)
+{
+	return error == ENETUNREACH || error == EHOSTUNREACH || error == ENETDOWN ||
+	       error == EADDRNOTAVAIL || is_worth_another_try(error);
+}
+
 void command_hear_created(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct subflow *subflow = conn_find_serial(conn, event->serial);
 	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
-	bool is_asked, is_listed, has_next;
+	bool is_asked, is_listed, has_next, misses_one;
 
 	is_listed = subflow && subflow->asker == ASKER_LIST && subflow->slot >= 0;
 	if (subflow && (subflow->asker == ASKER_APPLICATION || is_listed))
@@ -91,7 +98,11 @@ void command_hear_created(struct plan *plan, struct conn *conn, const struct eve
 					: "");
 		news_add_subflow(&plan->news, NEWS_SUBFLOW_FAILED, conn, subflow, conn->why);
 	}
+	misses_one =
+		subflow->asker == ASKER_REPAIR && !subflow->is_doomed && may_pass(event->error);
 	subflows_remove(plan, conn, subflow);
+	if (misses_one)
+		revival_miss(plan, conn, 0);
 	opening_run(plan, conn, 0);
 }
 

@@ -51,6 +51,7 @@ bool intent_remove_youngest(struct plan *plan, struct conn *conn)
 {
 	struct subflow *subflow;
 
+	revival_waive(conn);
 	if (conn_count_all(conn) <= 1)
 		return false;
 	if (take_back(plan, conn))

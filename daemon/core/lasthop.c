@@ -144,6 +144,7 @@ static void take_back(struct plan *plan, struct conn *conn)
 	if (!lasthop->most)
 		begin_hold(plan, lasthop);
 	lasthop->most = n / 2;
+	revival_waive(conn);
 	conn_say(conn,
 		"the last link to its peer is what holds it back, and %u subflows take from others "
 		"there what one would not: %u stay",

@@ -56,20 +56,22 @@ static void lose(struct plan *plan, struct conn *conn, const struct multihome_ch
 	}
 	/* Before the subflow: with it the kernel forgets the id. */
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		if (subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
-			has_gone(change, &subflow->local))
-			tell_peer(plan, conn, subflow->id, told);
-	}
-	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		if (subflow->state != SUBFLOW_ESTABLISHED || subflow->is_doomed ||
 			!has_gone(change, &subflow->local))
 			continue;
 		subflow->is_lost = true;
+		tell_peer(plan, conn, subflow->id, told);
+	}
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->state != SUBFLOW_ESTABLISHED || !subflow->is_lost)
+			continue;
 		plan->counters.lost++;
 		closing_begin(plan, conn, subflow);
+		repair_hear_lost(plan, conn, subflow);
 	}
 	conn_say(conn, "the address of %s has gone: %u closed, %u left", endpoint_text(&last, text),
 		lost, others);
+	opening_run(plan, conn, 0);
 }
 
 void multihome_hear(struct plan *plan, uint64_t netns, const struct multihome_change *change)
@@ -85,6 +87,7 @@ void multihome_hear(struct plan *plan, uint64_t netns, const struct multihome_ch
 			continue;
 		if (change->n_gone)
 			lose(plan, conn, change);
+		revival_hear_addresses(plan, conn);
 		if (!conn->mesh || conn_is_confined(conn))
 			continue;
 		for (uint32_t i = 0; i < change->n_gone; i++)

@@ -91,6 +91,18 @@ static bool is_held(struct plan *plan, struct conn *conn, const struct endpoint 
 	return true;
 }
 
+/* Until when none is tried there. */
+static uint64_t held_until_ns(
+	struct plan *plan, const struct conn *conn, const struct endpoint *remote)
+{
+	const struct refusals_entry *held =
+		refusals_find_held(&plan->refusals, conn->key.netns, remote, plan->now_ns);
+
+	if (!held)
+		held = room_find_held(plan, conn, remote);
+	return held ? held->until_ns : 0;
+}
+
 /* Whether the peer has reset one beside as many as these; says so. */
 static bool has_no_more_room(const struct plan *plan, struct conn *conn)
 {
@@ -451,6 +463,8 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			is_barred(plan, conn, asker, &remote)) {
 			plan->counters.withheld++;
 			give_up_one(plan, conn, asker);
+			if (asker == ASKER_REPAIR)
+				revival_miss(plan, conn, held_until_ns(plan, conn, &remote));
 			continue;
 		}
 		err = open_subflow(plan, conn, asker, -1, &local, &remote, cause_ns);

@@ -92,6 +92,7 @@ int order_remove(
 		return -EBUSY;
 	}
 	plan->counters.orders += n;
+	revival_waive(conn);
 	conn_say(conn, "as the operator asked: %u in all", conn_count_all(conn) - n);
 	news_add(&plan->news, NEWS_REQUEST, conn);
 	while (n--)

@@ -8,6 +8,8 @@
 
 #include <errno.h>
 
+#define SECOND_NS 1000000000ull
+
 uint64_t repair_free_ns(const struct repair_budget *budget)
 {
 	uint64_t oldest_ns = budget->spent_ns[budget->next];
@@ -42,16 +44,6 @@ bool repair_allow(struct plan *plan, struct conn *conn, uint64_t now_ns)
 	return is_allowed;
 }
 
-/* Whether a subflow that died may be replaced. */
-static bool may_repair(struct plan *plan, struct conn *conn, uint64_t now_ns)
-{
-	if (repair_allow(plan, conn, now_ns))
-		return true;
-	conn_say(conn, "a subflow died, and is left to the kernel: %d were replaced in %llu s",
-		REPAIR_MOST, REPAIR_WINDOW_NS / 1000000000);
-	return false;
-}
-
 /* Whether @subflow is the full mesh's: asked for by it, or all that its pair of addresses has. */
 static bool is_of_mesh(const struct conn *conn, const struct subflow *subflow)
 {
@@ -63,6 +55,7 @@ static bool is_of_mesh(const struct conn *conn, const struct subflow *subflow)
 		return false;
 	TAILQ_FOREACH (other, &conn->subflows, entry) {
 		if (other != subflow && other->state != SUBFLOW_CLOSING && !other->is_doomed &&
+			!other->is_lost &&
 			endpoint_is_same_address(&other->local, &subflow->local) &&
 			endpoint_is_equal(&other->remote, &subflow->remote))
 			return false;
@@ -97,8 +90,13 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 {
 	char text[ENDPOINT_TEXT_MAX];
 
-	if (!may_repair(plan, conn, now_ns))
+	if (!repair_allow(plan, conn, now_ns)) {
+		conn_say(conn,
+			"a subflow fell silent, and is left to the kernel: %d were replaced in "
+			"%llu s",
+			REPAIR_MOST, REPAIR_WINDOW_NS / SECOND_NS);
 		return;
+	}
 	conn_say(conn, "the path of %s is silent: replaced", endpoint_text(&subflow->local, text));
 	news_add_subflow(&plan->news, NEWS_SUBFLOW_REPAIR, conn, subflow, conn->why);
 	subflow->is_lost = subflow->is_silent = true;
@@ -108,6 +106,24 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 		return;
 	repair_want_again(plan, conn, subflow);
 	opening_run(plan, conn, now_ns);
+}
+
+/* What its list or a full mesh opens comes back by these. */
+static bool is_by_number(const struct conn *conn, const struct subflow *subflow)
+{
+	return !is_of_mesh(conn, subflow) &&
+	       !(subflow->asker == ASKER_LIST && subflow->slot >= 0 && !subflow->is_exact);
+}
+
+/* One is gone, and another may not be opened yet. */
+static void defer(struct plan *plan, struct conn *conn, const struct subflow *subflow)
+{
+	conn_say(conn,
+		"a subflow died, and nothing is opened in its place yet: %d were replaced in %llu "
+		"s",
+		REPAIR_MOST, REPAIR_WINDOW_NS / SECOND_NS);
+	if (is_by_number(conn, subflow))
+		revival_miss(plan, conn, 0);
 }
 
 /* Of an accepted connection its client does it. */
@@ -178,8 +194,10 @@ void repair_hear_closed(
 		return;
 	if (!conn_has_established(conn, subflow))
 		revival_begin(plan, conn);
-	if (!may_repair(plan, conn, event->now_ns))
+	if (!repair_allow(plan, conn, event->now_ns)) {
+		defer(plan, conn, subflow);
 		return;
+	}
 	conn_say(conn, "the subflow of %s was reset: replaced",
 		endpoint_text(&subflow->local, text));
 	/* What went wrong in the peer's MPTCP says nothing of the way there, once. */
@@ -188,4 +206,15 @@ void repair_hear_closed(
 	if (apart_inherit(conn, subflow))
 		return;
 	repair_want_again(plan, conn, subflow);
+}
+
+void repair_hear_lost(struct plan *plan, struct conn *conn, const struct subflow *subflow)
+{
+	if (!plan->does_repair || conn->is_server || !is_by_number(conn, subflow) ||
+		apart_inherit(conn, subflow))
+		return;
+	if (repair_allow(plan, conn, plan->now_ns))
+		repair_want_again(plan, conn, subflow);
+	else
+		revival_miss(plan, conn, 0);
 }

@@ -44,6 +44,12 @@ void repair_hear_closed(
 	struct plan *plan, struct conn *conn, struct subflow *subflow, const struct event *event);
 
 /*
+ * The address of @subflow has gone, and it is being closed. Of what was asked for by number another
+ * is wanted, from an address that lives; what is of a full mesh or a list belongs to its address.
+ */
+void repair_hear_lost(struct plan *plan, struct conn *conn, const struct subflow *subflow);
+
+/*
  * Another is wanted in place of @subflow, by who asked for it: of a full mesh or a list from the
  * same address. An application's account of what it asked for by number is settled: for that, and
  * for what was up and for nobody's address, it is a repair.

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Judgement: a connection whose last subflow has died is given another one, while there is time. */
+/* Judgement: a subflow that has died is not forgotten where nothing has come up in its place. */
 #include "revival.h"
 
 #include "core/opening.h"
@@ -8,7 +8,10 @@
 
 #define SECOND_NS 1000000000ull
 #define REST_NS   SECOND_NS /* after the first try; twice as long after each other one */
-#define SHIFT_MAX 3         /* of the rest: from then on each is as long as the one before */
+
+/* Of the rest: from then on each is as long as the one before. While others live there is time. */
+#define SHIFT_MAX      3
+#define LONG_SHIFT_MAX 6
 
 void revival_init(struct revivals *revivals)
 {
@@ -41,23 +44,110 @@ bool revival_is_on(const struct conn *conn, uint64_t now_ns)
 	       !conn_has_established(conn, NULL);
 }
 
+/* Whether what is to take the place of one that has died is on its way. */
+static bool is_under_way(const struct conn *conn)
+{
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (subflow->state == SUBFLOW_OPENING && subflow->asker == ASKER_REPAIR)
+			return true;
+	}
+	return conn->wanted_repair;
+}
+
+/* Whether one is to be tried. */
+static bool lacks_one(const struct plan *plan, const struct conn *conn)
+{
+	if (!conn_has_established(conn, NULL))
+		return revival_is_on(conn, plan->now_ns) && !conn_count_live(conn);
+	return conn->revival.missing && !is_under_way(conn);
+}
+
+static uint64_t rest_ns(const struct conn *conn)
+{
+	uint32_t most = conn_has_established(conn, NULL) ? LONG_SHIFT_MAX : SHIFT_MAX;
+
+	return REST_NS << MIN(conn->revival.tries, most);
+}
+
+/* Not before the budget allows it. */
+static void expect_at(struct plan *plan, struct conn *conn, uint64_t due_ns)
+{
+	set_due(plan, conn, MAX(due_ns, repair_free_ns(&conn->repairs)));
+}
+
+/* After the rest, and not before @from_ns. */
+static void expect_from(struct plan *plan, struct conn *conn, uint64_t from_ns)
+{
+	expect_at(plan, conn, MAX(from_ns, plan->now_ns + rest_ns(conn)));
+}
+
 void revival_expect(struct plan *plan, struct conn *conn)
 {
-	uint64_t rest_ns = REST_NS << MIN(conn->revival.tries, SHIFT_MAX);
+	if (lacks_one(plan, conn) && !conn->revival.due.at_ns)
+		expect_from(plan, conn, 0);
+}
 
-	if (!revival_is_on(conn, plan->now_ns) || conn_count_live(conn) || conn->revival.due.at_ns)
+/* One that came up and was not reset in its first second shows that others may: no long rests. */
+static void heed_success(struct plan *plan, struct conn *conn)
+{
+	struct revival *revival = &conn->revival;
+
+	if (revival->up_ns && plan->now_ns >= revival->up_ns + REFUSAL_NS)
+		revival->tries = 0;
+}
+
+void revival_miss(struct plan *plan, struct conn *conn, uint64_t from_ns)
+{
+	heed_success(plan, conn);
+	conn->revival.up_ns = 0;
+	conn->revival.missing++;
+	expect_from(plan, conn, from_ns);
+}
+
+void revival_waive(struct conn *conn)
+{
+	conn->revival.missing = 0;
+}
+
+void revival_hear_established(struct plan *plan, struct conn *conn)
+{
+	conn->revival.up_ns = plan->now_ns;
+	if (lacks_one(plan, conn))
+		expect_at(plan, conn, plan->now_ns + REFUSAL_NS);
+}
+
+void revival_hear_addresses(struct plan *plan, struct conn *conn)
+{
+	if (!lacks_one(plan, conn))
 		return;
-	set_due(plan, conn, plan->now_ns + rest_ns);
+	conn->revival.tries = 0;
+	expect_from(plan, conn, 0);
+}
+
+static void say(const struct plan *plan, struct conn *conn)
+{
+	uint64_t end_ns = conn->revival.died_ns + REVIVAL_NS;
+
+	if (conn_has_established(conn, NULL))
+		conn_say(conn,
+			"%u of its subflows have died and were not replaced: one is tried again",
+			conn->revival.missing);
+	else
+		conn_say(conn,
+			"its last subflow has died, and nothing has come up in its place: tried "
+			"again, for another %llu s",
+			(end_ns - plan->now_ns + SECOND_NS - 1) / SECOND_NS);
 }
 
 static void try_again(struct plan *plan, struct conn *conn)
 {
-	uint64_t end_ns = conn->revival.died_ns + REVIVAL_NS;
+	struct revival *revival = &conn->revival;
 
-	conn_say(conn,
-		"its last subflow has died, and nothing has come up in its place: tried again, for "
-		"another %llu s",
-		(end_ns - plan->now_ns + SECOND_NS - 1) / SECOND_NS);
+	say(plan, conn);
+	revival->tries++;
+	revival->missing -= revival->missing > 0;
 	conn_renew_tries(conn);
 	if (!conn->wanted_repair)
 		conn_want_again(conn, ASKER_REPAIR);
@@ -68,11 +158,17 @@ static void try_again(struct plan *plan, struct conn *conn)
 static void run_due(struct plan *plan, struct conn *conn)
 {
 	set_due(plan, conn, 0);
-	if (!plan->does_repair || !revival_is_on(conn, plan->now_ns) || conn_count_live(conn))
+	if (!plan->does_repair)
+		revival_waive(conn);
+	if (!plan->does_repair || !lacks_one(plan, conn))
 		return;
-	conn->revival.tries++;
-	if (repair_allow(plan, conn, plan->now_ns))
-		try_again(plan, conn);
+	heed_success(plan, conn);
+	if (plan->now_ns < repair_free_ns(&conn->repairs)) {
+		expect_from(plan, conn, 0);
+		return;
+	}
+	repair_allow(plan, conn, plan->now_ns);
+	try_again(plan, conn);
 	revival_expect(plan, conn);
 }
 

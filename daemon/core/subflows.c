@@ -52,6 +52,8 @@ void subflows_hear_established(struct plan *plan, struct conn *conn, const struc
 	}
 	if (subflow->is_doomed)
 		closing_begin(plan, conn, subflow);
+	else
+		revival_hear_established(plan, conn);
 	if (!quiet_hear_established(plan, subflow) || subflow->is_doomed)
 		subflows_hear_usable(plan, conn, subflow);
 }
@@ -123,6 +125,22 @@ static void drop_passed(struct conn *conn, const struct subflow *subflow)
 	conn_drop_passed(conn);
 }
 
+/*
+ * What was to replace one that has died was refused, and its peer may take another yet: it has not
+ * said that it wants none, or it may have said so of a connection that it does not know any more.
+ */
+static bool is_missed(const struct plan *plan, const struct conn *conn,
+	const struct subflow *subflow, const struct event *event)
+{
+	bool is_for_good = event->reset_reason >= 0 && !event->is_transient;
+
+	if (!plan->does_repair || subflow->asker != ASKER_REPAIR || subflow->is_doomed)
+		return false;
+	return !conn_has_established(conn, subflow) ||
+	       (!is_for_good && event->reset_reason != RESET_RESOURCES &&
+		       event->reset_reason != RESET_PROHIBITED);
+}
+
 /* Why a subflow that was up is not any more. */
 static void tell_closed(struct plan *plan, const struct conn *conn, const struct subflow *subflow,
 	const struct event *event)
@@ -142,7 +160,7 @@ void subflows_hear_closed(struct plan *plan, struct conn *conn, const struct eve
 {
 	struct endpoint remote = endpoint_unmap(&event->remote);
 	struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
-	bool is_gone, has_failed;
+	bool is_gone, has_failed, misses_one;
 
 	if (!subflow)
 		subflow = conn_find_opening(conn, &event->local, &event->remote);
@@ -150,6 +168,7 @@ void subflows_hear_closed(struct plan *plan, struct conn *conn, const struct eve
 		return;
 	is_gone = is_withdrawn(conn, subflow);
 	has_failed = !is_gone && is_refused(subflow, event);
+	misses_one = has_failed && is_missed(plan, conn, subflow, event);
 	if (has_failed) {
 		note_refused(plan, conn, subflow, event);
 		news_add_subflow(&plan->news, NEWS_SUBFLOW_REFUSED, conn, subflow, conn->why);
@@ -168,6 +187,8 @@ void subflows_hear_closed(struct plan *plan, struct conn *conn, const struct eve
 	if (subflow->state == SUBFLOW_OPENING && subflow->is_doomed && !subflow->is_lost)
 		conn_settle(&plan->table, conn, 0, 1);
 	subflows_remove(plan, conn, subflow);
+	if (misses_one)
+		revival_miss(plan, conn, 0);
 	opening_run(plan, conn, 0);
 	apart_expect(plan, conn);
 }

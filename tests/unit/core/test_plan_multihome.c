@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* Local addresses that go and come: what becomes of the subflows that leave from them. */
+#include <errno.h>
 #include <string.h>
 
 #include "core/multihome.h"
@@ -140,6 +141,97 @@ static void a_new_address_joins_the_mesh_only(void **state)
 	assert_int_equal(play->creates, 2);
 }
 
+/* Its first subflow from 10.0.0.1, and @n that were asked for by number; one from 10.0.0.11. */
+static void begin_more(struct play *play, uint16_t n)
+{
+	play->plan.does_repair = true;
+	begin_two(play);
+	play_intent(play, n, 0);
+	for (uint16_t i = 0; i < n; i++)
+		hear_from(play, EVENT_SUBFLOW_ESTABLISHED, 1, 5001 + i);
+	play_assert_subflows(play, 2 + n, 0, 0);
+}
+
+/* As where they die silently: what was asked for by number goes on from an address that lives. */
+static void what_was_asked_for_by_number_goes_on_elsewhere(void **state)
+{
+	struct endpoint gone = address(1), other = address(11);
+	struct play *play = *state;
+
+	begin_more(play, 2);
+	play->locals[0] = other;
+	change(play, &gone, 1);
+	assert_int_equal(play->destroys, 3);
+	assert_int_equal(play->creates, 1 + 2 + 2);
+	assert_true(endpoint_is_same_address(&play->create.local, &other));
+	assert_int_equal(play->plan.counters.repairs, 2);
+	/* The first one was all that the full mesh had there: that one comes back with the address.
+	 */
+	hear_from(play, EVENT_SUBFLOW_CLOSED, 1, LOCAL_PORT);
+	hear_from(play, EVENT_SUBFLOW_CLOSED, 1, 5001);
+	hear_from(play, EVENT_SUBFLOW_CLOSED, 1, 5002);
+	hear_from(play, EVENT_SUBFLOW_ESTABLISHED, 11, 5003);
+	hear_from(play, EVENT_SUBFLOW_ESTABLISHED, 11, 5004);
+	play->locals[1] = address(1);
+	change(play, NULL, 2);
+	assert_int_equal(play->creates, 6);
+	assert_true(endpoint_is_same_address(&play->create.local, &gone));
+	play_assert_receipt(play, 2, 0);
+}
+
+static void within_the_budget_of_repairs(void **state)
+{
+	struct endpoint gone = address(1);
+	struct play *play = *state;
+
+	play->plan.max_subflows = 16;
+	begin_more(play, REPAIR_MOST + 1);
+	change(play, &gone, 0);
+	assert_int_equal(play->creates, 1 + REPAIR_MOST + 1 + REPAIR_MOST);
+	assert_int_equal(play->plan.counters.repairs_denied, 1);
+	for (uint16_t i = 0; i < REPAIR_MOST; i++)
+		hear_from(play, EVENT_SUBFLOW_ESTABLISHED, 11, 5100 + i);
+	assert_true(play_step(play, play->now_ns + REPAIR_WINDOW_NS));
+	assert_int_equal(play->creates, 1 + 2 * (REPAIR_MOST + 1));
+}
+
+static void not_where_repair_is_off(void **state)
+{
+	struct endpoint gone = address(1);
+	struct play *play = *state;
+
+	begin_more(play, 2);
+	play->plan.does_repair = false;
+	change(play, &gone, 0);
+	assert_int_equal(play->destroys, 3);
+	assert_int_equal(play->creates, 3);
+}
+
+/* A backup is no place to go on: it waits for the address. */
+static void where_only_a_backup_is_left_it_comes_with_the_address(void **state)
+{
+	struct endpoint gone = address(1);
+	struct play *play = *state;
+
+	begin_more(play, 1);
+	play->create_error = EADDRNOTAVAIL;
+	play_hear(play, (struct event){.kind = EVENT_BACKUP,
+				.local = {.family = AF_INET, .v4 = address(11).v4, .port = 5000},
+				.remote = play_remote(),
+				.is_backup = true});
+	change(play, &gone, 0);
+	assert_true(endpoint_is_same_address(&play->create.local, &gone));
+	while (play_step(play, play->now_ns + 70000000000ull) && play->creates < 12)
+		;
+	assert_int_equal(play->creates, 12);
+	play->create_error = 0;
+	change(play, NULL, 2);
+	assert_true(play_step(play, play->now_ns + 1000000000ull));
+	assert_true(endpoint_is_same_address(&play->create.local, &gone));
+	/* With what the full mesh has there. */
+	play_assert_subflows(play, 1, 2, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
 
 int main(void)
@@ -151,6 +243,10 @@ int main(void)
 		TEST(each_address_is_withdrawn_once),
 		TEST(other_namespaces_are_not_concerned),
 		TEST(a_new_address_joins_the_mesh_only),
+		TEST(what_was_asked_for_by_number_goes_on_elsewhere),
+		TEST(within_the_budget_of_repairs),
+		TEST(not_where_repair_is_off),
+		TEST(where_only_a_backup_is_left_it_comes_with_the_address),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

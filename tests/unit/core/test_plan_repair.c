@@ -182,7 +182,7 @@ static void flapping_links_are_left_to_the_kernel(void **state)
 	assert_int_equal(play->plan.counters.repairs, REPAIR_MOST);
 	assert_int_equal(play->plan.counters.repairs_denied, 2 * REPAIR_MOST);
 	assert_non_null(strstr(play_conn(play)->why,
-		"a subflow died, and is left to the kernel: 8 were replaced"));
+		"a subflow fell silent, and is left to the kernel: 8 were replaced"));
 	play->now_ns += REPAIR_WINDOW_NS;
 	play_fell_silent(play, port);
 	assert_int_equal(play->destroys, REPAIR_MOST + 1);

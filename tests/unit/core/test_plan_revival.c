@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* A connection whose last subflow has died: others are tried while the kernel keeps it. */
+/* Where nothing comes up in place of what has died, others are tried, the more so where none is
+ * left. */
 #include "mute.h"
 
 #include <errno.h>
@@ -81,7 +82,8 @@ static void what_is_refused_is_tried_again_for_a_minute(void **state)
 	assert_int_equal(play->plan.counters.refused_by_peer, creates - 1);
 }
 
-static void one_that_comes_up_ends_it(void **state)
+/* The others follow, one after the other: the peer takes joins again. */
+static void when_one_comes_up_the_others_follow(void **state)
 {
 	struct play *play = *state;
 
@@ -94,9 +96,16 @@ static void one_that_comes_up_ends_it(void **state)
 		"its last subflow has died, and nothing has come up in its place: tried again, for "
 		"another 53 s"));
 	play_joined(play, LOCAL_PORT + 2);
-	mute_pass(play, 3600 * S);
+	mute_pass(play, S - 1);
 	assert_int_equal(play->creates, 6);
-	play_assert_subflows(play, 1, 0, 0);
+	mute_pass(play, 1);
+	assert_int_equal(play->creates, 7);
+	assert_string_equal(play_conn(play)->why,
+		"1 of its subflows have died and were not replaced: one is tried again");
+	play_joined(play, LOCAL_PORT + 3);
+	mute_pass(play, 3600 * S);
+	assert_int_equal(play->creates, 7);
+	play_assert_subflows(play, 2, 0, 0);
 	play_assert_receipt(play, 1, 0);
 }
 
@@ -127,9 +136,12 @@ static void what_has_come_up_and_ends_in_good_order_is_not_replaced(void **state
 	assert_int_equal(play->creates, 4);
 	play_joined(play, LOCAL_PORT + 2);
 	mute_pass(play, 2 * S);
+	play_joined(play, LOCAL_PORT + 3);
+	mute_pass(play, 2 * S);
 	play_left(play, LOCAL_PORT + 2);
+	play_left(play, LOCAL_PORT + 3);
 	mute_pass(play, 3600 * S);
-	assert_int_equal(play->creates, 4);
+	assert_int_equal(play->creates, 5);
 }
 
 static void where_nobody_answers_others_are_tried_for_as_long(void **state)
@@ -213,6 +225,191 @@ static void it_makes_no_storm(void **state)
 	assert_in_range(play->plan.counters.repairs, 5 * REPAIR_MOST, 7 * REPAIR_MOST);
 }
 
+/* Four subflows, of which a firewall that starts anew resets all but the first. */
+static void play_three_deaths(struct play *play)
+{
+	play_connect_with(play, 3);
+	mute_pass(play, 2 * S);
+	for (uint16_t port = LOCAL_PORT + 1; port <= LOCAL_PORT + 3; port++)
+		dies(play, port);
+	assert_int_equal(play->creates, 6);
+}
+
+/* The firewall refuses what is under way. */
+static void play_refuse_opening(struct play *play)
+{
+	struct subflow *subflow = NULL, *next;
+
+	for (subflow = TAILQ_FIRST(&play_conn(play)->subflows); subflow; subflow = next) {
+		next = TAILQ_NEXT(subflow, entry);
+		if (subflow->state == SUBFLOW_OPENING)
+			dies(play, LOCAL_PORT + 9);
+	}
+}
+
+static void what_is_refused_beside_others_is_not_forgotten(void **state)
+{
+	struct play *play = *state;
+
+	play_three_deaths(play);
+	play_refuse_opening(play);
+	play_assert_subflows(play, 1, 0, 0);
+	assert_int_equal(conn_count_all(play_conn(play)), 4);
+	mute_pass(play, S - 1);
+	assert_int_equal(play->creates, 6);
+	/* One shows whether the others may, as soon as it is answered. */
+	mute_pass(play, 1 + SILENCE_NS - 1);
+	assert_int_equal(play->creates, 7);
+	play_refuse_opening(play);
+	mute_pass(play, 2 * S);
+	assert_int_equal(play->creates, 8);
+	for (uint16_t port = LOCAL_PORT + 4; port <= LOCAL_PORT + 6; port++) {
+		play_joined(play, port);
+		mute_pass(play, 10 * S);
+	}
+	play_assert_subflows(play, 4, 0, 0);
+	mute_pass(play, 3600 * S);
+	assert_int_equal(play->creates, 10);
+}
+
+/* Each rest is twice as long as the one before, up to a minute or so; and there is no end. */
+static void where_none_comes_up_rests_grow(void **state)
+{
+	struct play *play = *state;
+	unsigned int creates;
+
+	play_three_deaths(play);
+	play_refuse_opening(play);
+	for (uint64_t rest_s = 1; rest_s <= 64; rest_s *= 2) {
+		creates = play->creates;
+		mute_pass(play, rest_s * S - 1);
+		assert_int_equal(play->creates, creates);
+		mute_pass(play, 1);
+		assert_int_equal(play->creates, creates + 1);
+		play_refuse_opening(play);
+	}
+	creates = play->creates;
+	mute_pass(play, 64 * S);
+	assert_int_equal(play->creates, creates + 1);
+}
+
+/* That it comes up for a moment is no reason to hurry. */
+static void nor_is_one_that_is_up_for_a_moment_a_success(void **state)
+{
+	struct play *play = *state;
+
+	play_three_deaths(play);
+	play_refuse_opening(play);
+	for (int i = 0; i < 120; i++) {
+		mute_pass(play, S);
+		if (!conn_find_opening(play_conn(play), &play->create.local, &play->create.remote))
+			continue;
+		play_joined(play, LOCAL_PORT + 4);
+		dies(play, LOCAL_PORT + 4);
+	}
+	assert_in_range(play->creates, 6 + 5, 6 + 7);
+}
+
+static void what_the_peer_refuses_for_good_is_not_missing(void **state)
+{
+	struct play *play = *state;
+
+	play_three_deaths(play);
+	for (int i = 0; i < 3; i++)
+		is_reset(play, LOCAL_PORT + 9);
+	mute_pass(play, 3600 * S);
+	assert_int_equal(play->creates, 6);
+	assert_int_equal(conn_count_all(play_conn(play)), 1);
+}
+
+/* Who takes one away means those that are there. */
+static void nor_is_what_the_application_wants_no_more(void **state)
+{
+	struct play *play = *state;
+
+	play_three_deaths(play);
+	play_joined(play, LOCAL_PORT + 4);
+	play_refuse_opening(play);
+	play_assert_subflows(play, 2, 0, 0);
+	play_intent(play, 3, 1);
+	assert_int_equal(play->destroys, 1);
+	play_left(play, play->destroy.local.port);
+	mute_pass(play, 3600 * S);
+	assert_int_equal(play->creates, 6);
+	play_assert_subflows(play, 1, 0, 0);
+}
+
+/* The budget is what one moment may have: what it denies comes later. */
+static void what_the_budget_denies_comes_later(void **state)
+{
+	struct play *play = *state;
+	uint16_t port = LOCAL_PORT + 16;
+
+	play->plan.max_subflows = 16;
+	play_connect_with(play, 15);
+	mute_pass(play, 2 * S);
+	for (uint16_t i = 1; i <= 15; i++)
+		dies(play, LOCAL_PORT + i);
+	assert_int_equal(play->creates, 15 + REPAIR_MOST);
+	assert_int_equal(play->plan.counters.repairs_denied, 15 - REPAIR_MOST);
+	assert_non_null(strstr(play_conn(play)->why,
+		"a subflow died, and nothing is opened in its place yet: 8 were replaced in 10 s"));
+	for (int i = 0; i < REPAIR_MOST; i++)
+		play_joined(play, port++);
+	mute_pass(play, REPAIR_WINDOW_NS - 1);
+	assert_int_equal(play->creates, 15 + REPAIR_MOST);
+	for (int i = 0; i < 15 - REPAIR_MOST; i++) {
+		mute_pass(play, S);
+		play_joined(play, port++);
+	}
+	mute_pass(play, 3600 * S);
+	assert_int_equal(play->creates, 2 * 15);
+	play_assert_subflows(play, 16, 0, 0);
+	assert_int_equal(play->plan.counters.repairs, 15);
+}
+
+/* Of others the destination has refused many: for a while none is tried there, and then it is. */
+static void what_is_withheld_comes_after_the_hold(void **state)
+{
+	struct refusal refusal = {.reset_reason = -1};
+	struct endpoint remote = play_remote();
+	struct play *play = *state;
+
+	play->plan.refusals.rule = (struct refusals_rule){.most = 1, .hold_ns = 600 * S};
+	play_connect_with(play, 1);
+	mute_pass(play, 2 * S);
+	refusals_note(&play->plan.refusals, play->key.netns, &remote, &refusal, play->now_ns);
+	play_meddle(play);
+	dies(play, LOCAL_PORT + 1);
+	assert_int_equal(play->creates, 1);
+	mute_pass(play, 600 * S - 1);
+	assert_int_equal(play->creates, 1);
+	assert_int_equal(play->plan.counters.withheld, 1);
+	mute_pass(play, 1);
+	assert_int_equal(play->creates, 2);
+	play_joined(play, LOCAL_PORT + 2);
+	mute_pass(play, 3600 * S);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
+/* There is no route for a while. */
+static void what_the_kernel_does_not_open_is_not_forgotten(void **state)
+{
+	struct play *play = *state;
+
+	play_connect_with(play, 1);
+	mute_pass(play, 2 * S);
+	play->create_error = ENETUNREACH;
+	dies(play, LOCAL_PORT + 1);
+	mute_pass(play, 2 * S);
+	assert_int_equal(play->creates, 3);
+	play->create_error = 0;
+	mute_pass(play, 2 * S);
+	assert_int_equal(play->creates, 4);
+	play_joined(play, LOCAL_PORT + 2);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
 static void what_ended_in_good_order_is_not_tried_again(void **state)
 {
 	struct play *play = *state;
@@ -246,13 +443,21 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(what_is_refused_is_tried_again_for_a_minute),
-		TEST(one_that_comes_up_ends_it),
+		TEST(when_one_comes_up_the_others_follow),
 		TEST(one_that_is_up_for_a_moment_does_not),
 		TEST(what_has_come_up_and_ends_in_good_order_is_not_replaced),
 		TEST(where_nobody_answers_others_are_tried_for_as_long),
 		TEST(a_destination_that_is_left_alone_is_asked_all_the_same),
 		TEST(the_kernel_that_opens_none_is_asked_again),
 		TEST(it_makes_no_storm),
+		TEST(what_is_refused_beside_others_is_not_forgotten),
+		TEST(where_none_comes_up_rests_grow),
+		TEST(nor_is_one_that_is_up_for_a_moment_a_success),
+		TEST(what_the_peer_refuses_for_good_is_not_missing),
+		TEST(nor_is_what_the_application_wants_no_more),
+		TEST(what_the_budget_denies_comes_later),
+		TEST(what_is_withheld_comes_after_the_hold),
+		TEST(what_the_kernel_does_not_open_is_not_forgotten),
 		TEST(what_ended_in_good_order_is_not_tried_again),
 		TEST(nor_what_is_over_or_where_repair_is_off),
 	};
