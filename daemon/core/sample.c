@@ -131,23 +131,48 @@ const char *sample_find_doubt(const struct survey *survey)
 	return hops % 2 ? NULL : "a tunnel may hide the ways there";
 }
 
-/* On a way that has failed since it was learned. */
-static const struct path_port *find_doubtful(const struct path_map *map)
+/* Until when the way of a port is avoided, since it has failed; 0: its way is not known. */
+static uint64_t held_until_ns(const struct path_map *map, const struct path_port *port)
+{
+	struct path path = path_of(map, port);
+
+	return path_is_known(map, port) ? path_shunned_until_ns(&path) : 0;
+}
+
+bool sample_has_failed(const struct path_map *map, uint64_t now_ns)
+{
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		if (held_until_ns(map, &map->ports[i]) > now_ns)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * On a way that has failed since it was confirmed, and may be taken again. Until then nobody needs
+ * to know, and its silence says nothing of the others.
+ */
+static const struct path_port *find_doubtful(const struct path_map *map, uint64_t now_ns)
 {
 	const struct path_port *port;
+	uint64_t until_ns;
 
 	for (unsigned int i = 0; i < map->n_ports; i++) {
 		port = &map->ports[i];
-		if (path_is_known(map, port) &&
-			map->routers[port->tiers[map->depth] - 1]->shunned_until_ns >
-				map->learned_ns)
+		until_ns = held_until_ns(map, port);
+		if (until_ns > map->confirmed_ns && until_ns <= now_ns)
 			return port;
 	}
 	return NULL;
 }
 
-/* NULL: no port's way is known. */
-static const struct path_port *draw_known(struct survey *survey)
+bool sample_is_doubtful(const struct path_map *map, uint64_t now_ns)
+{
+	return find_doubtful(map, now_ns);
+}
+
+/* NULL: no port's way is known, but for those that are avoided. */
+static const struct path_port *draw_known(struct survey *survey, uint64_t now_ns)
 {
 	const struct path_map *map = survey->map;
 	unsigned int first = ports_random(&survey->random) % MAX(map->n_ports, 1);
@@ -155,21 +180,21 @@ static const struct path_port *draw_known(struct survey *survey)
 
 	for (unsigned int i = 0; i < map->n_ports; i++) {
 		port = &map->ports[(first + i) % map->n_ports];
-		if (path_is_known(map, port))
+		if (path_is_known(map, port) && held_until_ns(map, port) <= now_ns)
 			return port;
 	}
 	return NULL;
 }
 
-void sample_again(struct survey *survey)
+void sample_again(struct survey *survey, uint64_t now_ns)
 {
 	struct path_map *map = survey->map;
 	const struct path_port *port;
 
 	for (; survey->n_same; survey->n_same--) {
-		port = survey->phase == SURVEY_CONFIRM ? find_doubtful(map) : NULL;
+		port = survey->phase == SURVEY_CONFIRM ? find_doubtful(map, now_ns) : NULL;
 		if (!port)
-			port = draw_known(survey);
+			port = draw_known(survey, now_ns);
 		if (!port)
 			break;
 		volley_add(survey, PURPOSE_SAME, port->port, map->depth);

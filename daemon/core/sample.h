@@ -34,8 +34,14 @@ unsigned int sample_count_again(const struct survey *survey);
  */
 const char *sample_find_doubt(const struct survey *survey);
 
+/* Whether a way of the map is avoided, since it has failed. */
+bool sample_has_failed(const struct path_map *map, uint64_t now_ns);
+
+/* Whether one has failed since the map was confirmed, and may be taken again. */
+bool sample_is_doubtful(const struct path_map *map, uint64_t now_ns);
+
 /* Some of those that are known: whether they still take the same way. */
-void sample_again(struct survey *survey);
+void sample_again(struct survey *survey, uint64_t now_ns);
 
 /* One device leads to one first router. */
 void sample_spread_first(struct survey *survey, struct path_port *port);

@@ -41,7 +41,7 @@ void survey_finish(struct survey *survey, uint64_t now_ns)
 	map->state = PATH_KNOWN;
 	map->is_changed = true;
 	map->is_thorough |= survey->is_thorough;
-	map->is_partial |= survey->is_full;
+	map->is_partial |= survey->is_full || survey->is_lossy;
 	if (!survey->is_further)
 		map->learned_ns = now_ns;
 	map->confirmed_ns = now_ns;
@@ -71,7 +71,7 @@ void survey_begin_anew(struct survey *survey)
 	survey->map->is_changed = true;
 	forget_prefix(survey->prefix);
 	survey->heard_ttl = survey->asked_ttl = 0;
-	survey->is_full = survey->is_further = survey->is_nearer = false;
+	survey->is_full = survey->is_further = survey->is_nearer = survey->is_lossy = false;
 	survey->pause_ns = survey->next_send_ns = 0;
 	survey->n_late = 0;
 	memset(survey->slots, 0, sizeof(survey->slots));
@@ -114,7 +114,8 @@ int survey_init(struct survey *survey, struct path_table *table, uint64_t netns,
 	if (survey->map->state == PATH_KNOWN && drop_lost_ports(survey->map, ports)) {
 		survey->is_further = true;
 		survey_begin(survey, SURVEY_CONFIRM);
-		survey->n_same = now_ns - survey->map->confirmed_ns > FRESH_NS;
+		survey->n_same = now_ns - survey->map->confirmed_ns > FRESH_NS ||
+				 sample_is_doubtful(survey->map, now_ns);
 	} else {
 		path_map_renew(survey->map);
 		if (now_ns > survey->prefix->learned_ns + PREFIX_AGE_NS)
@@ -199,7 +200,7 @@ static void end_flows(struct survey *survey, uint64_t now_ns)
 		return;
 	if (survey->is_nearer && paths > 1)
 		survey->prefix->depth = map->depth;
-	if (map->depth == survey->prefix->depth)
+	if (map->depth == survey->prefix->depth && !survey->is_lossy)
 		survey->prefix->paths = paths;
 	/* Beside the middle not all that are there may be told apart. */
 	map->is_partial |=
@@ -228,7 +229,7 @@ static void advance(struct survey *survey, uint64_t now_ns)
 			end_flows(survey, now_ns);
 	}
 	if (survey->phase == SURVEY_VERIFY || survey->phase == SURVEY_CONFIRM) {
-		sample_again(survey);
+		sample_again(survey, now_ns);
 		if (volley_count(survey, -1))
 			return;
 		survey->prefix->is_verified |= survey->phase == SURVEY_VERIFY;
@@ -370,11 +371,16 @@ static void lose(struct survey *survey, const struct survey_slot *slot, uint64_t
 		port = path_port_find(survey->map, slot->probe.port);
 		if (port && !port->is_taken)
 			path_port_drop(survey->map, port);
+		/* Of what goes by a way that has failed no answer is expected. */
+		if (sample_has_failed(survey->map, now_ns))
+			break;
+		survey->is_lossy = true;
 		note_failure(survey, now_ns);
 		break;
 	case PURPOSE_SAME:
 		if (survey->phase == SURVEY_CONFIRM) {
 			survey_begin_anew(survey);
+			survey->is_lossy = true;
 			break;
 		}
 		/* Silence agrees with nothing: another one is asked. */
@@ -447,8 +453,8 @@ void survey_tick(struct survey *survey, uint64_t now_ns)
 		slot->is_used = false;
 		lose(survey, &lost, now_ns);
 	}
-	/* Routers answer so many a second: ask more slowly. */
-	if (is_slow)
+	/* Routers answer so many a second: ask more slowly. A way that has failed never answers. */
+	if (is_slow && !sample_has_failed(survey->map, now_ns))
 		survey->pause_ns = MIN(MAX(2 * survey->pause_ns, PAUSE_MIN_NS), PAUSE_MAX_NS);
 	if (survey->phase != SURVEY_DONE && now_ns >= survey->deadline_ns)
 		give_up(survey, now_ns);

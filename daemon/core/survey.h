@@ -75,10 +75,11 @@ struct survey {
 	uint8_t n_same;               /* VERIFY, CONFIRM: ports to be asked again */
 	bool is_thorough;             /* until path_flows_sure() */
 	bool is_further;              /* of a map that was known: it gets no younger */
-	bool is_full;                 /* more routers have answered than the map has room for */
-	bool has_walked;              /* the hops were counted by this survey */
-	bool is_nearer;               /* at the middle of an even number there was one way */
-	bool has_news;                /* something that an asker may act on; the owner clears it */
+	bool is_lossy;   /* a flow got no answer: there may be a way that is dead for now */
+	bool is_full;    /* more routers have answered than the map has room for */
+	bool has_walked; /* the hops were counted by this survey */
+	bool is_nearer;  /* at the middle of an even number there was one way */
+	bool has_news;   /* something that an asker may act on; the owner clears it */
 };
 
 /*

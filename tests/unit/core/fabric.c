@@ -86,6 +86,8 @@ void fabric_answer(struct fabric_play *play, const struct survey_probe *probe)
 	if (play->muted && play->survey.phase == play->muted)
 		return;
 	play->probes++;
+	if (probe->ttl > 1 && fabric->dead & 1 << choose_router(fabric, 2, probe->port))
+		return;
 	if (probe->ttl > fabric->hops) {
 		play->peer_probes++;
 		return;

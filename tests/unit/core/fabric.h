@@ -22,6 +22,7 @@ struct fabric {
 	unsigned int lost;      /* answers of 1000 */
 	uint64_t period_ns;     /* each router answers once in so long; 0 = always */
 	unsigned int silent;    /* bits: hops that never answer */
+	unsigned int dead;      /* leaf-spine; bits: spines that swallow everything */
 	bool has_host_router;   /* the last hop is the peer's own host */
 	uint8_t ttl;            /* of what comes from the peer; 0 = it is not known */
 	uint64_t stall_ns;      /* the daemon sleeps up to so long at every turn */

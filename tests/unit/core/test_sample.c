@@ -72,9 +72,9 @@ static void some_are_asked_again(void **state)
 
 	learn(play, 4000, 10);
 	survey->n_same = 2;
-	sample_again(survey);
+	sample_again(survey, play->now_ns);
 	assert_int_equal(volley_count(survey, PURPOSE_SAME), 2);
-	sample_again(survey);
+	sample_again(survey, play->now_ns);
 	assert_int_equal(volley_count(survey, PURPOSE_SAME), 2);
 }
 
@@ -99,10 +99,15 @@ static void a_way_that_has_failed_is_asked_first(void **state)
 	for (uint16_t i = 0; i < 8; i++)
 		learn(play, 4000 + i, 10 + i);
 	path = path_of(survey->map, path_port_find(survey->map, 4005));
-	path.tiers[2]->shunned_until_ns = survey->map->learned_ns + 1;
+	path.tiers[2]->shunned_until_ns = play->now_ns + 1;
 	survey_begin(survey, SURVEY_CONFIRM);
+	survey->n_same = 30;
+	/* Not while it is avoided. */
+	sample_again(survey, play->now_ns);
+	assert_false(volley_has(survey, 4005));
+	memset(survey->slots, 0, sizeof(survey->slots));
 	survey->n_same = 1;
-	sample_again(survey);
+	sample_again(survey, play->now_ns + 1);
 	assert_true(volley_has(survey, 4005));
 }
 
