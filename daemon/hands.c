@@ -37,7 +37,7 @@ static int open_hand(struct hands *hands, uint64_t cookie)
 		return -ENONET;
 	err = netns->is_unnamed ? served_enter(netns) : netns_enter(netns->path, 0);
 	if (err)
-		return -ENONET;
+		return err == -EAGAIN ? err : -ENONET;
 	err = genl_open(NETLINK_GENERIC, &hands->socket);
 	served_leave(netns);
 	if (err)

@@ -13,12 +13,25 @@
 
 #define INHABITANTS_PATH_MAX 32
 
-/*
- * Calls @visit with the namespace of each process, several times with one that has several, until
- * it returns false. @ret_hidden: how many processes could not be looked at.
- */
-int inhabitants_each(
-	bool (*visit)(void *arg, const char *path, ino_t inode), void *arg, uint32_t *ret_hidden);
+/* A namespace that somebody is in. */
+struct inhabited {
+	ino_t inode;
+	char path[INHABITANTS_PATH_MAX]; /* by way of the process with the least number */
+	bool is_known;                   /* for whoever has read it */
+};
+
+struct inhabitants {
+	struct inhabited *list; /* by inode number, each once */
+	size_t n;
+	uint32_t hidden; /* processes that could not be looked at */
+};
+
+/* All but the one with the inode number @home. What was read is freed with inhabitants_done(). */
+int inhabitants_read(ino_t home, struct inhabitants *ret_inhabitants);
+void inhabitants_done(struct inhabitants *inhabitants);
+
+/* NULL: nobody is in it. */
+struct inhabited *inhabitants_of(const struct inhabitants *inhabitants, ino_t inode);
 
 /* The way into the namespace with this inode number. -ENOENT: no process is in it. */
 int inhabitants_find(ino_t inode, char path[INHABITANTS_PATH_MAX]);

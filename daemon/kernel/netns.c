@@ -180,14 +180,15 @@ const char *netns_pm_sysctl(const char **ret_userspace)
 	return NULL;
 }
 
-static struct nlmsghdr *begin_nsid(char *buffer, uint16_t type, int netns_fd)
+/* @by: NETNSA_FD, NETNSA_NSID. */
+static struct nlmsghdr *begin_nsid(char *buffer, uint16_t type, uint16_t by, uint32_t value)
 {
 	struct nlmsghdr *request = mnl_nlmsg_put_header(buffer);
 
 	request->nlmsg_type = type;
 	request->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
 	mnl_nlmsg_put_extra_header(request, sizeof(struct rtgenmsg));
-	mnl_attr_put_u32(request, NETNSA_FD, netns_fd);
+	mnl_attr_put_u32(request, by, value);
 	return request;
 }
 
@@ -227,12 +228,12 @@ int netns_assign_id(const char *path, int *ret_nsid)
 	err = genl_open(NETLINK_ROUTE, &socket);
 	if (err)
 		goto out_fd;
-	request = begin_nsid(buffer, RTM_NEWNSID, fd);
+	request = begin_nsid(buffer, RTM_NEWNSID, NETNSA_FD, fd);
 	mnl_attr_put_u32(request, NETNSA_NSID, (uint32_t)NETNSA_NSID_NOT_ASSIGNED);
 	err = genl_ask(socket, request, NULL, NULL);
 	if (err && err != -EEXIST)
 		goto out_socket;
-	err = genl_ask(socket, begin_nsid(buffer, RTM_GETNSID, fd), read_nsid, &nsid);
+	err = genl_ask(socket, begin_nsid(buffer, RTM_GETNSID, NETNSA_FD, fd), read_nsid, &nsid);
 	if (!err && nsid < 0)
 		err = -ENOENT;
 	if (!err)
@@ -242,4 +243,17 @@ out_socket:
 out_fd:
 	close(fd);
 	return err;
+}
+
+bool netns_has_id(int nsid)
+{
+	char buffer[GENL_BUFFER_BYTES];
+	struct mnl_socket *socket;
+	int err = genl_open(NETLINK_ROUTE, &socket);
+
+	if (err)
+		return true;
+	err = genl_ask(socket, begin_nsid(buffer, RTM_GETNSID, NETNSA_NSID, nsid), NULL, NULL);
+	mnl_socket_close(socket);
+	return err != -ENOENT;
 }

@@ -7,6 +7,7 @@
 #ifndef SUBFLOW_NETNS_H
 #define SUBFLOW_NETNS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -47,6 +48,9 @@ const char *netns_pm_sysctl(const char **ret_userspace);
  * multicast messages can be told from others, or finds the id it has.
  */
 int netns_assign_id(const char *path, int *ret_nsid);
+
+/* Whether a namespace has this id in the home namespace; also if that cannot be found out. */
+bool netns_has_id(int nsid);
 
 /* The id in a message of RTM_NEWNSID, RTM_DELNSID. -EBADMSG: there is none. */
 int netns_decode_id(const struct nlmsghdr *message, int *ret_nsid);

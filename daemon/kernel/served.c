@@ -83,6 +83,7 @@ static void add(
 	}
 	snprintf(netns->name, sizeof(netns->name), "%s", name);
 	snprintf(netns->path, sizeof(netns->path), "%s", path);
+	netns->served = served;
 	netns->inode = inode;
 	netns->is_unnamed = is_unnamed;
 	netns->nsid = MONITOR_HOME;
@@ -102,7 +103,6 @@ static void add(
 		serve(served, netns);
 }
 
-/* The id of one that has ended may be another's already when that is told. */
 static bool is_there(struct served_netns *netns)
 {
 	if (!netns->cookie || served_enter(netns))
@@ -213,42 +213,66 @@ static void consider(struct served *served, const char *name)
 		add(served, name, path, inode, false);
 }
 
-/* As consider(), of the namespace that a process is in. */
-static bool visit(void *arg, const char *path, ino_t inode)
+static int read_inhabitants(struct served *served, struct inhabitants *ret_inhabitants)
 {
-	struct served *served = arg;
+	int err = inhabitants_read(served->own, ret_inhabitants);
+
+	if (err) {
+		log_warning("/proc: %s; namespaces without a name are not found", strerror(-err));
+	} else if (ret_inhabitants->hidden && !served->has_said_hidden) {
+		served->has_said_hidden = true;
+		log_warning("%u processes may not be looked at: namespaces that have no name and "
+			    "no other process are not found; grant CAP_SYS_PTRACE",
+			ret_inhabitants->hidden);
+	}
+	return err;
+}
+
+static void name_by_inode(char name[SERVED_NAME_MAX], ino_t inode)
+{
+	snprintf(name, SERVED_NAME_MAX, "net:[%llu]", (unsigned long long)inode);
+}
+
+/* Those of the list that somebody is in; the process by which they were found may have gone. */
+static void mark_known(struct served *served, const struct inhabitants *inhabitants)
+{
 	struct served_netns *netns;
+	struct inhabited *inhabited;
 	char name[SERVED_NAME_MAX];
 
-	if (inode == served->own)
-		return true;
-	snprintf(name, sizeof(name), "net:[%llu]", (unsigned long long)inode);
 	TAILQ_FOREACH (netns, &served->list, entry) {
-		if (netns->inode == inode && (netns->state != SERVED_VANISHED ||
-						     !take_name(served, netns, name, path, true)))
-			return true;
+		inhabited = inhabitants_of(inhabitants, netns->inode);
+		if (!inhabited)
+			continue;
+		if (netns->state == SERVED_VANISHED) {
+			name_by_inode(name, netns->inode);
+			inhabited->is_known |=
+				!take_name(served, netns, name, inhabited->path, true);
+			continue;
+		}
+		inhabited->is_known = true;
+		if (netns->is_unnamed)
+			snprintf(netns->path, sizeof(netns->path), "%s", inhabited->path);
 	}
-	add(served, name, path, inode, true);
-	return true;
 }
 
 /* Those without a name, by all processes that there are. */
 static void look(struct served *served)
 {
-	uint32_t hidden;
-	int err;
+	struct inhabitants inhabitants;
+	char name[SERVED_NAME_MAX];
 
-	if (!wanted_has_unnamed(served->wanted))
+	if (!wanted_has_unnamed(served->wanted) || read_inhabitants(served, &inhabitants))
 		return;
-	err = inhabitants_each(visit, served, &hidden);
-	if (err) {
-		log_warning("/proc: %s; namespaces without a name are not found", strerror(-err));
-	} else if (hidden && !served->has_said_hidden) {
-		served->has_said_hidden = true;
-		log_warning("%u processes may not be looked at: namespaces that have no name and "
-			    "no other process are not found; grant CAP_SYS_PTRACE",
-			hidden);
+	mark_known(served, &inhabitants);
+	for (size_t i = 0; i < inhabitants.n; i++) {
+		const struct inhabited *inhabited = &inhabitants.list[i];
+
+		name_by_inode(name, inhabited->inode);
+		if (!inhabited->is_known)
+			add(served, name, inhabited->path, inhabited->inode, true);
 	}
+	inhabitants_done(&inhabitants);
 }
 
 static void scan(struct served *served)
@@ -299,30 +323,61 @@ static void put_off(struct served *served)
 	served->is_put_off = timerfd_settime(served->rest.fd, TFD_TIMER_ABSTIME, &when, NULL) == 0;
 }
 
+/* If it is not, that is made up for later. */
+static bool may_look(struct served *served)
+{
+	if (loop_now_ns() >= served->rest_ns)
+		return true;
+	put_off(served);
+	return false;
+}
+
+static void rest_from(struct served *served, uint64_t cpu_ns)
+{
+	served->rest_ns = loop_now_ns() + REST_TIMES * (loop_cpu_ns() - cpu_ns);
+}
+
 void served_look(struct served *served)
 {
 	uint64_t cpu_ns;
 
-	if (loop_now_ns() < served->rest_ns) {
-		put_off(served);
+	if (!may_look(served))
 		return;
-	}
 	cpu_ns = loop_cpu_ns();
-	look(served);
-	served->rest_ns = loop_now_ns() + REST_TIMES * (loop_cpu_ns() - cpu_ns);
+	if (served->has_new_mounts)
+		scan(served);
+	else
+		look(served);
+	served->has_new_mounts = false;
+	rest_from(served, cpu_ns);
+}
+
+static int find_ways(struct served *served)
+{
+	struct inhabitants inhabitants;
+	uint64_t cpu_ns;
+	int err;
+
+	if (!may_look(served))
+		return -EAGAIN;
+	cpu_ns = loop_cpu_ns();
+	err = read_inhabitants(served, &inhabitants);
+	if (!err) {
+		mark_known(served, &inhabitants);
+		inhabitants_done(&inhabitants);
+	}
+	rest_from(served, cpu_ns);
+	return err;
 }
 
 int served_enter(struct served_netns *netns)
 {
-	char path[INHABITANTS_PATH_MAX];
 	int err = netns_enter(netns->path, netns->cookie);
 
-	if (!err || !netns->is_unnamed || inhabitants_find(netns->inode, path))
+	if (!err || !netns->is_unnamed)
 		return err;
-	err = netns_enter(path, netns->cookie);
-	if (!err)
-		snprintf(netns->path, sizeof(netns->path), "%s", path);
-	return err;
+	err = find_ways(netns->served);
+	return err ? err : netns_enter(netns->path, netns->cookie);
 }
 
 void served_leave(const struct served_netns *netns)
@@ -333,8 +388,11 @@ void served_leave(const struct served_netns *netns)
 
 static void mounts_changed(struct source *source, uint32_t events)
 {
+	struct served *served = SOURCE_OWNER(source, struct served, mounts);
+
 	(void)events;
-	scan(SOURCE_OWNER(source, struct served, mounts));
+	served->has_new_mounts = true;
+	served_look(served);
 }
 
 static void look_for_all(struct served *served)
@@ -383,6 +441,7 @@ void served_rescan(struct served *served)
 {
 	struct served_netns *netns, *next;
 
+	served->rest_ns = 0; /* an operator does not wait */
 	for (netns = TAILQ_FIRST(&served->list); netns; netns = next) {
 		next = TAILQ_NEXT(netns, entry);
 		if (netns->state == SERVED_ALONE && is_wanted(served, netns))
@@ -448,13 +507,38 @@ struct served_netns *served_find_id(struct served *served, int nsid)
 	return NULL;
 }
 
+/*
+ * The id of one that has ended may be another's already when that is told: of one that is later in
+ * the list, or of any. Where nobody has it, nobody is looked for.
+ */
+static bool has_ended(struct served_netns *netns)
+{
+	struct served_netns *later = netns;
+	int err = netns_enter(netns->path, netns->cookie);
+
+	if (!err) {
+		served_leave(netns);
+		return false;
+	}
+	while ((later = TAILQ_NEXT(later, entry))) {
+		if (later->nsid == netns->nsid)
+			return true;
+	}
+	if (!netns_has_id(netns->nsid))
+		return true;
+	err = served_enter(netns);
+	if (!err)
+		served_leave(netns);
+	return err && err != -EAGAIN;
+}
+
 void served_end(struct served *served, int nsid)
 {
 	struct served_netns *netns = served_find_id(served, nsid);
 	char name[SERVED_NAME_MAX];
 	bool is_unnamed;
 
-	if (!netns || is_there(netns))
+	if (!netns || !has_ended(netns))
 		return;
 	is_unnamed = netns->is_unnamed;
 	log_info("network namespace %s has ended", netns->name);

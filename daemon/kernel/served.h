@@ -23,8 +23,11 @@ enum served_state {
 	SERVED_VANISHED, /* its name is gone; something inside keeps it alive */
 };
 
+struct served;
+
 struct served_netns {
 	TAILQ_ENTRY(served_netns) entry;
+	struct served *served;
 	/* As in `ip netns`; "own" is the daemon's, "net:[INODE]" has no name. */
 	char name[SERVED_NAME_MAX];
 	char path[GUARDIAN_PATH_MAX]; /* "" is the daemon's; by way of a process if unnamed */
@@ -46,9 +49,10 @@ struct served {
 	TAILQ_HEAD(, served_netns) list;
 	struct loop *loop;
 	struct source mounts; /* a namespace's name is a mount point */
-	struct source rest;   /* a timer: when those without a name may be looked for again */
+	struct source rest;   /* a timer: when names and processes may be looked at again */
 	uint64_t rest_ns;     /* CLOCK_MONOTONIC: until then they are not */
 	bool is_put_off;      /* at its end they are */
+	bool has_new_mounts;  /* names too */
 	struct monitor *monitor;
 	struct guardian *guardian;
 	const char *wanted; /* see wanted.h */
@@ -97,13 +101,13 @@ void served_say(struct served_netns *netns, const char *format, ...)
 
 /*
  * Serves those without a name that are not served yet, if that is wanted: at once, or after a rest
- * of ten times what it has cost to look for them last.
+ * of ten times what the last look at names and processes has cost.
  */
 void served_look(struct served *served);
 
 /*
  * Makes the namespace the thread's, as netns_enter(). One without a name is entered by way of
- * another process if the last one has gone.
+ * another process if the last one has gone. -EAGAIN: another is looked for after the rest.
  */
 int served_enter(struct served_netns *netns);
 

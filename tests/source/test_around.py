@@ -34,6 +34,9 @@ TESTS = {
         "e2e/test_namespaces.py::test_a_namespace_that_vanishes_while_in_use"],
     "namespaces that come and go without end, with `serve = all`": [
         "unit/kernel/test_served.c::a_look_is_followed_by_a_rest_of_ten_times_its_cost",
+        "unit/kernel/test_served.c::changes_of_mounts_wait_too",
+        "unit/kernel/test_served.c::another_way_in_is_looked_for_after_the_rest",
+        "unit/kernel/test_served.c::an_end_costs_no_look",
         "e2e/test_containers.py::test_two_hundred_short_lived_ones_leave_nothing_behind"],
     "a folder or a lock that somebody else may replace": [
         "e2e/test_daemon.py::test_a_socket_where_others_may_write_is_refused"],

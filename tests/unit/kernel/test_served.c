@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A namespace that was left alone: when it is looked at again, and served after all. And how often
- * those without a name are looked for.
+ * those without a name are looked for: whoever may make namespaces can have the daemon look.
  */
 #include "kernel/served.h"
 
@@ -11,19 +11,21 @@
 
 #include <errno.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 
 #define SECOND_NS 1000000000ull
 #define MS        1000000ull
+#define INODE     4711 /* of a namespace without a name */
 
 int __wrap_takeover_begin(struct served *served, struct served_netns *netns);
 void __wrap_takeover_undo(struct served *served, struct served_netns *netns);
 bool __wrap_takeover_is_free(struct served *served, struct served_netns *netns);
 int __wrap_netns_enter(const char *path, uint64_t cookie);
 void __wrap_netns_leave(void);
-int __wrap_inhabitants_each(
-	bool (*visit)(void *arg, const char *path, ino_t inode), void *arg, uint32_t *ret_hidden);
+bool __wrap_netns_has_id(int nsid);
+int __wrap_inhabitants_read(ino_t home, struct inhabitants *ret_inhabitants);
 uint64_t __wrap_loop_now_ns(void);
 uint64_t __wrap_loop_cpu_ns(void);
 
@@ -32,7 +34,10 @@ static struct served served;
 static struct served_netns alone;
 static const char *in_the_way; /* NULL = nothing is */
 static bool is_free;
-static unsigned int begins, undone, looks, told_served, told_left, walks;
+static const char *inhabited; /* NULL = nobody is anywhere: the way into the one with that number */
+static const char *way;       /* NULL = all are: the only one that leads anywhere */
+static bool has_id;
+static unsigned int begins, undone, looks, told_served, told_left, told_ended, walks;
 static uint64_t now_ns, cpu_ns;
 
 int __wrap_takeover_begin(struct served *of, struct served_netns *netns)
@@ -61,25 +66,34 @@ bool __wrap_takeover_is_free(struct served *of, struct served_netns *netns)
 
 int __wrap_netns_enter(const char *path, uint64_t cookie)
 {
-	(void)path;
 	(void)cookie;
-	return 0;
+	return !way || !strcmp(path, way) ? 0 : -ENOENT;
 }
 
 void __wrap_netns_leave(void)
 {
 }
 
-/* Over all processes: that takes 5 ms here. */
-int __wrap_inhabitants_each(
-	bool (*visit)(void *arg, const char *path, ino_t inode), void *arg, uint32_t *ret_hidden)
+bool __wrap_netns_has_id(int nsid)
 {
-	(void)visit;
-	(void)arg;
+	(void)nsid;
+	return has_id;
+}
+
+/* Over all processes: that takes 5 ms here. */
+int __wrap_inhabitants_read(ino_t home, struct inhabitants *ret_inhabitants)
+{
+	(void)home;
 	walks++;
 	now_ns += 5 * MS;
 	cpu_ns += 5 * MS;
-	*ret_hidden = 0;
+	*ret_inhabitants = (struct inhabitants){};
+	if (inhabited) {
+		ret_inhabitants->list = calloc(1, sizeof(*ret_inhabitants->list));
+		ret_inhabitants->n = 1;
+		ret_inhabitants->list->inode = INODE;
+		strcpy(ret_inhabitants->list->path, inhabited);
+	}
 	return 0;
 }
 
@@ -114,10 +128,18 @@ static void left(void *owner, const struct served_netns *netns)
 	told_left++;
 }
 
+static void ended(void *owner, const struct served_netns *netns)
+{
+	(void)owner;
+	(void)netns;
+	told_ended++;
+}
+
 static int set_up(void **state)
 {
 	(void)state;
-	served = (struct served){.wanted = "own", .begun = begun, .serving = serving, .left = left};
+	served = (struct served){
+		.wanted = "own", .begun = begun, .serving = serving, .left = left, .ended = ended};
 	TAILQ_INIT(&served.list);
 	alone = (struct served_netns){.name = "own",
 		.cookie = 1,
@@ -128,7 +150,9 @@ static int set_up(void **state)
 	TAILQ_INSERT_TAIL(&served.list, &alone, entry);
 	in_the_way = NULL;
 	is_free = true;
-	begins = undone = looks = told_served = told_left = 0;
+	inhabited = way = NULL;
+	has_id = false;
+	begins = undone = looks = told_served = told_left = told_ended = 0;
 	return 0;
 }
 
@@ -249,6 +273,128 @@ static void a_look_is_followed_by_a_rest_of_ten_times_its_cost(void **state)
 	assert_int_equal(walks, 3);
 }
 
+static void changes_of_mounts_wait_too(void **state)
+{
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		served.mounts.ready(&served.mounts, EPOLLPRI);
+	assert_int_equal(walks, 1);
+	assert_true(is_put_off());
+}
+
+/* Found by a first look, after which there is a rest. */
+static struct served_netns *find_one(void)
+{
+	struct served_netns *netns = NULL;
+
+	inhabited = "/proc/10/ns/net";
+	served_look(&served);
+	TAILQ_FOREACH (netns, &served.list, entry) {
+		if (netns->inode == INODE)
+			break;
+	}
+	assert_non_null(netns);
+	assert_string_equal(netns->path, inhabited);
+	netns->cookie = 2;
+	netns->nsid = 7;
+	assert_int_equal(walks, 1);
+	return netns;
+}
+
+static void another_way_in_is_looked_for_after_the_rest(void **state)
+{
+	struct served_netns *netns = find_one();
+
+	(void)state;
+	way = inhabited = "/proc/20/ns/net";
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(served_enter(netns), -EAGAIN);
+	assert_int_equal(walks, 1);
+	assert_true(is_put_off());
+	now_ns += 50 * MS;
+	assert_int_equal(served_enter(netns), 0);
+	assert_int_equal(walks, 2);
+	assert_string_equal(netns->path, way);
+	/* Nobody is there any more. */
+	way = "/proc/30/ns/net";
+	inhabited = NULL;
+	now_ns += 50 * MS;
+	assert_int_equal(served_enter(netns), -ENOENT);
+}
+
+static void each_look_finds_the_ways_into_all(void **state)
+{
+	struct served_netns *netns = find_one();
+
+	(void)state;
+	way = inhabited = "/proc/20/ns/net";
+	now_ns += 50 * MS;
+	served_look(&served);
+	assert_int_equal(served_enter(netns), 0);
+	assert_int_equal(walks, 2);
+}
+
+/* Nobody has its id: no process is looked at. */
+static void an_end_costs_no_look(void **state)
+{
+	(void)state;
+	find_one();
+	way = "/proc/20/ns/net";
+	inhabited = NULL;
+	served_end(&served, 7);
+	assert_int_equal(told_ended, 1);
+	assert_int_equal(walks, 1);
+	assert_true(is_put_off()); /* another one may have its number */
+	served_end(&served, 7);
+	assert_int_equal(told_ended, 1);
+}
+
+static void an_end_of_one_that_had_its_id_before_is_none(void **state)
+{
+	struct served_netns *netns = find_one();
+
+	(void)state;
+	served_end(&served, 7);
+	assert_int_equal(told_ended, 0);
+	way = inhabited = "/proc/20/ns/net";
+	has_id = true;
+	served_end(&served, 7);
+	assert_int_equal(told_ended, 0);
+	now_ns += 50 * MS;
+	served_end(&served, 7);
+	assert_int_equal(told_ended, 0);
+	assert_string_equal(netns->path, way);
+}
+
+static void its_id_is_a_later_ones(void **state)
+{
+	struct served_netns *later = calloc(1, sizeof(*later));
+
+	(void)state;
+	find_one();
+	later->cookie = 3;
+	later->nsid = 7;
+	TAILQ_INSERT_TAIL(&served.list, later, entry);
+	way = "/proc/20/ns/net";
+	has_id = true;
+	served_end(&served, 7);
+	assert_int_equal(told_ended, 1);
+	assert_int_equal(walks, 1);
+	assert_ptr_equal(served_find_id(&served, 7), later);
+}
+
+static void one_that_finds_the_table_full_is_counted(void **state)
+{
+	uint32_t count = served.count;
+
+	(void)state;
+	served.count = SERVED_MAX;
+	inhabited = "/proc/10/ns/net";
+	served_look(&served);
+	assert_int_equal(served.refused, 1);
+	served.count = count;
+}
+
 static void an_operator_does_not_wait(void **state)
 {
 	(void)state;
@@ -267,6 +413,17 @@ int main(void)
 		cmocka_unit_test_setup_teardown(
 			a_look_is_followed_by_a_rest_of_ten_times_its_cost, begin_all, end_all),
 		cmocka_unit_test_setup_teardown(an_operator_does_not_wait, begin_all, end_all),
+		cmocka_unit_test_setup_teardown(changes_of_mounts_wait_too, begin_all, end_all),
+		cmocka_unit_test_setup_teardown(
+			another_way_in_is_looked_for_after_the_rest, begin_all, end_all),
+		cmocka_unit_test_setup_teardown(
+			each_look_finds_the_ways_into_all, begin_all, end_all),
+		cmocka_unit_test_setup_teardown(an_end_costs_no_look, begin_all, end_all),
+		cmocka_unit_test_setup_teardown(
+			an_end_of_one_that_had_its_id_before_is_none, begin_all, end_all),
+		cmocka_unit_test_setup_teardown(its_id_is_a_later_ones, begin_all, end_all),
+		cmocka_unit_test_setup_teardown(
+			one_that_finds_the_table_full_is_counted, begin_all, end_all),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
