@@ -105,7 +105,7 @@ static void add(
 
 static bool is_there(struct served_netns *netns)
 {
-	if (!netns->cookie || served_enter(netns))
+	if (served_enter(netns))
 		return false;
 	served_leave(netns);
 	return true;
@@ -116,7 +116,8 @@ static void try_again(struct served *served, struct served_netns *netns)
 {
 	char why[SERVED_WHY_MAX];
 
-	if (!is_there(netns))
+	/* Of one that could not even be entered it is not known which it is. */
+	if (netns->cookie && !is_there(netns))
 		return;
 	snprintf(why, sizeof(why), "%s", netns->why);
 	*netns->why = '\0';
@@ -429,10 +430,28 @@ int served_init(struct served *served, struct loop *loop)
 	return 0;
 }
 
+/* By a name that the daemon's own namespace has as well. */
+static bool has_wanted_name(const struct served *served)
+{
+	char path[GUARDIAN_PATH_MAX];
+	struct dirent *entry;
+	bool has = false;
+	ino_t inode;
+	DIR *dir;
+
+	dir = opendir(NAMES_DIR);
+	while (dir && !has && (entry = readdir(dir)))
+		has = wanted_has_name(served->wanted, entry->d_name) &&
+		      !stat_name(entry->d_name, path, &inode) && inode == served->own;
+	if (dir)
+		closedir(dir);
+	return has;
+}
+
 static bool is_wanted(const struct served *served, const struct served_netns *netns)
 {
 	if (!*netns->path)
-		return wanted_has_own(served->wanted);
+		return wanted_has_own(served->wanted) || has_wanted_name(served);
 	return netns->is_unnamed ? wanted_has_unnamed(served->wanted)
 				 : wanted_has_name(served->wanted, netns->name);
 }

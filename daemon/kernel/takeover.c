@@ -92,7 +92,7 @@ static int claim(struct served *served, struct served_netns *netns)
 	return err;
 }
 
-/* Whether the thread is there: the number of a process may be another's by now. */
+/* Whether the thread is there: the name, or the number of a process, may be another's by now. */
 static bool is_inside(const struct served_netns *netns)
 {
 	struct stat st;
@@ -108,7 +108,7 @@ int takeover_begin(struct served *served, struct served_netns *netns)
 	netns->is_taken = netns->is_free = false;
 	if (err)
 		return err;
-	if (netns->is_unnamed && !is_inside(netns)) {
+	if (*netns->path && !is_inside(netns)) {
 		netns_leave();
 		return -ENOENT;
 	}

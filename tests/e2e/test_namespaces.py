@@ -341,6 +341,18 @@ def test_what_was_left_alone_is_served_when_nothing_is_in_its_way(pair, how):
     assert pm_type(pair.client) == KERNEL_PM
 
 
+def test_its_own_namespace_by_name_is_tried_again(pair):
+    """It is shown as `own`, whatever name it was asked for by."""
+    with listen_for_path_manager_events(pair.client):
+        daemon = Daemon(pair, BUILD, {"namespaces": {"serve": pair.client.name}})
+        daemon.start(within=pair.client)
+        does(daemon, "reload")
+        assert namespaces(daemon)["own"]["state"] == "left alone"
+    does(daemon, "reload")
+    assert namespaces(daemon)["own"]["state"] == "served" and pm_type(pair.client) == USERSPACE_PM
+    assert list(namespaces(daemon)) == ["own"]
+
+
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_what_was_set_is_put_back(pair, how):
     daemon = pair.serve()

@@ -203,6 +203,17 @@ static void a_reload_tries_again_at_once(void **state)
 	assert_int_equal(begins, 1);
 }
 
+/* As where there were too many descriptors: nothing is known of it. */
+static void what_could_not_be_entered_is_tried_again(void **state)
+{
+	(void)state;
+	alone.cookie = 0;
+	alone.is_taken = false;
+	served_rescan(&served);
+	assert_int_equal(begins, 1);
+	assert_int_equal(told_served, 1);
+}
+
 /* It is told again only if it is something else. */
 static void what_is_in_the_way_is_told(void **state)
 {
@@ -409,6 +420,7 @@ int main(void)
 		cmocka_unit_test_setup(it_is_served_when_it_was_free_twice, set_up),
 		cmocka_unit_test_setup(what_another_daemon_serves_is_not_looked_at, set_up),
 		cmocka_unit_test_setup(a_reload_tries_again_at_once, set_up),
+		cmocka_unit_test_setup(what_could_not_be_entered_is_tried_again, set_up),
 		cmocka_unit_test_setup(what_is_in_the_way_is_told, set_up),
 		cmocka_unit_test_setup_teardown(
 			a_look_is_followed_by_a_rest_of_ten_times_its_cost, begin_all, end_all),
