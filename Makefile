@@ -3,7 +3,7 @@ BUILD  ?= build
 PREFIX ?= /usr/local
 PYTHON := /usr/bin/python3
 
-.PHONY: all deps check check-kernels check-all demo bench install clean
+.PHONY: all deps check check-kernels check-all demo bench install uninstall clean
 # The packages before what needs them, also with -j; ninja builds in parallel by itself.
 .NOTPARALLEL:
 
@@ -35,6 +35,10 @@ bench: deps all
 
 install: all
 	@meson install -C $(BUILD) --no-rebuild $(if $(DESTDIR),--destdir $(DESTDIR))
+
+# What was installed last from BUILD; a configuration stays.
+uninstall:
+	@ninja -C $(BUILD) --quiet uninstall >/dev/null
 
 clean:
 	@rm -rf build build-clang build-sanitize

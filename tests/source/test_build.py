@@ -62,6 +62,9 @@ def test_a_prefix_counts_for_a_build_that_was_configured_with_another(tmp_path):
         assert f"{prefix}/lib/".encode() in files["subflow"].read_bytes()  # its preload object
     system = install_to("fifth", "PREFIX=/usr")
     assert system["subflowd.conf"] == tmp_path / "fifth/etc/subflow/subflowd.conf"
+    subprocess.run(["make", "uninstall", f"BUILD={build}"], cwd=ROOT, check=True, capture_output=True)
+    left = [path for path in (tmp_path / "fifth").rglob("*") if not path.is_dir()]
+    assert left == [system["subflowd.conf"]]
 
 
 def test_packages_come_before_what_needs_them_also_with_jobs(tmp_path):
