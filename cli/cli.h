@@ -30,7 +30,7 @@ extern const struct verb run_verb;
 /* The verb's help on standard output; 0, to be returned as the exit status. */
 int cli_help(const struct verb *verb);
 
-/* Points a wrong invocation to the help; the verb's exit status for that. */
+/* Says how the verb is used, and points to its help; the verb's exit status for that. */
 int cli_misused(const struct verb *verb);
 
 /* Flushes standard output; @status, or 1 if what was printed got lost. */

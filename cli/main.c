@@ -3,8 +3,10 @@
 #include "cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { EXIT_USAGE = 2 };
 
@@ -51,22 +53,42 @@ int cli_help(const struct verb *verb)
 
 int cli_misused(const struct verb *verb)
 {
-	fprintf(stderr, "Try \"subflow %s --help\".\n", verb->name);
+	fprintf(stderr, "%.*s\nTry \"subflow %s --help\".\n", (int)strcspn(verb->help, "\n"),
+		verb->help, verb->name);
 	return verb->usage_status;
 }
 
-int cli_finish(const struct verb *verb, int status)
+static int finish(const char *who, int status)
 {
 	if (fflush(stdout) || ferror(stdout)) {
-		fprintf(stderr, "subflow %s: cannot write the output: %s\n", verb->name,
-			strerror(errno));
+		fprintf(stderr, "%s: cannot write the output: %s\n", who, strerror(errno));
 		return 1;
 	}
 	return status;
 }
 
+int cli_finish(const struct verb *verb, int status)
+{
+	char who[32];
+
+	snprintf(who, sizeof(who), "subflow %s", verb->name);
+	return finish(who, status);
+}
+
+/*
+ * What is open next gets the number of a standard stream that is closed, and what is printed: the
+ * daemon's socket. So that it does not, these get a descriptor that refuses.
+ */
+static void hold_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
+}
+
 int main(int argc, char **argv)
 {
+	static char called[32];
 	const char *name = argc > 1 ? argv[1] : "";
 	const struct verb *verb;
 
@@ -75,11 +97,11 @@ int main(int argc, char **argv)
 		if (verb)
 			return cli_help(verb);
 		usage(stdout);
-		return 0;
+		return finish("subflow", 0);
 	}
 	if (!strcmp(name, "--version") || !strcmp(name, "-V")) {
 		puts("subflow " SUBFLOW_VERSION);
-		return 0;
+		return finish("subflow", 0);
 	}
 	verb = find_verb(name);
 	if (!verb) {
@@ -92,7 +114,12 @@ int main(int argc, char **argv)
 	 * Whoever reads what we print may have enough: an end, and nothing to complain
 	 * of. A program that we run gets what we got.
 	 */
-	if (verb != &run_verb)
+	if (verb != &run_verb) {
 		signal(SIGPIPE, SIG_DFL);
+		hold_streams();
+	}
+	/* What getopt(3) begins its messages with. */
+	snprintf(called, sizeof(called), "subflow %s", verb->name);
+	argv[1] = called;
 	return verb->run(argc - 1, argv + 1);
 }

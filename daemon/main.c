@@ -4,10 +4,12 @@
 #include "daemon.h"
 #include "recorder.h"
 
+#include <fcntl.h>
 #include <getopt.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 static const char usage[] =
 	"Usage: subflowd [--config FILE] [--test | [--verbose] [--record FILE]]\n"
@@ -34,6 +36,17 @@ static uint64_t read_limit(const char *text)
 	unsigned long limit = strtoul(text, &end, 10);
 
 	return *text < '0' || *text > '9' || *end || limit > RECORD_LIMIT_MOST ? 0 : limit * MB;
+}
+
+/*
+ * What is open next gets the number of a standard stream that is closed, and the log: the lock's
+ * file, or a map. So that it does not, these get a descriptor that refuses: lines that are lost.
+ */
+static void hold_streams(void)
+{
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		if (fcntl(fd, F_GETFD) < 0)
+			open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY);
 }
 
 int main(int argc, char **argv)
@@ -90,6 +103,7 @@ int main(int argc, char **argv)
 	}
 	/* Whoever reads the log may end before us and our guardian. */
 	signal(SIGPIPE, SIG_IGN);
+	hold_streams();
 	log_init(is_verbose);
 	return is_test ? daemon_test(chosen.config_path) : daemon_run(&chosen);
 }

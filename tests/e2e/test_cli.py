@@ -3,7 +3,7 @@
 import subprocess
 
 import pytest
-from cli import DEADLINE_S, SUBFLOW, subflow
+from cli import DEADLINE_S, SUBFLOW, FeignedDaemon, subflow
 
 
 def test_usage():
@@ -24,10 +24,31 @@ def test_misuse(arguments):
     done = subflow(*arguments)
     assert done.returncode == 2
     assert done.stdout == "" and done.stderr != ""
+    if arguments[:1] in (("status",), ("doctor",)):
+        name = f"subflow {arguments[0]}"
+        first, *_, usage, last = done.stderr.splitlines()
+        assert first.startswith(f"{name}: ") and usage.startswith(f"Usage: {name} ")
+        assert last == f'Try "{name} --help".'
 
 
-def test_output_that_is_lost_is_an_error():
+@pytest.mark.parametrize("arguments", [("status", "--help"), ("--help",), ("--version",)])
+def test_output_that_is_lost_is_an_error(arguments):
     with open("/dev/full", "w", encoding="ascii") as full:
-        done = subprocess.run([SUBFLOW, "status", "--help"], stdout=full, stderr=subprocess.PIPE,
+        done = subprocess.run([SUBFLOW, *arguments], stdout=full, stderr=subprocess.PIPE,
                               text=True, timeout=DEADLINE_S, check=False)
     assert done.returncode == 1 and "No space left" in done.stderr
+
+
+def test_without_an_output_nothing_goes_to_the_daemon_instead(tmp_path):
+    told = []
+
+    def answer(peer):
+        peer.sendall(b'{"event": "watching"}\n')
+        peer.settimeout(DEADLINE_S)
+        told.append(peer.recv(100))
+
+    with FeignedDaemon(tmp_path / "control", answer) as daemon:
+        done = subflow("watch", "--json", prefix=["sh", "-c", 'exec "$@" >&-', "-"],
+                       SUBFLOW_SOCKET=daemon.path)
+    assert (done.returncode, told) == (1, [b""])
+    assert "cannot write the output: Bad file descriptor" in done.stderr

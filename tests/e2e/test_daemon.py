@@ -142,6 +142,18 @@ def test_the_cgroup_must_be_one(pair):
         assert f"bad.conf:2: cgroup = {cgroup}: " in error and "cgroup2" in error
 
 
+def test_streams_that_are_closed_are_nothing_elses(pair):
+    daemon = Daemon(pair, BUILD)
+    process = pair.client.popen(["sh", "-c", 'exec "$@" <&- >&- 2>&-', "-", SUBFLOWD, "--config",
+                                 pair.directory / "subflowd.conf", "--verbose"])
+    counters = wait_until(daemon.status, "subflowd answers")["daemon"]["counters"]
+    assert counters["log_lines_lost"] > 0
+    for fd in range(3):
+        assert os.readlink(f"/proc/{process.pid}/fd/{fd}") == "/dev/null"
+    process.terminate()
+    assert process.wait(10) == 0
+
+
 def test_the_start_says_where_the_hooks_are_and_what_they_cost(pair):
     daemon = pair.serve()
     log = daemon.log.read_text()
