@@ -80,8 +80,10 @@ def whole(text):
 def up(options):
     check_machine(options)
     note = keeper.up(lambda: make_fabric(options, options.seed), about(options))
-    print(f"{note['about']}: up; {len(note['hosts'])} hosts, host0 is"
-          f" {next(iter(note['hosts'].values()))['ip4']}")
+    hosts = list(note["hosts"].items())
+    (first, near), (last, far) = hosts[0], hosts[-1]
+    print(f"{note['about']}: up; {len(hosts)} hosts, {first} is {near['ip4']}, {last} is {far['ip4']};"
+          f" subflow-lab shell {first}")
 
 
 def down(_):

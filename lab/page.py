@@ -28,6 +28,7 @@ figcaption { color: var(--soft); font-size: .85rem; margin-top: .6rem }
   border-radius: 2px; vertical-align: -.05em }
 .pair { display: grid; gap: 1rem; grid-template-columns: 1fr 1fr }
 .pair figure { margin: 0 }
+.range { white-space: nowrap }
 .scale { display: inline-block; width: 9rem; height: .7rem; border-radius: 2px; margin: 0 .5rem;
   background: linear-gradient(90deg, #cdd2d7, #f0c83c 50%, #c81e1e) }
 .short { color: #b00020; font-weight: 600 } td.short { white-space: nowrap }

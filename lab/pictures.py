@@ -90,7 +90,8 @@ def goodput_bars(rated):
                     axes.plot([at] * len(shares), shares, ".", color="#1f2933", markersize=5, alpha=.6,
                               gid="data seeds")
                 axes.annotate(f"{middle:.2f}", (at, max(shares)), (0, 5), ha="center", fontsize=8,
-                              textcoords="offset points", gid="data value")
+                              textcoords="offset points", gid="data value",
+                              bbox={"facecolor": "white", "edgecolor": "none", "pad": 1})
                 top = max(top, *shares)
         axes.set_xticks(range(len(groups)), [workload for (workload,) in groups])
         axes.tick_params(axis="x", length=0)
@@ -196,6 +197,6 @@ def heat(result):
         return (f'<p class="meta">{text(about_system(result["system"]))}: no map of the links, since these results do not'
                 f" tell those of a {text(result['shape']['topology'])}. Measured again, they do.</p>")
     return figure(draw.svg(topology, result["links_mbps"], about_system(result["system"])),
-                  f"{about_system(result['system'])}. Load of each link, one line a direction, grey"
-                  " where it has no rate: 0 ",
-                  '<span class="scale"></span> 100 %')
+                  f"{about_system(result['system'])}. Load of each link, one line a direction; a"
+                  " link without a rate is grey. ",
+                  '<span class="range">0 <span class="scale"></span> 100 %</span>')

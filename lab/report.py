@@ -82,9 +82,10 @@ def costs(runs):
             max(r["mptcp"].get("MPJoinRejected", 0) for r in group),
             max(r.get("counters", {}).get("repairs", 0) for r in group),
             max(max((v for k, v in r["mptcp"].items() if "Fallback" in k), default=0) for r in group),
-            median("cpu_idle"), max(100 * r["daemon_cpu_s"] / r["seconds"] for r in group)))
+            100 * median("cpu_idle"), max(100 * r["daemon_cpu_s"] / r["seconds"] for r in group)))
     return table(("workload", "system", "retransmits", "longest silence, ms", "joins", "rejected",
-                  "most repairs", "fell back", "CPU idle", "daemon, % of a CPU"), rows)
+                  "most repairs", "fell back", "CPU idle, %", "daemon, % of a CPU"), rows) + (
+        '<p class="meta">Of all seeds: retransmits, joins and idle CPU are medians, all else is the most of any.</p>')
 
 
 def path_share(group):
@@ -185,14 +186,19 @@ def unpaired(runs):
             " that both have, and curves of completion times are of those that all have.</p>") if told else ""
 
 
+# Options of a run that its heading does not show: some workloads take no notice of some of them.
+ASKED = ("seconds", "load", "size", "step")
+
+
 def conditions(first):
     """Of one section, for people."""
     settings = first["settings"]
     broken = f"; broken: {failures.told(settings['fail'])}" if settings["fail"] else ""
     program = f"; {settings['program']}" if "program" in settings else ""
+    asked = " ".join(f"--{key} {settings[key]:g}" for key in ASKED if key in settings)
     return (f'<p class="meta">Congestion control {text(settings["control"])}; packets up to'
             f" {settings['gso']} bytes; elephants at {text(settings['rule'])} (start, step, stop);"
-            f" {'IPv4' if settings['family'] == 'ip4' else 'IPv6'}{text(broken + program)}. Subflow"
+            f" {'IPv4' if settings['family'] == 'ip4' else 'IPv6'}{text(broken + program)}; {asked}. Subflow"
             f" {text(first['commit'])}, kernel {text(first['kernel'])}, iproute2"
             f" {text(first['iproute2'])}, {settings['machine']['cpus']} CPUs.</p>")
 
@@ -205,7 +211,8 @@ def series(shown):
 
 def section(name, runs):
     """Everything about one fabric and one set of settings, measured with one commit."""
-    parts = [f"<h2>{text(name)}</h2>", conditions(runs[0]), found_in(runs), unpaired(runs)]
+    measured = ", ".join(dict.fromkeys(r["workload"] for r in runs))
+    parts = [f"<h2>{text(name)}: {text(measured)}</h2>", conditions(runs[0]), found_in(runs), unpaired(runs)]
     if busy := sum("busy" in r for r in runs):
         parts.append(f'<p class="short">{busy} of these {len(runs)} runs missed the gate of the CPU or of the'
                      " ceiling and were kept (--busy): their figures do not count.</p>")

@@ -22,10 +22,12 @@ def command(tmp_path):
 
 
 def test_up_shell_down(command):
-    assert command("up", "leaf-spine", "--spines", 2, "--leaves", 2, "--hosts", 1)[0] == 0
+    status, output, error = command("up", "leaf-spine", "--spines", 2, "--leaves", 2, "--hosts", 1)
+    assert status == 0, error
     note = json.loads(command.note.read_text())
     assert len(namespaces(note["prefix"])) == 6
     address = note["hosts"]["host1"]["ip4"]
+    assert output.endswith(f", host1 is {address}; subflow-lab shell host0\n")
     status, output, error = command("shell", "host0", "ip", "route", "get", address)
     assert status == 0 and "via" in output, error
     status, _, error = command("up", "fat-tree")

@@ -250,7 +250,8 @@ def test_other_commits_and_kernels_have_sections_of_their_own(tmp_path):
     report.write([result("tcp", 1), result("tcp", 1, kernel="6.12"), result("tcp", 1, commit="def"),
                   result("tcp", 2)], tmp_path / "r.html")
     text = (tmp_path / "r.html").read_text()
-    assert text.count("<h2>fat-tree k=4, 50 Mbit/s</h2>") == 3
+    assert text.count("<h2>fat-tree k=4, 50 Mbit/s: permutation</h2>") == 3
+    assert text.count("; --seconds 5 --load 0.6. Subflow ") == 3
     assert "Subflow def, kernel 6.1," in text and "Subflow abc, kernel 6.12," in text
 
 
