@@ -4,6 +4,7 @@
 
 #include "core/candidates.h"
 #include "core/placement.h"
+#include "core/traffic.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -13,7 +14,6 @@
 #define SILENT_AGE_NS 60000000000ull
 #define PORTS_AGE_NS  10000000000ull /* others may have been reserved since */
 #define CONTENDED_NS  60000000000ull
-#define RIVALS_MAX    8 /* that began before, and that began after */
 #define REFUSED_MAX   4 /* ports that were left, one after the other */
 
 void steer_init(struct steer *steer)
@@ -74,99 +74,6 @@ static struct path_map *find_map(struct steer *steer, const struct conn *conn,
 	struct path_key key = path_key_of(conn->key.netns, local, remote);
 
 	return path_table_find(&steer->paths, &key);
-}
-
-static bool is_between(const struct subflow *subflow, const struct path_map *map, uint64_t netns)
-{
-	struct path_key key = path_key_of(netns, &subflow->local, &subflow->remote);
-
-	return subflow->local.port && !memcmp(&key, &map->key, sizeof(key));
-}
-
-static bool is_beyond(const struct path *path, unsigned int depth)
-{
-	for (unsigned int tier = depth + 1; tier < PATH_TIERS_MAX; tier++) {
-		if (path->tiers[tier])
-			return true;
-	}
-	return false;
-}
-
-/*
- * The map may know more than when the subflow began, or another way: routes change. What was known
- * is kept until it is known again how far it is.
- */
-static void update(
-	struct path_map *map, struct subflow *subflow, const struct path_port *port, bool is_light)
-{
-	bool is_kept = map->state == PATH_ASKING && is_beyond(&subflow->path, map->depth);
-	struct path path = is_kept ? subflow->path : path_of(map, port);
-
-	if (subflow->is_light == is_light && !memcmp(&path, &subflow->path, sizeof(path)))
-		return;
-	path_unload(&subflow->path, subflow->is_light);
-	subflow->path = path;
-	subflow->is_light = is_light;
-	path_load(&subflow->path, is_light);
-}
-
-/* What the map knows of one that is there; what it does not know it is to find out. */
-static void learn_one(struct path_map *map, struct subflow *subflow, bool is_light)
-{
-	struct path_port *port = path_port_find(map, subflow->local.port);
-
-	if (!port) {
-		path_port_seek(map, subflow->local.port);
-		return;
-	}
-	port->is_taken = true;
-	if (path_is_known(map, port) && !subflow->is_leaving)
-		update(map, subflow, port, is_light);
-}
-
-static void learn(struct path_map *map, struct conn *conn, bool is_light)
-{
-	struct subflow *subflow;
-
-	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		if (is_between(subflow, map, conn->key.netns))
-			learn_one(map, subflow, is_light);
-	}
-}
-
-static bool is_whole(const struct conn *conn)
-{
-	return conn_count_all(conn) < 2 && !conn->is_elephant;
-}
-
-/*
- * The ways of others between the same ends count before they are split themselves: transfers
- * that begin together grow together. There may be thousands of them: its neighbours in age do.
- */
-static void learn_all(struct path_map *map, struct conn *conn)
-{
-	struct conn *rival = conn;
-
-	learn(map, conn, false);
-	if (!conn->ends)
-		return;
-	for (int i = 0; i < RIVALS_MAX && (rival = TAILQ_NEXT(rival, rival)); i++)
-		learn(map, rival, is_whole(rival));
-	rival = conn;
-	for (int i = 0; i < RIVALS_MAX && (rival = TAILQ_PREV(rival, conn_rivals, rival)); i++)
-		learn(map, rival, is_whole(rival));
-}
-
-static size_t collect_own(const struct conn *conn, struct path own[SUBFLOWS_HARD_MAX])
-{
-	const struct subflow *subflow;
-	size_t n = 0;
-
-	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		if (n < SUBFLOWS_HARD_MAX && path_is_set(&subflow->path))
-			own[n++] = subflow->path;
-	}
-	return n;
 }
 
 static enum steer_answer go_blind(struct steer_choice *ret_choice)
@@ -292,10 +199,10 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 	enum port_state worst;
 	size_t n_own;
 
-	learn_all(map, conn);
+	traffic_note_all(map, conn);
 	if (path_is_seeking(map) && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
-	n_own = collect_own(conn, own);
+	n_own = traffic_collect(conn, own);
 	/* Where so many in a row were somebody else's, others will be. */
 	worst = conn->ports_in_use < REFUSED_MAX ? PORT_LEFT : PORT_FREE;
 	choice = choose_live_way(map, own, n_own, worst, now_ns, &rank);
@@ -357,7 +264,7 @@ enum steer_answer steer_choose(struct steer *steer, struct conn *conn, const str
 		key = path_key_of(conn->key.netns, local, remote);
 		map = path_table_get(&steer->paths, &key);
 		if (map)
-			learn_all(map, conn);
+			traffic_note_all(map, conn);
 		return ask(steer, conn, map, STEER_ASK);
 	}
 	if (map->state == PATH_SILENT)
@@ -398,35 +305,39 @@ void steer_take(struct steer *steer, struct conn *conn, struct subflow *subflow,
 		port->is_taken = true;
 }
 
-bool steer_seek(struct steer *steer, struct conn *conn, struct subflow *subflow, uint64_t now_ns)
+/* To where @subflow goes; NULL: nothing can be found out. */
+static struct path_map *get_map(struct steer *steer, const struct conn *conn,
+	const struct subflow *subflow, uint64_t now_ns)
 {
 	struct path_key key = path_key_of(conn->key.netns, &subflow->local, &subflow->remote);
 	struct path_map *map;
 
 	map = steer->mode == STEER_PATHS ? path_table_get(&steer->paths, &key) : NULL;
 	renew_old(map, now_ns);
-	if (!map || map->state == PATH_SILENT)
+	return map && map->state != PATH_SILENT ? map : NULL;
+}
+
+bool steer_seek(struct steer *steer, struct conn *conn, struct subflow *subflow, uint64_t now_ns)
+{
+	struct path_map *map = get_map(steer, conn, subflow, now_ns);
+
+	if (!map)
 		return false;
-	learn_one(map, subflow, false);
+	traffic_note(map, subflow, false);
 	if (path_is_set(&subflow->path))
 		return false;
 	return ask(steer, conn, map, STEER_ASK) == STEER_ASK;
 }
 
-/*
- * For a subflow that takes @path, and does not count itself. @is_left: somebody else's elephant is
- * on it.
- */
+/* Whether there is another way for one that takes @path, and is not counted there. */
 static enum steer_company find_free(const struct path_map *map, const struct conn *conn,
-	const struct path *path, bool is_left, uint64_t now_ns, struct steer_choice *ret_choice)
+	const struct path *path, uint64_t now_ns, struct steer_choice *ret_choice)
 {
 	struct path own[SUBFLOWS_HARD_MAX];
-	size_t n_own = collect_own(conn, own), best;
+	size_t n_own = traffic_collect(conn, own), best;
 	struct candidates free;
 	placement_rank now, then;
 
-	if (!path->tiers[map->depth]->load && !is_left)
-		return STEER_ALONE;
 	candidates_collect_free(map, now_ns, &free);
 	if (!free.n)
 		return STEER_CROWDED;
@@ -438,29 +349,34 @@ static enum steer_company find_free(const struct path_map *map, const struct con
 	return STEER_BETTER;
 }
 
-enum steer_company steer_find_better(struct steer *steer, struct conn *conn,
-	struct subflow *subflow, bool is_late, uint64_t now_ns, struct steer_choice *ret_choice)
+/* @subflow does not count itself. @is_left: somebody else's elephant is on its way. */
+static enum steer_company find_company(const struct path_map *map, const struct conn *conn,
+	struct subflow *subflow, bool is_left, uint64_t now_ns, struct steer_choice *ret_choice)
 {
-	struct path_key key = path_key_of(conn->key.netns, &subflow->local, &subflow->remote);
-	enum steer_company company;
-	struct path_map *map;
-	struct path path;
+	enum steer_company company = STEER_ALONE;
+	struct path path = subflow->path;
 
-	map = steer->mode == STEER_PATHS ? path_table_get(&steer->paths, &key) : NULL;
-	renew_old(map, now_ns);
-	if (!map || map->state == PATH_SILENT)
-		return STEER_ALONE;
-	learn_all(map, conn);
-	if (map->state == PATH_UNKNOWN || (path_is_seeking(map) && !is_late))
-		return STEER_UNSURE;
-	path = subflow->path;
-	if (!map->depth || !path.tiers[map->depth])
-		return map->state == PATH_ASKING ? STEER_UNSURE : STEER_ALONE;
 	path_unload(&subflow->path, subflow->is_light);
-	company = find_free(map, conn, &path, false, now_ns, ret_choice);
+	if (is_left || path.tiers[map->depth]->load)
+		company = find_free(map, conn, &path, now_ns, ret_choice);
 	subflow->path = path;
 	path_load(&subflow->path, subflow->is_light);
 	return company;
+}
+
+enum steer_company steer_find_better(struct steer *steer, struct conn *conn,
+	struct subflow *subflow, bool is_late, uint64_t now_ns, struct steer_choice *ret_choice)
+{
+	struct path_map *map = get_map(steer, conn, subflow, now_ns);
+
+	if (!map)
+		return STEER_ALONE;
+	traffic_note_all(map, conn);
+	if (map->state == PATH_UNKNOWN || (path_is_seeking(map) && !is_late))
+		return STEER_UNSURE;
+	if (!map->depth || !subflow->path.tiers[map->depth])
+		return map->state == PATH_ASKING ? STEER_UNSURE : STEER_ALONE;
+	return find_company(map, conn, subflow, false, now_ns, ret_choice);
 }
 
 enum steer_company steer_contend(struct steer *steer, struct conn *conn, struct subflow *subflow,
@@ -468,20 +384,13 @@ enum steer_company steer_contend(struct steer *steer, struct conn *conn, struct 
 {
 	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
 	struct router *router = map ? subflow->path.tiers[map->depth] : NULL;
-	enum steer_company company;
-	struct path path;
 
 	/* Those of this host are told apart without this. */
 	if (steer->mode != STEER_PATHS || !router || !map->depth || router->load > 1)
 		return STEER_ALONE;
-	learn_all(map, conn);
-	path = subflow->path;
-	path_unload(&subflow->path, subflow->is_light);
+	traffic_note_all(map, conn);
 	router->contended_until_ns = now_ns + CONTENDED_NS;
-	company = find_free(map, conn, &path, true, now_ns, ret_choice);
-	subflow->path = path;
-	path_load(&subflow->path, subflow->is_light);
-	return company;
+	return find_company(map, conn, subflow, true, now_ns, ret_choice);
 }
 
 void steer_leave(struct subflow *subflow)
@@ -496,7 +405,7 @@ void steer_stay(struct steer *steer, const struct conn *conn, struct subflow *su
 
 	subflow->is_leaving = false;
 	if (map)
-		learn_one(map, subflow, false);
+		traffic_note(map, subflow, false);
 }
 
 void steer_release(
@@ -531,7 +440,7 @@ static bool is_suspect(const struct conn *conn, const struct subflow *subflow,
 		if (other == subflow || other->state != SUBFLOW_ESTABLISHED || other->is_silent ||
 			other->is_doomed)
 			continue;
-		if (other->is_leaving || !is_between(other, map, conn->key.netns) ||
+		if (other->is_leaving || !traffic_is_between(other, map, conn->key.netns) ||
 			!other->path.tiers[tier] ||
 			other->path.tiers[tier] == subflow->path.tiers[tier])
 			return false;
@@ -582,7 +491,7 @@ void steer_review(struct steer *steer, struct conn *conn)
 		if (map && map->state == PATH_SILENT)
 			path_unload(&subflow->path, subflow->is_light);
 		else if (map && subflow->is_exact)
-			learn_one(map, subflow, false);
+			traffic_note(map, subflow, false);
 	}
 }
 

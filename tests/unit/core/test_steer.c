@@ -491,6 +491,25 @@ static void what_a_living_sibling_passes_is_not(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, begin, end)
 
+/* Its routers are silent: a survey would tell nothing of it. */
+static void where_nothing_can_be_found_out_nothing_is_sought(void **state)
+{
+	struct play *play = *state;
+	struct conn *conn = open_conn(play);
+	struct subflow *first = TAILQ_FIRST(&conn->subflows);
+	struct steer_choice choice;
+
+	path_map_silence(play->map, "no router on the way answers", play->now_ns);
+	assert_false(steer_seek(&play->steer, conn, first, play->now_ns));
+	assert_int_equal(steer_find_better(&play->steer, conn, first, false, play->now_ns, &choice),
+		STEER_ALONE);
+	assert_int_equal(play->map->n_ports, 0);
+	assert_int_equal(play->steer.counters.surveys, 0);
+	play->map->state = PATH_KNOWN;
+	assert_true(steer_seek(&play->steer, conn, first, play->now_ns));
+	assert_int_equal(play->map->n_ports, 1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -511,6 +530,7 @@ int main(void)
 		TEST(what_no_living_sibling_passes_is_shunned),
 		TEST(what_a_living_sibling_passes_is_not),
 		TEST(what_was_known_farther_stays_until_it_is_known_again),
+		TEST(where_nothing_can_be_found_out_nothing_is_sought),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
