@@ -312,18 +312,25 @@ static void tell_future(struct teller *teller, size_t subflows, uint64_t now)
 			bytes(next, text));
 }
 
+/* What the answer has under @key of a connection, and what that is called; NULL: nothing. */
+static struct json_object *find_part(
+	struct teller *teller, const char *key, char ret_path[PATH_SIZE + 32])
+{
+	if (answer_is_null(teller->connection, key))
+		return NULL;
+	snprintf(ret_path, PATH_SIZE + 32, "%.60s.%s", teller->path, key);
+	return answer_get(&teller->reader, teller->connection, teller->path, key, json_type_object);
+}
+
 /* What became of joins to where it goes. */
 static void tell_refusals(struct teller *teller)
 {
-	struct json_object *refusals;
 	char path[PATH_SIZE + 32];
+	struct json_object *refusals = find_part(teller, "refusals", path);
 	uint64_t hold, beyond;
 
-	if (answer_is_null(teller->connection, "refusals"))
+	if (!refusals)
 		return;
-	snprintf(path, sizeof(path), "%.60s.refusals", teller->path);
-	refusals = answer_get(
-		&teller->reader, teller->connection, teller->path, "refusals", json_type_object);
 	fprintf(teller->out,
 		"Its destination refused the last %" PRIu64 " joins of this host's connections",
 		answer_get_number(&teller->reader, refusals, path, "in_a_row"));
@@ -345,14 +352,11 @@ static void tell_refusals(struct teller *teller)
 static bool tell_room(struct teller *teller, size_t subflows)
 {
 	char path[PATH_SIZE + 32];
-	struct json_object *room;
+	struct json_object *room = find_part(teller, "room", path);
 	uint64_t most;
 
-	if (answer_is_null(teller->connection, "room"))
+	if (!room)
 		return false;
-	snprintf(path, sizeof(path), "%.60s.room", teller->path);
-	room = answer_get(
-		&teller->reader, teller->connection, teller->path, "room", json_type_object);
 	most = answer_get_number(&teller->reader, room, path, "subflows");
 	fprintf(teller->out,
 		"Its peer takes %" PRIu64 " in all, and reset what came up beyond: for another "
@@ -382,24 +386,19 @@ static void tell_judged(struct teller *teller)
 {
 	uint64_t hold = number_of(teller, "left_alone_s");
 	uint64_t last_hop = number_of(teller, "last_hop_s");
-	struct json_object *judged;
 	char path[PATH_SIZE + 32];
+	struct json_object *judged = find_part(teller, "judged", path);
 
-	if (!answer_is_null(teller->connection, "judged")) {
-		snprintf(path, sizeof(path), "%.60s.judged", teller->path);
-		judged = answer_get(&teller->reader, teller->connection, teller->path, "judged",
-			json_type_object);
+	if (judged)
 		fprintf(teller->out,
 			"The last subflow that was judged: %.1f Mbit/s before, %.1f with it: %s.\n",
 			mbit(answer_get_number(&teller->reader, judged, path, "before")),
 			mbit(answer_get_number(&teller->reader, judged, path, "with")),
 			verdict_text(answer_get_text(&teller->reader, judged, path, "verdict")));
-	}
 	if (!answer_is_null(teller->connection, "held"))
 		fprintf(teller->out,
 			"No path holds it back, %s: more subflows would only cost CPU. They are "
-			"opened "
-			"when a path does.\n",
+			"opened when a path does.\n",
 			text_of(teller, "held", ""));
 	if (last_hop)
 		fprintf(teller->out,
@@ -416,15 +415,12 @@ static void tell_judged(struct teller *teller)
 /* Whether it has its paths to itself. */
 static void tell_apart(struct teller *teller)
 {
-	struct json_object *apart;
 	char path[PATH_SIZE + 32];
+	struct json_object *apart = find_part(teller, "apart", path);
 	uint64_t moved, held;
 
-	if (answer_is_null(teller->connection, "apart"))
+	if (!apart)
 		return;
-	snprintf(path, sizeof(path), "%.60s.apart", teller->path);
-	apart = answer_get(
-		&teller->reader, teller->connection, teller->path, "apart", json_type_object);
 	moved = answer_get_number(&teller->reader, apart, path, "moved");
 	held = answer_get_number(&teller->reader, apart, path, "held_s");
 	if (moved)

@@ -316,6 +316,11 @@ static void test_wrong_types(void **state)
 		json_object_put(root);
 	}
 	root = parsed();
+	json_object_object_add(connection_of(root), "apart", json_object_new_object());
+	assert_int_equal(story_write(root, &text, why, sizeof(why)), -EBADMSG);
+	assert_non_null(strstr(why, "connections[0].apart.moved"));
+	json_object_put(root);
+	root = parsed();
 	json_object_object_del(root, "daemon");
 	assert_int_equal(story_write(root, &text, why, sizeof(why)), -EBADMSG);
 	json_object_put(root);
