@@ -273,10 +273,33 @@ static int check_alone(int cgroup_fd, const char *path, char *error, size_t erro
 	return err;
 }
 
+static int attach_all(struct hooks *hooks, int root_fd, const char *root, int cgroup_fd,
+	const char *cgroup, char *error, size_t error_size)
+{
+	typeof(hooks->skeleton->progs) *programs = &hooks->skeleton->progs;
+	typeof(hooks->skeleton->links) *links = &hooks->skeleton->links;
+	const struct {
+		struct bpf_program *program;
+		struct bpf_link **link;
+	} options[] = {{programs->subflow_get, &links->subflow_get},
+		{programs->subflow_connect4, &links->subflow_connect4},
+		{programs->subflow_connect6, &links->subflow_connect6},
+		{programs->subflow_set, &links->subflow_set}};
+	int err = attach(programs->subflow_sockops, &links->subflow_sockops, root_fd, root, error,
+		error_size);
+
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options) && !err; i++)
+		err = attach(
+			options[i].program, options[i].link, cgroup_fd, cgroup, error, error_size);
+	if (!err && hooks->hears_strangers)
+		err = attach(programs->subflow_stranger, &links->subflow_stranger, root_fd, root,
+			error, error_size);
+	return err;
+}
+
 int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const char *cgroup,
 	char *error, size_t error_size)
 {
-	struct hooks_bpf *skeleton = hooks->skeleton;
 	int root_fd, cgroup_fd, err;
 
 	root_fd = open_cgroup(root, error, error_size);
@@ -288,35 +311,14 @@ int hooks_attach(struct hooks *hooks, struct loop *loop, const char *root, const
 		return cgroup_fd;
 	}
 	err = check_alone(cgroup_fd, cgroup, error, error_size);
-	if (err)
-		goto out;
-	if (ring_open(hooks, loop, error, error_size)) {
+	if (!err && ring_open(hooks, loop, error, error_size))
 		err = -EOPNOTSUPP;
-		goto out;
+	if (!err && attach_all(hooks, root_fd, root, cgroup_fd, cgroup, error, error_size)) {
+		loop_remove(loop, &hooks->source);
+		err = -EOPNOTSUPP;
 	}
-	err = attach(skeleton->progs.subflow_sockops, &skeleton->links.subflow_sockops, root_fd,
-		root, error, error_size);
-	if (!err)
-		err = attach(skeleton->progs.subflow_get, &skeleton->links.subflow_get, cgroup_fd,
-			cgroup, error, error_size);
-	if (!err)
-		err = attach(skeleton->progs.subflow_connect4, &skeleton->links.subflow_connect4,
-			cgroup_fd, cgroup, error, error_size);
-	if (!err)
-		err = attach(skeleton->progs.subflow_connect6, &skeleton->links.subflow_connect6,
-			cgroup_fd, cgroup, error, error_size);
-	if (!err)
-		err = attach(skeleton->progs.subflow_set, &skeleton->links.subflow_set, cgroup_fd,
-			cgroup, error, error_size);
-	if (!err && hooks->hears_strangers)
-		err = attach(skeleton->progs.subflow_stranger, &skeleton->links.subflow_stranger,
-			root_fd, root, error, error_size);
 	if (!err)
 		say_what_is_kept(hooks);
-	else
-		loop_remove(loop, &hooks->source);
-	err = err ? -EOPNOTSUPP : 0;
-out:
 	close(root_fd);
 	close(cgroup_fd);
 	return err;
