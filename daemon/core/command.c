@@ -27,83 +27,131 @@ static bool may_pass(int error)
 	       error == EADDRNOTAVAIL || is_worth_another_try(error);
 }
 
-void command_hear_created(struct plan *plan, struct conn *conn, const struct event *event)
+static bool is_listed(const struct subflow *subflow)
 {
-	struct subflow *subflow = conn_find_serial(conn, event->serial);
-	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
-	bool is_asked, is_listed, has_next, misses_one;
+	return subflow->asker == ASKER_LIST && subflow->slot >= 0;
+}
 
-	is_listed = subflow && subflow->asker == ASKER_LIST && subflow->slot >= 0;
-	if (subflow && (subflow->asker == ASKER_APPLICATION || is_listed))
-		conn->receipt.creating = 0;
-	if (!event->error) {
-		plan->counters.created++;
-		conn->tries = conn->ports_in_use = 0;
-		if (subflow) {
-			subflow->is_sent = true;
-			silence_begin(plan, conn, subflow, event->now_ns);
-			news_add_subflow(&plan->news, NEWS_SUBFLOW_ASKED, conn, subflow, "");
-		}
-		if (is_listed)
-			lists_settle(plan, conn, subflow);
-		else if (subflow && subflow->asker == ASKER_APPLICATION)
-			conn_settle(&plan->table, conn, 1, 0);
+/* By number or by address. */
+static bool is_requested(const struct subflow *subflow)
+{
+	return subflow->asker == ASKER_APPLICATION || is_listed(subflow);
+}
+
+static void note_success(
+	struct plan *plan, struct conn *conn, struct subflow *subflow, uint64_t now_ns)
+{
+	subflow->is_sent = true;
+	silence_begin(plan, conn, subflow, now_ns);
+	news_add_subflow(&plan->news, NEWS_SUBFLOW_ASKED, conn, subflow, "");
+	if (is_listed(subflow))
+		lists_settle(plan, conn, subflow);
+	else if (subflow->asker == ASKER_APPLICATION)
+		conn_settle(&plan->table, conn, 1, 0);
+}
+
+/* The port is in use, and another one may not be. */
+static bool has_next(const struct conn *conn, const struct subflow *subflow, int error)
+{
+	return error == EADDRINUSE && subflow->local.port && !subflow->is_exact &&
+	       conn->ports_in_use < PORTS_MAX;
+}
+
+/* Those that failed together are tried again together. */
+static bool may_try_again(const struct conn *conn, const struct subflow *subflow, int error)
+{
+	if (subflow->is_doomed || subflow->asker == ASKER_MOVE ||
+		(subflow->asker == ASKER_LIST && !is_listed(subflow)))
+		return false;
+	return is_worth_another_try(error) &&
+	       (has_next(conn, subflow, error) || conn->retry_ns || conn->tries < TRIES_MAX);
+}
+
+static void try_again(
+	struct plan *plan, struct conn *conn, struct subflow *subflow, const struct event *event)
+{
+	bool is_at_once = has_next(conn, subflow, event->error);
+
+	plan->counters.retries++;
+	if (subflow->asker == ASKER_MESH)
+		mesh_give_back(conn->mesh, &subflow->local, &subflow->remote);
+	else if (is_listed(subflow))
+		lists_want_again(conn, subflow);
+	else
+		conn_want_again(conn, subflow->asker);
+	if (is_requested(subflow))
+		conn_owe_receipt(&plan->table, conn);
+	subflows_remove(plan, conn, subflow);
+	if (conn->retry_ns)
 		return;
+	if (is_at_once) {
+		conn->ports_in_use++;
+		opening_run(plan, conn, 0);
+	} else {
+		conn_set_retry(
+			&plan->table, conn, event->now_ns + (RETRY_FIRST_NS << conn->tries++));
 	}
-	if (!subflow)
-		return;
-	if (event->error == EADDRINUSE && !subflow->is_exact)
-		steer_refuse(&plan->steer, conn, subflow, event->now_ns);
-	has_next = event->error == EADDRINUSE && subflow->local.port && !subflow->is_exact &&
-		   conn->ports_in_use < PORTS_MAX;
-	is_asked = subflow->asker == ASKER_APPLICATION;
-	/* Those that failed together are tried again together. */
-	if (!subflow->is_doomed && subflow->asker != ASKER_MOVE &&
-		(subflow->asker != ASKER_LIST || is_listed) && is_worth_another_try(event->error) &&
-		(has_next || conn->retry_ns || conn->tries < TRIES_MAX)) {
-		plan->counters.retries++;
-		if (subflow->asker == ASKER_MESH)
-			mesh_give_back(conn->mesh, &subflow->local, &subflow->remote);
-		else if (is_listed)
-			lists_want_again(conn, subflow);
-		else
-			conn_want_again(conn, subflow->asker);
-		if (is_asked || is_listed)
-			conn_owe_receipt(&plan->table, conn);
-		subflows_remove(plan, conn, subflow);
-		if (!conn->retry_ns && has_next) {
-			conn->ports_in_use++;
-			opening_run(plan, conn, 0);
-		} else if (!conn->retry_ns)
-			conn_set_retry(&plan->table, conn,
-				event->now_ns + (RETRY_FIRST_NS << conn->tries++));
-		return;
-	}
+}
+
+static void say_failure(
+	struct plan *plan, struct conn *conn, const struct subflow *subflow, int error)
+{
+	char local[ENDPOINT_TEXT_MAX], remote[ENDPOINT_TEXT_MAX];
+
+	plan->counters.create_failures++;
+	if (error == ENONET)
+		conn_say(
+			conn, "no more subflows: its network namespace has no name to enter it by");
+	else
+		conn_say(conn, "the kernel opened no subflow from %s to %s: %s%s",
+			endpoint_text(&subflow->local, local),
+			endpoint_text(&subflow->remote, remote), strerror(error),
+			error == EINVAL && endpoint_is_link_local(&subflow->local)
+				? "; it takes no device for a link-local address"
+				: "");
+	news_add_subflow(&plan->news, NEWS_SUBFLOW_FAILED, conn, subflow, conn->why);
+}
+
+static void give_up(struct plan *plan, struct conn *conn, struct subflow *subflow, int error)
+{
+	bool misses_one = subflow->asker == ASKER_REPAIR && !subflow->is_doomed && may_pass(error);
+
 	if (subflow->asker == ASKER_ELEPHANT)
 		conn_drop_passed(conn);
-	conn_settle(&plan->table, conn, is_asked, subflow->is_doomed && !subflow->is_lost);
-	if (is_listed)
+	conn_settle(&plan->table, conn, subflow->asker == ASKER_APPLICATION,
+		subflow->is_doomed && !subflow->is_lost);
+	if (is_listed(subflow))
 		lists_settle(plan, conn, subflow);
-	if (!subflow->is_doomed) {
-		plan->counters.create_failures++;
-		if (event->error == ENONET)
-			conn_say(conn, "no more subflows: its network namespace has no name to "
-				       "enter it by");
-		else
-			conn_say(conn, "the kernel opened no subflow from %s to %s: %s%s",
-				endpoint_text(&subflow->local, local),
-				endpoint_text(&subflow->remote, remote), strerror(event->error),
-				event->error == EINVAL && endpoint_is_link_local(&subflow->local)
-					? "; it takes no device for a link-local address"
-					: "");
-		news_add_subflow(&plan->news, NEWS_SUBFLOW_FAILED, conn, subflow, conn->why);
-	}
-	misses_one =
-		subflow->asker == ASKER_REPAIR && !subflow->is_doomed && may_pass(event->error);
+	if (!subflow->is_doomed)
+		say_failure(plan, conn, subflow, error);
 	subflows_remove(plan, conn, subflow);
 	if (misses_one)
 		revival_miss(plan, conn, 0);
 	opening_run(plan, conn, 0);
+}
+
+void command_hear_created(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	struct subflow *subflow = conn_find_serial(conn, event->serial);
+
+	if (!event->error) {
+		plan->counters.created++;
+		conn->tries = conn->ports_in_use = 0;
+	}
+	if (!subflow)
+		return;
+	if (is_requested(subflow))
+		conn->receipt.creating = 0;
+	if (!event->error) {
+		note_success(plan, conn, subflow, event->now_ns);
+		return;
+	}
+	if (event->error == EADDRINUSE && !subflow->is_exact)
+		steer_refuse(&plan->steer, conn, subflow, event->now_ns);
+	if (may_try_again(conn, subflow, event->error))
+		try_again(plan, conn, subflow, event);
+	else
+		give_up(plan, conn, subflow, event->error);
 }
 
 void command_hear_destroyed(struct plan *plan, struct conn *conn, const struct event *event)
