@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/param.h>
 
+#define AGAIN_MAX 4
+
 struct mesh *mesh_new(const struct endpoint *locals, uint32_t n_locals)
 {
 	struct mesh *mesh = calloc(1, sizeof(*mesh));
@@ -27,6 +29,7 @@ void mesh_free(struct mesh *mesh)
 void mesh_set_locals(struct mesh *mesh, const struct endpoint *locals, uint32_t n_locals)
 {
 	mesh->n_locals = MIN(n_locals, MESH_LOCALS_MAX);
+	mesh->n_again = 0;
 	for (uint32_t i = 0; i < mesh->n_locals; i++) {
 		mesh->locals[i] = locals[i];
 		mesh->locals[i].port = 0;
@@ -90,6 +93,15 @@ void mesh_give_back(struct mesh *mesh, const struct endpoint *local, const struc
 
 	if (i < mesh->n_taken)
 		drop(mesh, i);
+}
+
+bool mesh_try_again(struct mesh *mesh, const struct endpoint *local, const struct endpoint *remote)
+{
+	if (mesh->n_again >= AGAIN_MAX)
+		return false;
+	mesh->n_again++;
+	mesh_give_back(mesh, local, remote);
+	return true;
 }
 
 void mesh_forget(struct mesh *mesh, const struct endpoint *remote)

@@ -22,6 +22,7 @@ struct mesh {
 	uint32_t n_locals;
 	struct mesh_pair *taken;
 	uint32_t n_taken;
+	uint32_t n_again; /* pairs that were taken once more since the local addresses changed */
 };
 
 /* NULL when memory is short. Of more than MESH_LOCALS_MAX the first ones are used. */
@@ -40,6 +41,12 @@ int mesh_note(struct mesh *mesh, const struct endpoint *local, const struct endp
 
 /* It came to nothing, and is to be taken again. */
 void mesh_give_back(struct mesh *mesh, const struct endpoint *local, const struct endpoint *remote);
+
+/*
+ * No neighbour has answered for it. True: it is given back. A neighbour that was asked for while
+ * the link was away is given up when the link is back, and with it what waits for its answer.
+ */
+bool mesh_try_again(struct mesh *mesh, const struct endpoint *local, const struct endpoint *remote);
 
 /* Other local addresses than before; what was taken stays taken. */
 void mesh_set_locals(struct mesh *mesh, const struct endpoint *locals, uint32_t n_locals);

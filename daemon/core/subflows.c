@@ -6,6 +6,8 @@
 #include "core/lists.h"
 #include "core/opening.h"
 
+#include <errno.h>
+
 void subflows_remove(struct plan *plan, struct conn *conn, struct subflow *subflow)
 {
 	quiet_forget(plan, conn, subflow);
@@ -115,6 +117,21 @@ static bool is_refused(const struct subflow *subflow, const struct event *event)
 	       event->now_ns - subflow->established_ns < REFUSAL_NS;
 }
 
+/* The link may have come back a moment ago: of its host's neighbours none has refused it. */
+static bool is_tried_again(
+	struct conn *conn, const struct subflow *subflow, const struct event *event)
+{
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (event->error != EHOSTUNREACH || subflow->state != SUBFLOW_OPENING ||
+		subflow->asker != ASKER_MESH ||
+		!mesh_try_again(conn->mesh, &subflow->local, &subflow->remote))
+		return false;
+	conn_say(conn, "no neighbour answered on the way to %s, which is tried again",
+		endpoint_text(&subflow->remote, text));
+	return true;
+}
+
 /* It came to nothing, be it that it was up for a moment. */
 static void drop_passed(struct conn *conn, const struct subflow *subflow)
 {
@@ -170,7 +187,8 @@ void subflows_hear_closed(struct plan *plan, struct conn *conn, const struct eve
 	has_failed = !is_gone && is_refused(subflow, event);
 	misses_one = has_failed && is_missed(plan, conn, subflow, event);
 	if (has_failed) {
-		note_refused(plan, conn, subflow, event);
+		if (!is_tried_again(conn, subflow, event))
+			note_refused(plan, conn, subflow, event);
 		news_add_subflow(&plan->news, NEWS_SUBFLOW_REFUSED, conn, subflow, conn->why);
 	} else {
 		if (endpoint_is_equal(&conn->barred, &remote))

@@ -9,6 +9,7 @@ from app import ADD, EXPECTED, MPTCP
 from lab.netns import PATIENCE, wait_until
 from lists import ends
 from pinned import HOW
+from test_watch import Watch
 
 MB = 1000000
 
@@ -254,6 +255,22 @@ def test_an_address_that_goes_takes_its_subflows_with_it(homes, loss):
     # What comes back is used again.
     node.ip(back)
     assert addresses(app.wait_subflows(2)) == {(near, far), (near2, far)}
+
+
+def test_a_link_that_is_back_is_used_again_though_its_neighbour_was_given_up(homes):
+    """The first join waits for the answer to a question that was asked while the link was away."""
+    homes.client.sysctl({"net.ipv4.neigh.server2.mcast_solicit": 1, "net.ipv4.neigh.server2.retrans_time_ms": 2000})
+    daemon = serve_client(homes, fullmesh="yes")
+    homes.sink()
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app.wait_subflows(2)
+    homes.server.ip("link set client2 down")
+    wait_until(lambda: "INCOMPLETE" in homes.client.run(["ip", "neigh", "show", "dev", "server2"]), "it is asked for")
+    watch = Watch(homes, daemon)
+    homes.server.ip("link set client2 up")
+    assert addresses(app.wait_subflows(2)) == {(homes.near.ip4, homes.far.ip4), (homes.near2.ip4, homes.far.ip4)}
+    assert "no neighbour answered on the way to" in watch.wait("subflow_refused")["why"]
+    assert daemon.status()["daemon"]["counters"]["refused_by_peer"] == 0
 
 
 @pytest.mark.parametrize("loss", ["device", "address"])

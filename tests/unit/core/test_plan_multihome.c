@@ -232,6 +232,53 @@ static void where_only_a_backup_is_left_it_comes_with_the_address(void **state)
 	play_assert_subflows(play, 1, 2, 0);
 }
 
+static void fail_to_reach(struct play *play, uint16_t port, int error)
+{
+	struct event event = {.kind = EVENT_SUBFLOW_CLOSED,
+		.local = address(11),
+		.remote = play_remote(),
+		.error = error,
+		.reset_reason = -1};
+
+	event.local.port = port;
+	play_hear(play, event);
+}
+
+/* As where a link is back: nobody has refused it. Each change of addresses gives four more. */
+static void a_join_that_no_neighbour_answered_is_tried_again(void **state)
+{
+	struct play *play = *state;
+
+	begin_two(play);
+	for (uint32_t changes = 0; changes < 2; changes++) {
+		play->creates = 0;
+		change(play, &play->locals[1], 1);
+		hear_from(play, EVENT_SUBFLOW_CLOSED, 11, 5000);
+		change(play, NULL, 2);
+		for (uint32_t i = 0; i < 4; i++) {
+			assert_int_equal(play->creates, i + 1);
+			fail_to_reach(play, 5000, EHOSTUNREACH);
+		}
+		assert_int_equal(play->plan.counters.refused_by_peer, changes);
+		fail_to_reach(play, 5000, EHOSTUNREACH);
+		assert_int_equal(play->creates, 5);
+		assert_int_equal(play->plan.counters.refused_by_peer, changes + 1);
+	}
+}
+
+static void a_join_that_the_peer_refused_is_not(void **state)
+{
+	struct play *play = *state;
+
+	begin_two(play);
+	change(play, &play->locals[1], 1);
+	hear_from(play, EVENT_SUBFLOW_CLOSED, 11, 5000);
+	change(play, NULL, 2);
+	fail_to_reach(play, 5000, ECONNREFUSED);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(play->plan.counters.refused_by_peer, 1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, play_begin, play_end)
 
 int main(void)
@@ -247,6 +294,8 @@ int main(void)
 		TEST(within_the_budget_of_repairs),
 		TEST(not_where_repair_is_off),
 		TEST(where_only_a_backup_is_left_it_comes_with_the_address),
+		TEST(a_join_that_no_neighbour_answered_is_tried_again),
+		TEST(a_join_that_the_peer_refused_is_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
