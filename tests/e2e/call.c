@@ -8,6 +8,9 @@
 
 #define SOL_MPTCP 284
 
+/* So many are split: [elephant] start. */
+#define ELEPHANT_BYTES 100000000
+
 struct in_addr call_own4[N_OWN];
 
 uint32_t draw(uint64_t *state, uint32_t below)
@@ -110,10 +113,12 @@ bool call_is_add_or_remove(const struct call *call)
 static void keep_to_model(uint64_t *seed, enum kind kind, struct call *call)
 {
 	bool takes_lists = kind == KIND_LISTS;
+	uint64_t mouse = draw(seed, ELEPHANT_BYTES);
 
-	if (call->name == TCP_MULTIPATH_EXPECTED ||
-		(takes_lists && call->name == TCP_MULTIPATH_NDIFFPORTS))
+	if (takes_lists && call->name == TCP_MULTIPATH_NDIFFPORTS)
 		call->name = TCP_MULTIPATH_ADD;
+	if (call->name == TCP_MULTIPATH_EXPECTED)
+		memcpy(call->value, &mouse, sizeof(mouse));
 	if (call->name == TCP_MULTIPATH_INTENT)
 		call->value[0] =
 			draw(seed, 2) ? TCP_MULTIPATH_INTENT_OFF : TCP_MULTIPATH_INTENT_DEFAULT;

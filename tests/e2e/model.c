@@ -45,10 +45,25 @@ static bool is_forecast(const struct call *call)
 	return call->name == TCP_MULTIPATH_EXPECTED || call->name == TCP_MULTIPATH_INTENT;
 }
 
+/* Whether there is such an option in this direction. */
+static bool is_defined(const struct call *call)
+{
+	if (call->is_set)
+		return call->name != TCP_MULTIPATH_SUBFLOWS && call->name != TCP_MULTIPATH_CONNID;
+	return !call_is_add_or_remove(call) && call->name != TCP_MULTIPATH_BACKUP;
+}
+
+/* A socket that has a model is MPTCP, has not fallen back, and its namespace is served. */
+static bool may_lack_option(const struct subject *subject, const struct call *call)
+{
+	if (subject->kind == KIND_ANY || !is_defined(call))
+		return true;
+	return call->is_set && call->name == TCP_MULTIPATH_ENABLE;
+}
+
 /* Whether subflow.h allows this errno. */
 static bool is_allowed(const struct subject *subject, const struct call *call, int error)
 {
-	static const int any[] = {EINVAL, EOPNOTSUPP, ENOPROTOOPT};
 	static const int of_request[] = {
 		ENOTCONN, EADDRNOTAVAIL, EACCES, EDQUOT, EAGAIN, EPERM, EBUSY, ENOBUFS};
 	static const int of_backup[] = {ENOTCONN, EADDRNOTAVAIL, EAGAIN, ENOBUFS};
@@ -56,9 +71,10 @@ static bool is_allowed(const struct subject *subject, const struct call *call, i
 	bool is_request = call->is_set && call->name != TCP_MULTIPATH_ENABLE && !is_backup;
 	bool is_connected = subject->kind != KIND_ANY && !subject->is_late;
 
-	for (size_t i = 0; i < sizeof(any) / sizeof(*any); i++)
-		if (error == any[i])
-			return true;
+	if (error == EINVAL)
+		return true;
+	if (error == EOPNOTSUPP || error == ENOPROTOOPT)
+		return may_lack_option(subject, call);
 	if (error == EFAULT)
 		return call->is_null;
 	if (error == ENOTCONN && is_connected)
@@ -90,6 +106,7 @@ static void note_error(const struct subject *subject, const struct call *call, i
 
 static void check_answer(const struct subject *subject, const struct call *call, socklen_t len)
 {
+	uint64_t expected;
 	int number;
 
 	if (call->name == TCP_MULTIPATH_SUBFLOWS) {
@@ -100,6 +117,10 @@ static void check_answer(const struct subject *subject, const struct call *call,
 	if (call->name == TCP_MULTIPATH_EXPECTED) {
 		if (len != sizeof(uint64_t))
 			violate("%u bytes of a size\n", len);
+		memcpy(&expected, call->value, sizeof(expected));
+		if (subject->kind != KIND_ANY && expected != subject->expected)
+			violate("EXPECTED is %llu, not %llu\n", (unsigned long long)expected,
+				(unsigned long long)subject->expected);
 		return;
 	}
 	memcpy(&number, call->value, sizeof(number));
@@ -111,6 +132,23 @@ static void check_answer(const struct subject *subject, const struct call *call,
 	if (call->name == TCP_MULTIPATH_NDIFFPORTS && subject->kind != KIND_ANY &&
 		number != subject->ndiffports)
 		violate("NDIFFPORTS is %d, not %d\n", number, subject->ndiffports);
+	if (call->name == TCP_MULTIPATH_INTENT && subject->kind != KIND_ANY &&
+		number != subject->intent)
+		violate("INTENT is %d, not %d\n", number, subject->intent);
+}
+
+static void model_forecast(struct subject *subject, const struct call *call)
+{
+	bool is_expected = call->name == TCP_MULTIPATH_EXPECTED;
+	socklen_t len = is_expected ? sizeof(subject->expected) : sizeof(subject->intent);
+
+	atomic_fetch_add(&forecasts, 1);
+	if (call->len != len)
+		violate("option %d took %u bytes\n", call->name, call->len);
+	/* Those without a model do not wait for one another. */
+	else if (subject->kind != KIND_ANY)
+		memcpy(is_expected ? (void *)&subject->expected : &subject->intent, call->value,
+			len);
 }
 
 static void model_list(struct subject *subject, const struct call *call)
@@ -173,9 +211,7 @@ static void note_success(struct subject *subject, const struct call *call, sockl
 		return;
 	}
 	if (is_forecast(call)) {
-		atomic_fetch_add(&forecasts, 1);
-		if (call->len != (call->name == TCP_MULTIPATH_EXPECTED ? 8 : 4))
-			violate("option %d took %u bytes\n", call->name, call->len);
+		model_forecast(subject, call);
 		return;
 	}
 	if (subject->kind == KIND_ANY || call->name == TCP_MULTIPATH_ENABLE)
@@ -205,13 +241,16 @@ bool model_needs_quiet(const struct subject *subject, const struct call *call)
 	       call->len >= sizeof(struct sockaddr_in);
 }
 
-/* What REMOVE of an address or NDIFFPORTS leaves depends on what was there before. */
+/*
+ * What REMOVE of an address or NDIFFPORTS leaves depends on what was there before, and of a
+ * forecast the last one counts.
+ */
 void model_lock(struct subject *subject, const struct call *call)
 {
 	if (subject->kind == KIND_ANY)
 		return;
 	if (model_needs_quiet(subject, call) ||
-		(call->is_set && call->name == TCP_MULTIPATH_NDIFFPORTS))
+		(call->is_set && (call->name == TCP_MULTIPATH_NDIFFPORTS || is_forecast(call))))
 		pthread_rwlock_wrlock(&subject->order);
 	else
 		pthread_rwlock_rdlock(&subject->order);

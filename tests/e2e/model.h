@@ -18,8 +18,10 @@ struct subject {
 	/* Shared by calls whose order makes no difference to the model; not used where there is
 	 * none. */
 	pthread_rwlock_t order;
-	int total, ndiffports;    /* as NDIFFPORTS was set last; without, 1 and 0 */
-	atomic_int adds, removes; /* since then */
+	int total, ndiffports; /* as NDIFFPORTS was set last; without, 1 and 0 */
+	uint64_t expected;     /* as EXPECTED and INTENT were */
+	int intent;
+	atomic_int adds, removes; /* since NDIFFPORTS */
 	atomic_int from[N_OWN];   /* KIND_LISTS: wanted subflows from each address */
 };
 
