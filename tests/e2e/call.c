@@ -44,15 +44,21 @@ static socklen_t fill_list(uint64_t *seed, unsigned char *value)
 	return draw(seed, 8) ? len : len + draw(seed, 16);
 }
 
-/* One to three of the two addresses, one after the other. */
-static void fill_own(uint64_t *seed, struct call *call)
+/* One to three of the two addresses, or of that of an accepted connection, one after the other. */
+static void fill_own(uint64_t *seed, enum kind kind, struct call *call)
 {
+	bool is_accepted = kind == KIND_ACCEPTED;
+
 	call->len = 0;
 	for (uint32_t n = 1 + draw(seed, 3); n; n--) {
-		struct in_addr own = call_own4[draw(seed, N_OWN)];
-		struct sockaddr_in v4 = {.sin_family = AF_INET, .sin_addr = own};
+		uint32_t i = draw(seed, N_OWN + is_accepted);
+		struct in_addr own = {htonl(INADDR_LOOPBACK)};
+		struct sockaddr_in v4 = {.sin_family = AF_INET};
 		struct sockaddr_in6 mapped = {.sin6_family = AF_INET6};
 
+		if (i < N_OWN)
+			own = call_own4[i];
+		v4.sin_addr = own;
 		mapped.sin6_addr.s6_addr32[2] = htonl(0xffff);
 		mapped.sin6_addr.s6_addr32[3] = own.s_addr;
 		if (draw(seed, 3)) {
@@ -112,10 +118,13 @@ bool call_is_add_or_remove(const struct call *call)
 /* Makes of a random call one that the model of the socket knows, or one that must be refused. */
 static void keep_to_model(uint64_t *seed, enum kind kind, struct call *call)
 {
-	bool takes_lists = kind == KIND_LISTS;
+	bool takes_lists = kind == KIND_LISTS || (kind == KIND_ACCEPTED && draw(seed, 2));
 	uint64_t mouse = draw(seed, ELEPHANT_BYTES);
 
-	if (takes_lists && call->name == TCP_MULTIPATH_NDIFFPORTS)
+	if ((kind == KIND_LISTS || kind == KIND_PEER) && call->name == TCP_MULTIPATH_NDIFFPORTS)
+		call->name = TCP_MULTIPATH_ADD;
+	/* Both ends take the youngest away: at once that might be all that there are. */
+	if (kind == KIND_PEER && call->name == TCP_MULTIPATH_REMOVE)
 		call->name = TCP_MULTIPATH_ADD;
 	if (call->name == TCP_MULTIPATH_EXPECTED)
 		memcpy(call->value, &mouse, sizeof(mouse));
@@ -127,7 +136,7 @@ static void keep_to_model(uint64_t *seed, enum kind kind, struct call *call)
 	if (!takes_lists || !call_is_add_or_remove(call))
 		return;
 	if (draw(seed, 4))
-		fill_own(seed, call);
+		fill_own(seed, kind, call);
 	else if (call->len == sizeof(int))
 		call->len--;
 }

@@ -21,9 +21,11 @@ enum {
 
 /* Which calls a socket gets. */
 enum kind {
-	KIND_ANY,     /* all calls; there is no model */
-	KIND_NUMBERS, /* ADD and REMOVE of numbers, NDIFFPORTS */
-	KIND_LISTS,   /* ADD and REMOVE of lists of two addresses */
+	KIND_ANY,      /* all calls; there is no model */
+	KIND_NUMBERS,  /* ADD and REMOVE of numbers, NDIFFPORTS */
+	KIND_LISTS,    /* ADD and REMOVE of lists of two addresses */
+	KIND_ACCEPTED, /* REMOVE of numbers, ADD and REMOVE of lists */
+	KIND_PEER,     /* the other end of such a one: ADD of numbers */
 };
 
 struct call {

@@ -111,6 +111,16 @@ static void make_listed(void)
 	add_subject(fd, KIND_LISTS)->from[0] = 1;
 }
 
+/* The listener stays: what joins comes to it. */
+static void make_accepted(void)
+{
+	struct sockaddr_in own;
+	int listener = listening(IPPROTO_MPTCP, &own);
+	struct subject *peer = add_subject(connected(&own, sizeof(own), IPPROTO_MPTCP), KIND_PEER);
+
+	add_subject(accept(listener, NULL, NULL), KIND_ACCEPTED)->peer = peer;
+}
+
 /* A socket of every kind that there is. */
 static void make_subjects(void)
 {
@@ -125,6 +135,8 @@ static void make_subjects(void)
 			->is_late = true;
 		make_listed();
 	}
+	make_accepted();
+	make_accepted();
 	for (int protocol = IPPROTO_TCP; protocol <= IPPROTO_MPTCP;
 		protocol += IPPROTO_MPTCP - IPPROTO_TCP) {
 		listener = listening(protocol, &own);

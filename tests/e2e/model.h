@@ -14,7 +14,8 @@
 struct subject {
 	int fd;
 	enum kind kind;
-	bool is_late; /* connected after the storm */
+	const struct subject *peer; /* KIND_ACCEPTED */
+	bool is_late;               /* connected after the storm */
 	/* Shared by calls whose order makes no difference to the model; not used where there is
 	 * none. */
 	pthread_rwlock_t order;
@@ -40,7 +41,7 @@ bool model_needs_quiet(const struct subject *subject, const struct call *call);
 /* One of our options was answered: @error is an errno or 0, @len what getsockopt() made of it. */
 void model_hear(struct subject *subject, const struct call *call, int error, socklen_t len);
 
-/* Whether the socket has the subflows that were accepted. */
+/* Whether the socket has the subflows that were accepted; an accepted one: those of its peer. */
 bool model_is_met(struct subject *subject);
 
 /* It has to be, now, and with no more than @max_subflows; @number is for the message. */
