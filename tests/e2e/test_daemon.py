@@ -15,7 +15,7 @@ from app import ADD, SUBFLOWS
 from conftest import BUILD, ROOT, wait_guardian_gone
 from lab.daemon import Daemon
 from lab.lab import cgroup2_root
-from lab.netns import wait_until
+from lab.netns import PATIENCE, wait_until
 from names import Names
 from test_control import SOMEBODY, as_user
 from test_downloads import download
@@ -305,23 +305,34 @@ def test_signals_while_it_starts_leave_nothing(pair):
         lambda: open("/proc/sys/net/mptcp/pm_type").read()) == "0\n", "put back")
 
 
-def test_garbage_on_the_control_socket_does_no_harm(served):
-    for garbage in (b"", b"\n", b"status", b"x" * 10000, bytes(range(256)) + b"\n", b"status\nstatus\n"):
-        with socket.socket(socket.AF_UNIX) as client:
-            client.connect(str(served.daemon.socket))
-            try:
-                client.sendall(garbage)
+def asked(daemon, request, is_whole=True):
+    """What a client is answered until it is hung up on."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10 * PATIENCE)
+        client.connect(str(daemon.socket))
+        try:
+            client.sendall(request)
+            if is_whole:
                 client.shutdown(socket.SHUT_WR)
-                client.settimeout(10)
-                answer = b"".join(iter(lambda: client.recv(65536), b""))
-            except (BrokenPipeError, ConnectionResetError):
-                answer = b""
-        if answer:
-            assert json.loads(answer)
+            return b"".join(iter(lambda: client.recv(65536), b""))
+        except (BrokenPipeError, ConnectionResetError):
+            return b""
+
+
+def test_garbage_on_the_control_socket_does_no_harm(served):
+    daemon, longest = served.daemon, 511
+    for unfinished in (b"", b"status"):
+        assert asked(daemon, unfinished) == b""
+    # It is hung up on: nobody waits for its end.
+    for no_request in (b"x" * 10000, b"status ".ljust(longest + 1, b"x") + b"\n", bytes(range(256)) + b"\n"):
+        assert asked(daemon, no_request, is_whole=False) == b"", no_request
+    for wrong in (b"\n", b"statu\n", b"status of all\n", b"status ".ljust(longest, b"x") + b"\n"):
+        assert set(json.loads(asked(daemon, wrong))) >= {"error"}, wrong
+    assert json.loads(asked(daemon, b"status\nstatus\n"))["daemon"]["pid"] == daemon.process.pid
     idle = [socket.socket(socket.AF_UNIX) for _ in range(100)]
     for client in idle:
-        client.connect(str(served.daemon.socket))
-    assert served.daemon.status()["daemon"]["pid"] == served.daemon.process.pid
+        client.connect(str(daemon.socket))
+    assert daemon.status()["daemon"]["pid"] == daemon.process.pid
     for client in idle:
         client.close()
 
