@@ -64,8 +64,11 @@ TESTS = {
         "e2e/test_balancer.py::test_a_backend_that_is_retired_keeps_its_connection_and_gets_no_joins",
         "e2e/test_balancer.py::test_many_connections_make_no_storm"],
     "a table is full": ["e2e/test_bounds.py::test_more_connections_than_the_daemon_has_room_for",
+                        "e2e/test_bounds.py::test_more_addresses_than_a_namespace_may_have",
                         "e2e/test_bounds.py::test_more_users_than_are_counted"],
     "the daemon is killed": ["e2e/test_restart.py::test_twenty_kills_under_traffic",
+                             "e2e/test_namespaces.py::test_what_was_set_is_put_back",
+                             "e2e/test_killed_both.py::test_what_was_there_before_is_put_back_in_the_end",
                              "e2e/test_daemon.py::test_after_its_end_connections_live_and_options_are_gone"],
 }
 
