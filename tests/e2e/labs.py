@@ -36,6 +36,10 @@ class Command:
     def run(self, *words):
         return "run", *words, *SMALL, "--results", self.results
 
+    def hasty(self, *words):
+        """The same where no subflow has to come about, and no rate is looked at."""
+        return "--with", ROOT / "tests" / "e2e" / "hasty.py", *self.run(*words)
+
     def kept(self):
         text = self.results.read_text() if self.results.exists() else ""
         return [json.loads(line) for line in text.splitlines()]

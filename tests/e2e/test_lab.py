@@ -76,7 +76,7 @@ def test_what_cannot_be_is_said_in_one_line(command, words, remedy):
 def test_a_run_that_cannot_go_on_says_why_in_one_line(command, system):
     log = BUILD / "lab" / "subflowd.log"
     log.unlink(missing_ok=True)
-    words = command.run("stride1", "--fail", "0:spray:leaf0", "--system", system, "--seeds", 1, "--busy")
+    words = command.hasty("stride1", "--fail", "0:spray:leaf0", "--system", system, "--seeds", 1, "--busy")
     status, _, error = command(*words, "--spines", 1)
     assert status == 1 and error.count("\n") == 1, error
     assert "leaf0 has one way to each host and cannot choose: spray a router that has several" in error
@@ -131,16 +131,19 @@ def test_the_model_needs_nothing(command):
     assert "assumed:" in output and "the others keep .8" in output.replace("0.8", ".8")
 
 
-def test_the_model_of_a_mix(command):
-    status, output, error = command("model", "--mix")
+def test_the_model_of_a_mix(command, tmp_path):
+    """Of one second and one seed: the figures are looked at elsewhere."""
+    short = tmp_path / "short.py"
+    short.write_text("from lab import fluid\nfluid.sooner.__defaults__ = .6, 40, 1, 1\n")
+    status, output, error = command("--with", short, "model", "--mix")
     assert status == 0 and "one path by ECMP" in output and "bottlenecks" in output, error
     assert "fat-tree" in output and "leaf-spine" in output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
 def test_an_interrupted_run_keeps_what_it_has_and_goes_on(command, number):
-    words = command.run("stride1", "--system", "tcp", "--system", "mptcp", "--seeds", 2,
-                        "--seconds", 1, "--busy")
+    words = command.hasty("stride1", "--system", "tcp", "--system", "mptcp", "--seeds", 2,
+                          "--seconds", 1, "--busy")
     process = command.start(*words)
     lines = iter(process.stdout.readline, "")
     assert any(line.startswith("seed 1 tcp: mean") for line in lines)
@@ -203,7 +206,7 @@ def test_a_polarised_run_over_ipv6(command):
 def test_a_ceiling_that_is_too_low_throws_all_away(command, tmp_path):
     slow = tmp_path / "slow.py"
     slow.write_text("from lab import gates\ngates.CEILING_MIN = 1.1\n")
-    words = command.run("stride1", "--system", "tcp", "--seeds", 1, "--seconds", 1)
+    words = command.hasty("stride1", "--system", "tcp", "--seeds", 1, "--seconds", 1)
     status, output, error = command("--with", slow, *words)
     assert status == 1 and error.count("\n") == 1 and "lower --rate" in error, (output, error)
     (line,) = output.splitlines()
@@ -217,7 +220,7 @@ def test_what_busy_kept_is_measured_again_without_it(command, tmp_path):
     limits = tmp_path / "limits.py"
     limits.write_text("import sys\nfrom lab import gates\n"
                       "gates.IDLE_MIN, gates.CEILING_MIN = 1.1 if '--busy' in sys.argv else -1, .1\n")
-    words = "--with", limits, *command.run("stride1", "--system", "tcp", "--seeds", 1, "--seconds", 1)
+    words = "--with", limits, *command.hasty("stride1", "--system", "tcp", "--seeds", 1, "--seconds", 1)
     for _ in range(2):
         status, output, error = command(*words, "--busy")
         assert status == 0 and "1 of 1 runs are kept, and 0 count; " in output, output + error
@@ -237,7 +240,7 @@ def test_asymmetry_is_real(command):
 
 def test_where_links_are_not_alike_the_ceiling_is_what_all_paths_carry(command):
     """Two paths, of 10 and of 20 Mbit/s: the flow that is measured alone takes one of them."""
-    words = command.run("stride1", "--system", "tcp", "--seeds", 1, "--seconds", 1, "--asymmetry", "spine0=10")
+    words = command.hasty("stride1", "--system", "tcp", "--seeds", 1, "--seconds", 1, "--asymmetry", "spine0=10")
     status, output, error = command(*words, "--busy")
     assert status == 0, (output, error)
     top, tcp = command.kept()

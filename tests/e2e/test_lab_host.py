@@ -109,7 +109,7 @@ def is_measuring(process):
                                      [signal.SIGKILL]], ids=lambda s: "-".join(n.name for n in s))
 def test_a_run_that_is_interrupted_leaves_nothing(command, phase, signals):
     """Twice: also while it takes its fabric down."""
-    process = command.start(*command.run("stride1", "--system", "subflow", "--seeds", 1, "--busy"))
+    process = command.start(*command.hasty("stride1", "--system", "subflow", "--seeds", 1, "--busy"))
     wait_until(lambda: phase(process), phase.__name__, 60)
     for number in signals:
         os.kill(process.pid, number)
@@ -119,7 +119,7 @@ def test_a_run_that_is_interrupted_leaves_nothing(command, phase, signals):
 
 
 def test_down_after_a_run_that_was_killed_with_its_reaper(command):
-    process = command.start(*command.run("stride1", "--system", "subflow", "--seeds", 1, "--busy"))
+    process = command.start(*command.hasty("stride1", "--system", "subflow", "--seeds", 1, "--busy"))
     assert process.stdout.readline().startswith("seed 1: ")
     prefix = f"sf{process.pid}-"
     for pid in labs.reapers(prefix):

@@ -24,7 +24,7 @@ def measured(tmp_path_factory):
     words = "--rate", 20, "--busy", "--system", "tcp", "--system", "subflow", "--results", command.results
     for workload, seeds in (("permutation", 2), ("websearch", 1)):
         for _ in range(TRIES):
-            status, output, error = command("run", workload, "--seeds", seeds, "--seconds", 3, *words)
+            status, output, error = command("run", workload, "--seeds", seeds, "--seconds", 2, *words)
             if f"{2 * seeds} of {2 * seeds} runs " in output:
                 break
         else:
