@@ -43,10 +43,13 @@ def test_real_programs_are_elephants_and_lose_nothing(breakable, program, family
 def test_a_program_that_fails_is_a_flow_that_failed(breakable, monkeypatch):
     monkeypatch.setattr(programs.Download, "url", lambda self, address, path:
                         f"http://{address}:{self.port}/nothing")
+    asked = []
+    monkeypatch.setattr(experiment, "paths_of", lambda lab, connections, is_download: asked.append(is_download))
     flows = [workloads.Flow(0, 1, 1000)]
     result = experiment.measure(breakable, BUILD, systems.SYSTEMS["tcp"], flows, has_sizes=True,
                                 program=workloads.WORKLOADS["curl-download"].program)
     assert "1 flows failed (curl: (22)" in result["discarded"]
+    assert asked == [True], "the paths of what is sent back"
 
 
 def test_a_server_that_ends_is_said_to(breakable, monkeypatch):

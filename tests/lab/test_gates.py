@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: MIT
 """Which runs count: how many joins a run may have had."""
+import contextlib
 import re
 import types
 
 import pytest
-from lab import campaign, command, experiment, fabric, failures, gates, systems, workloads
+from lab import campaign, command, experiment, fabric, failures, gates, results, systems, workloads
 from lab.netns import LabError
 from lab.troubles import TROUBLES, Trouble
 
@@ -134,14 +135,36 @@ def test_what_was_missed_together_has_the_remedies_of_each_the_likely_cause_firs
     assert gates.remedy("what no gate says") == "run it again"
 
 
-@pytest.mark.parametrize("why, remedy", [
-    ("only 3% of the CPU was idle", "stop what else runs here"),
-    ("the ceiling, 40.1 Mbit/s, is 0.802 of the links' rate and not 0.94", "stop what else runs here"), ("3 joins were rejected", "see that the system's subflowd")])
-def test_where_no_run_counts_the_remedy_is_said(tmp_path, monkeypatch, why, remedy):
-    monkeypatch.setattr(campaign.Campaign, "one_fabric", lambda self, *_: setattr(self, "why", why))
-    options = command.parse(["run", "stride1", "--seeds", "1", "--results", str(tmp_path / "r.jsonl")])
-    with pytest.raises(LabError, match=rf"^no run counts \({why}\): {remedy}"):
-        campaign.Campaign(options, fabric.topology_of(options), "a fabric", None).run()
+@pytest.fixture
+def measured(tmp_path, monkeypatch):
+    """A campaign of one run, after `ceiling` and `run` were said of what was measured."""
+    def make(ceiling, run):
+        found = {"mean_mbps": 20, "share": 1, "jain": 1, "flows_mbps": [20], "series": [{"s": 0, "links": {}}]}
+        monkeypatch.setattr(campaign.ceiling, "measure", lambda *_: {**found, "discarded": ceiling})
+        monkeypatch.setattr(experiment, "measure", lambda *_: {**found, "discarded": run})
+        options = command.parse(["run", "stride1", "--system", "tcp", "--seeds", "1", "--results",
+                                 str(tmp_path / "r.jsonl")])
+        return campaign.Campaign(options, fabric.topology_of(options), "a fabric", contextlib.nullcontext)
+    return make
+
+
+LOW = "the ceiling, 40.1 Mbit/s, is 0.802 of the links' rate and not 0.94"
+
+
+@pytest.mark.parametrize("ceiling, run, remedy", [
+    ("", "only 3% of the CPU was idle", "stop what else runs here"), (LOW, "", "stop what else runs here"),
+    ("", "3 joins were rejected", "see that the system's subflowd")])
+def test_where_no_run_counts_the_remedy_is_said(measured, ceiling, run, remedy):
+    with pytest.raises(LabError, match=rf"^no run counts \({ceiling or run}\): {remedy}"):
+        measured(ceiling, run).run()
+
+
+@pytest.mark.parametrize("commit, is_older", [("abc", False), ("abc+12" + results.OLDER, True), (None, False)])
+def test_that_the_binaries_are_older_than_the_tree_is_said_at_once(measured, monkeypatch, capsys, commit, is_older):
+    monkeypatch.setattr(results, "commit", lambda: commit)
+    measured("", "").run()
+    first, *_ = capsys.readouterr().out.splitlines()
+    assert first.endswith(" is older than the tree, as the results will say: make first") == is_older
 
 
 def test_a_trouble_that_left_no_sign_is_said():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """What links that are not alike leave flows at best: the ceiling is not luck, and no more than there is."""
+import itertools
 import math
 import random
 
@@ -75,6 +76,17 @@ def test_the_ceiling_is_the_same_whichever_path_the_one_flow_took():
     """It is on the slow link or not, by lot: a half of what others are told over was luck."""
     slow, flows = fabric.with_rates(TREE, {"core0": 25}), workloads.stride(16, 8)
     assert ceiling.of_flows(slow, flows, alone(24)) == ceiling.of_flows(slow, flows, alone(48)) == 42
+
+
+@pytest.mark.parametrize("spine, rate", [("spine0", 10), ("spine1", 20)])
+def test_the_rate_of_a_path_is_that_of_its_slowest_link(spine, rate):
+    """The counters say which links these were; acknowledgements pass the others."""
+    topology = fabric.with_rates(fabric.leaf_spine_topology(2, 2, 1, 20, 40), {"spine0": 10})
+    hops = ["host0", "leaf0", spine, "leaf1", "host1"]
+    links = {f"{x}>{y}": .5 for a, b, _ in topology.links for x, y in ((a, b), (b, a))}
+    links |= {f"{a}>{b}": 9.5 for a, b in itertools.pairwise(hops)}
+    assert ceiling.path_rate(topology, links, 9.5) == rate
+    assert ceiling.path_rate(fabric.leaf_spine_topology(2, 2, 1, None), links, 9.5) is None
 
 
 def test_where_paths_add_up_the_ceiling_is_their_sum():
