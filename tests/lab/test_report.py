@@ -211,6 +211,18 @@ def test_bars_say_of_how_many_seeds_they_are(seeds, said):
     assert f"median of {said}" in pictures.goodput_bars(rated)
 
 
+def test_whiskers_reach_from_the_worst_seed_to_the_best():
+    """Half of the ceiling, three quarters and all of it: the bar is of the median, and the whisker as long."""
+    picture = pictures.goodput_bars([result("tcp", seed, mean_mbps=mbps) for seed, mbps in enumerate((48.0, 24.0, 36.0))])
+
+    def heights(kind):
+        path = re.search(rf'<g class="data {kind}">\s*<path d="([^"]*)"', picture).group(1)
+        return sorted(float(y) for y in re.findall(r"[ML] \S+ (\S+)", path))
+
+    top, *_, bottom = heights("bar")
+    assert [(bottom - y) / (bottom - top) for y in heights("whisker")] == pytest.approx([1 / .75, .5 / .75], abs=.01)
+
+
 def test_where_no_seed_has_both_there_is_no_ratio():
     runs = [result("tcp", 1, mean_mbps=10.0), result("subflow", 2, mean_mbps=20.0)]
     assert cells_of(report.rates(runs), "permutation", "Subflow")[6] == "-"
