@@ -6,6 +6,7 @@ A build that fails is a failed test. EXPECT_ALL=1 makes each skipped test a fail
 end-to-end tests run a second time, with sanitizers, the suites of the contract on Debian's stock
 kernels follow, and the last line is the sum.
 """
+import concurrent.futures
 import os
 import subprocess
 import sys
@@ -52,21 +53,24 @@ UNSANITIZED = e2e("bench", "unit", "memory")
 # Most of their time they wait: more of them than there are processors.
 AT_ONCE = {"source": ["-n", "2"], "lab": ["-n", "2", "--dist", "loadfile"],
            "e2e": ["-n", "4", "--dist", "loadfile"]}
+# While these tests wait the other builds are made, by whatever the processors have left.
+BESIDE, LAST = "e2e", ("nice", "-n", "19")
 # What goes wrong now and then, does so without sanitizers as well.
 SANITIZED_ROUNDS = "8"
 
 
-def build(directory, compiler, options):
+def build(directory, compiler, options, first=()):
+    """Whether it builds. first: words before each command."""
     path = ROOT / directory
     if not (path / "build.ninja").exists():
-        setup = subprocess.run(["meson", "setup", path, ROOT, *options],
+        setup = subprocess.run([*first, "meson", "setup", path, ROOT, *options],
                                env={**os.environ, "CC": compiler}, stdout=subprocess.PIPE,
                                stderr=subprocess.STDOUT, text=True)
         if setup.returncode:
             print(setup.stdout)
             return False
     # Unit tests and fuzzers are built on request only; `test` below asks for them.
-    return subprocess.run(["ninja", "-C", path, "--quiet"]).returncode == 0
+    return subprocess.run([*first, "ninja", "-C", path, "--quiet"]).returncode == 0
 
 
 def run_meson(directory, suite, tally):
@@ -96,14 +100,17 @@ def run_pytest(directory, suite, tally):
 def main():
     tally, started = Tally(), time.monotonic()
     is_all = "--all" in sys.argv[1:]
+    beside, built = concurrent.futures.ThreadPoolExecutor(1), {}
     for directory, compiler, options, suites, besides in BUILDS:
         print(f"== {directory}: {compiler} {' '.join(options)}", flush=True)
-        if not build(directory, compiler, options):
+        if not (built[directory].result() if built else build(directory, compiler, options)):
             tally.fail(f"{directory} does not build")
             continue
         tally.passed += 1
         for suite in [*suites, *(besides if is_all else [])]:
             begun = time.monotonic()
+            if suite == BESIDE and not built:
+                built = {name: beside.submit(build, name, *how, first=LAST) for name, *how, _, _ in BUILDS[1:]}
             (run_meson if suite in OF_MESON else run_pytest)(directory, suite, tally)
             print(f"{directory}, {suite}: {time.monotonic() - begun:.0f} s", flush=True)
     if is_all:
