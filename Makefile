@@ -13,6 +13,7 @@ all: $(BUILD)/build.ninja
 	@ninja -C $(BUILD) --quiet
 
 $(BUILD)/build.ninja:
+	@echo "make: the first build in $(BUILD)/ takes a minute or more"
 	@meson setup $(BUILD) --prefix $(PREFIX) >/dev/null
 
 deps:
