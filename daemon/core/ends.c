@@ -4,23 +4,32 @@
 
 #include "core/listed.h"
 
+/* Where a subflow from @local may go, the first choice first: how many there are. */
+static uint32_t list_remotes(const struct conn *conn, const struct endpoint *local,
+	struct endpoint list[1 + REMOTES_MAX])
+{
+	struct endpoint remote = endpoint_unmap(&conn->remote);
+	uint32_t count = 0;
+
+	if (!conn->denies_join && remote.family == local->family)
+		list[count++] = remote;
+	for (uint32_t i = 0; i < conn->remotes.count; i++) {
+		remote = conn->remotes.list[i].endpoint;
+		if (remote.family == local->family)
+			list[count++] = remote;
+	}
+	return count;
+}
+
 bool ends_choose_remote(
 	const struct conn *conn, const struct endpoint *local, struct endpoint *ret_remote)
 {
-	struct endpoint remote = endpoint_unmap(&conn->remote);
+	struct endpoint list[1 + REMOTES_MAX];
 
-	if (!conn->denies_join && remote.family == local->family) {
-		*ret_remote = remote;
-		return true;
-	}
-	for (uint32_t i = 0; i < conn->remotes.count; i++) {
-		remote = conn->remotes.list[i].endpoint;
-		if (remote.family == local->family) {
-			*ret_remote = remote;
-			return true;
-		}
-	}
-	return false;
+	if (!list_remotes(conn, local, list))
+		return false;
+	*ret_remote = list[0];
+	return true;
 }
 
 /* Where the next subflow goes if the first one's address may not be used. */
@@ -40,20 +49,45 @@ static bool choose_listed(
 	return false;
 }
 
-/* The first subflow that lives, from the address of @local or (NULL) from any that may be used. */
-static const struct subflow *find_live(const struct conn *conn, const struct endpoint *local)
+/* Whether @subflow lives, and others may go where it goes. */
+static bool shows_way(const struct conn *conn, const struct subflow *subflow)
 {
-	struct endpoint wanted = local ? endpoint_unmap(local) : (struct endpoint){}, own;
+	struct endpoint local = endpoint_unmap(&subflow->local),
+			remote = endpoint_unmap(&subflow->remote),
+			first = endpoint_unmap(&conn->remote);
+
+	return subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
+	       !subflow->is_silent && listed_allows(conn->listed, &local) &&
+	       !(conn->denies_join && endpoint_is_equal(&remote, &first));
+}
+
+/* The first one that lives and is no backup; NULL: none. */
+static const struct subflow *find_live(const struct conn *conn)
+{
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (shows_way(conn, subflow) && !subflow->is_backup)
+			return subflow;
+	}
+	return NULL;
+}
+
+/* Whether one lives between the address of @local and @remote. */
+static bool is_alive(
+	const struct conn *conn, const struct endpoint *local, const struct endpoint *remote)
+{
+	struct endpoint near = endpoint_unmap(local), far = endpoint_unmap(remote), own, peers;
 	const struct subflow *subflow;
 
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
 		own = endpoint_unmap(&subflow->local);
-		if (subflow->state == SUBFLOW_ESTABLISHED && !subflow->is_doomed &&
-			!subflow->is_silent && listed_allows(conn->listed, &own) &&
-			(local ? endpoint_is_same_address(&own, &wanted) : !subflow->is_backup))
-			return subflow;
+		peers = endpoint_unmap(&subflow->remote);
+		if (shows_way(conn, subflow) && endpoint_is_same_address(&own, &near) &&
+			endpoint_is_equal(&peers, &far))
+			return true;
 	}
-	return NULL;
+	return false;
 }
 
 /* From the first subflow's address or, if that may not be used, from one that is listed. */
@@ -75,15 +109,33 @@ static bool choose_usual(
 	return true;
 }
 
+/* The peer's addresses by turns: the next after each try of a revival, or two unanswered ones. */
+static void take_turn(const struct conn *conn, struct endpoint *local, struct endpoint *remote)
+{
+	uint32_t turn = conn->revival.tries + conn->unanswered / 2, count;
+	struct endpoint list[1 + REMOTES_MAX], near = endpoint_unmap(local);
+
+	count = list_remotes(conn, &near, list);
+	if (!count || !(turn % count))
+		return;
+	*local = near;
+	*remote = list[turn % count];
+}
+
 bool ends_choose(const struct conn *conn, struct endpoint *ret_local, struct endpoint *ret_remote)
 {
-	const struct subflow *live = conn->wanted_repair ? find_live(conn, NULL) : NULL;
 	bool is_chosen = choose_usual(conn, ret_local, ret_remote);
+	const struct subflow *live;
 
-	if (!live || (is_chosen && find_live(conn, ret_local)))
+	if (!conn->wanted_repair || (is_chosen && is_alive(conn, ret_local, ret_remote)))
 		return is_chosen;
-	*ret_local = live->local;
-	*ret_remote = live->remote;
-	ret_local->port = 0;
-	return true;
+	live = find_live(conn);
+	if (live) {
+		*ret_local = live->local;
+		*ret_remote = live->remote;
+		ret_local->port = 0;
+	} else if (is_chosen) {
+		take_turn(conn, ret_local, ret_remote);
+	}
+	return live || is_chosen;
 }

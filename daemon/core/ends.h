@@ -12,8 +12,9 @@ bool ends_choose_remote(
 	const struct conn *conn, const struct endpoint *local, struct endpoint *ret_remote);
 
 /*
- * Where the next one goes that nobody gave addresses for; false: nowhere yet. A repair leaves from
- * an address that lives, where the usual one does not.
+ * Where the next one goes that nobody gave addresses for; false: nowhere yet. A repair goes between
+ * two addresses where one lives, if none does between the usual ones; where none lives at all, to
+ * the peer's addresses by turns.
  */
 bool ends_choose(const struct conn *conn, struct endpoint *ret_local, struct endpoint *ret_remote);
 

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <sys/param.h>
 
 static void ends(struct play *play, uint16_t port, int reset_reason)
 {
@@ -437,6 +438,94 @@ static void nor_what_is_over_or_where_repair_is_off(void **state)
 	play_death(play);
 }
 
+/* Another address of the peer, which it announces. */
+static struct endpoint play_announced(struct play *play, uint8_t id)
+{
+	struct endpoint other = play_remote();
+
+	other.v4.s_addr = htonl(ntohl(other.v4.s_addr) + id);
+	play_hear(play, (struct event){.kind = EVENT_ANNOUNCED, .id = id, .remote = other});
+	return other;
+}
+
+static void assert_opened_to(const struct play *play, const struct endpoint *remote)
+{
+	assert_true(endpoint_is_equal(&play->create.remote, remote));
+}
+
+/* The first one may be down, and the connection ends if it is not left. */
+static void the_peer_s_addresses_are_tried_by_turns(void **state)
+{
+	struct endpoint ends[2] = {play_remote()};
+	struct play *play = *state;
+
+	play_death(play);
+	ends[1] = play_announced(play, 1);
+	assert_opened_to(play, &ends[0]);
+	play_refusals(play);
+	for (unsigned int i = 1; i <= 4; i++) {
+		mute_pass(play, MIN(1u << (i - 1), 8) * S);
+		assert_int_equal(play->creates, 3 + i);
+		assert_opened_to(play, &ends[i % 2]);
+		play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+					.local = play_local(LOCAL_PORT + 9),
+					.remote = play->create.remote,
+					.error = ECONNRESET,
+					.reset_reason = RESET_PROHIBITED});
+	}
+}
+
+/* Its peer denies joins to its first address, and the way to the next is dead, not that to others.
+ */
+static void where_two_are_not_answered_the_next_is_tried(void **state)
+{
+	struct play *play = *state;
+	struct endpoint second, third, local;
+
+	play->plan.steer.mode = STEER_RANDOM;
+	play_hear(play, (struct event){.kind = EVENT_ESTABLISHED,
+				.local = play_local(LOCAL_PORT),
+				.remote = play_remote(),
+				.denies_join = true});
+	second = play_announced(play, 1);
+	third = play_announced(play, 2);
+	play_intent(play, 1, 0);
+	assert_opened_to(play, &second);
+	local = play->create.local;
+	play_hear(
+		play, (struct event){
+			      .kind = EVENT_SUBFLOW_ESTABLISHED, .local = local, .remote = second});
+	play_hear(play, (struct event){.kind = EVENT_TIMEOUT, .local = local, .remote = second});
+	assert_int_equal(play->creates, 2);
+	assert_opened_to(play, &second);
+	mute_pass(play, SILENCE_NS);
+	assert_int_equal(play->creates, 3);
+	assert_opened_to(play, &second);
+	mute_pass(play, SILENCE_NS);
+	assert_int_equal(play->creates, 4);
+	assert_opened_to(play, &third);
+}
+
+/* That the near address lives says nothing of the far one. */
+static void a_repair_goes_where_one_lives(void **state)
+{
+	struct endpoint first = play_remote(), other;
+	struct play *play = *state;
+
+	play_connect_with(play, 1);
+	other = play_announced(play, 1);
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_ESTABLISHED,
+				.local = play_local(LOCAL_PORT + 2),
+				.remote = other});
+	mute_pass(play, 2 * S);
+	dies(play, LOCAL_PORT + 1);
+	assert_int_equal(play->creates, 2);
+	assert_opened_to(play, &first);
+	dies(play, LOCAL_PORT);
+	assert_int_equal(play->creates, 3);
+	assert_opened_to(play, &other);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, mute_begin, play_end)
 
 int main(void)
@@ -458,6 +547,9 @@ int main(void)
 		TEST(what_the_budget_denies_comes_later),
 		TEST(what_is_withheld_comes_after_the_hold),
 		TEST(what_the_kernel_does_not_open_is_not_forgotten),
+		TEST(the_peer_s_addresses_are_tried_by_turns),
+		TEST(where_two_are_not_answered_the_next_is_tried),
+		TEST(a_repair_goes_where_one_lives),
 		TEST(what_ended_in_good_order_is_not_tried_again),
 		TEST(nor_what_is_over_or_where_repair_is_off),
 	};
