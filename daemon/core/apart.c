@@ -17,6 +17,8 @@
 #define SURVEY_NS  1000000000ull  /* between two questions for paths of one connection */
 #define UNHEARD_NS 20000000000ull /* no survey takes longer: it has not begun */
 #define RESTS_MAX  4              /* from then on each is as long as the one before */
+#define DOUBT_NS   5000000000ull  /* before the paths of its subflows are asked again */
+#define RETURN_NS  60000000000ull /* from the first look for one that has failed to the next */
 #define RIVALS_MAX 8              /* that began before, and that began after */
 #define WOKEN_MAX  4              /* of those that wait, for each way that becomes free */
 
@@ -65,15 +67,32 @@ static void set_due_after(struct plan *plan, struct conn *conn, uint64_t cause_n
 	set_due(plan, conn, cause_ns + (lot * plan->aparts.rule.delay_ns >> 32) + 1);
 }
 
+/* The same, if it is not looked at before; and what happens meanwhile is looked at at once. */
+static void set_due_late(struct plan *plan, struct conn *conn, uint64_t cause_ns)
+{
+	struct apart *apart = &conn->apart;
+
+	if (apart->due.at_ns && (!apart->is_distant || apart->due.at_ns <= cause_ns))
+		return;
+	set_due_after(plan, conn, MAX(cause_ns, plan->now_ns));
+	apart->is_distant = true;
+}
+
 static bool is_mobile(const struct conn *conn)
 {
 	return conn->is_elephant || conn->apart.is_displaced;
 }
 
+/* Unless one of its subflows is under way: what comes of it is seen first. */
+static bool is_looked_after(const struct plan *plan, struct conn *conn)
+{
+	return plan->aparts.rule.moves && is_mobile(conn) && plan->steer.mode == STEER_PATHS &&
+	       !find_heir(conn);
+}
+
 void apart_expect(struct plan *plan, struct conn *conn)
 {
-	if (!plan->aparts.rule.moves || !is_mobile(conn) || plan->steer.mode != STEER_PATHS ||
-		(conn->apart.due.at_ns && !conn->apart.is_distant) || find_heir(conn))
+	if (!is_looked_after(plan, conn) || (conn->apart.due.at_ns && !conn->apart.is_distant))
 		return;
 	set_due_after(plan, conn, plan->now_ns);
 }
@@ -204,10 +223,8 @@ static bool is_on_trial(const struct conn *conn)
 static void wait_for_way(struct plan *plan, struct conn *conn, uint64_t return_ns)
 {
 	set_waiting(plan, conn, true);
-	if (!return_ns)
-		return;
-	set_due_after(plan, conn, return_ns);
-	conn->apart.is_distant = true;
+	if (return_ns)
+		set_due_late(plan, conn, return_ns);
 }
 
 /* One that shares a way may not be movable yet. */
@@ -220,6 +237,61 @@ static bool has_unsettled(const struct conn *conn)
 			return true;
 	}
 	return false;
+}
+
+/* When the paths of its subflows are to be asked again; 0 = they are in no doubt. */
+static uint64_t find_doubt_ns(const struct plan *plan, const struct conn *conn)
+{
+	const struct apart *apart = &conn->apart;
+	uint64_t over_ns = apart->failed_ns + plan->steer.hold_ns;
+	uint64_t doubt_ns = apart->failed_ns && apart->doubted_ns < over_ns ? over_ns : 0;
+	uint64_t rest_ns = DOUBT_NS << MIN(apart->doubts, RESTS_MAX);
+
+	if (apart->is_slow)
+		doubt_ns = plan->now_ns;
+	if (!doubt_ns || !apart->doubted_ns)
+		return doubt_ns;
+	return MAX(doubt_ns, apart->doubted_ns + rest_ns);
+}
+
+static bool is_in_doubt(const struct plan *plan, const struct conn *conn)
+{
+	uint64_t doubt_ns = find_doubt_ns(plan, conn);
+
+	return doubt_ns && doubt_ns <= plan->now_ns;
+}
+
+static bool is_between_same(const struct subflow *a, const struct subflow *b)
+{
+	return endpoint_is_same_address(&a->local, &b->local) &&
+	       endpoint_is_equal(&a->remote, &b->remote);
+}
+
+/* Whether a survey will tell. */
+static bool ask_again(struct plan *plan, struct conn *conn)
+{
+	const struct subflow *subflow, *asked = NULL;
+	struct apart *apart = &conn->apart;
+
+	apart->doubted_ns = plan->now_ns;
+	apart->doubts++;
+	apart->is_slow = false;
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (!steer_doubt(&plan->steer, conn, subflow) ||
+			(asked && is_between_same(asked, subflow)))
+			continue;
+		ask(plan, conn, subflow);
+		asked = subflow;
+	}
+	return asked;
+}
+
+/* It shares a way since one has failed, and that is not known any more: it may be back. */
+static uint64_t find_return_ns(const struct plan *plan, const struct conn *conn)
+{
+	uint64_t failed_ns = conn->apart.failed_ns;
+
+	return failed_ns ? plan->now_ns + MAX(plan->now_ns - failed_ns, RETURN_NS) : 0;
 }
 
 static void look(struct plan *plan, struct conn *conn)
@@ -237,6 +309,10 @@ static void look(struct plan *plan, struct conn *conn)
 		return;
 	if (is_on_trial(conn)) {
 		set_due(plan, conn, plan->now_ns + AGAIN_NS);
+		return;
+	}
+	if (is_in_doubt(plan, conn) && ask_again(plan, conn)) {
+		set_due_late(plan, conn, plan->now_ns + SURVEY_NS);
 		return;
 	}
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
@@ -268,9 +344,31 @@ static void look(struct plan *plan, struct conn *conn)
 		return;
 	}
 	if (is_crowded)
-		wait_for_way(plan, conn, return_ns);
+		wait_for_way(plan, conn, return_ns ? return_ns : find_return_ns(plan, conn));
 	else if (!has_unsettled(conn)) /* each has a way of its own again */
 		conn->apart.is_displaced = false;
+}
+
+/* If its paths are in doubt, it is looked at when they may be asked again. */
+static void expect_doubt(struct plan *plan, struct conn *conn)
+{
+	uint64_t doubt_ns = find_doubt_ns(plan, conn);
+
+	if (doubt_ns && is_looked_after(plan, conn) && !conn->is_steering)
+		set_due_late(plan, conn, doubt_ns);
+}
+
+void apart_hear_failed(struct plan *plan, struct conn *conn)
+{
+	conn->apart.failed_ns = plan->now_ns;
+	conn->apart.doubts = 0;
+	expect_doubt(plan, conn);
+}
+
+void apart_hear_busy(struct plan *plan, struct conn *conn)
+{
+	if (steer_is_old(&plan->steer, conn, plan->now_ns))
+		apart_expect(plan, conn);
 }
 
 int apart_leave(struct plan *plan, struct conn *conn, struct subflow *subflow, uint64_t median)
@@ -285,6 +383,8 @@ int apart_leave(struct plan *plan, struct conn *conn, struct subflow *subflow, u
 	company = steer_contend(&plan->steer, conn, subflow, plan->now_ns, &choice);
 	if (company == STEER_ALONE)
 		return -EBUSY;
+	apart->is_slow = true;
+	expect_doubt(plan, conn);
 	plan->aparts.counters.slow++;
 	plan->aparts.counters.stuck += company == STEER_CROWDED;
 	conn_say(conn, "the subflow from %s is slow, %.1f Mbit/s where its siblings have %.1f: %s",
@@ -321,6 +421,7 @@ static void finish(struct plan *plan, struct conn *conn, struct subflow *heir)
 	old->is_lost = true;
 	closing_begin(plan, conn, old);
 	apart_hear_free(plan);
+	apart_expect(plan, conn); /* others of it may share another way */
 	lag_expect(plan, conn);
 }
 
@@ -433,6 +534,7 @@ static void run_due(struct plan *plan, struct conn *conn)
 		look(plan, conn);
 	else if (heir->state == SUBFLOW_ESTABLISHED)
 		finish(plan, conn, heir);
+	expect_doubt(plan, conn);
 }
 
 void apart_tick(struct plan *plan, uint64_t now_ns)

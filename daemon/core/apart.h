@@ -31,10 +31,15 @@ struct apart {
 	bool is_waiting;           /* it shares a way, and none better is known */
 	bool is_displaced;         /* it has come to share one while another was avoided */
 	uint64_t asked_ns;         /* when the paths were last asked for */
-	uint64_t moved_ns;         /* when the last move began */
-	uint32_t spent;            /* moves since the last hold */
-	uint32_t rests;            /* holds that somebody else's elephants have led to */
-	uint32_t moved;            /* ever */
+	/* When one of its subflows' paths last failed, and when these were last asked again; 0 =
+	 * never. How often they were, since one has failed. */
+	uint64_t failed_ns, doubted_ns;
+	uint32_t doubts;
+	bool is_slow;      /* a subflow has lagged since, and nothing that is known explains it */
+	uint64_t moved_ns; /* when the last move began */
+	uint32_t spent;    /* moves since the last hold */
+	uint32_t rests;    /* holds that somebody else's elephants have led to */
+	uint32_t moved;    /* ever */
 };
 
 struct apart_counters {
@@ -74,6 +79,15 @@ void apart_hear_elephant(struct plan *plan, struct conn *conn);
  * no free way is known; -EBUSY: not now.
  */
 int apart_leave(struct plan *plan, struct conn *conn, struct subflow *subflow, uint64_t median);
+
+/*
+ * The path of one of its subflows has failed: routes will change for it. Those of the others are
+ * asked again when it may be taken again.
+ */
+void apart_hear_failed(struct plan *plan, struct conn *conn);
+
+/* It moves, and may have done so for long: what is known of its paths may be too old. */
+void apart_hear_busy(struct plan *plan, struct conn *conn);
 
 /* A way has become free, or is known now: some of those that wait are looked at. */
 void apart_hear_free(struct plan *plan);

@@ -312,6 +312,8 @@ static void end_round(struct plan *plan, struct conn *conn)
 		due_ns = MAX(due_ns, conn->lag.rest_ns);
 	plan_round(plan, conn, due_ns);
 	lasthop_hear_round(plan, conn);
+	if (conn->lag.moved_ns == plan->now_ns)
+		apart_hear_busy(plan, conn);
 }
 
 /* While the receiver's window is closed, the way is not what is slow. */

@@ -58,7 +58,7 @@ struct path_port {
 	uint16_t port;
 	uint16_t rested_s; /* since when it is left or refused, CLOCK_MONOTONIC; 0 = ever */
 	bool is_taken;     /* by a subflow of ours, or by somebody else */
-	bool is_sought;    /* of a subflow that is there: its way is to be asked */
+	bool is_sought;    /* of a subflow that is there: its way is to be asked, or asked again */
 	bool is_refused;   /* when it was tried last, it was somebody else's */
 	uint8_t tiers[PATH_TIERS_MAX]; /* 1 + index of map.routers; 0 = not known */
 };

@@ -101,6 +101,7 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 	news_add_subflow(&plan->news, NEWS_SUBFLOW_REPAIR, conn, subflow, conn->why);
 	subflow->is_lost = subflow->is_silent = true;
 	steer_shun(&plan->steer, conn, subflow, now_ns);
+	apart_hear_failed(plan, conn);
 	closing_begin(plan, conn, subflow);
 	if (apart_inherit(conn, subflow))
 		return;
@@ -201,8 +202,10 @@ void repair_hear_closed(
 	conn_say(conn, "the subflow of %s was reset: replaced",
 		endpoint_text(&subflow->local, text));
 	/* What went wrong in the peer's MPTCP says nothing of the way there, once. */
-	if (event->reset_reason != RESET_MPTCP || is_repeated(&conn->repairs, event->now_ns))
+	if (event->reset_reason != RESET_MPTCP || is_repeated(&conn->repairs, event->now_ns)) {
 		steer_shun(&plan->steer, conn, subflow, event->now_ns);
+		apart_hear_failed(plan, conn);
+	}
 	if (apart_inherit(conn, subflow))
 		return;
 	repair_want_again(plan, conn, subflow);

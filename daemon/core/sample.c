@@ -17,15 +17,29 @@ static unsigned int find_room(const struct survey *survey)
 	return survey->phase == SURVEY_HOPS ? SURVEY_WINDOW - SURVEY_HOPS_MAX : SURVEY_WINDOW;
 }
 
+/* What this survey has found out itself is in no doubt. */
+static bool is_doubted(const struct survey *survey, const struct path_port *port)
+{
+	return survey->is_further && survey->phase != SURVEY_VERIFY && port->is_sought &&
+	       path_is_known(survey->map, port);
+}
+
 void sample_subflows(struct survey *survey)
 {
-	const struct path_map *map = survey->map;
+	struct path_map *map = survey->map;
+	struct path_port *port;
 
-	for (unsigned int i = 0; i < map->n_ports; i++) {
+	for (port = map->ports; port < map->ports + map->n_ports; port++) {
 		if (volley_count(survey, -1) >= find_room(survey))
 			return;
-		if (path_is_sought(map, &map->ports[i]) && !volley_has(survey, map->ports[i].port))
-			volley_add(survey, PURPOSE_OWN, map->ports[i].port, map->depth);
+		if (volley_has(survey, port->port))
+			continue;
+		if (path_is_sought(map, port)) {
+			volley_add(survey, PURPOSE_OWN, port->port, map->depth);
+		} else if (is_doubted(survey, port)) {
+			port->is_sought = false;
+			volley_add(survey, PURPOSE_SAME, port->port, map->depth);
+		}
 	}
 }
 
@@ -222,7 +236,7 @@ void sample_hear_again(struct survey *survey, const struct survey_probe *probe,
 	router = map->routers[port->tiers[map->depth] - 1];
 	if (IN6_ARE_ADDR_EQUAL(&router->key.address, address))
 		return;
-	if (survey->phase == SURVEY_CONFIRM)
+	if (survey->phase != SURVEY_VERIFY)
 		survey_begin_anew(survey);
 	else
 		survey_refuse(survey, "ports do not decide the way there", now_ns);

@@ -8,7 +8,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* The subflows that are there already: their ways count too. */
+/*
+ * The subflows that are there already: their ways count too, and those that are in doubt are asked
+ * again.
+ */
 void sample_subflows(struct survey *survey);
 
 /* A port that nobody has, and that was not asked for yet; 0: there is none. */

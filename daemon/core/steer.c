@@ -372,7 +372,9 @@ enum steer_company steer_find_better(struct steer *steer, struct conn *conn,
 	if (!map)
 		return STEER_ALONE;
 	traffic_note_all(map, conn);
-	if (map->state == PATH_UNKNOWN || (path_is_seeking(map) && !is_late))
+	/* What was known of those that a survey seeks may be true no more. */
+	if (map->state == PATH_UNKNOWN ||
+		(path_is_seeking(map) && (!is_late || map->state == PATH_ASKING)))
 		return STEER_UNSURE;
 	if (!map->depth || !subflow->path.tiers[map->depth])
 		return map->state == PATH_ASKING ? STEER_UNSURE : STEER_ALONE;
@@ -391,6 +393,31 @@ enum steer_company steer_contend(struct steer *steer, struct conn *conn, struct 
 	traffic_note_all(map, conn);
 	router->contended_until_ns = now_ns + CONTENDED_NS;
 	return find_company(map, conn, subflow, true, now_ns, ret_choice);
+}
+
+bool steer_doubt(struct steer *steer, const struct conn *conn, const struct subflow *subflow)
+{
+	struct path_map *map = find_map(steer, conn, &subflow->local, &subflow->remote);
+	struct path_port *port = map ? path_port_find(map, subflow->local.port) : NULL;
+
+	if (steer->mode != STEER_PATHS || !port || !port->is_taken || !path_is_known(map, port))
+		return false;
+	port->is_sought = true;
+	return true;
+}
+
+bool steer_is_old(struct steer *steer, const struct conn *conn, uint64_t now_ns)
+{
+	const struct path_map *map;
+	const struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		map = find_map(steer, conn, &subflow->local, &subflow->remote);
+		if (path_is_set(&subflow->path) && map && map->state == PATH_KNOWN &&
+			now_ns > map->learned_ns + MAP_AGE_NS)
+			return true;
+	}
+	return false;
 }
 
 void steer_leave(struct subflow *subflow)

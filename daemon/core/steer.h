@@ -109,6 +109,15 @@ enum steer_company steer_find_better(struct steer *steer, struct conn *conn,
 enum steer_company steer_contend(struct steer *steer, struct conn *conn, struct subflow *subflow,
 	uint64_t now_ns, struct steer_choice *ret_choice);
 
+/*
+ * Routes may have changed since its way was learned: a survey is to ask it again. False: it is not
+ * known, or nothing can be found out.
+ */
+bool steer_doubt(struct steer *steer, const struct conn *conn, const struct subflow *subflow);
+
+/* Whether what is known of the way of one of its subflows is too old. */
+bool steer_is_old(struct steer *steer, const struct conn *conn, uint64_t now_ns);
+
 /* Another is to take its place: it does not count any more; or it does again. */
 void steer_leave(struct subflow *subflow);
 void steer_stay(struct steer *steer, const struct conn *conn, struct subflow *subflow);

@@ -378,7 +378,7 @@ static void lose(struct survey *survey, const struct survey_slot *slot, uint64_t
 		note_failure(survey, now_ns);
 		break;
 	case PURPOSE_SAME:
-		if (survey->phase == SURVEY_CONFIRM) {
+		if (survey->phase != SURVEY_VERIFY) {
 			survey_begin_anew(survey);
 			survey->is_lossy = true;
 			break;

@@ -6,6 +6,7 @@ import pytest
 from app import ADD
 from lab import fabric
 from lab.netns import wait_until
+from test_benefit import POUR
 from test_fabric import needs_seeds
 from test_placement import Scene, balance
 from trace import Trace
@@ -100,3 +101,50 @@ def test_a_spine_that_dies_and_comes_back_is_left_out_and_used_again():
 
             wait_until(is_learned, f"{ways} ways are known and used", 40)
         assert len(app.subflows()) == 4
+
+
+def ways(scene, app):
+    """{local port: the routers that its subflow passes}."""
+    return {local[1]: scene.routers(local[1]) for local, _ in app.subflows()}
+
+
+def rehash(scene, app, left):
+    """The routers hash anew, so that the connection's subflows have so many paths left."""
+    for seed in range(1, 1000):
+        for label in scene.lab.topology.routers:
+            scene.lab.nodes[label].sysctl({fabric.SEED: seed})
+        if len(set(ways(scene, app).values())) == left:
+            return
+    raise AssertionError("no seed does that")
+
+
+def shown(scene, app):
+    """The same as ways(), as status shows it: without the last router."""
+    return {int(subflow["local"].rsplit(":", 1)[1]): tuple(map(scene.label_of, subflow["path"]))
+            for subflow in scene.status(app)["subflows"]}
+
+
+@needs_seeds
+def test_a_running_connection_returns_to_as_many_paths_as_it_has_subflows():
+    """A path fails, and the fabric hashes anew. Its rates, which would tell in the end, are not compared."""
+    with fabric.leaf_spine(4) as lab:
+        scene = Scene(lab, {"elephant": {"start": "1MB", "step": "1MB", "stop": "100GB"},
+                            "apart": {"slow_percent": 0}, "repair": {"hold_s": 2}})
+        app = scene.connect()
+        app(POUR)
+        wait_until(lambda: len(set(ways(scene, app).values())) == 4, "four paths", 30)
+        spine = list(ways(scene, app).values())[-1][1]
+        # There only: what its siblings send is acknowledged as before.
+        lab.black_hole(scene.source.router.label, spine)
+        wait_until(lambda: scene.counters()["repairs"], "it is repaired")
+        lab.black_hole(scene.source.router.label, spine, False)
+        app.wait_subflows(4)
+        rehash(scene, app, 2)
+
+        def is_apart():
+            taken = ways(scene, app)
+            told = {port: path[:2] for port, path in taken.items()}
+            return len(taken) == len(set(taken.values())) == 4 and shown(scene, app) == told
+
+        wait_until(is_apart, "four paths again, and status shows them", 60)
+        assert scene.counters()["slow"] == 0

@@ -22,7 +22,8 @@ static void share_what_is_left(struct play *play)
 	assert_int_equal(play->creates, 2);
 }
 
-/* Though nothing else has happened. */
+/* Though nothing else has happened. First it is asked; who is not answered goes by what was known.
+ */
 static void a_way_that_has_failed_is_taken_again_after_a_while(void **state)
 {
 	struct play *play = *state;
@@ -30,8 +31,11 @@ static void a_way_that_has_failed_is_taken_again_after_a_while(void **state)
 	share_what_is_left(play);
 	herd_pass(play, SHUN_MS - 1);
 	assert_true(play_conn(play)->apart.is_waiting);
-	assert_int_equal(play->creates, 2);
+	assert_int_equal(play->surveys, 0);
 	herd_pass(play, DELAY_MS + 2);
+	assert_int_equal(play->surveys, 1);
+	assert_int_equal(play->creates, 2);
+	herd_pass(play, 1000 + DELAY_MS);
 	assert_int_equal(play->creates, 3);
 	assert_int_equal((play->create.local.port - PLACED) % 2, 1);
 	herd_hear(play, LOCAL_PORT, EVENT_SUBFLOW_ESTABLISHED, play->create.local.port);
@@ -69,6 +73,47 @@ static void a_way_that_stays_dead_is_left_alone(void **state)
 	play_assert_subflows(play, 2, 0, 0);
 }
 
+static void drop_the_second_way(struct path_map *map)
+{
+	const struct path_port *port;
+
+	for (unsigned int i = map->n_ports; i-- > 0;) {
+		port = &map->ports[i];
+		if (path_of(map, port).tiers[2]->key.address.s6_addr[15] == 16 + 1)
+			path_port_drop(map, &map->ports[i]);
+	}
+}
+
+/* Who has looked for paths meanwhile has seen none there. It is looked for again, ever more seldom.
+ */
+static void one_that_was_forgotten_meanwhile_is_looked_for(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map;
+	unsigned int surveys;
+
+	share_what_is_left(play);
+	herd_pass(play, SHUN_MS / 2);
+	map = play_map(play);
+	drop_the_second_way(map);
+	map->is_partial = true;
+	map->learned_ns = play->now_ns;
+	play_hear(play, (struct event){.kind = EVENT_PATHS});
+	herd_pass(play, HOLD_MS);
+	assert_int_equal(play->surveys, 1);
+	herd_pass(play, SHUN_MS + HOLD_MS);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(map->state, PATH_UNKNOWN);
+	surveys = play->surveys;
+	assert_in_range(surveys, 2, 5);
+	map = herd_know(play, 2);
+	map->is_partial = false;
+	play_hear(play, (struct event){.kind = EVENT_PATHS});
+	herd_pass(play, DELAY_MS + 1);
+	assert_int_equal(play->creates, 3);
+	assert_int_equal((play->create.local.port - PLACED) % 2, 1);
+}
+
 /* The same of a connection that is no elephant: its application has asked for the second one. */
 static void share_what_was_asked_for(struct play *play)
 {
@@ -94,8 +139,12 @@ static void what_an_application_asked_for_returns_too(void **state)
 
 	share_what_was_asked_for(play);
 	herd_pass(play, SHUN_MS - 1);
-	assert_int_equal(play->creates, 2);
+	assert_int_equal(play->surveys, 0);
 	herd_pass(play, DELAY_MS + 2);
+	assert_int_equal(play->surveys, 1);
+	assert_int_equal(play->creates, 2);
+	play_hear(play, (struct event){.kind = EVENT_PATHS});
+	herd_pass(play, DELAY_MS + 1);
 	assert_int_equal(play->creates, 3);
 	assert_int_equal((play->create.local.port - PLACED) % 2, 1);
 	play_joined(play, play->create.local.port);
@@ -174,6 +223,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_PLAY(a_way_that_has_failed_is_taken_again_after_a_while),
+		WITH_PLAY(one_that_was_forgotten_meanwhile_is_looked_for),
 		WITH_PLAY(another_one_that_becomes_free_is_taken_at_once),
 		WITH_PLAY(a_way_that_stays_dead_is_left_alone),
 		WITH_PLAY(what_an_application_asked_for_returns_too),

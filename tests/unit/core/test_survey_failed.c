@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* What a survey makes of a way that has failed, or is dead while it is under way. */
+/* What a survey makes of a way that has failed, or is dead meanwhile, and of subflows in doubt. */
 #include "fabric.h"
 
 #define SEEDS   400
@@ -169,6 +169,68 @@ static void so_does_one_that_was_never_seen(void **state)
 	assert_in_range(unmet, 0, SEEDS / 50);
 }
 
+/* Of each way one port is a subflow's, and whether it still leads there is in doubt. */
+static struct path_map *doubt(struct fabric_play *play, uint64_t seed)
+{
+	struct path_map *map = fabric_explore(play, &fabric, seed);
+	const struct router *router;
+	bool is_had[FABRIC_FLIGHTS_MAX] = {};
+	uint8_t way;
+
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		router = path_of(map, &map->ports[i]).tiers[2];
+		way = router->key.address.s6_addr[15];
+		map->ports[i].is_taken = map->ports[i].is_sought = !is_had[way];
+		is_had[way] = true;
+	}
+	return map;
+}
+
+static void subflows_in_doubt_cost_a_probe_each(void **state)
+{
+	struct path_map *map;
+	struct fabric_play play;
+	unsigned int probes, ways;
+	uint64_t learned_ns;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		map = doubt(&play, seed);
+		learned_ns = map->learned_ns;
+		probes = play.probes;
+		ways = count_ways(map);
+		look(&play, FABRIC_PEER, false);
+		assert_int_equal(play.probes - probes, ways);
+		assert_int_equal(map->learned_ns, learned_ns);
+		look(&play, FABRIC_PEER, false);
+		assert_int_equal(play.probes - probes, ways);
+		path_table_done(&play.table);
+	}
+}
+
+/* The map was confirmed a moment ago, by another port. */
+static void one_that_is_elsewhere_has_all_found_anew(void **state)
+{
+	unsigned int known = 0;
+	struct path_map *map;
+	struct fabric_play play;
+	uint64_t learned_ns;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		map = doubt(&play, seed);
+		learned_ns = map->learned_ns;
+		play.fabric.seed += SEEDS;
+		play.fabric.lost = 20;
+		look(&play, FABRIC_PEER, seed % 2);
+		assert_int_equal(map->state, PATH_KNOWN);
+		known += map->learned_ns > learned_ns;
+		path_table_done(&play.table);
+	}
+	/* Four flows find themselves where they were once in 256 times. */
+	assert_in_range(known, SEEDS - SEEDS / 50, SEEDS);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -177,6 +239,8 @@ int main(void)
 		cmocka_unit_test(it_is_asked_before_it_is_taken_again),
 		cmocka_unit_test(one_that_is_dead_still_leaves_a_map_that_is_soon_old),
 		cmocka_unit_test(so_does_one_that_was_never_seen),
+		cmocka_unit_test(subflows_in_doubt_cost_a_probe_each),
+		cmocka_unit_test(one_that_is_elsewhere_has_all_found_anew),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
