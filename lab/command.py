@@ -196,8 +196,8 @@ def add_fabric(parser, is_positional):
     else:
         parser.add_argument("--topology", choices=names, default="fat-tree")
     parser.add_argument("--k", type=positive, default=4, help="of a fat-tree (%(default)s)")
-    parser.add_argument("--spines", type=positive, default=4)
-    parser.add_argument("--leaves", type=positive, default=4)
+    parser.add_argument("--spines", type=positive, default=4, help="of a leaf-spine (%(default)s)")
+    parser.add_argument("--leaves", type=positive, default=4, help="of a leaf-spine (%(default)s)")
     parser.add_argument("--hosts", type=positive, default=4, help="of each leaf (%(default)s)")
     parser.add_argument("--rate", type=positive, default=50, metavar="MBIT",
                         help="of the links (%(default)s)")
@@ -234,18 +234,19 @@ def parser():
     verb.add_argument("-o", "--output", type=Path)
     verb.set_defaults(do=draw_topology)
     verb = verbs.add_parser("run", help="measure a workload over fabrics of its own")
-    verb.add_argument("workload", choices=list(workloads.WORKLOADS))
+    verb.add_argument("workload", choices=list(workloads.WORKLOADS), metavar="WORKLOAD",
+                      help="what is sent: see subflow-lab list")
     add_fabric(verb, False)
-    verb.add_argument("--system", action="append", choices=list(systems.SYSTEMS),
-                      help="may be repeated; all of them without")
-    verb.add_argument("--seeds", type=positive, default=5, help="how many (%(default)s)")
+    verb.add_argument("--system", action="append", choices=list(systems.SYSTEMS), metavar="SYSTEM",
+                      help="who sends it: see subflow-lab list; may be repeated, all of them without")
+    verb.add_argument("--seeds", type=positive, default=5, help="how many fabrics, and draws of flows (%(default)s)")
     verb.add_argument("--seconds", type=above_zero, default=5.0,
                       help="measured, or over which a mix arrives (%(default)s)")
     verb.add_argument("--load", type=above_zero, default=.6, help="of a mix (%(default)s)")
     verb.add_argument("--step", type=positive, default=8, help="i of stride(i) (%(default)s)")
     verb.add_argument("--size", type=above_zero, default=20, metavar="MB",
                       help="of a transfer, or a program's (%(default)s)")
-    verb.add_argument("--family", choices=("ip4", "ip6"), default="ip4")
+    verb.add_argument("--family", choices=("ip4", "ip6"), default="ip4", help="(%(default)s)")
     verb.add_argument("--rule", type=rule, default=systems.SCALED, metavar="START/STEP/STOP",
                       help=f"elephants, in MB (%(default)s; the paper's are {systems.PAPER})")
     verb.add_argument("--busy", action="store_true", help="keep runs that missed no gates but those"
@@ -254,12 +255,14 @@ def parser():
                       help="what breaks or works again: " + ", ".join(failures.LABELS))
     verb.set_defaults(do=run, parser=verb)
     verb.add_argument("--build", type=Path, default=build, help=argparse.SUPPRESS)
-    verb.add_argument("--results", type=Path, default=build / "lab" / "results.jsonl")
+    verb.add_argument("--results", type=Path, default=build / "lab" / "results.jsonl", metavar="FILE",
+                      help="JSON lines; what is there is not measured again (%(default)s)")
     verb = verbs.add_parser("report", help="one HTML page of all results")
-    verb.add_argument("--results", type=Path, default=build / "lab" / "results.jsonl")
+    verb.add_argument("--results", type=Path, default=build / "lab" / "results.jsonl", metavar="FILE",
+                      help="what `run` has kept (%(default)s)")
     verb.add_argument("--bench", type=Path, default=root / "bench" / "results",
                       help="directory of the benchmarks' JSON")
-    verb.add_argument("-o", "--output", type=Path, default=build / "lab" / "report.html")
+    verb.add_argument("-o", "--output", type=Path, default=build / "lab" / "report.html", help="(%(default)s)")
     verb.set_defaults(do=report)
     verb = verbs.add_parser("model", help="fat-trees that no machine can emulate; needs no root")
     verb.add_argument("--k", action="append", type=positive, help="may be repeated; 4, 8, 16, 48 without")
