@@ -258,7 +258,7 @@ static void mark_known(struct served *served, const struct inhabitants *inhabita
 }
 
 /* Those without a name, by all processes that there are. */
-static void look(struct served *served)
+static void look_at_processes(struct served *served)
 {
 	struct inhabitants inhabitants;
 	char name[SERVED_NAME_MAX];
@@ -276,7 +276,7 @@ static void look(struct served *served)
 	inhabitants_done(&inhabitants);
 }
 
-static void scan(struct served *served)
+static void look_at_names(struct served *served)
 {
 	struct served_netns *netns, *next;
 	char path[GUARDIAN_PATH_MAX];
@@ -298,76 +298,84 @@ static void scan(struct served *served)
 	}
 	if (dir)
 		closedir(dir);
-	look(served);
 }
 
-/* What was put off is taken now. */
+/* For what is due first. */
+static void wait_for_rest(struct served *served)
+{
+	const struct served_rest *names = &served->names, *first = &served->processes;
+	struct itimerspec when = {};
+
+	if (names->is_due && (!first->is_due || names->until_ns < first->until_ns))
+		first = names;
+	if (!first->is_due)
+		return;
+	when.it_value.tv_sec = first->until_ns / 1000000000;
+	when.it_value.tv_nsec = first->until_ns % 1000000000;
+	timerfd_settime(served->rest.fd, TFD_TIMER_ABSTIME, &when, NULL);
+}
+
+static void rest_from(struct served_rest *rest, uint64_t cpu_ns)
+{
+	rest->until_ns = loop_now_ns() + REST_TIMES * (loop_cpu_ns() - cpu_ns);
+}
+
+static void look_if_due(
+	struct served *served, struct served_rest *rest, void (*look)(struct served *served))
+{
+	uint64_t cpu_ns;
+
+	if (!rest->is_due || loop_now_ns() < rest->until_ns)
+		return;
+	rest->is_due = false;
+	cpu_ns = loop_cpu_ns();
+	look(served);
+	rest_from(rest, cpu_ns);
+}
+
+/* What has to wait is not forgotten. */
+static void look(struct served *served)
+{
+	look_if_due(served, &served->names, look_at_names);
+	look_if_due(served, &served->processes, look_at_processes);
+	wait_for_rest(served);
+}
+
 static void rest_over(struct source *source, uint32_t events)
 {
 	struct served *served = SOURCE_OWNER(source, struct served, rest);
 	uint64_t expirations;
 
 	(void)events;
-	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
-		return;
-	served->is_put_off = false;
-	served_look(served);
-}
-
-static void put_off(struct served *served)
-{
-	struct itimerspec when = {.it_value = {.tv_sec = served->rest_ns / 1000000000,
-					  .tv_nsec = served->rest_ns % 1000000000}};
-
-	if (served->is_put_off)
-		return;
-	served->is_put_off = timerfd_settime(served->rest.fd, TFD_TIMER_ABSTIME, &when, NULL) == 0;
-}
-
-/* If it is not, that is made up for later. */
-static bool may_look(struct served *served)
-{
-	if (loop_now_ns() >= served->rest_ns)
-		return true;
-	put_off(served);
-	return false;
-}
-
-static void rest_from(struct served *served, uint64_t cpu_ns)
-{
-	served->rest_ns = loop_now_ns() + REST_TIMES * (loop_cpu_ns() - cpu_ns);
+	if (read(source->fd, &expirations, sizeof(expirations)) > 0)
+		look(served);
 }
 
 void served_look(struct served *served)
 {
-	uint64_t cpu_ns;
-
-	if (!may_look(served))
-		return;
-	cpu_ns = loop_cpu_ns();
-	if (served->has_new_mounts)
-		scan(served);
-	else
-		look(served);
-	served->has_new_mounts = false;
-	rest_from(served, cpu_ns);
+	served->processes.is_due = true;
+	look(served);
 }
 
+/* Adds none, and drops none: whoever enters one may be going through the list. */
 static int find_ways(struct served *served)
 {
 	struct inhabitants inhabitants;
 	uint64_t cpu_ns;
 	int err;
 
-	if (!may_look(served))
+	if (loop_now_ns() < served->processes.until_ns) {
+		served->processes.is_due = true;
+		wait_for_rest(served);
 		return -EAGAIN;
+	}
 	cpu_ns = loop_cpu_ns();
 	err = read_inhabitants(served, &inhabitants);
 	if (!err) {
 		mark_known(served, &inhabitants);
 		inhabitants_done(&inhabitants);
 	}
-	rest_from(served, cpu_ns);
+	rest_from(&served->processes, cpu_ns);
 	return err;
 }
 
@@ -392,7 +400,7 @@ static void mounts_changed(struct source *source, uint32_t events)
 	struct served *served = SOURCE_OWNER(source, struct served, mounts);
 
 	(void)events;
-	served->has_new_mounts = true;
+	served->names.is_due = true;
 	served_look(served);
 }
 
@@ -400,7 +408,8 @@ static void look_for_all(struct served *served)
 {
 	if (wanted_has_own(served->wanted) && !served_find_id(served, MONITOR_HOME))
 		add(served, OWN, "", served->own, false);
-	scan(served);
+	look_at_names(served);
+	look_at_processes(served);
 }
 
 int served_init(struct served *served, struct loop *loop)
@@ -460,7 +469,7 @@ void served_rescan(struct served *served)
 {
 	struct served_netns *netns, *next;
 
-	served->rest_ns = 0; /* an operator does not wait */
+	served->processes.until_ns = 0; /* an operator does not wait */
 	for (netns = TAILQ_FIRST(&served->list); netns; netns = next) {
 		next = TAILQ_NEXT(netns, entry);
 		if (netns->state == SERVED_ALONE && is_wanted(served, netns))

@@ -45,14 +45,18 @@ struct served_netns {
 	struct guardian_note note; /* what was set; no sysctl name: nothing */
 };
 
+/* What anybody may cause to be looked at takes a part of the time only. */
+struct served_rest {
+	uint64_t until_ns; /* CLOCK_MONOTONIC: not before */
+	bool is_due;       /* it is to be looked at then */
+};
+
 struct served {
 	TAILQ_HEAD(, served_netns) list;
 	struct loop *loop;
 	struct source mounts; /* a namespace's name is a mount point */
-	struct source rest;   /* a timer: when names and processes may be looked at again */
-	uint64_t rest_ns;     /* CLOCK_MONOTONIC: until then they are not */
-	bool is_put_off;      /* at its end they are */
-	bool has_new_mounts;  /* names too */
+	struct source rest;   /* a timer: when what has to wait may be looked at */
+	struct served_rest names, processes;
 	struct monitor *monitor;
 	struct guardian *guardian;
 	const char *wanted; /* see wanted.h */
@@ -101,7 +105,7 @@ void served_say(struct served_netns *netns, const char *format, ...)
 
 /*
  * Serves those without a name that are not served yet, if that is wanted: at once, or after a rest
- * of ten times what the last look at names and processes has cost.
+ * of ten times what the last look at all processes has cost.
  */
 void served_look(struct served *served);
 

@@ -35,6 +35,7 @@ TESTS = {
     "namespaces that come and go without end, with `serve = all`": [
         "unit/kernel/test_served.c::a_look_is_followed_by_a_rest_of_ten_times_its_cost",
         "unit/kernel/test_served.c::changes_of_mounts_wait_too",
+        "unit/kernel/test_served.c::names_do_not_wait_for_processes",
         "unit/kernel/test_served.c::another_way_in_is_looked_for_after_the_rest",
         "unit/kernel/test_served.c::an_end_costs_no_look",
         "e2e/test_containers.py::test_two_hundred_short_lived_ones_leave_nothing_behind"],

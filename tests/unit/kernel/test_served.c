@@ -128,10 +128,13 @@ static void left(void *owner, const struct served_netns *netns)
 	told_left++;
 }
 
+/* That takes time too. */
 static void ended(void *owner, const struct served_netns *netns)
 {
 	(void)owner;
 	(void)netns;
+	now_ns += MS;
+	cpu_ns += MS;
 	told_ended++;
 }
 
@@ -293,6 +296,41 @@ static void changes_of_mounts_wait_too(void **state)
 	assert_true(is_put_off());
 }
 
+/* One that is left alone and has a name that is not there any more. */
+static void add_nameless(void)
+{
+	struct served_netns *netns = calloc(1, sizeof(*netns));
+
+	assert_non_null(netns);
+	*netns = (struct served_netns){
+		.name = "/gone", .path = "/gone", .cookie = 9, .nsid = 9, .state = SERVED_ALONE};
+	TAILQ_INSERT_TAIL(&served.list, netns, entry);
+	served.count++;
+	served.mounts.ready(&served.mounts, EPOLLPRI);
+}
+
+/* They rest by themselves: to look at processes may take much longer. */
+static void names_do_not_wait_for_processes(void **state)
+{
+	(void)state;
+	served_look(&served);
+	add_nameless();
+	assert_int_equal(told_ended, 1);
+	add_nameless();
+	now_ns += 9 * MS;
+	served.rest.ready(&served.rest, EPOLLIN);
+	assert_int_equal(told_ended, 1);
+	assert_true(is_put_off());
+	now_ns += MS;
+	served.rest.ready(&served.rest, EPOLLIN);
+	assert_int_equal(told_ended, 2);
+	assert_int_equal(walks, 1);
+	assert_true(is_put_off());
+	now_ns += 50 * MS;
+	served.rest.ready(&served.rest, EPOLLIN);
+	assert_int_equal(walks, 2);
+}
+
 /* Found by a first look, after which there is a rest. */
 static struct served_netns *find_one(void)
 {
@@ -426,6 +464,8 @@ int main(void)
 			a_look_is_followed_by_a_rest_of_ten_times_its_cost, begin_all, end_all),
 		cmocka_unit_test_setup_teardown(an_operator_does_not_wait, begin_all, end_all),
 		cmocka_unit_test_setup_teardown(changes_of_mounts_wait_too, begin_all, end_all),
+		cmocka_unit_test_setup_teardown(
+			names_do_not_wait_for_processes, begin_all, end_all),
 		cmocka_unit_test_setup_teardown(
 			another_way_in_is_looked_for_after_the_rest, begin_all, end_all),
 		cmocka_unit_test_setup_teardown(
