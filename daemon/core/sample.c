@@ -257,6 +257,8 @@ void sample_hear(
 	if (!survey->has_uplinks)
 		sample_spread_first(survey, port);
 	survey->has_news = true;
+	if (slot->purpose == PURPOSE_OWN)
+		port->is_sought = false;
 	if (probe->ttl == map->depth)
 		queue_fill(survey, port);
 }
