@@ -180,8 +180,8 @@ static void hear_addresses(void *owner, int nsid, struct addresses *addresses)
 
 struct sifting {
 	struct daemon *daemon;
-	bool has_waiting; /* a receipt of a namespace that may be served later, or by the next one
-			   */
+	/* A receipt of a namespace that may be served later, or by the next daemon. */
+	bool has_waiting;
 };
 
 static bool is_receipt_known(void *arg, const struct conn_key *key)
@@ -246,8 +246,10 @@ static void netns_left(void *owner, const struct served_netns *netns)
 	watchers_tell_netns(&daemon->server, "namespace_left_alone", netns);
 }
 
-/* Sockets would keep it alive: a survey's while routers are silent, a listing's while its reader
- * is. */
+/*
+ * Sockets would keep it alive: a survey's while routers are silent, a listing's while its reader
+ * is.
+ */
 static void netns_vanished(void *owner, const struct served_netns *netns)
 {
 	struct daemon *daemon = owner;
@@ -262,17 +264,13 @@ static void hear_paths(void *owner, const struct conn_key *key)
 	struct daemon *daemon = owner;
 	struct event event = {.kind = EVENT_PATHS, .key = *key, .now_ns = loop_now_ns()};
 
-	plan_hear(&daemon->plan, &event);
-	hands_act(&daemon->hands);
+	carry_out(daemon, &event);
 }
 
 /* How far a router on the way of a subflow is. */
 static void hear_reached(void *owner, const struct event *event)
 {
-	struct daemon *daemon = owner;
-
-	plan_hear(&daemon->plan, event);
-	hands_act(&daemon->hands);
+	carry_out(owner, event);
 }
 
 static unsigned int find_egress(
