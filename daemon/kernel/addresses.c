@@ -242,18 +242,12 @@ static void read_changes(struct source *source, uint32_t events)
 int addresses_watch_init(struct addresses_watch *watch, struct loop *loop)
 {
 	unsigned int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR};
-	int on = 1, err = genl_open(NETLINK_ROUTE, &watch->socket);
+	int err = genl_open(NETLINK_ROUTE, &watch->socket);
 
+	if (!err)
+		err = genl_listen(watch->socket, groups, sizeof(groups) / sizeof(*groups));
 	if (err)
 		return err;
-	if (mnl_socket_setsockopt(watch->socket, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on)) < 0 ||
-		mnl_socket_bind(watch->socket, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
-		if (mnl_socket_setsockopt(watch->socket, NETLINK_ADD_MEMBERSHIP, &groups[i],
-			    sizeof(groups[i])) < 0)
-			return -errno;
-	}
 	watch->source.fd = mnl_socket_get_fd(watch->socket);
 	watch->source.ready = read_changes;
 	return loop_add(loop, &watch->source, EPOLLIN);

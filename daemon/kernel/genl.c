@@ -183,6 +183,23 @@ int genl_resolve(struct mnl_socket *socket, const char *name, const char *group,
 	return 0;
 }
 
+int genl_listen(struct mnl_socket *socket, const unsigned int *groups, size_t n)
+{
+	unsigned int group;
+	int on = 1;
+
+	if (mnl_socket_setsockopt(socket, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on)) < 0 ||
+		mnl_socket_bind(socket, 0, MNL_SOCKET_AUTOPID) < 0)
+		return -errno;
+	for (size_t i = 0; i < n; i++) {
+		group = groups[i];
+		if (mnl_socket_setsockopt(socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) <
+			0)
+			return -errno;
+	}
+	return 0;
+}
+
 /* Which namespace a message came from: NETLINK_LISTEN_ALL_NSID. */
 static int read_nsid(struct msghdr *header)
 {

@@ -45,6 +45,9 @@ int genl_read(struct mnl_socket *socket, uint32_t sequence, mnl_cb_t each, void 
 /* Sends the request and reads the answer up to its end. 0 or -errno. */
 int genl_ask(struct mnl_socket *socket, struct nlmsghdr *request, mnl_cb_t each, void *arg);
 
+/* Has the socket hear @n multicast groups, of each namespace that has an id here. -errno. */
+int genl_listen(struct mnl_socket *socket, const unsigned int *groups, size_t n);
+
 /* What genl_hear() calls our own namespace. */
 #define GENL_HOME (-1)
 

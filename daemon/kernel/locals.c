@@ -288,20 +288,14 @@ int locals_init(struct locals *locals, struct loop *loop)
 {
 	/* IPv4 routes go unsaid when their device goes down. */
 	unsigned int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV4_ROUTE, RTNLGRP_IPV6_ROUTE};
-	int on = 1, err = genl_open(NETLINK_ROUTE, &locals->socket);
+	int err = genl_open(NETLINK_ROUTE, &locals->socket);
 
 	if (!err)
 		err = attach_filter(locals->socket);
+	if (!err)
+		err = genl_listen(locals->socket, groups, sizeof(groups) / sizeof(*groups));
 	if (err)
 		return err;
-	if (mnl_socket_setsockopt(locals->socket, NETLINK_LISTEN_ALL_NSID, &on, sizeof(on)) < 0 ||
-		mnl_socket_bind(locals->socket, 0, MNL_SOCKET_AUTOPID) < 0)
-		return -errno;
-	for (size_t i = 0; i < sizeof(groups) / sizeof(*groups); i++) {
-		if (mnl_socket_setsockopt(locals->socket, NETLINK_ADD_MEMBERSHIP, &groups[i],
-			    sizeof(groups[i])) < 0)
-			return -errno;
-	}
 	locals->source.fd = mnl_socket_get_fd(locals->socket);
 	locals->source.ready = read_changes;
 	return loop_add(loop, &locals->source, EPOLLIN);

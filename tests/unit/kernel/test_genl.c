@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <linux/genetlink.h>
+#include <linux/rtnetlink.h>
 #include <string.h>
 
 static char buffers[4][2048];
@@ -255,6 +256,27 @@ static void a_request_says_what_it_is(void **state)
 	assert_int_equal(header->version, 1);
 }
 
+static void the_groups_that_are_named_are_heard(void **state)
+{
+	const unsigned int groups[] = {RTNLGRP_LINK, RTNLGRP_IPV6_ROUTE};
+	struct mnl_socket *socket;
+	uint32_t joined[8] = {};
+	socklen_t len = sizeof(joined);
+	int err;
+
+	(void)state;
+	assert_int_equal(genl_open(NETLINK_ROUTE, &socket), 0);
+	err = genl_listen(socket, groups, 2);
+	if (err == -EPERM) { /* it takes CAP_NET_BROADCAST */
+		mnl_socket_close(socket);
+		skip();
+	}
+	assert_int_equal(err, 0);
+	assert_int_equal(mnl_socket_getsockopt(socket, NETLINK_LIST_MEMBERSHIPS, joined, &len), 0);
+	assert_int_equal(joined[0], 1 << (RTNLGRP_LINK - 1) | 1 << (RTNLGRP_IPV6_ROUTE - 1));
+	mnl_socket_close(socket);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -268,6 +290,7 @@ int main(void)
 		cmocka_unit_test(a_dump_that_fails_on_the_way_is_an_error),
 		cmocka_unit_test(a_length_beyond_the_datagram_is_no_answer),
 		cmocka_unit_test(a_request_says_what_it_is),
+		cmocka_unit_test(the_groups_that_are_named_are_heard),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
