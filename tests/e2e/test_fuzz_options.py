@@ -9,10 +9,10 @@ import subprocess
 
 from app import packed
 from conftest import BUILD
-from lab.netns import wait_until
+from lab.netns import PATIENCE, wait_until
 from lists import added
 
-SECONDS = int(os.environ.get("HAMMER_SECONDS", "5"))
+SECONDS = int(os.environ.get("HAMMER_SECONDS", 5 * PATIENCE))
 THREADS = 8
 COMPLAINT = re.compile(rb"WARNING:|BUG:|Oops|general protection|KASAN|UBSAN|refcount_t|lockdep")
 
@@ -49,7 +49,7 @@ def test_random_calls_leave_the_state_that_the_model_has(pair):
          BUILD / "tests" / "e2e" / "hammer", pair.far.ip4, pair.far.ip6, own, "7000", "8",
          str(SECONDS), str(THREADS), seed],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    output, errors = hammer.communicate(timeout=SECONDS + 60)
+    output, errors = hammer.communicate(timeout=SECONDS + 60 * PATIENCE)
     print(f"HAMMER_SEED={seed}\n{output}{errors}")
     complaints = [line for line in said() if COMPLAINT.search(line)]
     assert not complaints
