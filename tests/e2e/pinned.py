@@ -9,7 +9,8 @@ from app import ADD, packed
 from lab.netns import PATIENCE
 
 RULE = {"elephant": {"start": "1MB", "step": "1MB", "stop": "1000GB", "max_subflows": 4}}
-HOW = pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGKILL])
+# A slow machine has time for one of them: an end in good order has less to make up for, and tests besides.
+HOW = pytest.mark.parametrize("how", [signal.SIGKILL] if PATIENCE > 1 else [signal.SIGTERM, signal.SIGKILL])
 
 
 class Kept:
