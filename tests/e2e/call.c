@@ -3,10 +3,15 @@
 #include "call.h"
 
 #include <arpa/inet.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <subflow.h>
 
 #define SOL_MPTCP 284
+
+/* Below those that the kernel chooses from. */
+#define PORT_FIRST 20000
+#define PORT_LAST  32000
 
 /* So many are split: [elephant] start. */
 #define ELEPHANT_BYTES 100000000
@@ -44,6 +49,15 @@ static socklen_t fill_list(uint64_t *seed, unsigned char *value)
 	return draw(seed, 8) ? len : len + draw(seed, 16);
 }
 
+/* Nobody else's, and each once, so that it is free; 0: there are no more. */
+static in_port_t next_port_be(void)
+{
+	static atomic_int next = PORT_FIRST;
+	int port = atomic_fetch_add(&next, 1);
+
+	return port <= PORT_LAST ? htons(port) : 0;
+}
+
 /* One to three of the two addresses, or of that of an accepted connection, one after the other. */
 static void fill_own(uint64_t *seed, enum kind kind, struct call *call)
 {
@@ -59,6 +73,8 @@ static void fill_own(uint64_t *seed, enum kind kind, struct call *call)
 		if (i < N_OWN)
 			own = call_own4[i];
 		v4.sin_addr = own;
+		if (call->name == TCP_MULTIPATH_ADD && !draw(seed, 4))
+			v4.sin_port = mapped.sin6_port = next_port_be();
 		mapped.sin6_addr.s6_addr32[2] = htonl(0xffff);
 		mapped.sin6_addr.s6_addr32[3] = own.s_addr;
 		if (draw(seed, 3)) {

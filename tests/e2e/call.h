@@ -23,7 +23,7 @@ enum {
 enum kind {
 	KIND_ANY,      /* all calls; there is no model */
 	KIND_NUMBERS,  /* ADD and REMOVE of numbers, NDIFFPORTS */
-	KIND_LISTS,    /* ADD and REMOVE of lists of two addresses */
+	KIND_LISTS,    /* ADD of lists of two addresses, some with a port, and REMOVE */
 	KIND_ACCEPTED, /* REMOVE of numbers, ADD and REMOVE of lists */
 	KIND_PEER,     /* the other end of such a one: ADD of numbers */
 };

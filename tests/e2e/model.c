@@ -17,7 +17,7 @@ enum {
 };
 
 static atomic_ulong accepted, adds, removes, backups, forecasts, list_adds, list_removes, totals,
-	announced, dismissed, beyond, violations;
+	announced, dismissed, beyond, ports, violations;
 static atomic_ulong errors[2][LAST - FIRST + 1][ERRNO_MAX];
 
 __attribute__((format(printf, 1, 2))) static void violate(const char *format, ...)
@@ -180,6 +180,9 @@ static void model_list(struct subject *subject, const struct call *call)
 			memcpy(&address, call->value + at - 2 * sizeof(address), sizeof(address));
 		}
 		i = address.s_addr == call_own4[1].s_addr;
+		/* At one place in both families. */
+		if (entry.sin.sin_port)
+			atomic_fetch_add(&ports, 1);
 		if (is_add)
 			atomic_fetch_add(&subject->from[i], 1);
 		else
@@ -357,9 +360,10 @@ void model_print(void)
 	printf("\"accepted\": %lu, \"adds\": %lu, \"removes\": %lu, "
 	       "\"list_adds\": %lu, \"list_removes\": %lu, \"totals\": %lu, "
 	       "\"backups\": %lu, \"forecasts\": %lu, \"announced\": %lu, "
-	       "\"dismissed\": %lu, \"beyond\": %lu, \"violations\": %lu, \"errors\": {",
+	       "\"dismissed\": %lu, \"beyond\": %lu, \"ports\": %lu, \"violations\": %lu, "
+	       "\"errors\": {",
 		accepted, adds, removes, list_adds, list_removes, totals, backups, forecasts,
-		announced, dismissed, beyond, violations);
+		announced, dismissed, beyond, ports, violations);
 	for (int set = 0; set < 2; set++)
 		for (int name = FIRST; name <= LAST; name++)
 			for (int error = 0; error < ERRNO_MAX; error++)

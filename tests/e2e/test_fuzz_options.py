@@ -61,6 +61,7 @@ def test_random_calls_leave_the_state_that_the_model_has(pair):
     assert result["adds"] > 10 and result["removes"] > 10 and result["calls"] > 10000
     assert result["list_adds"] > 10 and result["list_removes"] > 10 and result["totals"] > 10
     assert result["backups"] > 0 and result["forecasts"] > 0
+    assert result["ports"] > 0
     assert result["beyond"] <= 1  # of four sockets that get lists
     assert result["announced"] > 10 and result["dismissed"] > 10  # by accepted connections
     for kind in ("set 10003 EINVAL", "set 10003 EDQUOT", "set 10004 EBUSY", "set 10003 EOPNOTSUPP",
