@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: MIT
 """Fabrics of several tiers, uneven ones, and routes that change while connections run."""
 import collections
+import time
 
 import pytest
 from app import ADD
@@ -103,6 +104,9 @@ def test_a_spine_that_dies_and_comes_back_is_left_out_and_used_again():
         assert len(app.subflows()) == 4
 
 
+HOLD_S = 12  # the fabric has hashed anew by then
+
+
 def ways(scene, app):
     """{local port: the routers that its subflow passes}."""
     return {local[1]: scene.routers(local[1]) for local, _ in app.subflows()}
@@ -129,7 +133,7 @@ def test_a_running_connection_returns_to_as_many_paths_as_it_has_subflows():
     """A path fails, and the fabric hashes anew. Its rates, which would tell in the end, are not compared."""
     with fabric.leaf_spine(4) as lab:
         scene = Scene(lab, {"elephant": {"start": "1MB", "step": "1MB", "stop": "100GB"},
-                            "apart": {"slow_percent": 0}, "repair": {"hold_s": 2}})
+                            "apart": {"slow_percent": 0, "moves": 16}, "repair": {"hold_s": HOLD_S}})
         app = scene.connect()
         app(POUR)
         wait_until(lambda: len(set(ways(scene, app).values())) == 4, "four paths", 30)
@@ -138,8 +142,10 @@ def test_a_running_connection_returns_to_as_many_paths_as_it_has_subflows():
         lab.black_hole(scene.source.router.label, spine)
         wait_until(lambda: scene.counters()["repairs"], "it is repaired")
         lab.black_hole(scene.source.router.label, spine, False)
+        repaired = time.monotonic()
         app.wait_subflows(4)
         rehash(scene, app, 2)
+        assert time.monotonic() < repaired + HOLD_S, "too slow: it was asked while it changed"
 
         def is_apart():
             taken = ways(scene, app)
