@@ -221,7 +221,8 @@ def test_a_path_that_comes_back_is_used_again(lab, asker):
     def is_taken():
         """What is seen of it until then: never that it is in use while it is to be avoided."""
         seen.update((load > 0, left_s > 0) for spine, load, left_s in ways(scene) if spine == dead)
-        return len(spines()) == 4 == len(set(spines()))
+        taken = spines()
+        return len(taken) == 4 == len(set(taken))
 
     wait_until(is_taken, "each path has a subflow, that which has come back as well", 60)
     assert (False, True) in seen and (True, True) not in seen
