@@ -17,6 +17,7 @@
 
 #define SECOND_NS 1000000000ull
 #define MS        1000000ull
+#define SOON_MS   1000
 #define INODE     4711 /* of a namespace without a name */
 
 int __wrap_takeover_begin(struct served *served, struct served_netns *netns);
@@ -253,12 +254,12 @@ static int end_all(void **state)
 	return 0;
 }
 
-/* The timer is the kernel's: for it the test's time is long past. */
+/* The timer is the kernel's: for it the test's time is long past, and its interrupt comes soon. */
 static bool is_put_off(void)
 {
 	struct pollfd timer = {.fd = served.rest.fd, .events = POLLIN};
 
-	return poll(&timer, 1, 0) == 1;
+	return poll(&timer, 1, SOON_MS) == 1;
 }
 
 static void a_look_is_followed_by_a_rest_of_ten_times_its_cost(void **state)
