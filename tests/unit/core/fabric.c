@@ -77,6 +77,11 @@ void fabric_survey(struct fabric_play *play, uint32_t address)
 	survey_note_ttl(&play->survey, play->fabric.ttl);
 }
 
+static bool is_dead(const struct fabric *fabric, unsigned int spine)
+{
+	return spine < 32 && fabric->dead >> spine & 1;
+}
+
 void fabric_answer(struct fabric_play *play, const struct survey_probe *probe)
 {
 	struct fabric *fabric = &play->fabric;
@@ -86,7 +91,7 @@ void fabric_answer(struct fabric_play *play, const struct survey_probe *probe)
 	if (play->muted && play->survey.phase == play->muted)
 		return;
 	play->probes++;
-	if (probe->ttl > 1 && fabric->dead & 1 << choose_router(fabric, 2, probe->port))
+	if (probe->ttl > 1 && is_dead(fabric, choose_router(fabric, 2, probe->port)))
 		return;
 	if (probe->ttl > fabric->hops) {
 		play->peer_probes++;
