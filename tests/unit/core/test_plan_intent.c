@@ -188,20 +188,6 @@ static void what_cannot_go_is_counted(void **state)
 	assert_int_equal(play->plan.counters.dropped, 2);
 }
 
-static void the_last_one_cannot_go_once_it_has_joined(void **state)
-{
-	struct play *play = *state;
-
-	play_connect(play);
-	play_intent(play, 1, 0);
-	play_intent(play, 1, 1);
-	play_left(play, LOCAL_PORT);
-	play_joined(play, LOCAL_PORT + 1);
-	play_assert_subflows(play, 1, 0, 0);
-	play_assert_receipt(play, 1, 1);
-	assert_int_equal(play->plan.counters.dropped, 1);
-}
-
 /* It was asked for before anybody knew whose path manager the connection has. */
 static void what_a_foreign_connection_cannot_have_is_counted(void **state)
 {
@@ -272,7 +258,6 @@ int main(void)
 		TEST(what_others_wait_for_takes_room),
 		TEST(lists_take_no_more_room_than_there_is),
 		TEST(what_cannot_go_is_counted),
-		TEST(the_last_one_cannot_go_once_it_has_joined),
 		TEST(what_a_foreign_connection_cannot_have_is_counted),
 		TEST(limit_holds_before_it_is_created),
 		TEST(removal_makes_room_in_the_same_record),

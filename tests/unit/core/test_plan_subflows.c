@@ -128,6 +128,7 @@ static void opening_stays_if_it_is_the_last(void **state)
 	assert_int_equal(play->destroys, 0);
 	play_assert_subflows(play, 1, 0, 0);
 	play_assert_receipt(play, 1, 1);
+	assert_int_equal(play->plan.counters.dropped, 1);
 }
 
 static void opening_of_an_elephant(void **state)
