@@ -26,8 +26,12 @@ class Baseline:
     why: str = ""
     # The medians of which that is the explanation.
     explains: tuple = ANYTHING
-    # What is said of other medians: what is known, where that is no explanation.
+    # What is said whatever comes out: what is known, where that is no explanation. It may quote {low} and {high} of the
+    # rounds, and the median {also} of what is made of a round.
     known: str = ""
+    also: Any = None
+    # The same, after it: how it is measured in another way than the prototype's was.
+    note: str = ""
 
     def values(self, data):
         """One a round of what a command has left; [] if it is not in there."""
@@ -46,6 +50,12 @@ class Baseline:
         """Of all rounds; None if there are none."""
         values = self.values(found[self.bench]) if self.bench in found else []
         return statistics.median(values) if values else None
+
+    def quotable(self, data):
+        """What is known may quote that."""
+        values = self.values(data)
+        return {"low": min(values), "high": max(values),
+                **({"also": statistics.median(map(self.also, data["rounds"]))} if self.also else {})}
 
     def verdict(self, median):
         if median is None:
@@ -83,20 +93,22 @@ MACHINES = 2
 NATIVE = ("Times by themselves are those of one machine on one day. What attached hooks add to a call, the difference of"
           " these two lines, was 274 ns. Ratios in the same process are row 10.")
 STALL = ("Repair is off, and nothing takes the place of the subflow: what ends the stall is the kernel's own reinjection,"
-         " when the least RTO of 200 ms has passed, and what the receiver still waits for then is in it as well. Some rounds"
-         " end in less than half of that RTO; likely its timer was set by a loss probe of a subflow. What made the"
-         " prototype's 12 ms longer than the RTO, and what makes it longer or shorter here, is not known.")
+         " when the least RTO of 200 ms has passed, behind what its siblings hold by then. So it goes with the"
+         " buffers, and with the congestion control: it was longer with tcp_rmem and tcp_wmem of 1 MB, and much shorter"
+         " with cubic than with reno, which it is here (by hand, 2026-11-27). Here it is {low} to {high}; rounds below"
+         " the RTO are those whose timer a loss probe had set. Which of all these the prototype had is not known.")
 LISTING = ("It is ten times the CPU that one listing takes; the prototype took 1.0 to 1.2 us a connection. A time by itself"
            " is that of one machine on one day.")
-SHARE = ("Five reno flows that share evenly would leave it .40. The four that it is beside are those of subflowd's"
-         " `[policy] ndiffports`, from the start and on ports that the kernel chooses; [fairness] leaves alone what was"
-         " asked for so. The figure differs from one round to the next, as what one subflow leaves does (row 16 has the"
-         " worst of both).")
-SHARED = (" Why is not known; likely the queue, 60 kB and so four packets of 16 kB, is what decides: in it the one flow"
-          " that shares with nobody's subflows is at times ahead, and at times behind.")
-READER = ("The reader here is `[detect] source = capture` and not tcpdump: another program, with a filter of its own. How"
-          " much it takes from the mice depends on which of the two CPUs it runs, which they fill as well: of both it can"
-          " take half.")
+SHARE = ("Five reno flows that share evenly leave it .40; the prototype's were below that. The four that it is beside are"
+         " those of subflowd's `[policy] ndiffports`, from the start and on ports that the kernel chooses; [fairness] leaves"
+         " alone what was asked for so.")
+# {}: the median of what was measured in larger packets.
+PACKETS = ("It goes with the queue: packets of these two cases are 4 kB here, of which it holds 15, and not 16 kB, of"
+           " which it holds four, as in the other emulations of 100 Mbit/s. With those it was {} (five rounds, `git"
+           " show 08c3077:bench/results/harmless.json`).")
+COUNTER = "It adds each packet's length to what a hash map has of its flow. What the prototype did is not known."
+RATES = ("Rates of mice are good to some 5 % where seven rounds are measured, and to a tenth where one is: what is measured"
+         " without anything, over itself, is in the table (chance).", (.90, 1.05))
 
 BASELINES = (
     Baseline(1, "fabric", "TCP over ECMP, goodput / ceiling", *one(.59), ("goodput", "TCP"), *luck(.55, .67)),
@@ -108,8 +120,14 @@ BASELINES = (
              " prototype is not known; likely its links, of 50 Mbit/s and not of 24, left it too little CPU."),
     Baseline(3, "fabric", "TCP over ECMP, worst flow / fair share", .20, .42, ("worst-flow", "TCP"),
              known="Here it is the worst of 32 flows, of stride8 and of a permutation, over 8 s. What max-min theory leaves"
-             " the worst of these is .33 (.25 to .50); TCP does not divide a link evenly, and reno with small windows"
-             " and many losses least of all. Of how many flows the prototype took the worst is not known."),
+             " the worst of these is .33 (.25 to .50). Of the permutations alone the median of these rounds is {also}."
+             " What is worst passes two or three full queues, has 2 to 9 packets under way and loses up to a tenth of"
+             " them (by hand, 2026-11-27; `ss -ti` in its host). Neither links of 50 Mbit/s (`bench/fabric --rate 50`)"
+             " nor packets of 2 kB (`bench/fabric --gso 2048`) bring the worst of 32 there, nor do cubic, bbr"
+             " (`lab/subflow-lab run permutation --system tcp --rate 24 --seconds 8 --control cubic`, the same of"
+             " stride8) or 30 s: .01 to .10 (by hand, 2026-11-27). Of how many flows the prototype took the worst is"
+             " not known.",
+             also=lambda r: min(r["tcp"]["permutation"]["flows_mbps"]) / r["ceiling"]["mean_mbps"]),
     Baseline(3, "fabric", "4 random ports, worst flow / fair share", .46, .67, ("worst-flow", "4 random ports"),
              known="As for TCP it is the worst of 32 flows, of two workloads: a minimum of what was drawn, where one flow with"
              " two or three of its subflows on full links is enough. Five rounds may all be below or above what others drew."
@@ -118,33 +136,33 @@ BASELINES = (
              PORTS + " What is expected is .684, and a median of seven is .65 to .72.", (.65, .72)),
     Baseline(4, "spread", "the kernel's ports, distinct paths, 8 of 8", *one(.656), ("distinct-8", "the kernel's ports"),
              PORTS + " What is expected is .656, and a median of seven is .64 to .68.", (.64, .68)),
-    Baseline(6, "detect", "10 Hz poll, MB past the threshold at 1 Gbit/s", *one(12.5), None,
-             "12.5 MB are what 1 Gbit/s carries in the tenth of a second between two looks. `bench/detect` has a link of"
-             " 100 Mbit/s, where that is 1.25 MB, and counts in windows of the flow: the poller's is in the table."
-             " How many bytes these were is not kept."),
-    Baseline(8, "react", "netlink and handshake alone, us", *one(60), None,
-             "It was one call over one veth. The bench has no such line: the time until its SYN leaves (under"
-             " `bench/react`) is the daemon's waking, its decision and its choice of a port as well, and its handshake is"
-             " over four links."),
+    Baseline(6, "detect", "10 Hz poll, MB past the threshold at 1 Gbit/s", *one(12.5),
+             ("late", "MB past it by a 10 Hz poll at 1 Gbit/s"),
+             "12.5 MB are all that 1 Gbit/s carries in a tenth of a second, and of frames of 1,514 bytes 1,428 are data:"
+             " 11.8 MB, which is what was seen between two polls. Of that the 99th percentile is a hundredth less.", (11.4, 11.9),
+             note="The baseline is a bound, one whole interval: where in it a threshold is passed is chance, so that by theory"
+             " anything from nothing up to that is as likely. What is measured is the 99th percentile, as of row 6 itself, over a"
+             " threshold at each MB of one flow."),
+    Baseline(8, "react", "netlink and handshake alone, us", *one(60), ("p50", "netlink and handshake alone"),
+             "It goes with the pause between two calls: by hand, 2026-11-28 (medians of 1,000, five and more to a kind), it was 32 to 53"
+             " us where one follows right after the other, as here, 52 to 78 with 1 ms between them, and 155 to 243 with 10 ms. The"
+             " prototype's lies among these.", (30, 53)),
     Baseline(9, "tax", "MPTCP / TCP, requests, no Subflow", *one(.82), own_price("requests"),
-             known="This is MPTCP's own price, and none of Subflow. One process asks, one request after the other, of 128 bytes"
-             " and of 1,024 back, so that most of a request is two processes waking each other up, which both pay. What the"
-             " prototype sent, and over how many connections, is not known; likely it kept the CPUs busier, so that the"
-             " stack's work counted more."),
+             "This is MPTCP's own price, and none of Subflow. One process asks, one request after the other, of 128 bytes"
+             " and of 1,024 back, so that most of a request is two processes waking each other up, which both pay. Where more"
+             " ask at once the stack's work counts more: with four of them it was .85, with 16 .78 (by hand, 2026-11-27, medians"
+             " of five: so many `build/bench/mice ask` at once), and the prototype's lies between.", (.85, 1)),
     Baseline(9, "tax", "MPTCP / TCP, connects, no Subflow", *one(.73), own_price("connects"),
-             known="This is MPTCP's own price, and none of Subflow. Each connection makes a request of 128 bytes and is ended by"
-             " the server. Why it is not the prototype's is not known; likely that one connected and closed without any data."),
-    Baseline(9, "tax", "byte counter in tc, requests", *one(.974), None,
-             "No benchmark has that prototype: Subflow counts no bytes in tc. `bench/tax` has a reader of every packet"
-             " (by capture) in its place."),
-    Baseline(9, "tax", "byte counter in tc, connects", *one(.952), None, "As for requests."),
-    Baseline(9, "tax", "reader of every packet, requests (tcpdump)", *one(.924), ("requests", "by capture"),
-             READER, (.5, 1)),
-    Baseline(9, "tax", "reader of every packet, connects (tcpdump)", *one(.945), ("connects", "by capture"),
-             READER, (.5, 1)),
-    Baseline(9, "tax", "naive callback of every round trip, ns", *one(228), None,
-             "No benchmark has that prototype. The hook that took its place is in the table, beside a program that"
-             " does nothing."),
+             "This is MPTCP's own price, and none of Subflow. Each connection makes a request of 128 bytes and is ended by"
+             " the server. What is done with a connection decides: from one that carries nothing, and that the client"
+             " ends, MPTCP takes next to nothing (by hand, 2026-11-27).", (.55, .75)),
+    Baseline(9, "tax", "byte counter in tc, requests", *one(.974), ("requests", "by a counter in tc"), *RATES, note=COUNTER),
+    Baseline(9, "tax", "byte counter in tc, connects", *one(.952), ("connects", "by a counter in tc"), *RATES, note=COUNTER),
+    Baseline(9, "tax", "tcpdump, requests", *one(.924), ("requests", "by tcpdump"), *RATES),
+    Baseline(9, "tax", "tcpdump, connects", *one(.945), ("connects", "by tcpdump"), *RATES),
+    Baseline(9, "tax", "naive callback of every round trip, ns", *one(228), ("mouse", "a callback for each round trip"),
+             known="The program notes in a hash map what a socket has sent: what a program takes is what it does. What that of the"
+             " prototype did is not known."),
     Baseline(10, "tax", "a call in a cgroup with an empty program / without", 1.6, 2.1, ("inside", "an empty one / none"),
              known="It is the kernel's: what it takes to run any program at a socket option, over a call without. Both are some"
              " hundred nanoseconds of one machine; that of the prototypes is not there to be asked."),
@@ -161,8 +179,9 @@ BASELINES = (
              "It is the kernel's least RTO of 200 ms and a round trip or two. The stream fills a third of one path, so that"
              " these pass empty queues, and are short between namespaces.", (200, 202)),
     Baseline(13, "recover", "until 90 % of what is left, ms", *one(1030), ("back", "repair off"),
-             known="It follows the stall, and is long where the stall was. How the prototype measured is"
-             " not known; likely it took rates over more than the 50 ms of here."),
+             known="It follows the stall, and goes with what that goes with: here it is {low} to {high}. With tcp_rmem"
+             " and tcp_wmem of 1 MB it was 650 to 1,490, among which the prototype's is (by hand, 2026-11-27). Which"
+             " the prototype had is not known."),
     Baseline(13, "recover", "until 4 subflows on live paths, ms: never", 3000, math.inf, ("whole", "repair off"),
              known="3,000 ms are never: so long it is looked for. A kernel that opens other subflows by itself would do so"
              " earlier; this one was not known to."),
@@ -173,13 +192,17 @@ BASELINES = (
              " which have one path, and the others lose next to nothing. So the figure is of permutations, one a round: by max-min"
              " theory the median of five is .55 to .92.", (.55, .92)),
     Baseline(15, "harmless", "pairs with one path, split all the same", .94, .99, ("single-path", "always split"),
-             known="Rates are taken for 8 s, after the first 2.5 s; what it takes until then is not"
-             " in it. Whether it was in the prototype's is not known; likely so, or its queue was shorter."),
+             "It goes with the emulation: a queue holds seven packets of 8 kB here, on links of 32 Mbit/s. With"
+             " packets of 16 kB, of which it holds four, it was .99 at 50 Mbit/s and .89 at 100 (by hand, 2026-11-27,"
+             " five pairs each); the prototype's lies between.", (.99, 1)),
     Baseline(16, "harmless", "one TCP flow beside 4 subflows, one link", *one(.33), ("neighbour", "always split"),
-             known=SHARE + SHARED),
+             known=SHARE + " With cubic, which the prototype may have had, it was more (by hand, 2026-11-27). None of"
+             " these is the prototype's; its queue and its packets are not known.",
+             note=PACKETS.format("1.28")),
     Baseline(16, "harmless", "the same on a last hop", *one(.40), ("last-hop", "always split"),
-             known=f"{SHARE} Here they are over two or three of the four"
-             f" paths, each of which can carry all that the last link does.{SHARED}"),
+             SHARE + " It is luck which flow loses how many packets: five rounds with these queues gave a median of"
+             " .389 before (`git show e938efd:bench/results/harmless.json`).", (.38, .55),
+             note=PACKETS.format(".87")),
     Baseline(18, "bulk", "TCP / MPTCP with 1 subflow", *one(25.4 / 22.0), ("goodput", "TCP"),
              "Here it is the median of pairs, one process on each CPU; that of the prototype was of two rates, and single pairs"
              " differ by a tenth and more.", (1.04, 1.27)),

@@ -123,18 +123,23 @@ def of(bench):
     """{key: Figure} of one command."""
     return {figure.key: figure for figure in FIGURES if figure.bench == bench}
 
-# Why a figure falls short: (bench, key): sentences, true of any rounds. Shown only where that is so.
+# Why a figure falls short: (bench, key): sentences, true of any rounds. Shown only where that is so. What was measured
+# they quote from there: {median}, {worst}, {low}, {high}, {each} of the figure itself, {without[NAME][median]} of what
+# is beside it, {of[KEY][median]} of another figure of the same command.
 LIMITS = {
     ("fabric", "goodput"): "The ceiling is plain TCP's. MPTCP's options take their part of each packet, also where no"
-    " flow meets another (beside it); the rest is what four congestion controls lose on the way to a full link.",
-    ("fabric", "over-ecmp"): "What row 1 lacks, over what luck gives TCP in the same rounds; by max-min theory 1.68 is all"
-    " that there is (`subflow-lab model`).",
+    " flow meets another ({without[MPTCP that meets nobody][median]}); the rest is what four congestion controls lose"
+    " on the way to a full link.",
+    ("fabric", "over-ecmp"): "What row 1 lacks, over what luck gives TCP in the same rounds"
+    " ({of[goodput][without][TCP][low]} to {of[goodput][without][TCP][high]} of the ceiling); by max-min theory 1.68 is"
+    " all that there is (`subflow-lab model`).",
     ("fabric", "over-4-random"): "What row 1 lacks: by max-min theory 1.16 is all that there is (`subflow-lab model`).",
     ("fabric", "worst-flow"): "It is the lowest of 32 flows, of two workloads, and lacks what row 1 lacks. Each elephant is on"
     " four paths, so several meet on each link, and reno does not divide a link evenly: which one gets least, and how much"
     " less, is chance.",
-    ("fabric", "over-8-random"): "With 8 subflows on random ports a fat-tree of k = 4 is so full that"
-    " by max-min theory there is 1.06 to be won.",
+    ("fabric", "over-8-random"): "With 8 subflows on random ports a fat-tree of k = 4 is so full that by max-min theory there"
+    " is 1.06 to be won (`subflow-lab model`). Here these have {of[goodput][without][8 random ports][median]} of the"
+    " ceiling, where theory leaves them .94; the rest is what row 1 lacks.",
     ("spread", "probes-first-4"): "The figure is all packets until the first survey of a fabric is over. The rule"
     " of the Multipath Detection Algorithm alone asks for 28 at 99 %, and fewer do not give that certainty. Three more find"
     " out how far it is, one of them behind the last router; four find out whether ports decide the way at all, with 99 % too."
@@ -146,24 +151,29 @@ LIMITS = {
     ("spread", "probes-spent"): "30 connections of 8 subflows need 210 ports within a minute, of which the first survey"
     " knows some 60: each further one has to be asked where it leads.",
     ("detect", "late"): "It is the latest of 40. The hook looks once a round trip of each subflow, and what is in flight"
-    " then was sent already: half a round trip is the median.",
+    " then was sent already.",
     ("react", "p50"): "20 ms of it are `[joins] quiet_ms`: sooner, a Linux peer may put the data into a wrong"
     " place of the stream (docs/kernels.md). The rest, which stands beside it, is what it takes the daemon to hear, to"
     " decide and to be heard by the kernel; and then the kernel gives a new subflow data when the next acknowledgement"
     " comes on one of the others.",
     ("react", "p99"): "As for the median.",
-    ("tax", "requests"): "Within what chance gives on a shared machine; the hook runs once a round trip and returns.",
-    ("tax", "requests-tcp"): "Within what chance gives on a shared machine: no program of ours runs for a"
-    " request over TCP.",
-    ("tax", "connects"): "The kernel makes three events at each end of an MPTCP connection as soon as"
-    " anybody listens; what that alone takes is beside it. The rest is the daemon's: it reads them, on one of the"
-    " two CPUs that the mice fill as well.",
+    ("tax", "requests"): "The hook runs once a round trip and once for each packet that a client receives, and returns nearly"
+    " always at once. What chance makes of the same rates in the same rounds is beside"
+    " it.",
+    ("tax", "requests-tcp"): "No program of ours runs for a request over TCP: what is left of it is likely chance. The"
+    " rounds gave {low} to {high}, and the same without anything, once more, {without[chance][low]} to"
+    " {without[chance][high]}.",
+    ("tax", "connects"): "The kernel makes three events at each end of an MPTCP connection as soon as anybody listens:"
+    " that alone leaves {without[the kernel's events alone][median]}. The rest is the hooks', of which TCP is left"
+    " {of[connects-tcp][median]} (next line), and the daemon's: it reads the events, on one of the two CPUs that the"
+    " mice fill as well.",
     ("tax", "connects-tcp"): "Each connection makes one setsockopt call, whose price in a cgroup with hooks is the"
     " kernel's (row 10), and passes three programs that return at once.",
-    ("tax", "mouse"): "The kernel's statistics charge a program of two instructions nearly as much (beside"
-    " it); what the hook adds to that is in the next line.",
-    ("tax", "mouse-net"): "A difference of two times of some tens of nanoseconds each, of which the kernel's own clock takes"
-    " most; what chance makes of them is in it.",
+    ("tax", "mouse"): "The kernel's statistics charge a program of two instructions"
+    " {without[a program that does nothing][median]} ns; what the hook adds to that is in the next line.",
+    ("tax", "mouse-net"): "A difference of two times, {of[mouse][median]} and"
+    " {of[mouse][without][a program that does nothing][median]} ns, of which the kernel's own clock takes most; what"
+    " chance makes of them is in it: the rounds gave {low} to {high}.",
     ("tax", "near"): "From half of the threshold on each callback goes the way of an elephant's, and within four windows"
     " of it each packet calls.",
     ("tax", "elephant"): "Each callback finds what is known of its connection, and counts; beside it what a program that does"
@@ -180,47 +190,63 @@ LIMITS = {
     ("harmless", "neighbour"): "Two flows of reno do not divide a link with a short queue evenly: what one subflow leaves it is"
     " beside it.",
     ("harmless", "last-hop"): "As for one link. Elephants are split here until the look at the last hop tells that it is full.",
-    ("harmless", "last-hop-coupled"): "As for one link. Nobody looks at the last hop here: what the subflows leave there is"
-    " for the congestion control to feel.",
-    ("harmless", "unsplit"): "Where every subflow takes what one TCP flow takes, .81 is what they keep by max-min"
+    ("harmless", "last-hop-coupled"): "Nobody looks at the last hop here, as is done in the line above"
+    " ({of[last-hop][median]}): what the subflows leave there is for the congestion control to feel. The rounds gave"
+    " {each}.",
+    ("harmless", "unsplit"): "It is the worse of a round's two workloads, and the rounds gave {each}: which elephants"
+    " meet which others is drawn anew each time. Where every subflow takes what one TCP flow takes, .81 is what a"
+    " permutation keeps by max-min"
     " theory (`subflow-lab model`): an elephant's link is full, and a quarter of it passes each path, whoever else"
     " needs that. Only congestion controls that look at each other leave it: the next line.",
-    ("tax", "add"): "The hook's own part is in the line below. The rest is the daemon: its record wakes it, which the"
+    ("tax", "add"): "The hook's own part is in the line below ({of[early-add][median]}). The rest is the daemon: its"
+    " record wakes it, which the"
     " kernel does within the call, and it then works on the same connection.",
     ("recover", "stall"): "Silence is all that a black hole tells: first a timeout has to pass ([repair] rto_min_ms, or more"
     " where round trips vary). Where the receiver's window is full of what the dead path holds, nobody else may send either,"
-    " and what is lost once more waits for one more timeout.",
+    " and what is lost once more waits for one more timeout. The rounds took {each} ms.",
     ("recover", "paced"): "As for the stall: a message on the dead path waits for a timeout.",
     ("recover", "whole"): "After the timeouts that tell that a path is dead it takes a port on a live one, and a handshake among"
     " the packets of the others.",
-    **{("recover", f"{key}-fat-tree"): "As on the leaf-spine." for key in ("stall", "paced", "back", "whole")},
-    ("recover", "back"): "It goes with what each subflow may hold and has not sent, 128 kB (`[elephant] unsent`): likely as"
-    " that is sent again too, and what is sent again waits behind it. With 32 kB it took 85 ms where the default took 160"
-    " (medians of 19 rounds in turns, on a busy machine), but in a short run on a fast link a connection then carried a"
-    " sixth of what it does. A replacement that carries nothing for 250 ms changes less: 133 ms (12 rounds).",
+    **{("recover", f"{key}-fat-tree"): "As on the leaf-spine. The rounds took {each} ms."
+       for key in ("stall", "paced", "back", "whole")},
+    ("recover", "back"): "The rounds took {each} ms; why the longest took {worst} is not known. It goes with what each"
+    " subflow may hold and has not sent (`[elephant] unsent`): likely as that is sent again too, and what is sent again"
+    " waits behind it. With a quarter of the default it took half the time, but a short run on a fast link then carried"
+    " a fraction of what it does (by hand, 2026-11-27, 19 rounds on a busy machine).",
     ("mix", "elephants"): "At load .6 a fabric without any bottleneck would have them done 1.20 times sooner by max-min"
     " theory, and the rule 1.12 times (`subflow-lab model --mix`): most of their time the host's own link is what"
-    " is full, and a third of them are below 2 MB, where the fourth subflow comes.",
+    " is full, and a third of them are below 2 MB, where the fourth subflow comes. The rounds gave {each}; MPTCP with"
+    " one subflow, beside it, {without[1 subflow][median]}.",
     ("mix", "elephants-leaf-spine"): "A leaf-spine has one tier less in which flows can meet: at load .6 one without any"
     " bottleneck would have them done 1.09 times sooner by max-min theory, and the rule 1.05 times (`subflow-lab model"
-    " --mix`).",
-    ("mix", "mice"): "An elephant on several links meets more mice than one on a single link; four subflows at"
-    " random ports, which go up at once, do it more.",
-    ("mix", "mice-leaf-spine"): "As on the fat-tree.",
-    ("bulk", "goodput"): "What chance gives in the same run is beside it.",
-    ("bulk", "cpu"): "What chance gives in the same run is beside it.",
+    " --mix`). The rounds gave {each}. What MPTCP itself takes is in that, and not measured here: on the fat-tree MPTCP"
+    " with one subflow gave {of[elephants][without][1 subflow][median]}.",
+    ("mix", "mice"): "An elephant on several links meets more mice than one on a single link: it is"
+    " {without[1 subflow][median]} with one subflow, and {without[4 random ports][median]} with four at random ports,"
+    " which go up at once. The rounds gave {each}.",
+    ("mix", "mice-leaf-spine"): "As on the fat-tree: it is {without[4 random ports][median]} with four at random ports;"
+    " with one subflow it is not measured here. The rounds gave {each}.",
+    ("bulk", "goodput"): "Chance gives {without[chance][median]} in the same run. What the rest is is not known: it is"
+    " no subflow, as none is opened, and it was the same with `[elephant] unsent = 0` (by hand, 2026-11-27, six rounds"
+    " of each).",
+    ("bulk", "cpu"): "That an elephant holds no more than 128 kB that it has not sent ([elephant] unsent) costs CPU where a link"
+    " is that fast: with 0 nearly all of it was gone (by hand, 2026-11-27, six rounds of each); chance gives"
+    " {without[chance][median]} in the same run. Without the limit a new"
+    " subflow waits for what the first one holds.",
     ("bulk", "spread"): "Here a CPU forwards the packets as well, and to a sender that looks like a path that is full: so"
     " a subflow or two are opened, and each costs some CPU.",
 }
 
 SCOPE = """\
-- Hardware. All hosts and routers are namespaces of one machine with two CPUs; links of 50 to 1,000 Mbit/s are
+- Hardware. All hosts and routers are namespaces of one machine with two CPUs; links of 24 to 1,000 Mbit/s are
   shaped by the kernel, and round trips are some 0.1 ms. Ratios carry over better than times; rates of
   10 Gbit/s and more were not seen on wires.
 - Switches. Linux routers hash the five fields with a seed of their own each; real ones use other
   functions, may polarise, and may answer probes seldom or never.
 - Scale. A fat-tree of k = 4 has 16 hosts; `lab/model.py` has what theory says of larger ones.
 - Other congestion controls than reno, and applications other than the lab's generators; `subflow-lab run` has more.
-- Long times: the longest run is of minutes. `bench/soak` is for hours, and has no figure here but for that of its
-  namespaces: of 10,000 that came and went in 107 s, every second of them served and with a connection of two subflows,
-  the daemon kept no descriptor and 4 kB (2026-11-27, the same kernel and machine)."""
+- Long times: the longest run is of minutes. `bench/soak` is for hours. By hand, 2026-11-27, on the same kernel and machine:
+  of 10,000 namespaces that came and went in 107 s, every second of them served and with a connection of two subflows, the
+  daemon kept no descriptor and 4 kB (`bench/soak --namespaces 10000`); and of 1,000 kills under traffic, in 220 s, all 1,003
+  joins that were asked for came about, each once, every byte arrived, and the options answered again after 166 ms by the
+  median (worst 247) (`bench/soak --rounds 1000`)."""

@@ -2,7 +2,7 @@
 """What every benchmark shares: rounds in turn, gates, medians and worst cases, one table.
 
 A benchmark is a script that calls main() with its variants. Every figure is made of things that
-were measured side by side: one round runs each variant once, and the order turns from round to
+were measured side by side: one round runs each variant once, and the order is another one from round to
 round. A variant that misses a gate raises Discard; it is tried again, and said so.
 
     def bare(number): return {"rate": ...}
@@ -121,9 +121,12 @@ def say(text):
 
 
 def turned(names, number):
-    """The names, beginning with another one in each round."""
+    """The names, each way once, and then the same beginning with the next: not always comes the same one first, or
+    after the same one."""
     names = list(names)
-    return names[number % len(names):] + names[:number % len(names)]
+    first = number // 2 % len(names)
+    names = names[first:] + names[:first]
+    return names[::-1] if number % 2 else names
 
 
 def play(variants, count, data, keep):
@@ -191,7 +194,7 @@ def number(value):
     """Three digits or so, for people; "-" where there is none."""
     if value is None:
         return "-"
-    if value == int(value) and abs(value) < 1e6:
+    if value == int(value) and abs(value) < 1e6 or abs(value) >= 1e4:
         return f"{value:.0f}"
     return f"{value:.3f}" if abs(value) < 10 else f"{value:.4g}"
 

@@ -22,7 +22,8 @@ Made by `bench/all --page` from `bench/results/*.json`; do not edit. Each figure
 difference between, things measured side by side on one machine, in turns; median and worst are those of
 the rounds. *Without* was measured in the same rounds: what there is without Subflow, or what the obvious
 way gives. *Known* is what was published, or what prototypes had given before. What falls short is said so,
-and [why](#what-falls-short-and-why); what is not measured has a reason as well.
+and [why](#what-falls-short-and-why); what is not measured has a reason as well. Figures *by hand* were tried once,
+on that day; nothing is kept of them, and where a command gives them again it is named.
 """
 UNKNOWN = "No reason is known yet."
 # (the commands, their gates)
@@ -50,8 +51,8 @@ LACKING = {
     "harmless": "no ceiling, since a figure is what flows get beside one way over what they get beside another, or over half of"
     " what both of two get together: what the links could carry is not in it.",
     "detect": "no joins, since connections have one subflow only (`max_subflows = 1`), and no ceiling, since no rate is a"
-    " figure: bytes are held against the flow's own window, and flows against what they were to send. A connection that"
-    " went on as TCP has no threshold that anybody could be told of.",
+    " figure: bytes are held against the flow's own window, and flows against what they were to send; of the poller at"
+    " 1 Gbit/s it is said how much that flow carried. A connection that went on as TCP has no threshold that anybody could be told of.",
     "react": "no ceiling, since no rate is a figure. A join that was rejected, and a connection that went on as TCP, are"
     " subflows that did not come about; a poller that comes too late for its elephant is a finding.",
     "recover": "no ceiling, since rates are held against what the same connection had in the second before the cut. A connection"
@@ -112,12 +113,18 @@ def tally(every):
             f" {sum(line['met'] is None for line in every)} not measured")
 
 
-def table(every):
-    text = ["| " + " | ".join(runner.HEAD) + " |", "|" + "---|" * len(runner.HEAD)]
+def measured_by(name, found):
+    """The command, and the commit that it was run on."""
+    return f"`{name}` {found[name]['commit']}" if name in found else f"`{name}`"
+
+
+def table(every, found):
+    head = (*runner.HEAD, "measured by")
+    text = ["| " + " | ".join(head) + " |", "|" + "---|" * len(head)]
     for line in every:
-        row = list(runner.cells(line))
+        row = [*runner.cells(line), measured_by(line["bench"], found)]
         if line["met"] is False:
-            row[-1] = f"**{row[-1]}**"
+            row[-2] = f"**{row[-2]}**"
         text.append("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |")
     return text
 
@@ -139,16 +146,26 @@ def span(baseline):
     return f"{runner.number(baseline.low)} to {runner.number(baseline.high)}"
 
 
+def known_of(baseline, data):
+    """What is known of a baseline; "" if it quotes what is not there."""
+    try:
+        quoted = baseline.quotable(data)
+    except KeyError:
+        return ""
+    return baseline.known.format(**{name: runner.number(value) for name, value in quoted.items()})
+
+
 def explanation(baseline, median, found):
-    """Why it does not come out again; what is known of that, where it is not explained."""
+    """What is known of it, and why it does not come out again."""
     if median is None:
         return (why_not(found, baseline.bench, baseline.words) if baseline.measured else baseline.why) or UNKNOWN
-    if baseline.verdict(median) == baselines.EXPLAINED:
-        return baseline.why
-    if not baseline.why:
-        return baseline.known or UNKNOWN
-    low, high = map(runner.number, baseline.explains)
-    return " ".join(filter(None, [baseline.known, f"Only {low} to {high} would be explained: {baseline.why}"]))
+    known, verdict, why = known_of(baseline, found[baseline.bench]), baseline.verdict(median), baseline.why
+    if verdict == baselines.AGAIN:
+        return known
+    if verdict == baselines.UNEXPLAINED and why:
+        low, high = map(runner.number, baseline.explains)
+        why = f"Only {low} to {high} would be explained: {why}"
+    return " ".join(filter(None, [known, why])) or UNKNOWN
 
 
 def again(found):
@@ -156,16 +173,16 @@ def again(found):
     medians = [(baseline, baseline.median(found)) for baseline in baselines.BASELINES]
     said = collections.Counter(baseline.verdict(median) for baseline, median in medians)
     text = [BASELINES, "**" + "; ".join(f"{said[verdict]} {verdict}" for verdict in baselines.VERDICTS) + ".**", "",
-            "| row | what | measured | range |  |", "|---|---|---|---|---|"]
+            "| row | what | measured | range |  | measured by |", "|---|---|---|---|---|---|"]
     reasons = []
     for baseline, median in medians:
         verdict = baseline.verdict(median)
         is_open = verdict == baselines.UNEXPLAINED
         text.append(f"| {baseline.row} | {baseline.what} | {runner.number(median)} | {span(baseline)} |"
-                    f" {f'**{verdict}**' if is_open else verdict} |")
-        if verdict != baselines.AGAIN:
-            reasons.append(f"- **Row {baseline.row}, {baseline.what}** ({verdict})."
-                           f" {explanation(baseline, median, found)}")
+                    f" {f'**{verdict}**' if is_open else verdict} |"
+                    f" {measured_by(baseline.bench, found) if verdict != baselines.UNMEASURED else '-'} |")
+        if words := " ".join(filter(None, [explanation(baseline, median, found), baseline.note])):
+            reasons.append(f"- **Row {baseline.row}, {baseline.what}** ({verdict}). {words}")
     return [*text, "", *reasons, ""]
 
 
@@ -243,17 +260,45 @@ def section(name, data):
     return text + [""]
 
 
+def quotable(line):
+    """What a reason may quote of a line."""
+    def spread(one):
+        values = sorted(one["values"])
+        return {"each": ", ".join(map(runner.number, values)), **{name: runner.number(value) for name, value in (
+            ("median", one["median"]), ("worst", one["worst"]), ("low", values[0]), ("high", values[-1]))}}
+    return {**spread(line), "without": {name: spread(theirs) for name, theirs in line["without"].items()}}
+
+
+def reason(line, every):
+    """Why a figure falls short. Of what was not measured nothing can be quoted, and so no reason is known."""
+    others = {other["key"]: quotable(other) for other in every if other["bench"] == line["bench"] and other["values"]}
+    try:
+        return rows.LIMITS[line["bench"], line["key"]].format(**quotable(line), of=others)
+    except KeyError:
+        return UNKNOWN
+
+
+def of_commits(found):
+    """Of which commits the figures are: those of one page may be of several."""
+    commands = collections.defaultdict(list)
+    for name, data in found.items():
+        commands[data["commit"]].append(name)
+    every = "; ".join(f"those of {names(which)} of {commit}" for commit, which in sorted(commands.items()))
+    return ("These figures are of the commit that each command was last run on, and not all of one; what was changed after"
+            f" it is not in them: {every}." if len(commands) > 1 else
+            f"All figures are of commit {data['commit']}; what was changed after it is not in them.")
+
+
 def markdown(found):
     """docs/results.md: only what the JSON and the commands themselves say, so that anybody can make it."""
     every = lines(found)
-    text = [INTRODUCTION, f"**{tally(every)}.**", "", *table(every), "", *gated(),
-            "## What falls short, and why", ""]
+    text = [INTRODUCTION, *([of_commits(found), ""] if found else []), f"**{tally(every)}.**", "",
+            *table(every, found), "", *gated(), "## What falls short, and why", ""]
     for line in every:
-        reason = rows.LIMITS.get((line["bench"], line["key"]))
         if line["met"] is False:
             text.append(f"- **Row {line['row']}, {line['what']}** ({runner.number(line['median'])},"
                         f" worst {runner.number(line['worst'])}; the goal is {runner.goal(line)})."
-                        f" {reason or UNKNOWN}")
+                        f" {reason(line, every)}")
     text += ["", *unmeasured(every, found), *again(found), "## What these figures do not show", "", rows.SCOPE, "", "## How they were measured", ""]
     for name, data in found.items():
         text += section(name, data)

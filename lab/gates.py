@@ -107,7 +107,7 @@ def storms(result, joins, connections, trouble):
             "repairs": repairs_most(result["seconds"]) * connections,
             "moves": MOVES_MOST * holds * connections,
             "replaced": TRIALS_MOST * (joins + counters["last_hop_given"]),
-            "last_hop_taken": joins * holds, "last_hop_given": counters["last_hop_taken"],
+            "last_hop_taken": (joins + connections) * holds, "last_hop_given": counters["last_hop_taken"],
             "last_hop_asked": REACHES_A_ROUND * counters["rounds"],
             "rounds": round(ROUNDS_A_S * seconds), "probes": round(PROBES_A_S * (seconds + 1)),
             **{name: times * connections for name, times in trouble.bounds.items()}}

@@ -15,7 +15,7 @@ import sys
 import time
 
 NETNS = "/run/netns"
-KEPT = "/sys/fs/bpf/subflow"  # what subflowd leaves to its successor
+KEPT = "/sys/fs/bpf"  # where is what subflowd leaves to its successor
 GRACE_S = 3.0
 LIMIT_S = 15.0
 TICK_S = 0.02

@@ -97,8 +97,16 @@ def run_pytest(directory, suite, tally):
     tally.add(report, f"{directory}, {suite}")
 
 
+def traces():
+    """What labs and daemons may leave on the machine: namespaces, cgroups, maps with names."""
+    mounts = [line.split() for line in Path("/proc/self/mounts").read_text().splitlines()]
+    places = [("/run/netns", "sf*"), *((where, "sf*") for _, where, kind, *_ in mounts if kind == "cgroup2"),
+              *((where, "subflow_*") for _, where, kind, *_ in mounts if kind == "bpf")]
+    return {str(path) for where, names in places for path in Path(where).glob(names)}
+
+
 def main():
-    tally, started = Tally(), time.monotonic()
+    tally, started, before = Tally(), time.monotonic(), traces()
     is_all = "--all" in sys.argv[1:]
     beside, built = concurrent.futures.ThreadPoolExecutor(1), {}
     for directory, compiler, options, suites, besides in BUILDS:
@@ -115,6 +123,8 @@ def main():
             print(f"{directory}, {suite}: {time.monotonic() - begun:.0f} s", flush=True)
     if is_all:
         run_kernels(tally, suites=CONTRACT)
+    for path in sorted(traces() - before):
+        tally.fail(f"{path} was left behind")
     print(f"in {time.monotonic() - started:.0f} s")
     return tally.finish()
 

@@ -3,6 +3,8 @@
 import dataclasses
 import json
 import math
+import re
+import subprocess
 
 import baselines
 import kept
@@ -16,7 +18,7 @@ TCP = baselines.BASELINES[0]
 
 
 def left(median, name="TCP"):
-    return {"fabric": {"rounds": [{}] * 5, "figures": [
+    return {"fabric": {"commit": "abc", "rounds": [{}] * 5, "figures": [
         {"key": "goodput", "without": {name: {"values": [median - .2, median, median + .1]}}}]}}
 
 
@@ -95,6 +97,43 @@ def test_luck_explains_what_is_drawn_and_no_more(what, drawn, rounds):
     assert baseline.explains == pytest.approx((low, high), abs=.02)
 
 
+def test_what_theory_leaves_the_worst_of_32_flows_is_what_the_page_says():
+    (baseline,) = [b for b in baselines.BASELINES if b.what == "TCP over ECMP, worst flow / fair share"]
+    worst = [min(model.rates(4, 1, model.random_paths, seed, STRIDE8).min(),
+                 model.rates(4, 1, model.random_paths, SEEDS + seed).min()) for seed in range(SEEDS)]
+    low, median, high = (f"{value:.2f}".lstrip("0") for value in numpy.percentile(worst, [1, 50, 99]))
+    assert f"leaves the worst of these is {median} ({low} to {high})." in baseline.known
+
+
+def test_what_is_known_quotes_the_rounds(monkeypatch):
+    """And is not said where what it quotes is not there."""
+    with_why(monkeypatch, "", known="{low} to {high}, and {also} of moons.", also=lambda r: r["moons"])
+    found = left(.59)
+    assert f". {summary.UNKNOWN}" not in said(found) and "moons" not in said(found)
+    found["fabric"]["rounds"] = [{"moons": moons} for moons in (3, 1, 2)]
+    assert "(again). 0.390 to 0.690, and 2 of moons." in said(found)
+
+
+TEXTS = [*summary.rows.LIMITS.values(), summary.rows.SCOPE,
+         *(text for b in baselines.BASELINES for text in (b.why, b.known, b.note))]
+
+
+def test_what_was_tried_by_hand_says_when():
+    for text in TEXTS:
+        assert len(re.findall("[Bb]y hand", text)) == len(re.findall(r"[Bb]y hand, \d{4}-\d\d-\d\d", text)), text
+
+
+def test_commands_that_the_page_names_are_there_and_have_these_options():
+    named = {tuple(words.split()) for text in TEXTS for words in re.findall(r"`((?:bench|lab)/\w[^`]*)`", text)
+             if not words.endswith((".py", ".json"))}
+    assert len(named) > 4
+    for command, *words in named:
+        verb = [word for word in words[:1] if command.endswith("subflow-lab")]
+        shown = subprocess.run([ROOT / command, *verb, "--help"], capture_output=True, text=True)
+        assert shown.returncode == 0, (command, shown.stderr)
+        assert all(word in shown.stdout for word in words if word.startswith("--")), (command, words)
+
+
 @pytest.mark.parametrize("found", [left(.5), left(.7)])
 def test_a_reason_that_is_missing_is_noticed(monkeypatch, found):
     with_why(monkeypatch, "")
@@ -111,7 +150,7 @@ def test_out_of_its_span_a_reason_explains_nothing(monkeypatch, median, word):
     marked = f"**out of range, {word}**" if word == "not explained" else f"out of range, {word}"
     assert f"| 1 | TCP over ECMP, goodput / ceiling | {median:.3f} | 0.572 to 0.608 | {marked} |" in text
     assert (f"(out of range, {word})."
-            + (" There was a moon. Only 0.530 to 0.600 would be explained:" if word == "not explained" else "")
+            + " There was a moon." + (" Only 0.530 to 0.600 would be explained:" if word == "not explained" else "")
             + " The moon was full.") in text
     with_why(monkeypatch, "", known="There was a moon.")
     assert "(out of range, not explained). There was a moon.\n" in said(left(median))
@@ -119,9 +158,17 @@ def test_out_of_its_span_a_reason_explains_nothing(monkeypatch, median, word):
 
 def test_a_stall_that_is_longer_or_shorter_than_the_prototype_s_is_not_explained():
     for median in (45, 245):
-        found = {"recover": {"rounds": [{}] * 5, "figures": [
+        found = {"recover": {"commit": "abc", "rounds": [{}] * 5, "figures": [
             {"key": "stall", "without": {"repair off": {"values": [median] * 5}}}]}}
         assert f"| 13 | longest stall, ms | {median} | 205.6 to 218.4 | **out of range, not explained** |" in said(found)
+
+
+@pytest.mark.parametrize("median", [.59, .3])
+def test_what_is_known_and_how_it_is_measured_is_said_whatever_comes_out(monkeypatch, median):
+    with_why(monkeypatch, "", known="There was a moon.", note="It was another fabric.")
+    text = said(left(median))
+    assert "- **Row 1, TCP over ECMP, goodput / ceiling** (" in text
+    assert "). There was a moon. It was another fabric.\n" in text
 
 
 def test_what_comes_out_again_needs_no_reason(monkeypatch):
@@ -156,3 +203,19 @@ def test_each_baseline_is_of_a_figure_that_there_is():
             key, name = baseline.measured
             assert key in summary.rows.of(baseline.bench)
             assert json.dumps(name)[1:-1] in (ROOT / "bench" / baseline.bench).read_text(), baseline
+
+
+@pytest.mark.parametrize("bench, key, way, variant, explained", [
+    ("detect", "late", "MB past it by a 10 Hz poll at 1 Gbit/s", "fast", 11.66),
+    ("react", "p50", "netlink and handshake alone", "alone", 36)])
+def test_rounds_of_before_it_was_measured_say_so(bench, key, way, variant, explained):
+    (baseline,) = [b for b in baselines.BASELINES if b.measured == (key, way)]
+    data = kept.read(kept.RESULTS)[bench]
+    for one in data["rounds"]:
+        one.pop(variant, None)
+    (line,) = [line for line in data["figures"] if line["key"] == key]
+    line["without"].pop(way, None)
+    assert (f"- **Row {baseline.row}, {baseline.what}** (not measured). `bench/{bench}` was measured before the command was"
+            f" changed: its rounds have no `{variant}`.") in said({bench: data})
+    line["without"][way] = {"values": [explained] * 5}
+    assert f"- **Row {baseline.row}, {baseline.what}** (out of range, explained). {baseline.why}" in said({bench: data})

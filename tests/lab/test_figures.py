@@ -93,3 +93,10 @@ def test_a_scale_is_of_times_and_thresholds_and_by_default_of_none():
     assert of(1) == experiment.Scenario(settle_s=2.5, window_s=8, rule=systems.SCALED)
     assert of(1, quick=True) == experiment.Scenario(settle_s=2.5, window_s=3, rule=systems.SCALED)
     assert of(.2) == experiment.Scenario(settle_s=.5, window_s=1.6, rule=systems.Rule(200_000, 100_000, 600_000))
+
+
+def test_how_far_past_its_threshold_a_poll_finds_a_flow():
+    """Up to what is sent between two looks; a threshold that no look finds passed is none."""
+    detect = bench("detect")
+    assert detect.overshoots([0, 5, 12, 0], 2) == [3, 1, 6, 4, 2, 0]
+    assert detect.overshoots([], 2) == detect.overshoots([0, 1], 2) == []

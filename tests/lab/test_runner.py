@@ -20,9 +20,9 @@ def run(monkeypatch, variants, figures, *words, **options):
 
 def test_variants_take_turns_and_the_first_changes(monkeypatch):
     calls = []
-    variants = {name: lambda n, name=name: calls.append((n, name)) or {} for name in "AB"}
-    assert run(monkeypatch, variants, lambda rounds: {}, rounds=3) == 0
-    assert calls == [(0, "A"), (0, "B"), (1, "B"), (1, "A"), (2, "A"), (2, "B")]
+    variants = {name: lambda n, name=name: calls.append(name) or {} for name in "ABC"}
+    assert run(monkeypatch, variants, lambda rounds: {}, rounds=6) == 0
+    assert "".join(calls) == "ABC" "CBA" "BCA" "ACB" "CAB" "BAC"
 
 
 def test_quick_means_fewer_rounds(monkeypatch):
@@ -304,7 +304,8 @@ def test_nothing_that_passed_is_an_error(monkeypatch, capsys):
 
 
 @pytest.mark.parametrize("value, text", [(1.0, "1"), (.9812, "0.981"), (22.04, "22.04"),
-                                         (0, "0"), (None, "-"), (1234.5, "1234")])
+                                         (0, "0"), (None, "-"), (1234.5, "1234"),
+                                         (20897.261, "20897"), (-1e6, "-1000000")])
 def test_numbers_for_people(value, text):
     assert runner.number(value) == text
 

@@ -2,6 +2,7 @@
 """bench/all and bench/compare: what is not measured is shown, what is worse is said."""
 import json
 import os
+import re
 import shutil
 import subprocess
 
@@ -14,6 +15,8 @@ from conftest import ROOT
 
 
 ROUNDS = 5
+# Of what is measured in the tree.
+EVERY = summary.lines(kept.read(kept.RESULTS))
 
 
 def leave(directory, name="fabric", without=None, rounds=ROUNDS, **values):
@@ -90,15 +93,58 @@ def test_what_is_done_is_passed_over_by_resume(tmp_path, other, is_kept):
 
 def test_the_page_says_what_falls_short(tmp_path, monkeypatch):
     monkeypatch.delitem(rows.LIMITS, ("fabric", "over-ecmp"))
-    leave(tmp_path, over_ecmp=[1.2, 1.3], over_8_random=[1.05, 1.06])
+    leave(tmp_path, over_ecmp=[1.2, 1.3], over_4_random=[1.05, 1.06])
     page = summary.markdown(kept.read(tmp_path))
     assert "| 1.250 | 1.200 | >= 1.650 | - | 1 | 1.68 | **falls short** |" in page
     assert "2 rounds" not in page and "no results of `bench/fabric`" not in page
     assert "- 1970-01-01, commit abc, kernel 6.1, 2 CPUs, 5 rounds in 9 s, 0 runs thrown away" in page
     assert ("- **Row 2, goodput / that of TCP over ECMP** (1.250, worst 1.200; the goal is >= 1.650)."
             " No reason is known yet.") in page
-    assert rows.LIMITS["fabric", "over-8-random"] in page
+    assert rows.LIMITS["fabric", "over-4-random"] in page
     assert rows.LIMITS["tax", "connects"] not in page, "it was not measured"
+
+
+def test_a_reason_quotes_what_was_measured(tmp_path, monkeypatch):
+    """Its own, what is beside it and what the same command found; and is none where that is not there."""
+    monkeypatch.setitem(rows.LIMITS, ("fabric", "goodput"),
+                        "{each}: {low} to {high}, {worst}, TCP {without[TCP][median]}, row 3 {of[worst-flow][median]}.")
+    leave(tmp_path, goodput=[.7, .9, .8], worst_flow=[.5], without={"TCP": [.6]})
+    assert (". 0.700, 0.800, 0.900: 0.700 to 0.900, 0.700, TCP 0.600, row 3 0.500.\n"
+            in summary.markdown(kept.read(tmp_path)))
+    leave(tmp_path, goodput=[.7, .9, .8], without={"TCP": [.6]})
+    assert f"worst >= 0.950). {summary.UNKNOWN}\n" in summary.markdown(kept.read(tmp_path))
+
+
+# A share, or a time.
+FIGURE = re.compile(r"(?<![\d.])\d*\.\d|\d (?:ms|us|ns|s)\b")
+
+
+@pytest.mark.parametrize("key", rows.LIMITS, ids="-".join)
+def test_what_a_reason_says_in_figures_is_measured_or_has_a_source(key):
+    """Quoted from what the command left, which has it; or by theory, by a setting, or by hand and when."""
+    (line,) = [line for line in EVERY if (line["bench"], line["key"]) == key]
+    assert summary.reason(line, EVERY) != summary.UNKNOWN
+    for sentence in re.split(r"(?<=[a-z)\]}`])\. ", rows.LIMITS[key]):
+        if FIGURE.search(sentence):
+            assert re.search(r"theory|\(by hand, \d{4}-\d\d-\d\d|\[\w+\] \w+", sentence), sentence
+
+
+def test_the_page_says_of_which_commit_each_figure_is(tmp_path):
+    """Above the table, and in each line of it."""
+    leave(tmp_path, goodput=[.99], without={"TCP": [.6]})
+    page = summary.markdown(kept.read(tmp_path))
+    assert "\nAll figures are of commit abc; what was changed after it is not in them.\n" in page.split("| row |")[0]
+    path = leave(tmp_path, "recover", stall=[40])
+    path.write_text(path.read_text().replace('"abc"', '"def"'))
+    page = summary.markdown(kept.read(tmp_path))
+    assert ("and not all of one; what was changed after it is not in them:"
+            " those of `fabric` of abc; those of `recover` of def.\n") in page.split("| row |")[0]
+    lines = {what: [line for line in page.splitlines() if f"| {what} |" in line][0] for what in (
+        "goodput / ceiling, at most 4 subflows", "longest stall, one of 4 paths black-holed, ms",
+        "CPU of the daemon, 10 000 idle connections, %")}
+    assert [line.rsplit("| ", 2)[1:] for line in lines.values()] == [
+        ["met ", "`fabric` abc |"], ["met ", "`recover` def |"], ["not measured ", "`idle` |"]]
+    assert "| 1 | TCP over ECMP, goodput / ceiling | 0.600 | 0.572 to 0.608 | again | `fabric` abc |" in page
 
 
 def test_the_page_says_the_gates_and_how_it_was_measured(tmp_path):
@@ -136,6 +182,7 @@ def test_each_command_that_has_not_all_gates_says_why():
     ("mix", "LOAD, QUICK_S, GSO_BYTES = 40, .6,"), ("mix", 'elephants(r[f"{where} tcp"]) / elephants('),
     ("harmless", "rates[1] / (sum(rates) / 2)"), ("harmless", '/ r["mptcp"][key]'),
     ("detect", '"max_subflows": 1}'), ("detect", "(sent - threshold) / window"),
+    ("detect", "statistics.median(between)"),
     ("react", "subflows did not come about"), ("react", "if missing and not is_polled"),
     ("recover", "cut_ns - 1_000_000_000, cut_ns)[0]"), ("recover", "wait_for_paths(lab, daemon, known, PORT)"),
     ("bulk", "return [statistics.median(ours[key] / theirs[key]"), ("bulk", "subflows beyond the first"),
@@ -190,8 +237,8 @@ def test_a_figure_that_the_command_leaves_out_without_a_reason_is_noticed(tmp_pa
     fabric = runner.load("fabric")
     monkeypatch.setattr(runner, "load", lambda _: fabric)
     every = fabric.figures
-    monkeypatch.setattr(fabric, "figures", lambda rounds: {"over-ecmp": every(rounds)["over-ecmp"]})
-    data["figures"] = data["figures"][1:2]
+    monkeypatch.setattr(fabric, "figures", lambda rounds: {"over-4-random": every(rounds)["over-4-random"]})
+    data["figures"] = data["figures"][2:3]
     assert why_nothing({"fabric": data})["Row 3, worst flow / fair share"] == why
     assert (summary.UNKNOWN in summary.markdown({"fabric": data})) == (why == summary.UNKNOWN)
 
