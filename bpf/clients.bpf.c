@@ -60,6 +60,7 @@ int subflow_clients(struct bpf_iter__tcp *ctx)
 		client.traits |= CLIENT_FOREIGN;
 	else if (is_bound(msk))
 		client.traits |= CLIENT_BOUND;
+	client.device = bound_device(msk);
 	if (BPF_CORE_READ(msk, pm.remote_deny_join_id0))
 		client.traits |= CLIENT_DENIED;
 	if (!client.traits)

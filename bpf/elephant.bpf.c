@@ -321,13 +321,14 @@ static __noinline int on_packet(struct bpf_sock_ops *ctx)
 	return 1;
 }
 
-static __always_inline void tell(__u16 kind, __u64 netns, __u32 token)
+static __always_inline void tell(__u16 kind, __u64 netns, __u32 token, __u32 device)
 {
 	struct record *r = reserve(sizeof(*r), &counters.untold);
 
 	if (!r)
 		return;
 	fill_record(r, kind, netns, token);
+	r->device = device;
 	bpf_ringbuf_submit(r, 0);
 }
 
@@ -406,7 +407,7 @@ static __noinline int on_established(struct bpf_sock_ops *ctx, bool active)
 	joined = (void *)BPF_CORE_READ(msk, first) != (void *)sk;
 	if (msk->pm.pm_type != PM_TYPE_USERSPACE) {
 		if (!joined)
-			tell(RECORD_FOREIGN, netns, msk->token);
+			tell(RECORD_FOREIGN, netns, msk->token, 0);
 		return 1;
 	}
 	/* Only a client can open subflows, so only its side is watched. */
@@ -419,7 +420,8 @@ static __noinline int on_established(struct bpf_sock_ops *ctx, bool active)
 		flags |= BPF_SOCK_OPS_RTO_CB_FLAG;
 	if (joined)
 		flags |= SPREAD;
-	bpf_sock_ops_cb_flags_set(ctx, flags);
+	/* Added, here too, to what other programs have asked for. */
+	bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags | flags);
 	if (joined) {
 		hasten(ctx);
 		leave_to_siblings(ctx);
@@ -434,7 +436,7 @@ static __noinline int on_established(struct bpf_sock_ops *ctx, bool active)
 	if (joined)
 		return 1;
 	if (is_bound(msk))
-		tell(RECORD_BOUND, netns, msk->token);
+		tell(RECORD_BOUND, netns, msk->token, bound_device(msk));
 	intent = bpf_sk_storage_get(&intents, msk, NULL, 0);
 	if (intent && intent->generation)
 		ring_doorbell(netns, msk->token, uid_of(msk), intent,

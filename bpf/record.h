@@ -97,6 +97,7 @@ struct record {
 	union {
 		__u32 msk_flags; /* the walk only: mptcp_sock.flags, for calibration */
 		__u32 backlog;   /* RECORD_BACKLOG: bytes that wait */
+		__u32 device;    /* RECORD_BOUND: its index; 0 = to an address alone */
 	};
 	/* RECORD_TIMEOUT, RECORD_BACKUP: the subflow. Addresses are in network byte order, IPv4 in
 	 * the first word.
@@ -124,6 +125,7 @@ struct wide_record {
 struct client_record {
 	__u32 token;
 	__u32 traits;
+	__u32 device; /* CLIENT_BOUND: as in RECORD_BOUND */
 };
 
 /* Of the values that are kept in the storage of one socket, bytes. */

@@ -64,12 +64,15 @@ static __always_inline bool has_chosen_address(const struct sock *sk)
 	return BPF_CORE_READ_BITFIELD_PROBED(sk, sk_userlocks) & SOCK_BINDADDR_LOCK;
 }
 
-/* bind(2) to an address and SO_BINDTODEVICE act on the first subflow's socket. */
+/* bind(2) to an address and SO_BINDTODEVICE act on the first subflow's socket. 0: to none. */
+static __always_inline __u32 bound_device(const struct mptcp_sock *msk)
+{
+	return BPF_CORE_READ(msk, first, __sk_common.skc_bound_dev_if);
+}
+
 static __always_inline bool is_bound(const struct mptcp_sock *msk)
 {
-	const struct sock *first = BPF_CORE_READ(msk, first);
-
-	return has_chosen_address(first) || BPF_CORE_READ(first, __sk_common.skc_bound_dev_if);
+	return has_chosen_address(BPF_CORE_READ(msk, first)) || bound_device(msk);
 }
 
 /*

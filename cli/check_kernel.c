@@ -299,9 +299,9 @@ static const struct member {
 	{"joins-as-backup", "mptcp_pm_local", "flags",
 		"a subflow joins as a backup if the command says so",
 		"not in the kernel: subflowd says it once more while the SYN is on its way"},
-	{"link-local-joins", "mptcp_pm_local", "ifindex",
-		"a subflow between link-local addresses can be told its device",
-		"not in the kernel: connections between link-local addresses are not split"},
+	{"link-local-joins", "mptcp_pm_local", "ifindex", "a subflow can be told its device",
+		"not in the kernel: connections between link-local addresses are not split, and "
+		"subflows of a socket bound to a device may leave by another"},
 	/* [fairness] coupled: without the link it would outlive subflowd. */
 	{"coupled-control", "bpf_struct_ops_link", "link",
 		"a BPF congestion control goes with its link",

@@ -403,7 +403,7 @@ static void tell_judged(struct teller *teller)
 	if (last_hop)
 		fprintf(teller->out,
 			"The last link to its peer is what held it back: for another %" PRIu64
-			" s it takes no more of that link than one subflow does.\n",
+			" s it has fewer subflows.\n",
 			last_hop);
 	if (hold)
 		fprintf(teller->out,

@@ -7,6 +7,7 @@
 #include "core/multihome.h"
 #include "kernel/maps.h"
 #include "kernel/ring.h"
+#include "kernel/served_list.h"
 #include "kernel/wanted.h"
 #include "parts.h"
 
@@ -281,6 +282,14 @@ static unsigned int find_egress(
 	return hooks_find_egress(&daemon->hooks, local, remote);
 }
 
+static unsigned int find_bound(
+	void *owner, const struct conn_key *key, const struct endpoint *local)
+{
+	struct daemon *daemon = owner;
+
+	return inquiry_find_device(&daemon->inquiry, key, local);
+}
+
 static uint8_t find_ttl(void *owner, uint64_t netns, const struct endpoint *remote)
 {
 	struct in6_addr address = path_address(remote);
@@ -456,6 +465,7 @@ void ears_connect(struct daemon *daemon)
 	daemon->scout.heard = hear_paths;
 	daemon->scout.find_user = find_user;
 	daemon->scout.find_egress = find_egress;
+	daemon->scout.find_bound = find_bound;
 	daemon->scout.find_ttl = find_ttl;
 	daemon->reach.owner = daemon;
 	daemon->reach.heard = hear_reached;

@@ -7,6 +7,7 @@
 #include "kernel/genl.h"
 #include "kernel/maps.h"
 #include "kernel/netns.h"
+#include "kernel/served_list.h"
 
 #include <errno.h>
 #include <string.h>

@@ -7,6 +7,7 @@
 #include "core/adoption.h"
 #include "kernel/diag.h"
 #include "kernel/maps.h"
+#include "kernel/served_list.h"
 
 #include <errno.h>
 #include <string.h>
@@ -30,13 +31,25 @@ static void find_device(void *arg, const struct diag_subflow *subflow)
 		search->device = subflow->device;
 }
 
+/* That the application has bound it to, which the kernel does not heed of itself. */
+static uint32_t find_bound(
+	const struct inquiry *inquiry, const struct conn_key *key, const struct endpoint *local)
+{
+	const struct conn *conn = conn_find(&inquiry->plan->table, key);
+	struct endpoint own = conn ? endpoint_unmap(&conn->local) : (struct endpoint){};
+
+	return conn && endpoint_is_same_address(&own, local) ? conn->device : 0;
+}
+
 uint32_t inquiry_find_device(
 	struct inquiry *inquiry, const struct conn_key *key, const struct endpoint *local)
 {
-	struct device_search search = {.token = key->token, .local = *local};
+	struct device_search search = {.token = key->token, .local = endpoint_unmap(local)};
 	struct served_netns *netns = served_find(inquiry->served, key->netns);
 
-	if (!endpoint_is_link_local(local) || !netns || served_enter(netns))
+	if (!endpoint_is_link_local(local))
+		return find_bound(inquiry, key, &search.local);
+	if (!netns || served_enter(netns))
 		return 0;
 	diag_dump_subflows(find_device, &search);
 	served_leave(netns);
@@ -184,10 +197,12 @@ static bool has_client(const struct plan *plan, uint64_t netns)
 }
 
 /* What a record, or CREATED, would have told. */
-static void tell_of(struct inquiry *inquiry, const struct conn_key *key, enum event_kind kind)
+static void tell_of(
+	struct inquiry *inquiry, const struct conn_key *key, enum event_kind kind, uint32_t device)
 {
-	plan_hear(
-		inquiry->plan, &(struct event){.kind = kind, .key = *key, .now_ns = loop_now_ns()});
+	plan_hear(inquiry->plan,
+		&(struct event){
+			.kind = kind, .key = *key, .now_ns = loop_now_ns(), .device = device});
 }
 
 static void found_client(void *arg, const struct client_record *client)
@@ -200,14 +215,14 @@ static void found_client(void *arg, const struct client_record *client)
 	/* That one is foreign is found out by itself where all are listed. */
 	if (search->is_for_records && client->traits & CLIENT_FOREIGN &&
 		!(conn && conn->is_foreign))
-		tell_of(inquiry, &key, EVENT_FOREIGN);
+		tell_of(inquiry, &key, EVENT_FOREIGN, 0);
 	if ((conn || search->is_for_records) && client->traits & CLIENT_BOUND &&
 		!(conn && conn->is_bound))
-		tell_of(inquiry, &key, EVENT_BOUND);
+		tell_of(inquiry, &key, EVENT_BOUND, client->device);
 	if (!conn)
 		return;
 	if (client->traits & CLIENT_DENIED && !conn->denies_join)
-		tell_of(inquiry, &key, EVENT_DENIED);
+		tell_of(inquiry, &key, EVENT_DENIED, 0);
 	if (client->traits & CLIENT_UNWATCHED)
 		census_take(inquiry->census, conn);
 }

@@ -25,7 +25,10 @@ struct inquiry {
 	uint64_t addresses_refused;
 };
 
-/* The device of a connection's link-local address, which means nothing without; 0: not found. */
+/*
+ * The device that the connection's subflows from @local are bound to, which a link-local address
+ * means nothing without; 0: none.
+ */
 uint32_t inquiry_find_device(
 	struct inquiry *inquiry, const struct conn_key *key, const struct endpoint *local);
 

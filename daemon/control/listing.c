@@ -4,6 +4,7 @@
 
 #include "control/connections.h"
 #include "control/put.h"
+#include "kernel/served_list.h"
 
 #include <stdio.h>
 #include <stdlib.h>

@@ -4,6 +4,7 @@
 
 #include "base/loop.h"
 #include "control/put.h"
+#include "kernel/served_list.h"
 
 #include <arpa/inet.h>
 #include <stdio.h>

@@ -7,6 +7,7 @@
 #include "control/connections.h"
 #include "control/put.h"
 #include "control/tables.h"
+#include "kernel/served_list.h"
 
 #include <string.h>
 #include <unistd.h>

@@ -3,6 +3,7 @@
 #include "watchers.h"
 
 #include "control/watch.h"
+#include "kernel/served_list.h"
 
 #include <stdlib.h>
 #include <time.h>

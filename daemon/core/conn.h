@@ -111,6 +111,7 @@ struct conn {
 	bool is_listed;      /* the kernel has named it in the search that goes on */
 	bool is_sought;      /* unknown, and searched for once already */
 	bool is_bound;       /* the application chose the local address, or the device */
+	uint32_t device;     /* that it is bound to; 0 = none */
 	bool has_uid;        /* @uid is known */
 	uint32_t uid;        /* of the application */
 	uint64_t excluded;   /* a bit a rule: not of its namespace, device or cgroup */

@@ -76,6 +76,8 @@ int event_from_record(const void *bytes, size_t size, struct event *ret_event)
 		ret_event->backlog_bytes = record.backlog;
 	if (kind == EVENT_BACKUP)
 		ret_event->is_backup = record.is_backup;
+	if (kind == EVENT_BOUND)
+		ret_event->device = record.device;
 	if (kind == EVENT_TIMEOUT || kind == EVENT_BACKUP) {
 		read_end(&ret_event->local, record.family, record.local, record.local_port);
 		read_end(&ret_event->remote, record.family, record.remote, record.remote_port);

@@ -36,7 +36,7 @@ enum event_kind {
 			    are */
 	EVENT_FOREIGN,
 	EVENT_BACKUP,   /* local, remote: is to be a backup, or no more */
-	EVENT_BOUND,    /* the application chose the local address, or the device */
+	EVENT_BOUND,    /* the application chose the local address, or the device: device */
 	EVENT_DENIED,   /* as denies_join of CREATED, where that was not heard */
 	EVENT_STRANGER, /* of no connection: a namespace that is not served has MPTCP sockets */
 	EVENT_FLOW,     /* of no connection: an elephant that is plain TCP */
@@ -85,6 +85,7 @@ struct event {
 	uint64_t expected_bytes;
 	enum purpose purpose;
 	bool is_backup;
+	uint32_t device; /* its index; 0 = none */
 	bool has_wishes;
 	struct wishes wishes;
 	uint32_t serial;               /* of the subflow that the action was about */

@@ -309,7 +309,7 @@ static void end_round(struct plan *plan, struct conn *conn)
 	}
 	/* Who may fall silent is asked all the same. */
 	if (!is_any_listened(plan, conn))
-		due_ns = MAX(due_ns, conn->lag.rest_ns);
+		due_ns = MAX(due_ns, MIN(conn->lag.rest_ns, lasthop_find_rest_ns(plan, conn)));
 	plan_round(plan, conn, due_ns);
 	lasthop_hear_round(plan, conn);
 	if (conn->lag.moved_ns == plan->now_ns)

@@ -12,10 +12,10 @@
 #define AT_ONCE   2    /* questions a round */
 #define ENOUGH    8    /* answers that decide */
 #define STRAY     2    /* of these, that may say otherwise: a busy machine is late */
-#define PART      4    /* up to the last router and back it takes less than 1/4 of the wait */
+#define PART      3    /* up to the last router and back it takes less than 1/3 of the wait */
 #define WAIT_US   1000 /* who waits for less does not wait */
 #define LOST_NS   1000000000ull  /* an answer that has not come by then does not come */
-#define REST_NS   4000000000ull  /* after a verdict */
+#define REST_NS   4000000000ull  /* after a verdict; after the first ones half a second, one, two */
 #define DOUBT_NS  500000000ull   /* after one that was close */
 #define SILENT_NS 60000000000ull /* where the last router says nothing */
 #define SECOND_NS 1000000000ull
@@ -24,6 +24,13 @@
 static void begin_anew(struct lasthop *lasthop)
 {
 	lasthop->compared = lasthop->there = lasthop->elsewhere = lasthop->unanswered = 0;
+	lasthop->rounds = lasthop->moved = 0;
+}
+
+static void rest(const struct plan *plan, struct lasthop *lasthop)
+{
+	begin_anew(lasthop);
+	lasthop->rest_ns = plan->now_ns + REST_NS;
 }
 
 static bool is_up(const struct subflow *subflow)
@@ -32,24 +39,38 @@ static bool is_up(const struct subflow *subflow)
 	       !subflow->is_backup && !quiet_is_on(subflow);
 }
 
-/*
- * What an application or the operator asked for is theirs; while anything comes and goes, rates and
- * ways are those of the moment.
- */
-static bool is_ours(const struct conn *conn)
+/* What an application or the operator asked for is theirs. */
+static bool is_theirs(const struct conn *conn)
+{
+	return conn->is_server || conn->listed || conn->mesh || conn->adds != conn->removes ||
+	       conn->lasthop.has_theirs;
+}
+
+/* Also when another takes its place, which nobody has asked for. */
+void lasthop_hear_established(struct conn *conn, const struct subflow *subflow)
+{
+	conn->lasthop.has_theirs |= subflow->asker == ASKER_APPLICATION ||
+				    subflow->asker == ASKER_OPERATOR ||
+				    subflow->asker == ASKER_POLICY;
+}
+
+/* While anything comes and goes, rates and ways are those of the moment. */
+static bool is_steady(const struct conn *conn)
 {
 	const struct subflow *subflow;
 
-	if (conn->is_server || !conn->n_subflows || conn->listed || conn->adds != conn->removes ||
-		conn->benefit.phase > BENEFIT_BEFORE || conn_count_wanted(conn))
+	if (!conn->n_subflows || conn->benefit.phase > BENEFIT_BEFORE || conn_count_wanted(conn))
 		return false;
 	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		if (!is_up(subflow) || subflow->replaces || subflow->is_leaving ||
-			subflow->asker == ASKER_APPLICATION || subflow->asker == ASKER_OPERATOR ||
-			subflow->asker == ASKER_MESH || subflow->asker == ASKER_POLICY)
+		if (!is_up(subflow) || subflow->replaces || subflow->is_leaving)
 			return false;
 	}
 	return true;
+}
+
+static bool is_ours(const struct conn *conn)
+{
+	return !is_theirs(conn) && is_steady(conn);
 }
 
 /* All of them send as much as they can. */
@@ -80,13 +101,24 @@ static uint8_t find_ttl(struct plan *plan, const struct conn *conn, const struct
 	return map->hops % 2 ? map->hops : 0;
 }
 
-/* How long its packets wait, on the way there and back: what is longer than its shortest round
- * trip. */
-static uint32_t find_wait_us(const struct subflow *subflow)
+/*
+ * How long its packets wait, on the way there and back: what is longer than the shortest round
+ * trip. A younger one may never have had one without queues, but it has that of its siblings to the
+ * same end.
+ */
+static uint32_t find_wait_us(const struct conn *conn, const struct subflow *subflow)
 {
 	const struct rate_sample *last = &subflow->pace.last;
+	uint32_t least_us = last->least_us;
+	const struct subflow *other;
 
-	return last->srtt_us > last->least_us ? last->srtt_us - last->least_us : 0;
+	TAILQ_FOREACH (other, &conn->subflows, entry) {
+		if (other->pace.last.now_ns &&
+			endpoint_is_equal(&other->remote, &subflow->remote) &&
+			endpoint_is_same_address(&other->local, &subflow->local))
+			least_us = MIN(least_us, other->pace.last.least_us);
+	}
+	return last->srtt_us > least_us ? last->srtt_us - least_us : 0;
 }
 
 /* The one after that which was asked about last. */
@@ -134,8 +166,8 @@ static void begin_hold(const struct plan *plan, struct lasthop *lasthop)
 	lasthop->until_ns = plan->now_ns + hold_ns;
 }
 
-/* Half of them at once: if that was too much, one comes back. */
-static void take_back(struct plan *plan, struct conn *conn)
+/* Down to @most. */
+static void take_back(struct plan *plan, struct conn *conn, uint32_t most)
 {
 	struct lasthop *lasthop = &conn->lasthop;
 	uint32_t n = conn->n_subflows;
@@ -143,7 +175,7 @@ static void take_back(struct plan *plan, struct conn *conn)
 
 	if (!lasthop->most)
 		begin_hold(plan, lasthop);
-	lasthop->most = n / 2;
+	lasthop->most = most;
 	revival_waive(conn);
 	conn_say(conn,
 		"the last link to its peer is what holds it back, and %u subflows take from others "
@@ -187,9 +219,15 @@ static void end_hold(struct plan *plan, struct conn *conn)
 
 	begin_anew(lasthop);
 	lasthop->most = 0;
-	lasthop->is_settled = false;
+	lasthop->trial = LASTHOP_UNTRIED;
 	give_back(plan, conn, MIN(lasthop->taken, find_room(plan, conn)));
 	lasthop->taken = 0;
+}
+
+/* All its subflows together, since it is looked at anew. */
+static uint64_t find_bytes_per_s(const struct lasthop *lasthop)
+{
+	return lasthop->rounds ? lasthop->moved / lasthop->rounds : 0;
 }
 
 /* Something else holds it back now. */
@@ -198,10 +236,69 @@ static void relent(struct plan *plan, struct conn *conn)
 	struct lasthop *lasthop = &conn->lasthop;
 
 	lasthop->most++;
-	lasthop->is_settled = true;
+	lasthop->trial = LASTHOP_TRIED;
+	lasthop->untried = find_bytes_per_s(lasthop);
 	conn_say(conn, "the last link to its peer does not hold it back any more: %u subflows",
 		lasthop->most);
 	give_back(plan, conn, 1);
+}
+
+/* What as many as before it came back would carry now, as far as all paths are alike. */
+static void renew_untried(struct lasthop *lasthop, uint32_t n_subflows)
+{
+	if (n_subflows == lasthop->most)
+		lasthop->untried = find_bytes_per_s(lasthop) / n_subflows * (n_subflows - 1);
+}
+
+/*
+ * The last link is full again. Where the others were held back by a path, and there was room on
+ * that link, the one that came back brings as much as each of them; where it brings less than two
+ * thirds of that, it takes most of it from others. They may come later, too, or need a while to
+ * take what is theirs.
+ */
+static bool is_vain(const struct conn *conn)
+{
+	const struct lasthop *lasthop = &conn->lasthop;
+	uint64_t share = lasthop->untried / (lasthop->most - 1);
+
+	return find_bytes_per_s(lasthop) < lasthop->untried + share * 2 / 3;
+}
+
+/* Of a young elephant, whose neighbours have not come to terms with it, more is found out soon. */
+static uint64_t lengthen_pause_ns(struct lasthop *lasthop)
+{
+	uint64_t pause_ns = DOUBT_NS << lasthop->verdicts;
+
+	lasthop->verdicts += pause_ns < REST_NS;
+	return pause_ns;
+}
+
+/* Its packets wait for the last link, and it has more than one subflow. */
+static void judge(struct plan *plan, struct conn *conn)
+{
+	struct lasthop *lasthop = &conn->lasthop;
+
+	if (lasthop->trial != LASTHOP_TRIED) {
+		take_back(plan, conn, conn->n_subflows / 2);
+	} else if (is_vain(conn)) {
+		lasthop->trial = LASTHOP_SETTLED;
+		take_back(plan, conn, conn->n_subflows - 1);
+	} else {
+		lasthop->rest_ns = plan->now_ns + lengthen_pause_ns(lasthop);
+	}
+}
+
+/* It waits elsewhere. Once is not enough: right after some went much is of the moment. */
+static void doubt(struct plan *plan, struct conn *conn, bool is_doubted)
+{
+	struct lasthop *lasthop = &conn->lasthop;
+
+	if (is_doubted) {
+		relent(plan, conn);
+		return;
+	}
+	lasthop->is_doubted = true;
+	lasthop->rest_ns = plan->now_ns + DOUBT_NS;
 }
 
 static void conclude(struct plan *plan, struct conn *conn)
@@ -210,19 +307,22 @@ static void conclude(struct plan *plan, struct conn *conn)
 	uint32_t others = lasthop->compared - lasthop->there;
 	bool is_last = others <= STRAY, is_close = lasthop->there >= others;
 	bool is_elsewhere = lasthop->elsewhere + STRAY >= ENOUGH;
+	bool is_doubted = lasthop->is_doubted;
 
 	if (lasthop->compared < ENOUGH && (is_last || lasthop->taken))
 		return;
-	lasthop->rest_ns = plan->now_ns + (is_close && !is_last ? DOUBT_NS : REST_NS);
+	lasthop->is_doubted = false;
+	if (is_elsewhere && lasthop->trial == LASTHOP_TRIED)
+		renew_untried(lasthop, conn->n_subflows);
+	if (is_last && conn->n_subflows > 1)
+		judge(plan, conn);
+	else if (is_elsewhere && lasthop->taken && lasthop->trial == LASTHOP_UNTRIED &&
+		 find_room(plan, conn))
+		doubt(plan, conn, is_doubted);
+	else
+		lasthop->rest_ns = plan->now_ns +
+				   (is_close && !is_last ? DOUBT_NS : lengthen_pause_ns(lasthop));
 	begin_anew(lasthop);
-	if (lasthop->is_settled)
-		return;
-	if (is_last && conn->n_subflows > 1) {
-		take_back(plan, conn);
-		lasthop->rest_ns = 0;
-	} else if (lasthop->taken && is_elsewhere && find_room(plan, conn)) {
-		relent(plan, conn);
-	}
 }
 
 /* @reach_us: how long it takes to the last router and back. */
@@ -230,13 +330,22 @@ static void compare(
 	struct plan *plan, struct conn *conn, const struct subflow *subflow, uint64_t reach_us)
 {
 	struct lasthop *lasthop = &conn->lasthop;
-	uint32_t wait_us = find_wait_us(subflow);
+	uint32_t wait_us = find_wait_us(conn, subflow);
 	bool is_there = reach_us * PART < wait_us;
 
 	lasthop->compared++;
 	lasthop->there += wait_us >= WAIT_US && is_there;
 	lasthop->elsewhere += wait_us >= WAIT_US && !is_there;
 	conclude(plan, conn);
+}
+
+static void note_rate(struct conn *conn)
+{
+	const struct subflow *subflow;
+
+	conn->lasthop.rounds++;
+	TAILQ_FOREACH (subflow, &conn->subflows, entry)
+		conn->lasthop.moved += subflow->pace.rate.bytes_per_s;
 }
 
 void lasthop_hear_round(struct plan *plan, struct conn *conn)
@@ -257,17 +366,23 @@ void lasthop_hear_round(struct plan *plan, struct conn *conn)
 		begin_anew(lasthop);
 		return;
 	}
+	note_rate(conn);
 	for (int i = 0; i < AT_ONCE && lasthop->rest_ns <= plan->now_ns; i++) {
 		subflow = choose_next(conn);
 		lasthop->turn = subflow->serial;
 		ttl = find_ttl(plan, conn, subflow);
 		if (!ttl)
-			lasthop->rest_ns = plan->now_ns + REST_NS;
-		else if (find_wait_us(subflow) < WAIT_US)
+			rest(plan, lasthop);
+		else if (find_wait_us(conn, subflow) < WAIT_US)
 			compare(plan, conn, subflow, 0);
 		else
 			ask(plan, conn, subflow, ttl);
 	}
+}
+
+uint64_t lasthop_find_rest_ns(const struct plan *plan, const struct conn *conn)
+{
+	return plan->lasthops.rule.is_on && !is_theirs(conn) ? conn->lasthop.rest_ns : UINT64_MAX;
 }
 
 void lasthop_hear_reached(struct plan *plan, struct conn *conn, const struct event *event)

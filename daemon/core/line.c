@@ -141,6 +141,7 @@ static const struct field event_list[] = {
 	FIELD("expected", field_u64, struct event, expected_bytes),
 	FIELD("purpose", shape_purpose, struct event, purpose),
 	FIELD("backup", field_bool, struct event, is_backup),
+	FIELD("device", field_u32, struct event, device),
 	FIELD("has_wishes", field_bool, struct event, has_wishes),
 	FIELD("restricted", field_u32, struct event, wishes.is_restricted),
 	FIELD("wishes", shape_wishes, struct event, wishes.list),

@@ -327,6 +327,7 @@ void plan_hear(struct plan *plan, const struct event *event)
 		break;
 	case EVENT_BOUND:
 		conn->is_bound = true;
+		conn->device = event->device;
 		break;
 	case EVENT_DENIED:
 		conn->denies_join = true;

@@ -196,7 +196,8 @@ void repair_hear_closed(
 	if (!conn_has_established(conn, subflow))
 		revival_begin(plan, conn);
 	if (!repair_allow(plan, conn, event->now_ns)) {
-		defer(plan, conn, subflow);
+		if (!apart_inherit(conn, subflow))
+			defer(plan, conn, subflow);
 		return;
 	}
 	conn_say(conn, "the subflow of %s was reset: replaced",

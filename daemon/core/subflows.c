@@ -43,6 +43,7 @@ void subflows_hear_established(struct plan *plan, struct conn *conn, const struc
 	if (subflow->asker == ASKER_ELEPHANT)
 		conn_note_passed(conn);
 	room_hear_established(conn, subflow);
+	lasthop_hear_established(conn, subflow);
 	/* Clients join wherever the server is: at what it has not listed too. */
 	if (conn->is_server && !listed_allows(conn->listed, &subflow->local))
 		subflow->is_doomed = subflow->is_lost = true;

@@ -72,6 +72,7 @@ struct survey {
 	uint16_t hop_port;            /* HOPS: the flow that is followed */
 	uint8_t heard_ttl, asked_ttl; /* HOPS: the farthest */
 	uint8_t back_hops;            /* routers that the peer's own packets pass; 0: not known */
+	uint8_t n_turns;              /* HOPS: flows that were followed beside the first one */
 	uint8_t n_same;               /* VERIFY, CONFIRM: ports to be asked again */
 	bool is_thorough;             /* until path_flows_sure() */
 	bool is_further;              /* of a map that was known: it gets no younger */

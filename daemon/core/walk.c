@@ -13,6 +13,9 @@
 /* Silence is the destination, or a router that says nothing: the hop after it tells. */
 #define HOPS_AHEAD 2
 
+/* So many flows more are followed, where what is silent may be the way of the first one. */
+#define TURNS_MAX 1
+
 uint8_t walk_find_middle(uint8_t hops)
 {
 	return MIN(hops / 2 + 1, PATH_TIERS_MAX - 1);
@@ -55,37 +58,6 @@ static void note_prefix(struct survey *survey, uint64_t now_ns)
 	survey->prefix->hops = map->hops;
 	survey->prefix->depth = map->depth;
 	survey->prefix->learned_ns = now_ns;
-}
-
-static void end_hops(struct survey *survey, uint64_t now_ns)
-{
-	struct path_map *map = survey->map;
-	uint8_t hops = survey->heard_ttl;
-	const char *doubt;
-
-	if (!hops) {
-		survey_refuse(survey, "no router on the way answers", now_ns);
-		return;
-	}
-	survey->has_walked = true;
-	map->hops = hops;
-	path_map_deepen(map, choose_depth(survey));
-	map->is_changed = true;
-	if (!map->depth) {
-		survey_refuse(survey, WALK_NO_MIDDLE, now_ns);
-		return;
-	}
-	note_prefix(survey, now_ns);
-	survey_begin(survey, SURVEY_FLOWS);
-	if (hops > 1 || survey->has_uplinks)
-		return;
-	for (unsigned int i = 0; i < map->n_ports; i++)
-		sample_spread_first(survey, &map->ports[i]);
-	doubt = sample_find_doubt(survey);
-	if (doubt)
-		survey_refuse(survey, doubt, now_ns);
-	else
-		survey_finish(survey, now_ns);
 }
 
 /* On a flow that is there already: no new one appears to anything on the way. */
@@ -139,6 +111,69 @@ static void ask_ahead(struct survey *survey)
 		if (ttl == survey->heard_ttl + 1 || ttl > survey->asked_ttl)
 			ask_hop(survey, ttl);
 	}
+}
+
+/*
+ * The middle of a way that is as long as the one that the peer's packets have come is farther: the
+ * flow's own may be dead, and those of others not.
+ */
+static bool is_cut_short(const struct survey *survey)
+{
+	uint8_t heard = survey->heard_ttl;
+
+	return heard && is_as_far_as_back(survey) && survey->back_hops <= SURVEY_HOPS_MAX &&
+	       walk_find_middle(heard) < walk_find_middle(survey->back_hops);
+}
+
+/* Another flow is followed. */
+static bool turn(struct survey *survey)
+{
+	uint16_t port;
+
+	if (!is_cut_short(survey) || survey->n_turns == TURNS_MAX)
+		return false;
+	port = sample_draw_port(survey);
+	if (!port)
+		return false;
+	survey->n_turns++;
+	survey->hop_port = port;
+	survey->heard_ttl = survey->asked_ttl = 0;
+	survey->n_late = 0;
+	ask_ahead(survey);
+	return true;
+}
+
+static void end_hops(struct survey *survey, uint64_t now_ns)
+{
+	struct path_map *map = survey->map;
+	uint8_t hops = survey->heard_ttl;
+	const char *doubt;
+
+	if (turn(survey))
+		return;
+	if (!hops) {
+		survey_refuse(survey, "no router on the way answers", now_ns);
+		return;
+	}
+	survey->has_walked = true;
+	map->hops = hops;
+	path_map_deepen(map, choose_depth(survey));
+	map->is_changed = true;
+	if (!map->depth) {
+		survey_refuse(survey, WALK_NO_MIDDLE, now_ns);
+		return;
+	}
+	note_prefix(survey, now_ns);
+	survey_begin(survey, SURVEY_FLOWS);
+	if (hops > 1 || survey->has_uplinks)
+		return;
+	for (unsigned int i = 0; i < map->n_ports; i++)
+		sample_spread_first(survey, &map->ports[i]);
+	doubt = sample_find_doubt(survey);
+	if (doubt)
+		survey_refuse(survey, doubt, now_ns);
+	else
+		survey_finish(survey, now_ns);
 }
 
 /*

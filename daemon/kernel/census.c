@@ -9,6 +9,7 @@
 #include "base/timer.h"
 #include "kernel/diag.h"
 #include "kernel/netns.h"
+#include "kernel/served_list.h"
 
 #include <errno.h>
 #include <string.h>

@@ -78,9 +78,10 @@ static void say_what_is_kept(const struct hooks *hooks)
 		log_info("no BPF file system is mounted: what applications have asked for does not "
 			 "outlive this daemon; mount -t bpf -o mode=0700 bpf /sys/fs/bpf");
 	else if (hooks->keep_error == -EPERM)
-		log_warning("what applications have asked for does not outlive this daemon: the "
-			    "folder `subflow` of the BPF file system is somebody else's or open to "
-			    "others; remove it");
+		log_warning(
+			"what applications have asked for does not outlive this daemon: the "
+			"folder `subflow_...` of the BPF file system is somebody else's or open to "
+			"others; remove it");
 	else if (hooks->keep_error)
 		log_warning("what applications have asked for does not outlive this daemon: %s",
 			strerror(-hooks->keep_error));

@@ -35,7 +35,7 @@ static int find_file_system(const char *mounts, char folder[PATH_MAX])
 /* The file system allows no dots in names; "_" begins the hex number of a byte. */
 static int append_name(char folder[PATH_MAX], const char *socket)
 {
-	size_t start = strlen(folder) + 1, len = start;
+	size_t start = strrchr(folder, '/') + 1 - folder, len = strlen(folder);
 
 	for (; *socket && len + 4 < PATH_MAX; socket++) {
 		if (isalnum((unsigned char)*socket) || *socket == '-')
@@ -43,11 +43,8 @@ static int append_name(char folder[PATH_MAX], const char *socket)
 		else
 			len += sprintf(folder + len, "_%02x", (unsigned char)*socket);
 	}
-	if (*socket || len - start > NAME_MAX)
-		return -ENAMETOOLONG;
-	folder[start - 1] = '/';
 	folder[len] = '\0';
-	return 0;
+	return *socket || len - start > NAME_MAX ? -ENAMETOOLONG : 0;
 }
 
 /* The file system may be open to everybody: a folder that somebody else has made, or a link, is
@@ -114,8 +111,6 @@ int pins_open(struct pins *pins, const char *mounts, const char *socket)
 
 	*pins = (struct pins){};
 	if (!err)
-		err = make_folder(folder);
-	if (!err)
 		err = append_name(folder, socket);
 	if (!err)
 		err = make_folder(folder);
@@ -133,15 +128,9 @@ void pins_path(const struct pins *pins, const char *map, const char *layout, cha
 
 void pins_drop(struct pins *pins)
 {
-	char *end;
-
 	if (!*pins->folder)
 		return;
 	pins_clear(pins, NULL);
-	rmdir(pins->folder);
-	/* The folder of all daemons, if this was the last. */
-	end = strrchr(pins->folder, '/');
-	*end = '\0';
 	rmdir(pins->folder);
 	*pins->folder = '\0';
 }

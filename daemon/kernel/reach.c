@@ -4,6 +4,7 @@
 
 #include "base/timer.h"
 #include "kernel/probe.h"
+#include "kernel/served_list.h"
 
 #include <errno.h>
 #include <stdlib.h>

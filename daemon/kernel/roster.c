@@ -4,6 +4,7 @@
 
 #include "base/timer.h"
 #include "kernel/diag.h"
+#include "kernel/served_list.h"
 
 #include <errno.h>
 

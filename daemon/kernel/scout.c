@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/timer.h"
 #include "kernel/scout_session.h"
+#include "kernel/served_list.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -317,7 +318,8 @@ bool scout_survey(struct scout *scout, const struct action *action)
 	timer_arm(&scout->timer, 1);
 	survey = map ? scout_session_find(session, map) : NULL;
 	if (!survey) {
-		objection = scout_session_find_objection(session, &local, &remote, &has_uplinks);
+		objection = scout_session_find_objection(
+			session, &action->key, map, &local, &remote, &has_uplinks);
 		if (objection) {
 			silence(scout, &key, objection);
 			return true;

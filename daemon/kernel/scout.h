@@ -48,14 +48,17 @@ struct scout {
 	 */
 	unsigned int (*find_egress)(
 		void *owner, const struct endpoint *local, const struct endpoint *remote);
+	/* The device that the connection's subflows from @local are bound to; 0: none. */
+	unsigned int (*find_bound)(
+		void *owner, const struct conn_key *key, const struct endpoint *local);
 	/* The time to live, or hop limit, with which packets of @remote come; 0: not known. */
 	uint8_t (*find_ttl)(void *owner, uint64_t netns, const struct endpoint *remote);
 };
 
 /*
  * @loop, @served, @paths, @prefixes, @probes_per_second, @quota.per_second, @owner, @heard,
- * @find_user, @find_egress and @find_ttl are set by the caller. *@ret_random is a number for others
- * to draw from, not 0.
+ * @find_user, @find_egress, @find_bound and @find_ttl are set by the caller. *@ret_random is a
+ * number for others to draw from, not 0.
  */
 int scout_init(struct scout *scout, uint64_t *ret_random);
 void scout_done(struct scout *scout);

@@ -3,6 +3,7 @@
 #include "scout_session.h"
 
 #include "kernel/genl.h"
+#include "kernel/served_list.h"
 
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -113,8 +114,62 @@ void scout_session_drop(struct scout_session *session, struct survey *survey)
 	free(survey);
 }
 
+int scout_session_refresh_ports(struct scout_session *session)
+{
+	bool is_done = session->has_ports_of_now;
+
+	session->has_ports_of_now = false;
+	return is_done ? 0 : scout_read_ports(session->scout, session->netns, &session->ports);
+}
+
+/* Its namespace is the thread's until served_leave(). NULL: it cannot be entered. */
+static struct served_netns *enter(struct scout_session *session)
+{
+	struct served_netns *served = served_find(session->scout->served, session->netns);
+
+	return served && !served_enter(served) ? served : NULL;
+}
+
+/* By which device the socket of a subflow sends, asked from inside; 0: it is not known. */
+static unsigned int find_egress(struct scout_session *session, const struct path_port *port,
+	const struct endpoint *local, const struct endpoint *remote)
+{
+	struct endpoint own = *local;
+
+	own.port = port->port;
+	return port->is_taken ? session->scout->find_egress(session->scout->owner, &own, remote)
+			      : 0;
+}
+
+/* Whether a subflow sends by another device than what its addresses alone would. */
+static bool sends_elsewhere(struct scout_session *session, const struct path_map *map,
+	const struct endpoint *local, const struct endpoint *remote, unsigned int usual)
+{
+	struct served_netns *served = map ? enter(session) : NULL;
+	unsigned int ifindex = 0;
+
+	for (unsigned int i = 0; served && i < map->n_ports; i++) {
+		ifindex = find_egress(session, &map->ports[i], local, remote);
+		if (ifindex && ifindex != usual)
+			break;
+	}
+	if (served)
+		served_leave(served);
+	return ifindex && ifindex != usual;
+}
+
+/* One that is bound to a device the kernel finds by that device only. */
+static bool is_bound_elsewhere(struct scout *scout, const struct conn_key *asker,
+	const struct endpoint *local, const struct probe_route *route)
+{
+	unsigned int ifindex = scout->find_bound(scout->owner, asker, local);
+
+	return ifindex && (route->has_uplinks || ifindex != route->ifindex);
+}
+
 const char *scout_session_find_objection(struct scout_session *session,
-	const struct endpoint *local, const struct endpoint *remote, bool *ret_has_uplinks)
+	const struct conn_key *asker, const struct path_map *map, const struct endpoint *local,
+	const struct endpoint *remote, bool *ret_has_uplinks)
 {
 	struct in6_addr address = path_address(remote);
 	struct probe_route route;
@@ -125,16 +180,11 @@ const char *scout_session_find_objection(struct scout_session *session,
 		return "no router is on the way";
 	if (!prefixes_has(&session->scout->prefixes, &address))
 		return "it is outside [placement] probe_prefixes";
+	if (is_bound_elsewhere(session->scout, asker, local, &route) ||
+		(!route.has_uplinks && sends_elsewhere(session, map, local, remote, route.ifindex)))
+		return "its socket leaves by another device than its addresses do";
 	*ret_has_uplinks = route.has_uplinks;
 	return NULL;
-}
-
-int scout_session_refresh_ports(struct scout_session *session)
-{
-	bool is_done = session->has_ports_of_now;
-
-	session->has_ports_of_now = false;
-	return is_done ? 0 : scout_read_ports(session->scout, session->netns, &session->ports);
 }
 
 /* A socket that is there knows its way out; one that is yet to be bound goes by the host's hash. */
@@ -142,14 +192,12 @@ static unsigned int find_device(
 	struct scout_session *session, const struct survey *survey, const struct endpoint *local)
 {
 	const struct path_port *port = path_port_find(survey->map, local->port);
-	struct scout *scout = session->scout;
+	struct served_netns *served = port && port->is_taken ? enter(session) : NULL;
 	unsigned int ifindex = 0;
-	struct served_netns *served;
 	struct probe_route route;
 
-	served = port && port->is_taken ? served_find(scout->served, session->netns) : NULL;
-	if (served && !served_enter(served)) {
-		ifindex = scout->find_egress(scout->owner, local, &survey->remote);
+	if (served) {
+		ifindex = find_egress(session, port, local, &survey->remote);
 		served_leave(served);
 	}
 	if (!ifindex && !probe_find_route(session->route, local, &survey->remote, &route))

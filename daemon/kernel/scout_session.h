@@ -41,9 +41,13 @@ struct survey *scout_session_find(struct scout_session *session, const struct pa
 /* A survey has ended, or is given up. */
 void scout_session_drop(struct scout_session *session, struct survey *survey);
 
-/* Why this destination is not probed at all; NULL: it is. */
+/*
+ * Why this destination is not probed at all; NULL: it is. @map has the ports of subflows that are
+ * there; NULL: of none.
+ */
 const char *scout_session_find_objection(struct scout_session *session,
-	const struct endpoint *local, const struct endpoint *remote, bool *ret_has_uplinks);
+	const struct conn_key *asker, const struct path_map *map, const struct endpoint *local,
+	const struct endpoint *remote, bool *ret_has_uplinks);
 
 /* Ports may be reserved at any time: each survey heeds those of its beginning. -errno. */
 int scout_session_refresh_ports(struct scout_session *session);

@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "kernel/inhabitants.h"
 #include "kernel/netns.h"
+#include "kernel/served_list.h"
 #include "kernel/takeover.h"
 #include "kernel/wanted.h"
 
@@ -95,7 +96,7 @@ static void add(
 		free(netns);
 		return;
 	}
-	TAILQ_INSERT_TAIL(&served->list, netns, entry);
+	served_list_insert(served, netns);
 	served->count++;
 	if (err)
 		leave_alone(served, netns);
@@ -115,13 +116,17 @@ static bool is_there(struct served_netns *netns)
 static void try_again(struct served *served, struct served_netns *netns)
 {
 	char why[SERVED_WHY_MAX];
+	int err;
 
 	/* Of one that could not even be entered it is not known which it is. */
 	if (netns->cookie && !is_there(netns))
 		return;
 	snprintf(why, sizeof(why), "%s", netns->why);
 	*netns->why = '\0';
-	if (!begin(served, netns))
+	served_list_hide(netns);
+	err = begin(served, netns);
+	served_list_show(served, netns);
+	if (!err)
 		serve(served, netns);
 	else if (strcmp(netns->why, why))
 		leave_alone(served, netns);
@@ -129,7 +134,7 @@ static void try_again(struct served *served, struct served_netns *netns)
 
 static void drop(struct served *served, struct served_netns *netns)
 {
-	TAILQ_REMOVE(&served->list, netns, entry);
+	served_list_remove(served, netns);
 	served->count--;
 	if (netns->cookie)
 		served->ended(served->owner, netns);
@@ -200,7 +205,7 @@ static void consider(struct served *served, const char *name)
 
 	if (stat_name(name, path, &inode))
 		return;
-	TAILQ_FOREACH (netns, &served->list, entry) {
+	LIST_FOREACH (netns, served_list_of_inode(served, inode), by_inode) {
 		if (netns->inode == inode &&
 			((netns->state != SERVED_VANISHED && !netns->is_unnamed) ||
 				!take_name(served, netns, name, path, false)))
@@ -504,35 +509,6 @@ void served_done(struct served *served)
 	if (served->claims_fd >= 0)
 		close(served->claims_fd);
 	served->mounts.fd = served->rest.fd = served->claims_fd = -1;
-}
-
-struct served_netns *served_find(struct served *served, uint64_t cookie)
-{
-	struct served_netns *netns;
-
-	TAILQ_FOREACH (netns, &served->list, entry) {
-		if (netns->cookie == cookie)
-			return netns;
-	}
-	return NULL;
-}
-
-struct served_netns *served_find_live(struct served *served, uint64_t cookie)
-{
-	struct served_netns *netns = served_find(served, cookie);
-
-	return netns && netns->state == SERVED_YES ? netns : NULL;
-}
-
-struct served_netns *served_find_id(struct served *served, int nsid)
-{
-	struct served_netns *netns;
-
-	TAILQ_FOREACH (netns, &served->list, entry) {
-		if (netns->nsid == nsid && (nsid != MONITOR_HOME || !*netns->path))
-			return netns;
-	}
-	return NULL;
 }
 
 /*

@@ -14,6 +14,7 @@
 
 /* Namespaces: as many as the hooks' map holds. */
 #define SERVED_MAX      16384
+#define SERVED_CHAINS   1024
 #define SERVED_NAME_MAX 256
 #define SERVED_WHY_MAX  200
 
@@ -27,6 +28,7 @@ struct served;
 
 struct served_netns {
 	TAILQ_ENTRY(served_netns) entry;
+	LIST_ENTRY(served_netns) by_cookie, by_nsid, by_inode; /* see served_list.h */
 	struct served *served;
 	/* As in `ip netns`; "own" is the daemon's, "net:[INODE]" has no name. */
 	char name[SERVED_NAME_MAX];
@@ -51,8 +53,12 @@ struct served_rest {
 	bool is_due;       /* it is to be looked at then */
 };
 
+LIST_HEAD(served_chain, served_netns);
+
 struct served {
 	TAILQ_HEAD(, served_netns) list;
+	struct served_chain by_cookie[SERVED_CHAINS], by_nsid[SERVED_CHAINS];
+	struct served_chain by_inode[SERVED_CHAINS];
 	struct loop *loop;
 	struct source mounts; /* a namespace's name is a mount point */
 	struct source rest;   /* a timer: when what has to wait may be looked at */
@@ -117,11 +123,6 @@ int served_enter(struct served_netns *netns);
 
 /* Back home. */
 void served_leave(const struct served_netns *netns);
-
-struct served_netns *served_find(struct served *served, uint64_t cookie);
-/* NULL, too, where it is not served, or not any more. */
-struct served_netns *served_find_live(struct served *served, uint64_t cookie);
-struct served_netns *served_find_id(struct served *served, int nsid);
 
 /* The kernel says that the namespace is no more. */
 void served_end(struct served *served, int nsid);

@@ -16,6 +16,7 @@ set -e
 mount --make-rshared /
 umount --recursive /sys/fs/cgroup
 mount -t cgroup2 none /sys/fs/cgroup
+mount -t bpf -o mode=700 bpf /sys/fs/bpf
 for folder in /run /usr/lib/systemd/system /usr/lib/systemd/system-generators /etc/systemd/system; do
     mount -t tmpfs -o mode=755 none $folder
 done

@@ -66,10 +66,10 @@ class Kept:
 
     def maps(self):
         """What is kept: names without folders."""
-        return sorted(path.name for path in self.root.glob("subflow/*/*"))
+        return sorted(path.name for path in self.root.glob("subflow_*/*"))
 
     def joins(self):
         return self.pair.client.netstat()["MPTcpExtMPJoinSynAckRx"]
 
     def is_clean(self):
-        return not (self.root / "subflow").exists()
+        return not list(self.root.glob("subflow_*"))

@@ -72,15 +72,18 @@ def test_detect(tmp_path):
     data = measured(tmp_path, "detect")
     check(data, "detect", ["late", "precision", "recall", "precision-paper", "recall-paper"])
     (measured_round,) = data["rounds"]
-    assert set(measured_round) == {"late", "cost", "websearch", "data-mining", "paper"}
+    assert set(measured_round) == {"late", "fast", "cost", "websearch", "data-mining", "paper"}
     assert set(measured_round["late"]) == {"late", "late_median", "polled", "polled_median"}
+    assert 0 < measured_round["fast"]["between"] < 20 and 0 < measured_round["fast"]["past"] < 20
     assert set(measured_round["cost"]) == {"bpf", "diag", "capture"}
     assert min(measured_round["cost"].values()) > 0
     for name in ("websearch", "data-mining", "paper"):
         mix = measured_round[name]
         assert 0 < mix["elephants"] <= mix["flows"] and 0 <= mix["rightly"] <= mix["told"]
         assert 0 <= mix["polled_rightly"] <= mix["polled"]
-    assert [set(line["without"]) for line in data["figures"]] == [{"10 Hz poll"}] * 5
+    polled = {"10 Hz poll"}
+    assert [set(line["without"]) for line in data["figures"]] == [
+        polled | {"MB past it by a 10 Hz poll at 1 Gbit/s"}, *[polled] * 4]
     assert all(0 <= line["median"] <= 1 for line in data["figures"][1:])
 
 
@@ -88,7 +91,11 @@ def test_react(tmp_path):
     data = measured(tmp_path, "react")
     check(data, "react", ["p50", "p99"])
     (measured_round,) = data["rounds"]
-    assert set(measured_round) == {"poll", "subflow", "at-once"}
+    assert set(measured_round) == {"poll", "subflow", "at-once", "alone"}
+    alone = measured_round["alone"]
+    assert alone["joins"] == 1000 and 0 < alone["median_us"] <= alone["slowest_us"]
+    both = {"without [joins] quiet_ms", "10 Hz poll"}
+    assert [set(line["without"]) for line in data["figures"]] == [both | {"netlink and handshake alone"}, both]
     for variant in ("subflow", "at-once"):
         assert len(measured_round[variant]["took"]) == 12 and measured_round[variant]["placed"] >= 12
     took = measured_round["subflow"]["took"]
@@ -155,16 +162,19 @@ def test_tax(tmp_path):
     check(data, "tax", ["requests", "requests-tcp", "connects", "connects-tcp", "mouse", "mouse-net", "elephant",
                         "near", "inside", "outside", "options", "add", "early-add"])
     (measured_round,) = data["rounds"]
-    assert set(measured_round) == {"bare", "unheard", "capture", "diag", "hooks", "callbacks"}
+    beside = {"capture": "by capture", "diag": "by diag", "tcpdump": "by tcpdump", "packets": "by a counter in tc",
+              "again": "chance"}
+    assert set(measured_round) == {"bare", "unheard", "hooks", "callbacks", *beside}
     lines = {line["key"]: line for line in data["figures"]}
     for key in ("requests", "connects"):
         own = [theirs for name, theirs in lines[key]["without"].items() if name.startswith("MPTCP's own price")]
         assert [theirs["median"] for theirs in own] == [
             measured_round["bare"]["mptcp"][key] / measured_round["bare"]["tcp"][key]]
-        for source in ("capture", "diag"):
-            assert lines[key]["without"][f"by {source}"]["values"] == [
+        for source, name in beside.items():
+            assert lines[key]["without"][name]["values"] == [
                 measured_round[source]["mptcp"][key] / measured_round["bare"]["mptcp"][key]]
     assert set(lines["connects"]["without"]) > {"the kernel's events alone"}
+    assert measured_round["callbacks"]["naive"] > measured_round["callbacks"]["mouse_empty"]
     assert measured_round["hooks"]["calls"]["has_hooks"] and not measured_round["bare"]["calls"]["has_hooks"]
 
 

@@ -2,10 +2,13 @@
 """Ways to see an elephant: the same traffic gives the same decisions with each."""
 import ctypes
 import errno
+import json
 import os
+import re
 import shlex
 import struct
 import subprocess
+from pathlib import Path
 
 import pytest
 from app import ADD
@@ -183,6 +186,22 @@ def test_plain_tcp_costs_nothing_if_it_is_not_asked_for(pair):
     second = pair.app(pair.client).connect(pair.far.ip4, protocol=0)
     second(f"send(s, {20 * MB})")
     wait_until(lambda: untreated(daemon), "the flow is shown")
+
+
+def test_what_another_program_has_asked_for_stays(pair):
+    """The callbacks of a socket are everybody's: who asks for none of its own takes none away."""
+    other = pair.client.popen([BUILD / "bench" / "prototype", "rounds", pair.cgroup], stdin=subprocess.PIPE,
+                              stdout=subprocess.PIPE, text=True)
+    assert other.stdout.readline() == "ready\n"
+    serve(pair, "diag", config(start=10, step=10, stop=1000, max_subflows=2))
+    pair.sink()
+    pair.app(pair.client).connect(pair.far.ip4)(f"send(s, {4 * MB})")
+    noted = [flow["formatted"]["value"] for path in Path(f"/proc/{other.pid}/fdinfo").iterdir()
+             for number in re.findall(r"^map_id:\s*(\d+)$", path.read_text(), re.M)
+             for flow in json.loads(pair.run(["bpftool", "-j", "map", "dump", "id", number]))]
+    assert max(noted) > MB, "its callbacks come after the first one, which is of the handshake"
+    other.stdin.close()
+    assert other.wait(10) == 0
 
 
 def test_split_elephants_are_not_among_those_that_cannot_be(pair):

@@ -87,10 +87,13 @@ def test_an_elephant_that_the_last_link_holds_back_is_whole_again():
         assert "The last link to its peer is what held it back" in explain(scene, app)
         answered = scene.counters()["last_hop_answered"]
         wait_until(lambda: scene.counters()["last_hop_answered"] >= answered + 8, "a further look", 60)
-        # On a busy machine its packets may wait elsewhere, too: then one comes back, and stays.
-        given = scene.counters()["last_hop_given"]
-        assert given <= 1
-        app.wait_subflows(1 + given)
+        # Its packets may wait elsewhere for a while: then one comes back on trial, and goes where it takes from others.
+        assert scene.counters()["last_hop_given"] <= 1
+
+        def is_settled():
+            counters = scene.counters()
+            return len(app.subflows()) == 4 - counters["last_hop_taken"] + counters["last_hop_given"]
+        wait_until(is_settled, "there is what was taken and what was given", 10)
 
 
 def test_one_that_its_own_link_holds_back_keeps_all_its_subflows():

@@ -10,7 +10,7 @@ from pinned import HOW, RULE
 
 def rename(kept, layout):
     """What is kept, as if by a version whose maps are of this layout."""
-    [folder] = (kept.root / "subflow").iterdir()
+    [folder] = kept.root.glob("subflow_*")
     for path in folder.iterdir():
         path.rename(folder / f"{path.name.partition('-')[0]}-{layout}")
 
@@ -88,7 +88,7 @@ def test_maps_that_cannot_be_had_are_not_removed(kept):
     app = kept.connect(1)
     kept.end(signal.SIGKILL)
     names = kept.maps()
-    [folder] = (kept.root / "subflow").iterdir()
+    [folder] = kept.root.glob("subflow_*")
     os.rename(folder / names[0], folder.parent / "aside")
     (folder / names[0]).mkdir()
     daemon = kept.start()

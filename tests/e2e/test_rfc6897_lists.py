@@ -231,7 +231,9 @@ def test_a_backup_carries_nothing_while_others_can(plain_homes):
     wait_until(lambda: is_backup(lab, lab.near2.ip4), "the server was told")
     before = sent_from(lab, lab.near2.ip4)
     app(f"send(s, {4 << 20})")
-    assert sent_from(lab, lab.near2.ip4) == before
+    # Where the only other one stalls, the kernel repeats a segment here (mptcp_subflow_get_retrans).
+    repeated = 64 << 10 if lab.client.netstat()["MPTcpExtMPTCPRetrans"] else 0
+    assert sent_from(lab, lab.near2.ip4) <= before + repeated
     app.set(BACKUP, backup(lab.near2.ip4, 0))
     wait_until(lambda: not is_backup(lab, lab.near2.ip4), "the server was told")
     # On links of one speed the kernel's scheduler spreads a long transfer.

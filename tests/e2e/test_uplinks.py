@@ -6,6 +6,7 @@ import socket
 
 import pytest
 from app import ADD, App
+from cli import lacks
 from conftest import BUILD
 from lab.daemon import Daemon
 from lab.fabric import Fabric, Topology
@@ -116,12 +117,20 @@ class Scene:
         wait_until(are_seen, "data on all subflows")
         return {port: dict(links[port]) for port in ports}
 
-    def shown(self, token):
-        """{source port of each subflow: its path, as the daemon says it}."""
+    def client(self, token):
+        """The connection, as the daemon shows it."""
         (shown,) = [c for c in self.daemon.status()["connections"]
                     if c["token"] == token and c["role"] == "client"]
+        return shown
+
+    def shown(self, token):
+        """{source port of each subflow: its path, as the daemon says it}."""
         return {int(subflow["local"].rsplit(":", 1)[1]): subflow["path"]
-                for subflow in shown["subflows"]}
+                for subflow in self.client(token)["subflows"]}
+
+    def unplaced(self, token):
+        """Why nothing is known of its paths."""
+        return self.client(token)["unplaced"]
 
     def devices(self, token):
         """{source port of each subflow: the device by which the daemon says it leaves}."""
@@ -186,3 +195,45 @@ def test_the_ways_of_an_address_are_those_that_its_rule_leads_to(family):
                                               (("host0", "leaf1"), ("leaf1", way["leaf1"]))]
             spines[way["leaf1"]] += 1
         assert spines == {"spine0": 2, "spine1": 2}
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_of_a_socket_that_leaves_by_another_device_no_paths_are_told(family):
+    """It is bound to one, and so are its subflows; probes would take the way that its address has by itself."""
+    if lacks("link-local-joins"):
+        pytest.skip("link-local-joins: not in the kernel")
+    with Ruled(topology()) as lab:
+        scene = Scene(lab)
+        serve(scene, family)
+        source, uplink = getattr(scene.source, family), lab.end("host0", "leaf1").device
+        # Answers that come by another device are not the socket's.
+        for spine in ("spine0", "spine1"):
+            lab.nodes[spine].ip(f"route replace {source} via {getattr(lab.end('leaf1', spine), family)}")
+        scene.source.ip(f"route add default src {source} via {getattr(lab.end('leaf1', 'host0'), family)} metric 2000")
+        app = App(scene.source)
+        app.open(socket.AF_INET6 if family == "ip6" else socket.AF_INET)
+        app(f"s.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, {uplink.encode()!r})")
+        app(f"s.connect(({getattr(scene.target, family)!r}, {PORT})); s.send(b'x')")
+        app.set(ADD, 2)
+        ways = scene.ways(app, 3)
+        assert {way["host0"] for way in ways.values()} == {"leaf1"}
+        assert set(map(tuple, scene.shown(app.connid()).values())) == {()}
+        assert scene.unplaced(app.connid()) == "its socket leaves by another device than its addresses do"
+        assert scene.counters()["probes"] == 0
+
+
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_of_a_socket_that_its_mark_sends_elsewhere_neither(family):
+    """Its subflows get the mark when they are up; a rule of the host has its own way for it."""
+    with Ruled(topology()) as lab:
+        scene = Scene(lab)
+        serve(scene, family)
+        scene.source.run(["ip", "-4" if family == "ip4" else "-6", "rule", "add", "fwmark", "7", "lookup", "102"])
+        app = App(scene.source, uid=0)
+        app.open(socket.AF_INET6 if family == "ip6" else socket.AF_INET)
+        app(f"s.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 7); s.bind(({getattr(scene.source, family)!r}, 0))")
+        app(f"s.connect(({getattr(scene.target, family)!r}, {PORT})); s.send(b'x')")
+        app.set(ADD, 1)
+        app.wait_subflows(2)
+        assert scene.unplaced(app.connid()) == "its socket leaves by another device than its addresses do"
+        assert scene.counters()["probes"] == 0

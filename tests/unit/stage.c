@@ -5,6 +5,7 @@
 #include "ears.h"
 #include "kernel/maps.h"
 #include "kernel/ring.h"
+#include "kernel/served_list.h"
 
 #include <errno.h>
 #include <string.h>
@@ -383,7 +384,7 @@ int stage_begin(void **state)
 	stage.cookie = stage.netns.cookie = STAGE_COOKIE;
 	stage.netns.nsid = MONITOR_HOME;
 	strcpy(stage.netns.name, "own");
-	TAILQ_INSERT_TAIL(&daemon->served.list, &stage.netns, entry);
+	served_list_insert(&daemon->served, &stage.netns);
 	if (settings_init(&daemon->settings) || loop_init(&daemon->loop) || ears_begin(daemon))
 		return -1;
 	rule = settings_elephant(&daemon->settings);

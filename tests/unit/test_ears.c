@@ -105,7 +105,7 @@ static void what_the_ring_had_no_room_for_is_asked_for(void **state)
 {
 	(void)state;
 	stage_connect();
-	stage.client = (struct client_record){STAGE_TOKEN, CLIENT_FOREIGN};
+	stage.client = (struct client_record){.token = STAGE_TOKEN, .traits = CLIENT_FOREIGN};
 	whole->hooks.missed(whole);
 	assert_int_equal(stage.visits, 1);
 	assert_true(stage_conn()->is_foreign);

@@ -63,7 +63,7 @@ static void the_unwatched_are_asked_about(void **state)
 	assert_int_equal(stage.visits, 1);
 	assert_false(census_has(census, stage_conn()));
 	assert_int_equal(census->armed_ns, 0);
-	stage.client = (struct client_record){STAGE_TOKEN + 1, CLIENT_UNWATCHED};
+	stage.client = (struct client_record){.token = STAGE_TOKEN + 1, .traits = CLIENT_UNWATCHED};
 	inquiry_search(inquiry, &stage.netns);
 	assert_int_equal(census->armed_ns, 0);
 	stage.client.token = STAGE_TOKEN;
@@ -80,12 +80,12 @@ static void what_is_to_be_heeded_of_clients_is_found(void **state)
 {
 	(void)state;
 	stage_list(STAGE_TOKEN, 1000);
-	stage.client = (struct client_record){STAGE_TOKEN + 1, CLIENT_BOUND};
+	stage.client = (struct client_record){.token = STAGE_TOKEN + 1, .traits = CLIENT_BOUND};
 	inquiry_search(inquiry, &stage.netns);
 	assert_int_equal(conn_table_count(&stage.daemon.plan.table), 1);
 	assert_false(stage_conn()->is_bound);
-	stage.client =
-		(struct client_record){STAGE_TOKEN, CLIENT_BOUND | CLIENT_DENIED | CLIENT_FOREIGN};
+	stage.client = (struct client_record){
+		.token = STAGE_TOKEN, .traits = CLIENT_BOUND | CLIENT_DENIED | CLIENT_FOREIGN};
 	inquiry_search(inquiry, &stage.netns);
 	assert_true(stage_conn()->is_bound);
 	assert_true(stage_conn()->denies_join);
@@ -96,13 +96,15 @@ static void what_is_to_be_heeded_of_clients_is_found(void **state)
 static void what_a_lost_record_would_have_told_is_found(void **state)
 {
 	(void)state;
-	stage.client = (struct client_record){STAGE_TOKEN, CLIENT_BOUND};
+	stage.client =
+		(struct client_record){.token = STAGE_TOKEN, .traits = CLIENT_BOUND, .device = 3};
 	stage.netns.state = SERVED_VANISHED;
 	inquiry_look_at_clients(inquiry);
 	assert_null(stage_conn());
 	stage.netns.state = SERVED_YES;
 	inquiry_look_at_clients(inquiry);
 	assert_true(stage_conn()->is_bound);
+	assert_int_equal(stage_conn()->device, 3);
 	assert_false(stage_conn()->is_created);
 	stage_connect();
 	stage.client.traits = CLIENT_FOREIGN;
@@ -140,7 +142,7 @@ static void all_owners_are_found(void **state)
 	assert_int_equal(stage_conn()->uid, 1000);
 }
 
-/* Any other says by itself where it is. */
+/* Any other says by itself where it is, unless the application has bound it to one. */
 static void devices_are_looked_up_for_link_local_addresses(void **state)
 {
 	struct conn_key key = {.netns = STAGE_COOKIE, .token = STAGE_TOKEN};
@@ -157,6 +159,25 @@ static void devices_are_looked_up_for_link_local_addresses(void **state)
 	assert_int_equal(inquiry_find_device(inquiry, &key, &local), 0);
 	stage.enters = 0;
 	local = stage_local();
+	assert_int_equal(inquiry_find_device(inquiry, &key, &local), 0);
+	assert_int_equal(stage.enters, 0);
+}
+
+/* From the address that it is bound with; and nobody is asked. */
+static void one_that_the_application_has_bound_is_known(void **state)
+{
+	struct endpoint local = stage_local();
+	struct conn_key key;
+
+	(void)state;
+	stage_connect();
+	key = stage_conn()->key;
+	stage.enters = 0;
+	assert_int_equal(inquiry_find_device(inquiry, &key, &local), 0);
+	plan_hear(
+		&stage.daemon.plan, &(struct event){.kind = EVENT_BOUND, .key = key, .device = 3});
+	assert_int_equal(inquiry_find_device(inquiry, &key, &local), 3);
+	local.v4.s_addr++;
 	assert_int_equal(inquiry_find_device(inquiry, &key, &local), 0);
 	assert_int_equal(stage.enters, 0);
 }
@@ -205,6 +226,7 @@ int main(void)
 		TEST(an_owner_is_found),
 		TEST(all_owners_are_found),
 		TEST(devices_are_looked_up_for_link_local_addresses),
+		TEST(one_that_the_application_has_bound_is_known),
 		TEST(silence_is_of_a_served_namespace),
 		TEST(addresses_are_of_a_served_namespace),
 	};

@@ -90,7 +90,7 @@ static void a_later_stop_counts_for_those_that_were_past_it(void **state)
 	(void)state;
 	assert_int_equal(detector_init(&stage.daemon.detector), 0);
 	stage_connect();
-	stage.client = (struct client_record){STAGE_TOKEN, CLIENT_UNWATCHED};
+	stage.client = (struct client_record){.token = STAGE_TOKEN, .traits = CLIENT_UNWATCHED};
 	assert_int_equal(set("elephant.stop", "200MB"), 0);
 	assert_int_equal(set("elephant.step", "10MB"), 0);
 	assert_int_equal(stage.visits, 0);

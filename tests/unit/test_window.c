@@ -2,6 +2,7 @@
 /* Each request has its answer, and who may ask what. */
 #include "window.h"
 
+#include "kernel/served_list.h"
 #include "stage.h"
 
 #include <stdlib.h>
@@ -61,12 +62,12 @@ static void a_connection_has_one_name(void **state)
 	(void)state;
 	assert_answer(&operator, "add 7 1", "no connection 00000007 that can be changed");
 	stage_connect();
-	TAILQ_INSERT_TAIL(&stage.daemon.served.list, &other, entry);
+	served_list_insert(&stage.daemon.served, &other);
 	plan_hear(&stage.daemon.plan, &event);
 	assert_answer(&operator, "add 7 1", "several namespaces have a connection 00000007");
 	assert_answer(&operator, "add own/7 1", "\"done\"");
 	assert_answer(&operator, "add red/7 1", "no connection 00000007");
-	TAILQ_REMOVE(&stage.daemon.served.list, &other, entry);
+	served_list_remove(&stage.daemon.served, &other);
 }
 
 /* Of what is theirs: so it is found out whose each connection is. */

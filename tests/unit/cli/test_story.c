@@ -269,8 +269,8 @@ static void test_last_hop(void **state)
 
 	(void)state;
 	json_object_object_add(connection_of(root), "last_hop_s", json_object_new_int(57));
-	tells(root, "The last link to its peer is what held it back: for another 57 s it takes no "
-		    "more of that link than one subflow does.\n");
+	tells(root, "The last link to its peer is what held it back: for another 57 s it has "
+		    "fewer subflows.\n");
 	json_object_put(root);
 }
 

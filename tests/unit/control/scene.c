@@ -3,6 +3,7 @@
 #include "scene.h"
 
 #include "base/loop.h"
+#include "kernel/served_list.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -87,7 +88,7 @@ int scene_begin(void **state)
 	TAILQ_INIT(&scene->served.list);
 	strcpy(scene->netns.name, "own");
 	scene->netns.cookie = SCENE_NETNS;
-	TAILQ_INSERT_TAIL(&scene->served.list, &scene->netns, entry);
+	served_list_insert(&scene->served, &scene->netns);
 	scene->hooks.records = 7;
 	scene->monitor.overruns = 8;
 	scene->monitor.malformed = 9;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* The status answer is written part by part, whatever comes and goes meanwhile. */
+#include "kernel/served_list.h"
 #include "scene.h"
 
 #include <stdio.h>
@@ -20,8 +21,8 @@ static void lists_part_by_part(void **state)
 	for (uint32_t i = 0; i < 3; i++)
 		scene_kernel.conns[i] = (struct diag_conn){.token = 11 + i};
 	scene_kernel.n = 3;
-	TAILQ_INSERT_TAIL(&scene->served.list, &other, entry);
-	TAILQ_INSERT_TAIL(&scene->served.list, &closed, entry);
+	served_list_insert(&scene->served, &other);
+	served_list_insert(&scene->served, &closed);
 	listing = listing_begin(&scene->listings, &scene->view);
 	start = listing_next(listing, &is_last);
 	assert_false(is_last);
@@ -37,7 +38,7 @@ static void lists_part_by_part(void **state)
 	assert_int_equal(scene_kernel.walks, 1);
 	listings_forget(&scene->listings, SCENE_NETNS);
 	assert_int_equal(scene_kernel.walks, 0);
-	TAILQ_REMOVE(&scene->served.list, &other, entry);
+	served_list_remove(&scene->served, &other);
 	rest = scene_gather(listing);
 	assert_null(strstr(rest, "\"token\""));
 	assert_true(asprintf(&whole, "%s{}%s", start, rest) > 0);
@@ -60,7 +61,7 @@ static void lists_part_by_part(void **state)
 	assert_int_equal(scene_kernel.walks, 1);
 	listing_end(listing);
 	assert_int_equal(scene_kernel.walks, 0);
-	TAILQ_REMOVE(&scene->served.list, &closed, entry);
+	served_list_remove(&scene->served, &closed);
 }
 
 int main(void)

@@ -5,6 +5,7 @@
 #include "../unit.h"
 
 #include "base/loop.h"
+#include "kernel/served_list.h"
 
 #include <json-c/json.h>
 #include <stdlib.h>
@@ -43,7 +44,7 @@ static int set_up(void **state)
 	TAILQ_INIT(&scene->served.list);
 	strcpy(scene->netns.name, "web");
 	scene->netns.cookie = COOKIE;
-	TAILQ_INSERT_TAIL(&scene->served.list, &scene->netns, entry);
+	served_list_insert(&scene->served, &scene->netns);
 	scene->map = path_table_get(&scene->plan.steer.paths, &key);
 	assert_non_null(scene->map);
 	*state = scene;

@@ -3,6 +3,7 @@
 #include "control/watchers.h"
 
 #include "../unit.h"
+#include "kernel/served_list.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -62,7 +63,7 @@ static int begin(void **state)
 	TAILQ_INIT(&scene.served.list);
 	strcpy(scene.netns.name, "blue");
 	scene.netns.cookie = COOKIE;
-	TAILQ_INSERT_TAIL(&scene.served.list, &scene.netns, entry);
+	served_list_insert(&scene.served, &scene.netns);
 	return plan_init(&scene.plan, &rule, 8, 4);
 }
 

@@ -48,6 +48,20 @@ static void decodes_every_kind(void **state)
 	}
 }
 
+static void decodes_the_device_of_one_that_is_bound(void **state)
+{
+	struct record record = record_of(RECORD_BOUND);
+	struct event event;
+
+	(void)state;
+	record.device = 3;
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
+	assert_int_equal(event.device, 3);
+	record.kind = RECORD_BACKLOG;
+	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
+	assert_int_equal(event.device, 0);
+}
+
 static void decodes_the_ends_of_a_silent_subflow(void **state)
 {
 	struct record record = record_of(RECORD_TIMEOUT);
@@ -140,6 +154,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(decodes_every_kind),
+		cmocka_unit_test(decodes_the_device_of_one_that_is_bound),
 		cmocka_unit_test(decodes_the_ends_of_a_silent_subflow),
 		cmocka_unit_test(decodes_what_is_expected),
 		cmocka_unit_test(more_bytes_do_no_harm),

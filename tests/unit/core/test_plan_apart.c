@@ -229,6 +229,54 @@ static void a_death_during_a_move_needs_no_other_replacement(void **state)
 	play_assert_subflows(play, 2, 0, 0);
 }
 
+/* So many were replaced of the connection that no more may be. */
+static void spend_repairs(struct play *play)
+{
+	for (int i = 0; i < REPAIR_MOST; i++)
+		repair_allow(&play->plan, play_conn(play), play->now_ns);
+	play_meddle(play);
+}
+
+static void is_reset(struct play *play, uint16_t port)
+{
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = play_local(port),
+				.remote = play_remote(),
+				.error = ECONNRESET,
+				.reset_reason = -1});
+}
+
+/* Nor one that the budget of repairs would have denied. */
+static void nor_one_later(void **state)
+{
+	struct play *play = *state;
+	uint16_t to;
+
+	play->plan.does_repair = true;
+	to = begin_move(play);
+	spend_repairs(play);
+	is_reset(play, LOCAL_PORT);
+	play_joined(play, to);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(play_conn(play)->revival.missing, 0);
+}
+
+/* It was to be one more for a moment. */
+static void a_new_one_that_is_reset_is_not_missing(void **state)
+{
+	struct play *play = *state;
+	uint16_t to;
+
+	play->plan.does_repair = true;
+	to = begin_move(play);
+	play_joined(play, to);
+	play->now_ns += REFUSAL_NS;
+	spend_repairs(play);
+	is_reset(play, to);
+	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(play_conn(play)->revival.missing, 0);
+}
+
 static void a_new_one_that_dies_leaves_the_old_one(void **state)
 {
 	struct play *play = *state;
@@ -457,6 +505,8 @@ int main(void)
 		WITH_PLAY(one_that_the_kernel_refuses_is_not_forced),
 		WITH_PLAY(where_nobody_answers_nothing_is_moved),
 		WITH_PLAY(a_death_during_a_move_needs_no_other_replacement),
+		WITH_PLAY(nor_one_later),
+		WITH_PLAY(a_new_one_that_is_reset_is_not_missing),
 		WITH_PLAY(a_new_one_that_dies_leaves_the_old_one),
 		WITH_PLAY(it_is_noted_until_one_of_the_two_is_gone),
 		WITH_PLAY(what_did_not_come_up_is_noted_no_more),

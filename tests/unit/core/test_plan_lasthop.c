@@ -1,172 +1,20 @@
 /* SPDX-License-Identifier: MIT */
 /* An elephant that the last link to its peer holds back takes no more of it than one subflow. */
-#include "play.h"
+#include "hop.h"
 
-#include <errno.h>
+#include "core/order.h"
+
 #include <stdlib.h>
 #include <string.h>
-
-#define MS      1000000ull
-#define HOLD_MS 60000
-#define PLACED  50000 /* the ports that lead to the ways 0, 1, ... */
-#define WAYS    8
-#define FULL    12500 /* bytes a millisecond: 100 Mbit/s */
-
-/* Where packets wait, microseconds: before the last link, and for it. */
-static struct {
-	uint32_t before_us, last_us;
-	uint32_t base_us; /* the way itself, behind the last router */
-	uint32_t stray;   /* every so many answers are late; 0 = none */
-	bool is_idle;     /* the application has too little to send */
-	bool is_received; /* it is a download */
-	bool is_unanswered;
-	uint32_t answers;
-	/* The last link holds back from so many subflows on, whatever last_us; 0 = never. */
-	uint32_t from;
-} hop;
-
-static struct rate_sample counts;
-static uint64_t counted_ns;
-
-static uint32_t last_us(struct play *play)
-{
-	if (hop.from)
-		return play_conn(play)->n_subflows >= hop.from ? 8000 : 0;
-	return hop.last_us;
-}
-
-static void answer_pace(struct play *play, const struct action *action)
-{
-	uint64_t us = (play->now_ns - counted_ns) / 1000;
-
-	counts.bytes_acked += hop.is_received ? 0 : FULL * us / 1000;
-	counts.bytes_received += hop.is_received ? FULL * us / 1000 : 0;
-	counts.busy_us += hop.is_idle ? us / 2 : us;
-	counts.srtt_us = hop.base_us + 100 + hop.before_us + last_us(play);
-	counts.least_us = hop.base_us + 100;
-	counted_ns = play->now_ns;
-	plan_hear(&play->plan, &(struct event){.kind = EVENT_PACED,
-				       .key = action->key,
-				       .now_ns = play->now_ns,
-				       .serial = action->serial,
-				       .sample = counts});
-}
-
-static void answer_reach(struct play *play, const struct action *action)
-{
-	struct event event = {.kind = EVENT_REACHED,
-		.key = action->key,
-		.now_ns = play->now_ns,
-		.serial = action->serial,
-		.error = hop.is_unanswered ? ETIMEDOUT : 0};
-
-	event.sample.srtt_us = 80 + hop.before_us;
-	if (hop.stray && !(++hop.answers % hop.stray))
-		event.sample.srtt_us += 20000;
-	plan_hear(&play->plan, &event);
-}
-
-static int begin(void **state)
-{
-	struct play *play = play_new(state);
-	struct path_map *map;
-
-	if (!play)
-		return -1;
-	memset(&hop, 0, sizeof(hop));
-	memset(&counts, 0, sizeof(counts));
-	counted_ns = play->now_ns;
-	play->answer_pace = answer_pace;
-	play->answer_reach = answer_reach;
-	play->plan.steer.mode = STEER_PATHS;
-	play->plan.lasthops.rule = (struct lasthop_rule){.is_on = true, .hold_ns = HOLD_MS * MS};
-	map = play_map(play);
-	map->depth = 2;
-	map->hops = 3;
-	map->state = PATH_KNOWN;
-	map->is_thorough = map->is_changed = true;
-	map->learned_ns = map->confirmed_ns = play->now_ns;
-	play_learn(play, map, LOCAL_PORT, 0);
-	for (uint16_t way = 0; way < WAYS; way++)
-		play_learn(play, map, PLACED + way, way);
-	return 0;
-}
-
-/* The elephant gets its four subflows. */
-static void spread(struct play *play)
-{
-	play_connect(play);
-	for (uint64_t mb = 100; mb < 250; mb += 50) {
-		play_threshold(play, mb);
-		play_joined(play, play->create.local.port);
-	}
-	play_assert_subflows(play, 4, 0, 0);
-}
-
-static struct subflow *find(struct play *play, enum subflow_state state)
-{
-	struct subflow *subflow;
-
-	TAILQ_FOREACH (subflow, &play_conn(play)->subflows, entry) {
-		if (subflow->state == state)
-			return subflow;
-	}
-	return NULL;
-}
-
-/* The time passes; what is opened comes up, and what is closed is gone. */
-static void pass(struct play *play, uint64_t ms)
-{
-	uint64_t end_ns = play->now_ns + ms * MS;
-	struct subflow *subflow;
-
-	play_map(play)->learned_ns = play_map(play)->confirmed_ns = play->now_ns;
-	play_map(play)->is_changed = true;
-	while (play_step(play, end_ns)) {
-		while ((subflow = find(play, SUBFLOW_CLOSING)))
-			play_left(play, subflow->local.port);
-		while ((subflow = find(play, SUBFLOW_OPENING)))
-			play_joined(play, subflow->local.port);
-	}
-	play->now_ns = end_ns;
-}
-
-static const struct lasthop_counters *counters(const struct play *play)
-{
-	return &play->plan.lasthops.counters;
-}
-
-/* In all the time of a hold none is taken. */
-static void keep_all(struct play *play)
-{
-	pass(play, HOLD_MS);
-	play_assert_subflows(play, 4, 0, 0);
-}
-
-static void lose_all_but_one(struct play *play)
-{
-	pass(play, 2000);
-	play_assert_subflows(play, 1, 0, 0);
-}
-
-/* Two on paths of half its rate fill the last link, one does not. */
-static void come_to_rest_at_two(struct play *play)
-{
-	hop.from = 2;
-	hop.before_us = 1500;
-	spread(play);
-	pass(play, 10000);
-	play_assert_subflows(play, 2, 0, 0);
-}
 
 static void of_the_last_link_one_subflow_is_left(void **state)
 {
 	struct play *play = *state;
 
 	hop.last_us = 4000;
-	spread(play);
-	lose_all_but_one(play);
-	assert_int_equal(counters(play)->taken, 3);
+	hop_spread(play);
+	hop_lose_all_but_one(play);
+	assert_int_equal(hop_counters(play)->taken, 3);
 	assert_int_equal(play->reach.ttl, 3);
 	assert_non_null(strstr(play_conn(play)->why, "the last link to its peer"));
 	/* It is the oldest one. */
@@ -174,30 +22,39 @@ static void of_the_last_link_one_subflow_is_left(void **state)
 	/* No threshold gives it one meanwhile. */
 	play_threshold(play, 250);
 	play_assert_subflows(play, 1, 0, 0);
-	assert_int_equal(counters(play)->withheld, 1);
+	assert_int_equal(hop_counters(play)->withheld, 1);
 	assert_non_null(strstr(play_conn(play)->why, "is what held it back"));
 }
 
-/* Four times in an hour, and longer apart each time. */
-static void it_is_tried_again_ever_more_seldom(void **state)
+/* It is slow, but alone on its path, and for a while nobody asks why. */
+static void one_that_lags_does_not_hide_it(void **state)
 {
 	struct play *play = *state;
-	unsigned int creates;
+
+	play->plan.aparts.rule.moves = 2;
+	play->plan.lags.rule.slow_percent = 60;
+	play_map(play)->n_ports = 1 + 4; /* nowhere to move to */
+	hop.before_us = 4000;
+	hop_spread(play);
+	hop.slow = 2;
+	hop_pass(play, 1000);
+	play_assert_subflows(play, 4, 0, 0);
+	assert_true(play_conn(play)->lag.rest_ns > play->now_ns + 6000 * MS);
+	hop.before_us = 0;
+	hop.last_us = 4000;
+	hop_pass(play, 6000);
+	play_assert_subflows(play, 1, 0, 0);
+}
+
+/* They came up when there was a queue. */
+static void how_long_the_way_is_siblings_tell(void **state)
+{
+	struct play *play = *state;
 
 	hop.last_us = 4000;
-	spread(play);
-	pass(play, HOLD_MS - 1000);
-	assert_int_equal(play->creates, 3);
-	creates = play->creates;
-	pass(play, 4000);
-	assert_int_equal(play->creates, creates + 3);
-	pass(play, 2 * HOLD_MS - 8000);
-	play_assert_subflows(play, 1, 0, 0);
-	assert_int_equal(play->creates, creates + 3);
-	for (int minute = 0; minute < 60; minute++)
-		pass(play, HOLD_MS);
-	assert_in_range(counters(play)->taken, 3 * 5, 3 * 7);
-	assert_int_equal(counters(play)->given, counters(play)->taken - 3);
+	hop.young = 2;
+	hop_spread(play);
+	hop_lose_all_but_one(play);
 }
 
 /* Before the last router they wait as well. */
@@ -207,9 +64,9 @@ static void a_wait_elsewhere_proves_nothing(void **state)
 
 	hop.before_us = 4000;
 	hop.last_us = 8000; /* on the way back, for all that is known */
-	spread(play);
-	keep_all(play);
-	assert_int_equal(counters(play)->taken, 0);
+	hop_spread(play);
+	hop_keep_all(play);
+	assert_int_equal(hop_counters(play)->taken, 0);
 	/* So it is asked about seldom. */
 	assert_in_range(play->reaches, 10, 4 * HOLD_MS / 4000 + 4);
 }
@@ -221,8 +78,8 @@ static void a_long_way_is_no_wait(void **state)
 
 	hop.base_us = 20000;
 	hop.last_us = 500;
-	spread(play);
-	keep_all(play);
+	hop_spread(play);
+	hop_keep_all(play);
 	assert_int_equal(play->reaches, 0);
 }
 
@@ -231,8 +88,8 @@ static void no_wait_at_all_is_not_asked_about(void **state)
 	struct play *play = *state;
 
 	hop.last_us = 500;
-	spread(play);
-	keep_all(play);
+	hop_spread(play);
+	hop_keep_all(play);
 	assert_int_equal(play->reaches, 0);
 }
 
@@ -242,8 +99,8 @@ static void one_late_answer_in_eight_is_forgiven(void **state)
 
 	hop.last_us = 4000;
 	hop.stray = 8;
-	spread(play);
-	lose_all_but_one(play);
+	hop_spread(play);
+	hop_lose_all_but_one(play);
 }
 
 static void half_of_them_late_prove_nothing(void **state)
@@ -252,8 +109,8 @@ static void half_of_them_late_prove_nothing(void **state)
 
 	hop.last_us = 4000;
 	hop.stray = 2;
-	spread(play);
-	keep_all(play);
+	hop_spread(play);
+	hop_keep_all(play);
 }
 
 static void an_idle_application_and_a_download_prove_nothing(void **state)
@@ -262,11 +119,11 @@ static void an_idle_application_and_a_download_prove_nothing(void **state)
 
 	hop.last_us = 4000;
 	hop.is_idle = true;
-	spread(play);
-	keep_all(play);
+	hop_spread(play);
+	hop_keep_all(play);
 	hop.is_idle = false;
 	hop.is_received = true;
-	keep_all(play);
+	hop_keep_all(play);
 	assert_int_equal(play->reaches, 0);
 }
 
@@ -276,8 +133,8 @@ static void a_silent_router_is_left_alone(void **state)
 
 	hop.last_us = 4000;
 	hop.is_unanswered = true;
-	spread(play);
-	keep_all(play);
+	hop_spread(play);
+	hop_keep_all(play);
 	assert_in_range(play->reaches, 8, 9);
 }
 
@@ -288,33 +145,9 @@ static void without_the_last_router_nothing_is_asked(void **state)
 
 	play_map(play)->hops = 4;
 	hop.last_us = 4000;
-	spread(play);
-	keep_all(play);
+	hop_spread(play);
+	hop_keep_all(play);
 	assert_int_equal(play->reaches, 0);
-}
-
-static void what_was_one_too_many_comes_back_once(void **state)
-{
-	struct play *play = *state;
-
-	come_to_rest_at_two(play);
-	assert_int_equal(counters(play)->given, 1);
-	pass(play, HOLD_MS - 12000);
-	play_assert_subflows(play, 2, 0, 0);
-	assert_int_equal(play->creates, 4);
-}
-
-/* A queue that comes and goes says nothing of another limit. */
-static void without_a_wait_elsewhere_none_comes_back(void **state)
-{
-	struct play *play = *state;
-
-	hop.last_us = 4000;
-	spread(play);
-	lose_all_but_one(play);
-	hop.last_us = 0;
-	pass(play, HOLD_MS - 4000);
-	play_assert_subflows(play, 1, 0, 0);
 }
 
 static void what_an_application_asked_for_stays(void **state)
@@ -322,12 +155,55 @@ static void what_an_application_asked_for_stays(void **state)
 	struct play *play = *state;
 
 	hop.last_us = 4000;
-	spread(play);
+	hop_spread(play);
 	play_intent(play, 1, 0);
 	play_joined(play, play->create.local.port);
-	pass(play, HOLD_MS);
+	hop_pass(play, HOLD_MS);
 	play_assert_subflows(play, 5, 0, 0);
 	assert_int_equal(play->reaches, 0);
+}
+
+/* Nor does it matter that another has taken the place of the one that was asked for. */
+static void what_the_operator_asked_for_stays(void **state)
+{
+	struct play *play = *state;
+	uint16_t port;
+	const char *why;
+
+	play->plan.does_repair = true;
+	hop.last_us = 4000;
+	hop_spread(play);
+	assert_int_equal(order_add(&play->plan, play_conn(play), 1, play->now_ns, &why), 0);
+	play_act(play);
+	port = play->create.local.port;
+	play_joined(play, port);
+	play_fell_silent(play, port);
+	play_left(play, port);
+	play_joined(play, play->create.local.port);
+	hop_pass(play, HOLD_MS);
+	play_assert_subflows(play, 5, 0, 0);
+	assert_int_equal(play->reaches, 0);
+}
+
+/* Nor is it measured for that while nobody else wants to know. */
+static void what_is_theirs_is_not_measured(void **state)
+{
+	struct play *play = *state;
+	uint64_t rounds;
+
+	play->plan.aparts.rule.moves = 2;
+	play->plan.lags.rule.slow_percent = 60;
+	play_map(play)->n_ports = 1 + 4; /* nowhere to move to */
+	hop.last_us = 4000;
+	hop_spread(play);
+	play_intent(play, 1, 0);
+	play_joined(play, play->create.local.port);
+	hop.slow = 2;
+	hop_pass(play, 2000);
+	assert_true(play_conn(play)->lag.rest_ns > play->now_ns + 6000 * MS);
+	rounds = play->plan.lags.counters.rounds;
+	hop_pass(play, 5000);
+	assert_int_equal(play->plan.lags.counters.rounds, rounds);
 }
 
 /* It has removed one since, of the elephant rule's: by number it has asked for none. */
@@ -344,55 +220,9 @@ static void nor_what_it_has_paid_for(void **state)
 		play_joined(play, play->create.local.port);
 	}
 	play_intent(play, 1, 1);
-	pass(play, HOLD_MS);
+	hop_pass(play, HOLD_MS);
 	play_assert_subflows(play, 3, 0, 0);
-	assert_int_equal(counters(play)->taken, 0);
-}
-
-/* An application asks for two while three are away: one comes back, and there are four. */
-static void what_comes_back_keeps_to_the_rule(void **state)
-{
-	struct play *play = *state;
-
-	hop.last_us = 4000;
-	spread(play);
-	lose_all_but_one(play);
-	play_intent(play, 2, 0);
-	pass(play, HOLD_MS - 4000);
-	play_assert_subflows(play, 3, 0, 0);
-	pass(play, 4000);
-	play_assert_subflows(play, 4, 0, 0);
-	assert_int_equal(counters(play)->given, 1);
-	pass(play, 20 * HOLD_MS);
-	play_assert_subflows(play, 4, 0, 0);
-	assert_int_equal(counters(play)->taken, 3);
-}
-
-static void the_rule_may_be_another_by_then(void **state)
-{
-	struct play *play = *state;
-
-	hop.last_us = 4000;
-	spread(play);
-	lose_all_but_one(play);
-	play->plan.rule.max_subflows = 2;
-	hop.last_us = 0;
-	pass(play, HOLD_MS);
-	play_assert_subflows(play, 2, 0, 0);
-	assert_int_equal(counters(play)->given, 1);
-}
-
-/* Of two that are left it removes one: that counts when those come back that were taken. */
-static void what_an_application_has_removed_stays_away(void **state)
-{
-	struct play *play = *state;
-
-	come_to_rest_at_two(play);
-	play_intent(play, 0, 1);
-	play->plan.rule.max_subflows = 3;
-	hop.from = 0;
-	pass(play, HOLD_MS);
-	play_assert_subflows(play, 2, 0, 0);
+	assert_int_equal(hop_counters(play)->taken, 0);
 }
 
 static void it_can_be_switched_off(void **state)
@@ -401,12 +231,12 @@ static void it_can_be_switched_off(void **state)
 
 	play->plan.lasthops.rule.is_on = false;
 	hop.last_us = 4000;
-	spread(play);
-	keep_all(play);
+	hop_spread(play);
+	hop_keep_all(play);
 	assert_int_equal(play->paces, 0);
 }
 
-/* Whatever it looks like: in each hold all come back once, and one more if it was one too many. */
+/* Whatever it looks like: in each hold all come back once, and one more on trial. */
 static void no_history_goes_to_and_fro(void **state)
 {
 	struct play *play = *state;
@@ -417,33 +247,35 @@ static void no_history_goes_to_and_fro(void **state)
 	srandom(7);
 	for (unsigned int seed = 0; seed < 40; seed++) {
 		play->key.token++;
-		counted_ns = play->now_ns;
-		spread(play);
+		hop_counted_ns = play->now_ns;
+		hop_spread(play);
 		for (int i = 0; i < 3000; i++) {
 			hop.before_us = random() % 3 ? 0 : random() % 9000;
 			hop.last_us = random() % 9000;
 			hop.is_unanswered = !(random() % 50);
+			hop.is_shared = random() % 2;
 			if (play_conn(play)->lasthop.until_ns != until_ns) {
 				until_ns = play_conn(play)->lasthop.until_ns;
 				creates = play->creates;
 			}
-			pass(play, 1 + random() % 400);
+			hop_pass(play, 1 + random() % 400);
 			if (play->now_ns < until_ns)
 				assert_in_range(play->creates - creates, 0, 1);
 			assert_in_range(play_conn(play)->n_subflows, 1, 4);
 		}
 		play_closed(play);
 	}
-	assert_true(counters(play)->taken && counters(play)->given);
+	assert_true(hop_counters(play)->taken && hop_counters(play)->given);
 }
 
-#define WITH_PLAY(test) cmocka_unit_test_setup_teardown(test, begin, play_end)
+#define WITH_PLAY(test) cmocka_unit_test_setup_teardown(test, hop_begin, play_end)
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_PLAY(of_the_last_link_one_subflow_is_left),
-		WITH_PLAY(it_is_tried_again_ever_more_seldom),
+		WITH_PLAY(one_that_lags_does_not_hide_it),
+		WITH_PLAY(how_long_the_way_is_siblings_tell),
 		WITH_PLAY(a_wait_elsewhere_proves_nothing),
 		WITH_PLAY(a_long_way_is_no_wait),
 		WITH_PLAY(no_wait_at_all_is_not_asked_about),
@@ -452,13 +284,10 @@ int main(void)
 		WITH_PLAY(an_idle_application_and_a_download_prove_nothing),
 		WITH_PLAY(a_silent_router_is_left_alone),
 		WITH_PLAY(without_the_last_router_nothing_is_asked),
-		WITH_PLAY(what_was_one_too_many_comes_back_once),
-		WITH_PLAY(without_a_wait_elsewhere_none_comes_back),
 		WITH_PLAY(what_an_application_asked_for_stays),
+		WITH_PLAY(what_the_operator_asked_for_stays),
+		WITH_PLAY(what_is_theirs_is_not_measured),
 		WITH_PLAY(nor_what_it_has_paid_for),
-		WITH_PLAY(what_comes_back_keeps_to_the_rule),
-		WITH_PLAY(the_rule_may_be_another_by_then),
-		WITH_PLAY(what_an_application_has_removed_stays_away),
 		WITH_PLAY(it_can_be_switched_off),
 		WITH_PLAY(no_history_goes_to_and_fro),
 	};

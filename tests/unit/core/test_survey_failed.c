@@ -165,7 +165,8 @@ static void so_does_one_that_was_never_seen(void **state)
 		path_table_done(&play.table);
 	}
 	assert_in_range(missed, 0, SEEDS / 50);
-	assert_in_range(known, SEEDS / 2, SEEDS);
+	/* Where both flows that are followed take the dead one, 1 in 16, nothing is. */
+	assert_in_range(known, SEEDS - SEEDS / 10, SEEDS - 1);
 	assert_in_range(unmet, 0, SEEDS / 50);
 }
 

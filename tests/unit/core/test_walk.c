@@ -303,6 +303,88 @@ static void it_goes_on_where_the_way_back_is_shorter(void **state)
 	check_farther(*state, 61);
 }
 
+/* Up to its end; of each flow that is followed routers up to that hop answer. How many there are.
+ */
+static unsigned int follow(struct surveying *play, const uint8_t last[])
+{
+	unsigned int flows = 0;
+	struct survey_probe probe;
+	uint16_t port = 0;
+
+	while (play->survey.phase == SURVEY_HOPS) {
+		while (play->survey.phase == SURVEY_HOPS &&
+			survey_next(&play->survey, play->now_ns, &probe)) {
+			if (probe.port != play->survey.hop_port) {
+				surveying_answer(play, &probe, 100 + probe.ttl);
+				continue;
+			}
+			flows += probe.port != port;
+			port = probe.port;
+			if (probe.ttl <= last[flows - 1])
+				surveying_answer(play, &probe, 10 * flows + probe.ttl);
+		}
+		surveying_wait(play);
+	}
+	return flows;
+}
+
+/* The peer's packets have passed more routers: what the flow has met may be dead. */
+static void where_the_middle_is_not_reached_another_flow_is_followed(void **state)
+{
+	struct surveying *play = *state;
+	const uint8_t last[] = {3, 5};
+
+	survey_note_ttl(&play->survey, 59);
+	assert_int_equal(follow(play, last), 2);
+	assert_int_not_equal(play->survey.phase, SURVEY_DONE);
+	assert_int_equal(play->survey.map->hops, 5);
+	assert_int_equal(play->survey.map->depth, 3);
+}
+
+static void no_more_than_two_are(void **state)
+{
+	struct surveying *play = *state;
+	const uint8_t last[] = {1, 1, 3};
+
+	survey_note_ttl(&play->survey, 61);
+	assert_int_equal(follow(play, last), 2);
+	assert_int_equal(play->survey.map->hops, 1);
+}
+
+/* So far nobody is: the peer's packets began with another number. */
+static void where_it_cannot_be_so_far_none_is(void **state)
+{
+	struct surveying *play = *state;
+	const uint8_t last[] = {3, 5};
+
+	survey_note_ttl(&play->survey, 100);
+	assert_int_equal(follow(play, last), 1);
+	assert_int_equal(play->survey.map->hops, 3);
+}
+
+/* The last router says nothing: it is none of those that matter. */
+static void where_it_is_reached_none_is(void **state)
+{
+	struct surveying *play = *state;
+	const uint8_t last[] = {4, 5};
+
+	survey_note_ttl(&play->survey, 59);
+	assert_int_equal(follow(play, last), 1);
+	assert_int_equal(play->survey.map->hops, 4);
+	assert_int_equal(play->survey.map->depth, 3);
+}
+
+/* It is nobody's way, or all are dead. */
+static void where_nothing_answers_none_is(void **state)
+{
+	struct surveying *play = *state;
+	const uint8_t last[] = {0, 3};
+
+	survey_note_ttl(&play->survey, 61);
+	assert_int_equal(follow(play, last), 1);
+	assert_string_equal(play->survey.map->why, "no router on the way answers");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, surveying_begin, surveying_end)
 
 int main(void)
@@ -320,6 +402,11 @@ int main(void)
 		TEST(ways_are_looked_for_before_the_end_is_sure),
 		TEST(each_hop_finds_a_slot),
 		TEST(what_answers_nearer_only_is_given_up),
+		TEST(where_the_middle_is_not_reached_another_flow_is_followed),
+		TEST(no_more_than_two_are),
+		TEST(where_it_cannot_be_so_far_none_is),
+		TEST(where_it_is_reached_none_is),
+		TEST(where_nothing_answers_none_is),
 		TEST(a_circle_is_no_way),
 		TEST(without_a_free_port_there_is_no_walk),
 		TEST(without_a_router_in_the_middle_there_is_no_map),

@@ -149,7 +149,7 @@ static void check_create(struct watch *watch, const struct replay_decision *deci
 		is_held(watch, decision->key->netns, &decision->action->remote, decision->now_ns))
 		accuse(watch, "a destination to which more did not help is not left alone",
 			decision->number);
-	/* Of those that its last link has taken one may have been one too many. */
+	/* Of those that its last link has taken one may come back, on trial. */
 	if (decision->now_ns < one->less_until_ns && one->back++)
 		accuse(watch, "what its last link has taken comes back", decision->number);
 }

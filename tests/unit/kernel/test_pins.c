@@ -30,7 +30,7 @@ static int set_up(void **state)
 	(void)state;
 	assert_non_null(mkdtemp(root));
 	snprintf(mounts, sizeof(mounts), "%s/mounts", root);
-	snprintf(folder, sizeof(folder), "%s/subflow/_2frun_2fa-b_2ec", root);
+	snprintf(folder, sizeof(folder), "%s/subflow_2frun_2fa-b_2ec", root);
 	snprintf(line, sizeof(line), "proc /proc proc rw 0 0\nbpf %s bpf rw 0 0\n", root);
 	write_mounts(line);
 	return 0;
@@ -66,12 +66,11 @@ static void make(const char *name)
 
 static void what_somebody_else_has_made_is_not_touched(void **state)
 {
-	char outer[64], elsewhere[64], victim[128];
+	char elsewhere[64], victim[128];
 	struct pins pins;
 	int fd;
 
 	(void)state;
-	snprintf(outer, sizeof(outer), "%s/subflow", root);
 	snprintf(elsewhere, sizeof(elsewhere), "%s/elsewhere", root);
 	snprintf(victim, sizeof(victim), "%s/passwd", elsewhere);
 	assert_int_equal(mkdir(elsewhere, 0700), 0);
@@ -79,23 +78,19 @@ static void what_somebody_else_has_made_is_not_touched(void **state)
 	assert_true(fd >= 0);
 	close(fd);
 	/* Open to others: who knows what is in it. */
-	assert_int_equal(mkdir(outer, 0700) | chmod(outer, 0777), 0);
+	assert_int_equal(mkdir(folder, 0700) | chmod(folder, 0777), 0);
 	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c"), -EPERM);
 	assert_string_equal(pins.folder, "");
-	/* A link within. */
-	assert_int_equal(chmod(outer, 0700), 0);
+	assert_int_equal(rmdir(folder), 0);
+	/* A link in its place. */
 	assert_int_equal(symlink(elsewhere, folder), 0);
 	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c"), -EPERM);
-	assert_int_equal(unlink(folder) | rmdir(outer), 0);
-	/* A link in its place. */
-	assert_int_equal(symlink(elsewhere, outer), 0);
-	assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c"), -EPERM);
-	assert_int_equal(unlink(outer), 0);
+	assert_int_equal(unlink(folder), 0);
 	assert_int_equal(access(victim, F_OK), 0);
 	if (geteuid() == 0) { /* of another user */
-		assert_int_equal(mkdir(outer, 0700) | chown(outer, 1, 1), 0);
+		assert_int_equal(mkdir(folder, 0700) | chown(folder, 1, 1), 0);
 		assert_int_equal(pins_open(&pins, mounts, "/run/a-b.c"), -EPERM);
-		assert_int_equal(rmdir(outer), 0);
+		assert_int_equal(rmdir(folder), 0);
 	}
 	assert_int_equal(unlink(victim) | rmdir(elsewhere), 0);
 }
@@ -136,7 +131,6 @@ static void other_layouts_go_and_this_one_stays(void **state)
 	assert_true(is_there("intents-1-2"));
 	assert_false(is_there("intents-1-3"));
 	assert_false(is_there("stranger"));
-	/* The folder of all stays as long as another daemon has one in it. */
 	pins_drop(&pins);
 	assert_int_equal(access(other.folder, F_OK), 0);
 	pins_drop(&other);
@@ -158,15 +152,12 @@ static void a_name_that_is_too_long_is_refused(void **state)
 {
 	char socket[108];
 	struct pins pins;
-	char all[64];
 
 	(void)state;
 	memset(socket, '.', sizeof(socket) - 1);
 	socket[0] = '/';
 	socket[sizeof(socket) - 1] = '\0';
 	assert_int_equal(pins_open(&pins, mounts, socket), -ENAMETOOLONG);
-	snprintf(all, sizeof(all), "%s/subflow", root);
-	assert_int_equal(rmdir(all), 0);
 }
 
 int main(void)

@@ -3,7 +3,7 @@
  * A namespace that was left alone: when it is looked at again, and served after all. And how often
  * those without a name are looked for: whoever may make namespaces can have the daemon look.
  */
-#include "kernel/served.h"
+#include "kernel/served_list.h"
 
 #include "../unit.h"
 #include "kernel/inhabitants.h"
@@ -151,7 +151,7 @@ static int set_up(void **state)
 		.state = SERVED_ALONE,
 		.is_taken = true,
 		.why = "it is taken"};
-	TAILQ_INSERT_TAIL(&served.list, &alone, entry);
+	served_list_insert(&served, &alone);
 	in_the_way = NULL;
 	is_free = true;
 	inhabited = way = NULL;
@@ -305,7 +305,7 @@ static void add_nameless(void)
 	assert_non_null(netns);
 	*netns = (struct served_netns){
 		.name = "/gone", .path = "/gone", .cookie = 9, .nsid = 9, .state = SERVED_ALONE};
-	TAILQ_INSERT_TAIL(&served.list, netns, entry);
+	served_list_insert(&served, netns);
 	served.count++;
 	served.mounts.ready(&served.mounts, EPOLLPRI);
 }
@@ -345,8 +345,10 @@ static struct served_netns *find_one(void)
 	}
 	assert_non_null(netns);
 	assert_string_equal(netns->path, inhabited);
+	served_list_hide(netns);
 	netns->cookie = 2;
 	netns->nsid = 7;
+	served_list_show(&served, netns);
 	assert_int_equal(walks, 1);
 	return netns;
 }
@@ -424,7 +426,7 @@ static void its_id_is_a_later_ones(void **state)
 	find_one();
 	later->cookie = 3;
 	later->nsid = 7;
-	TAILQ_INSERT_TAIL(&served.list, later, entry);
+	served_list_insert(&served, later);
 	way = "/proc/20/ns/net";
 	has_id = true;
 	served_end(&served, 7);
