@@ -10,10 +10,16 @@
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
 
+#include "files.h"
+
 /* The maps of this daemon. */
 struct intents_map intents SEC(".maps");
 struct wishes_map all_wishes SEC(".maps");
 struct receipts_map receipts SEC(".maps");
+
+/* Those of the earlier one, whose values may be shorter. */
+struct intents_map earlier_intents SEC(".maps");
+struct wishes_map earlier_wishes SEC(".maps");
 
 /* Bytes that the earlier values have in common with ours; 0: they are not understood. */
 const volatile __u32 carried_intent, carried_wishes;
@@ -42,19 +48,12 @@ static __always_inline struct intent *intent_of(struct sock *sk)
 	return intent;
 }
 
-SEC("iter/bpf_sk_storage_map")
-int carry_intent(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline void carry_intent_of(struct sock *sk, const void *earlier)
 {
-	struct sock *sk = ctx->sk;
-	void *earlier = ctx->value;
-	struct intent *intent;
+	struct intent *intent = carried_intent ? intent_of(sk) : NULL;
 
-	if (!sk || !earlier || !carried_intent)
-		return 0;
-	intent = intent_of(sk);
 	if (intent)
 		carry(intent, earlier, sizeof(*intent), carried_intent);
-	return 0;
 }
 
 /* Nothing leaves from anywhere, and the first subflow is none of those that are listed from now on:
@@ -75,24 +74,55 @@ static __always_inline void close_lists(struct sock *sk, struct wishes *wishes)
 }
 
 /* Where they are not understood nothing leaves from anywhere until the application lists anew. */
-SEC("iter/bpf_sk_storage_map")
-int carry_wishes(struct bpf_iter__bpf_sk_storage_map *ctx)
+static __always_inline void carry_wishes_of(struct sock *sk, const void *earlier)
 {
-	struct sock *sk = ctx->sk;
-	void *earlier = ctx->value;
-	struct wishes *wishes;
+	struct wishes *wishes =
+		bpf_sk_storage_get(&all_wishes, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 
-	if (!sk || !earlier)
-		return 0;
-	wishes = bpf_sk_storage_get(&all_wishes, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!wishes) {
+	if (!wishes)
 		__sync_fetch_and_add(&carry_failures, 1);
-		return 0;
-	}
-	if (carried_wishes)
+	else if (carried_wishes)
 		carry(wishes, earlier, sizeof(*wishes), carried_wishes);
 	else
 		close_lists(sk, wishes);
+}
+
+SEC("iter/bpf_sk_storage_map")
+int carry_intent(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	if (ctx->sk && ctx->value)
+		carry_intent_of(ctx->sk, ctx->value);
+	return 0;
+}
+
+SEC("iter/bpf_sk_storage_map")
+int carry_wishes(struct bpf_iter__bpf_sk_storage_map *ctx)
+{
+	if (ctx->sk && ctx->value)
+		carry_wishes_of(ctx->sk, ctx->value);
+	return 0;
+}
+
+/* Where the kernel lets no program walk a map. */
+SEC("iter/task_file")
+int carry_intent_files(struct bpf_iter__task_file *ctx)
+{
+	struct sock *sk = socket_of(ctx->file);
+	void *earlier = sk ? bpf_sk_storage_get(&earlier_intents, sk, NULL, 0) : NULL;
+
+	if (earlier)
+		carry_intent_of(sk, earlier);
+	return 0;
+}
+
+SEC("iter/task_file")
+int carry_wishes_files(struct bpf_iter__task_file *ctx)
+{
+	struct sock *sk = socket_of(ctx->file);
+	void *earlier = sk ? bpf_sk_storage_get(&earlier_wishes, sk, NULL, 0) : NULL;
+
+	if (earlier)
+		carry_wishes_of(sk, earlier);
 	return 0;
 }
 

@@ -174,6 +174,17 @@ struct bpf_iter__bpf_sk_storage_map {
 	void *value;
 };
 
+struct file;
+
+struct socket {
+	struct sock *sk;
+};
+
+struct bpf_iter__task_file {
+	struct bpf_iter_meta *meta;
+	struct file *file;
+};
+
 #pragma clang attribute pop
 
 #endif

@@ -77,22 +77,39 @@ static int read_all(void *arg, int fd)
 	return 0;
 }
 
-static int walk_map(const struct bpf_program *program, const struct pins *pins, const char *map,
-	const char *layout)
-{
-	int fd = open_map(pins, map, layout), err;
+/* One of the earlier daemon's two maps of sockets. */
+struct earlier {
+	const char *name;
+	struct bpf_map *map;
+	struct visitor visitor;
+	int fd; /* -1: there is none */
+};
 
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	err = visit_sockets(program, fd, read_all, NULL);
-	close(fd);
-	return err;
+static int open_earlier(struct earlier *earlier, const struct pins *pins, const char *layout)
+{
+	int fd = open_map(pins, earlier->name, layout);
+
+	if (fd >= 0) {
+		earlier->fd = fd;
+		visit_choose(&earlier->visitor);
+		return bpf_map__reuse_fd(earlier->map, fd);
+	}
+	bpf_program__set_autoload(earlier->visitor.by_map, false);
+	bpf_program__set_autoload(earlier->visitor.by_files, false);
+	bpf_map__set_autocreate(earlier->map, false);
+	return fd == -ENOENT ? 0 : fd;
+}
+
+static int visit_earlier(const struct earlier *earlier)
+{
+	return earlier->fd < 0 ? 0 : visit_kept(&earlier->visitor, earlier->fd, read_all, NULL);
 }
 
 static int carry_sockets(const struct carry *carry, const struct pins *pins, const char *other,
 	const struct layout *layout)
 {
 	struct carry_bpf *skeleton = carry_bpf__open();
+	struct earlier intents, wishes;
 	int err;
 
 	if (!skeleton)
@@ -101,7 +118,15 @@ static int carry_sockets(const struct carry *carry, const struct pins *pins, con
 		skeleton->rodata->carried_intent = layout->intent;
 		skeleton->rodata->carried_wishes = layout->wishes;
 	}
-	err = bpf_map__reuse_fd(skeleton->maps.intents, carry->intents_fd);
+	intents = (struct earlier){"intents", skeleton->maps.earlier_intents,
+		{skeleton->progs.carry_intent, skeleton->progs.carry_intent_files}, -1};
+	wishes = (struct earlier){"wishes", skeleton->maps.earlier_wishes,
+		{skeleton->progs.carry_wishes, skeleton->progs.carry_wishes_files}, -1};
+	err = open_earlier(&intents, pins, other);
+	if (!err)
+		err = open_earlier(&wishes, pins, other);
+	if (!err)
+		err = bpf_map__reuse_fd(skeleton->maps.intents, carry->intents_fd);
 	if (!err)
 		err = bpf_map__reuse_fd(skeleton->maps.all_wishes, carry->wishes_fd);
 	if (!err)
@@ -109,11 +134,15 @@ static int carry_sockets(const struct carry *carry, const struct pins *pins, con
 	if (!err)
 		err = carry_bpf__load(skeleton);
 	if (!err)
-		err = walk_map(skeleton->progs.carry_intent, pins, "intents", other);
+		err = visit_earlier(&intents);
 	if (!err)
-		err = walk_map(skeleton->progs.carry_wishes, pins, "wishes", other);
+		err = visit_earlier(&wishes);
 	if (!err && skeleton->bss->carry_failures)
 		err = -ENOMEM;
+	if (intents.fd >= 0)
+		close(intents.fd);
+	if (wishes.fd >= 0)
+		close(wishes.fd);
 	carry_bpf__destroy(skeleton);
 	return err;
 }

@@ -117,15 +117,24 @@ static int pin(struct hooks *hooks, uint32_t max_connections)
 	return err;
 }
 
+static struct visitor visitor_of(const struct hooks *hooks)
+{
+	return (struct visitor){.by_map = hooks->skeleton->progs.subflow_walk,
+		.by_files = hooks->skeleton->progs.subflow_walk_files};
+}
+
 static int load(struct hooks *hooks, const struct hook_config *config, uint64_t ring_bytes,
 	uint32_t max_connections)
 {
+	struct visitor visitor;
 	int err;
 
 	hooks->skeleton = hooks_bpf__open();
 	if (!hooks->skeleton)
 		return -errno;
 	hooks->skeleton->data->config = *config;
+	visitor = visitor_of(hooks);
+	visit_choose(&visitor);
 	hooks->ring_records = ring_bytes / sizeof(struct record);
 	err = bpf_map__set_max_entries(hooks->skeleton->maps.ring, ring_bytes);
 	if (!err)
@@ -429,11 +438,13 @@ int hooks_walk(
 	struct hooks *hooks, void (*each)(void *arg, const struct wide_record *record), void *arg)
 {
 	struct reader reader = {.hooks = hooks, .each = each, .arg = arg};
+	struct visitor visitor;
 
 	if (!hooks_are_there(hooks))
 		return 0;
-	return visit_sockets(hooks->skeleton->progs.subflow_walk,
-		bpf_map__fd(hooks->skeleton->maps.intents), read_intents, &reader);
+	visitor = visitor_of(hooks);
+	return visit_kept(
+		&visitor, bpf_map__fd(hooks->skeleton->maps.intents), read_intents, &reader);
 }
 
 struct client_reader {
@@ -461,7 +472,7 @@ int hooks_visit_clients(
 
 	if (!hooks_are_there(hooks))
 		return 0;
-	return visit_sockets(hooks->skeleton->progs.subflow_clients, -1, read_clients, &reader);
+	return visit_sockets(hooks->skeleton->progs.subflow_clients, read_clients, &reader);
 }
 
 int hooks_mark(struct hooks *hooks, int fd, uint32_t generation)
