@@ -12,6 +12,10 @@
 #define WAIT_NS      1000000000ull /* until it is looked at again, and twice as long each time */
 #define WAIT_MOST_NS (32 * WAIT_NS)
 
+/* What waits to be sent is so at one moment: of a burst something does, whatever its limit is. */
+#define SAMPLES  3
+#define APART_NS 20000000ull
+
 void brake_init(struct brakes *brakes)
 {
 	*brakes = (struct brakes){};
@@ -29,6 +33,7 @@ static void idle(struct plan *plan, struct conn *conn)
 	set_due(plan, conn, 0);
 	conn->brake.phase = BRAKE_IDLE;
 	conn->brake.wait_ns = 0;
+	conn->brake.paths = 0;
 }
 
 /* The oldest one that carries data speaks for all: the kernel gives none of them more to send than
@@ -81,7 +86,8 @@ int brake_admit(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 		return 0;
 	if (brake->phase == BRAKE_HELD)
 		say(conn);
-	if (brake->phase == BRAKE_ASKED || brake->phase == BRAKE_HELD)
+	if (brake->phase == BRAKE_ASKED || brake->phase == BRAKE_AGAIN ||
+		brake->phase == BRAKE_HELD)
 		return -EBUSY;
 	brake->cause_ns = cause_ns;
 	return ask(plan, conn) ? -EBUSY : 0;
@@ -95,9 +101,16 @@ static void release(struct plan *plan, struct conn *conn)
 		conn_say(conn, "a path holds it back by now: it gets what it is due");
 	brake->phase = BRAKE_FREE;
 	brake->wait_ns = 0;
+	brake->paths = 0;
 	set_due(plan, conn, plan->now_ns + FRESH_NS);
 	opening_run(plan, conn, brake->cause_ns);
 	brake->cause_ns = 0;
+}
+
+static void look_again(struct plan *plan, struct conn *conn)
+{
+	conn->brake.phase = BRAKE_AGAIN;
+	set_due(plan, conn, plan->now_ns + APART_NS);
 }
 
 static void hold(struct plan *plan, struct conn *conn)
@@ -108,6 +121,7 @@ static void hold(struct plan *plan, struct conn *conn)
 	brake->phase = BRAKE_HELD;
 	brake->wait_ns = is_new ? WAIT_NS : MIN(brake->wait_ns * 2, WAIT_MOST_NS);
 	brake->cause_ns = 0;
+	brake->paths = 0;
 	set_due(plan, conn, plan->now_ns + brake->wait_ns);
 	say(conn);
 	if (!is_new)
@@ -126,15 +140,19 @@ void brake_hear_measured(struct plan *plan, struct conn *conn, const struct even
 		release(plan, conn);
 		return;
 	}
-	brake->bytes_per_s = rate_while_busy(&brake->seen, &event->sample);
+	if (!brake->paths)
+		brake->bytes_per_s = rate_while_busy(&brake->seen, &event->sample);
 	brake->limit = rate_find_limit(&brake->seen, &event->sample);
 	brake->seen = event->sample;
 	/* Once it waits, a path that takes less is what it waits for. */
-	if (brake->limit == RATE_LIMIT_PATH ||
-		(!brake->wait_ns && brake->bytes_per_s < plan->brakes.rule.fast_bytes_per_s))
+	if (!brake->wait_ns && brake->bytes_per_s < plan->brakes.rule.fast_bytes_per_s)
+		release(plan, conn);
+	else if (brake->limit != RATE_LIMIT_PATH)
+		hold(plan, conn);
+	else if (++brake->paths == SAMPLES)
 		release(plan, conn);
 	else
-		hold(plan, conn);
+		look_again(plan, conn);
 }
 
 const char *brake_text(const struct conn *conn)
@@ -148,6 +166,7 @@ const char *brake_text(const struct conn *conn)
 static void run_due(struct plan *plan, struct conn *conn)
 {
 	switch (conn->brake.phase) {
+	case BRAKE_AGAIN:
 	case BRAKE_HELD:
 		if (!conn->wanted_elephant || !plan->brakes.rule.fast_bytes_per_s)
 			idle(plan, conn);

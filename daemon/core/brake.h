@@ -24,6 +24,7 @@ struct brake_rule {
 enum brake_phase {
 	BRAKE_IDLE,
 	BRAKE_ASKED, /* for a sample */
+	BRAKE_AGAIN, /* it will be for one more: a path seems to hold it back */
 	BRAKE_FREE,  /* a subflow may be opened, for a moment */
 	BRAKE_HELD,  /* none is: no path holds the connection back */
 };
@@ -35,6 +36,7 @@ struct brake {
 	uint64_t wait_ns;        /* while none is opened: until it is looked at again */
 	uint64_t cause_ns;       /* of what is to be opened */
 	uint32_t asked;          /* for samples: which one an answer is to */
+	uint32_t paths;          /* samples in a row by which a path holds it back */
 	uint32_t measured;       /* the subflow whose samples are taken: its serial */
 	struct rate_sample seen; /* the last one of it */
 	/* While none is opened: why, and what it carried when it was looked at last. */

@@ -33,6 +33,13 @@ static void pass(struct play *play, uint64_t ms)
 	play_act(play);
 }
 
+/* What is seen once is looked at twice more. */
+static void confirm(struct play *play)
+{
+	pass(play, 20);
+	pass(play, 20);
+}
+
 static void assert_held(const struct play *play, unsigned int measures)
 {
 	assert_int_equal(play->creates, 0);
@@ -40,17 +47,47 @@ static void assert_held(const struct play *play, unsigned int measures)
 	assert_int_equal(play->plan.brakes.held, 1);
 }
 
-static void who_has_more_to_send_than_its_path_takes_is_split_at_once(void **state)
+static void who_has_more_to_send_than_its_path_takes_is_split(void **state)
 {
 	struct play *play = *state;
 
 	play->sample.unsent = QUEUE;
 	play_connect(play);
 	play_threshold(play, 100);
-	assert_int_equal(play->measures, 1);
+	pass(play, 20);
+	pass(play, 19);
+	assert_int_equal(play->measures, 2);
+	assert_int_equal(play->creates, 0);
+	pass(play, 1);
+	assert_int_equal(play->measures, 3);
 	assert_int_equal(play->creates, 1);
 	assert_int_equal(play->plan.brakes.held, 0);
 	assert_null(brake_text(play_conn(play)));
+}
+
+/* Something waits for a moment, then nothing does. */
+static void one_burst_is_no_path(void **state)
+{
+	struct play *play = *state;
+
+	play->sample.unsent = QUEUE;
+	play_connect(play);
+	play_threshold(play, 100);
+	pass(play, 20);
+	play->sample.unsent = 0;
+	/* It asks for another one meanwhile, which waits as well. */
+	play_threshold(play, 150);
+	pass(play, 20);
+	assert_held(play, 3);
+	assert_string_equal(brake_text(play_conn(play)), "its sender has no more to send");
+	assert_non_null(strstr(play_conn(play)->why, "at 10.0 Gbit/s"));
+	/* The series begins anew. */
+	play->sample.unsent = QUEUE;
+	pass(play, 1000);
+	pass(play, 20);
+	assert_held(play, 5);
+	pass(play, 20);
+	assert_int_equal(play->creates, 2);
 }
 
 static void nor_does_a_slow_one_wait(void **state)
@@ -95,6 +132,7 @@ static void nor_does_one_whose_peer_takes_no_more(void **state)
 	assert_string_equal(brake_text(play_conn(play)), "its peer takes no more");
 	/* What it had to wait before is over. */
 	pass(play, 1000);
+	confirm(play);
 	assert_int_equal(play->creates, 1);
 }
 
@@ -130,6 +168,7 @@ static void what_waits_does_not_outlive_its_rule(void **state)
 	assert_int_equal(play_conn(play)->n_passed, 0);
 	play->sample.unsent = QUEUE;
 	pass(play, 1000);
+	confirm(play);
 	assert_int_equal(play->creates, 0);
 }
 
@@ -143,7 +182,8 @@ static void when_a_path_holds_it_back_it_gets_all_that_it_is_due(void **state)
 	play->sample.unsent = QUEUE;
 	assert_held(play, 1);
 	pass(play, 1000);
-	assert_int_equal(play->measures, 2);
+	confirm(play);
+	assert_int_equal(play->measures, 4);
 	assert_int_equal(play->creates, 2);
 	assert_null(brake_text(play_conn(play)));
 	assert_string_equal(
@@ -151,7 +191,7 @@ static void when_a_path_holds_it_back_it_gets_all_that_it_is_due(void **state)
 	/* What was found holds for a moment; then it is asked again. */
 	play->now_ns += 500 * MS;
 	play_threshold(play, 200);
-	assert_int_equal(play->measures, 2);
+	assert_int_equal(play->measures, 4);
 	assert_int_equal(play->creates, 3);
 }
 
@@ -167,6 +207,7 @@ static void a_slow_path_is_one_as_well(void **state)
 	play->sample.unsent = QUEUE;
 	plan_tick(&play->plan, play->now_ns);
 	play_act(play);
+	confirm(play);
 	assert_int_equal(play->creates, 1);
 }
 
@@ -272,7 +313,8 @@ static void one_that_ends_while_it_waits_is_forgotten(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(who_has_more_to_send_than_its_path_takes_is_split_at_once),
+		TEST(who_has_more_to_send_than_its_path_takes_is_split),
+		TEST(one_burst_is_no_path),
 		TEST(nor_does_a_slow_one_wait),
 		TEST(a_fast_one_with_nothing_waiting_gets_none),
 		TEST(nor_does_one_whose_peer_takes_no_more),
