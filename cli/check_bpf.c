@@ -254,14 +254,27 @@ static int try_tracing(struct host *host, const char *function, enum bpf_attach_
 	return 0;
 }
 
+/* Hardened kernels let no program walk a map: subflowd looks through open files there. */
 static void check_iterator(struct host *host, struct finding *f)
 {
-	int r = host->is_privileged
-			? try_tracing(host, "bpf_iter_bpf_sk_storage_map", BPF_TRACE_ITER)
-			: 0;
+	int by_map, by_files;
 
-	report_probe(host, f, r < 0 ? r : 1, "a program can walk the socket storage",
-		"a kernel with the BPF iterator bpf_sk_storage_map");
+	if (!host->is_privileged) {
+		doctor_unprivileged(f);
+		return;
+	}
+	by_map = try_tracing(host, "bpf_iter_bpf_sk_storage_map", BPF_TRACE_ITER);
+	by_files = by_map ? try_tracing(host, "bpf_iter_task_file", BPF_TRACE_ITER) : 0;
+	if (!by_map)
+		doctor_found(f, STATE_OK, NULL, "a program can walk the socket storage");
+	else if (!by_files)
+		doctor_found(f, STATE_OK, NULL,
+			"no program can walk a map (%s): open files are walked instead",
+			strerror(-by_map));
+	else
+		doctor_found(f, STATE_FAIL,
+			"a kernel with the BPF iterators bpf_sk_storage_map or task_file",
+			"this kernel refuses it: %s", strerror(-by_files));
 }
 
 /* Nothing of subflowd hangs on it: what it would do, `subflow run` does. */

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT */
+/* Maps of sockets' storage, and sockets, as the kernel that is running has them. */
+#ifndef TEST_KEPT_H
+#define TEST_KEPT_H
+
+#include <stddef.h>
+
+/* A socket storage map of values of so many bytes; its descriptor. */
+int kept_map(size_t value_size);
+
+/* An MPTCP socket, not connected. */
+int kept_socket(void);
+
+/* Which way the walk takes: what the kernel lets it, or by files all the same. For a link with
+ * --wrap=visit_choose. */
+extern int kept_by_files;
+
+#endif
