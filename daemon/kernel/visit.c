@@ -54,8 +54,7 @@ static int visit(const struct bpf_program *program, const struct bpf_iter_attach
 	return err;
 }
 
-int visit_kept(
-	const struct visitor *visitor, int map_fd, int (*take)(void *arg, int fd), void *arg)
+int visit_kept(const struct visitor *visitor, int map_fd, int (*take)(void *arg, int fd), void *arg)
 {
 	union bpf_iter_link_info info = {.map.map_fd = map_fd};
 	struct bpf_iter_attach_opts opts;

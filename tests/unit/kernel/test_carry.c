@@ -53,8 +53,8 @@ static void begin(const void *by_files)
 	stage.ours.wishes_fd = kept_map(sizeof(struct wishes));
 	stage.ours.receipts_fd = bpf_map_create(BPF_MAP_TYPE_HASH, "receipts",
 		sizeof(struct conn_key), sizeof(struct receipt), 16,
-		&(struct bpf_map_create_opts){.sz = sizeof(struct bpf_map_create_opts),
-			.map_flags = BPF_F_NO_PREALLOC});
+		&(struct bpf_map_create_opts){
+			.sz = sizeof(struct bpf_map_create_opts), .map_flags = BPF_F_NO_PREALLOC});
 	assert_true(stage.ours.receipts_fd >= 0);
 	stage.fd = kept_socket();
 }
@@ -149,7 +149,9 @@ static void one_map_alone_is_carried_over(void **state)
 
 #define TEST_TWICE(name)                                                                           \
 	cmocka_unit_test_prestate_setup_teardown(name, NULL, end, NULL),                           \
-		{#name "_by_files", name, NULL, end, &kept_by_files}
+	{                                                                                          \
+#name "_by_files", name, NULL, end, &kept_by_files                                 \
+	}
 
 int main(void)
 {

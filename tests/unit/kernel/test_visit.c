@@ -95,9 +95,8 @@ static void walk(void)
 {
 	for (size_t i = 0; i <= SOCKETS; i++)
 		stage.seen[i] = 0;
-	assert_int_equal(visit_kept(&stage.visitor,
-				 bpf_map__fd(stage.hooks->maps.intents), take, NULL),
-		0);
+	assert_int_equal(
+		visit_kept(&stage.visitor, bpf_map__fd(stage.hooks->maps.intents), take, NULL), 0);
 }
 
 /* The last has nothing kept of it, and the first was never asked anything. */
@@ -160,7 +159,9 @@ static void one_of_another_process_is_seen(void **state)
 
 #define TEST_TWICE(name)                                                                           \
 	cmocka_unit_test_prestate_setup_teardown(name, NULL, end, NULL),                           \
-		{#name "_by_files", name, NULL, end, &kept_by_files}
+	{                                                                                          \
+#name "_by_files", name, NULL, end, &kept_by_files                                 \
+	}
 
 int main(void)
 {
