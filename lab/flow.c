@@ -2,6 +2,7 @@
 /* One flow of the traffic, out or in: its socket, how far it has come, what is told of it. */
 #include "flow.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/mptcp.h>
@@ -61,6 +62,24 @@ static void drop(struct flows *flows, struct flow *flow)
 	free(flow);
 }
 
+/* Though the last one that had it was closed just now: who lasts until the end leaves nothing in
+ * TIME-WAIT behind. */
+static bool take_port(const struct flow *flow)
+{
+	struct sockaddr_in6 six = {.sin6_family = AF_INET6, .sin6_port = htons(flow->from)};
+	struct sockaddr_in four = {.sin_family = AF_INET, .sin_port = htons(flow->from)};
+	struct linger none = {.l_onoff = 1};
+	int yes = 1;
+
+	if (!flow->header.bytes)
+		setsockopt(flow->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
+	setsockopt(flow->fd, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+	return bind(flow->fd,
+		       flow->to.ss_family == AF_INET ? (struct sockaddr *)&four
+						     : (struct sockaddr *)&six,
+		       flow->to_len) == 0;
+}
+
 void flow_begin(struct flows *flows, struct flow *flow)
 {
 	int family = flow->to.ss_family;
@@ -69,8 +88,9 @@ void flow_begin(struct flows *flows, struct flow *flow)
 	flow->fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, flow->protocol);
 	if (flow->fd < 0)
 		die("socket");
-	if (connect(flow->fd, (struct sockaddr *)&flow->to, flow->to_len) < 0 &&
-		errno != EINPROGRESS) {
+	if ((flow->from && !take_port(flow)) ||
+		(connect(flow->fd, (struct sockaddr *)&flow->to, flow->to_len) < 0 &&
+			errno != EINPROGRESS)) {
 		report_failure(flow, errno);
 		drop(flows, flow);
 		return;

@@ -16,7 +16,8 @@ struct header {
 struct flow {
 	int fd;
 	bool is_in, has_paused, is_paused;
-	int protocol; /* out */
+	int protocol;  /* out */
+	uint16_t from; /* out: the local port; 0 = the kernel's choice */
 	struct header header;
 	uint64_t done;      /* bytes, the header included */
 	uint64_t delay_ns;  /* out: after `go` */

@@ -62,8 +62,8 @@ static struct flow *open_listener(int family, uint16_t port)
 	return listener;
 }
 
-/* `flow ID DELAY_NS ADDRESS PORT BYTES [tcp]`; 0 bytes: until the end. tcp: plain, whatever the
- * others are. */
+/* `flow ID DELAY_NS FROM ADDRESS PORT BYTES [tcp]`; FROM: its local port, 0: the kernel's choice.
+ * 0 bytes: until the end. tcp: plain, whatever the others are. */
 static void plan(const char *line)
 {
 	struct flow *flow = calloc(1, sizeof(*flow));
@@ -78,9 +78,10 @@ static void plan(const char *line)
 	four = (struct sockaddr_in *)&flow->to;
 	flow->fd = -1;
 	flow->protocol = traffic.protocol;
-	if (sscanf(line, "flow %" SCNu64 " %" SCNu64 " %45s %" SCNu16 " %" SCNu64 " %3s",
-		    &flow->header.id, &flow->delay_ns, address, &port, &flow->header.bytes,
-		    kind) < 5 ||
+	if (sscanf(line,
+		    "flow %" SCNu64 " %" SCNu64 " %" SCNu16 " %45s %" SCNu16 " %" SCNu64 " %3s",
+		    &flow->header.id, &flow->delay_ns, &flow->from, address, &port,
+		    &flow->header.bytes, kind) < 6 ||
 		(*kind && strcmp(kind, "tcp") != 0) ||
 		(flow->header.bytes && flow->header.bytes < sizeof(flow->header))) {
 		fprintf(stderr, "traffic: cannot read: %s\n", line);
@@ -216,10 +217,11 @@ static void turn(struct flow *const listeners[2], struct flow *orders)
 
 static void usage(void)
 {
-	fprintf(stderr, "usage: traffic [--mptcp] [--sample MS] [--tokens] [--rest MS] [--stall MS]"
-			" PORT\n"
-			"Standard input: flow ID DELAY_NS ADDRESS PORT BYTES [tcp]; go NS; end.\n"
-			"Standard output: JSON lines. Times are of CLOCK_MONOTONIC.\n");
+	fprintf(stderr,
+		"usage: traffic [--mptcp] [--sample MS] [--tokens] [--rest MS] [--stall MS]"
+		" PORT\n"
+		"Standard input: flow ID DELAY_NS FROM ADDRESS PORT BYTES [tcp]; go NS; end.\n"
+		"Standard output: JSON lines. Times are of CLOCK_MONOTONIC.\n");
 	exit(2);
 }
 

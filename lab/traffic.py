@@ -59,8 +59,8 @@ class Traffic:
         orders = [[] for _ in self._hosts]
         for number, flow in enumerate(flows):
             address = getattr(self.lab.host(flow.target), self.family)
-            orders[flow.source].append(f"flow {number} {round(flow.start_s * 1e9)} {address} {PORT}"
-                                       f" {flow.bytes}{' tcp' if flow.is_plain else ''}\n")
+            orders[flow.source].append(f"flow {number} {round(flow.start_s * 1e9)} {flow.port}"
+                                       f" {address} {PORT} {flow.bytes}{' tcp' if flow.is_plain else ''}\n")
         origin = time.monotonic_ns() + round(LEAD_S * 1e9)
         for (_, process, _), lines in zip(self._hosts, orders):
             process.stdin.write("".join(lines) + f"go {origin}\n")

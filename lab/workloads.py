@@ -27,6 +27,7 @@ class Flow:
     target: int
     bytes: int = 0  # 0: until the end
     start_s: float = 0.0
+    port: int = 0  # from which it leaves; 0: the kernel chooses
     is_plain: bool = False  # TCP, whatever the system compared makes of the others
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: MIT
 """One run of the lab: the generator's bytes and times, the systems' subflows, the gates."""
+import dataclasses
 import itertools
 import random
 import subprocess
@@ -147,7 +148,21 @@ def test_the_sender_tells_which_connection_it_was(small, protocol, has_token):
     assert set(tokens) == {0, 1} and all(bool(token) == has_token for token in tokens.values())
 
 
-@pytest.mark.parametrize("order", ["flow 1 0 nowhere 7000 100", "flow 1 0 10.0.0.1 7000 23",
+@pytest.mark.parametrize("family", ["ip4", "ip6"])
+def test_a_flow_leaves_from_the_port_that_it_is_given(small, family):
+    """Again and again, as soon as the last one has ended: a comparison has the same paths each time."""
+    flows = [workloads.Flow(0, target, port=40001, is_plain=target == 3) for target in (2, 3)]
+    address = getattr(small.host(0), family)
+    for _ in range(5):
+        with Traffic(small, BUILD, "mptcp", family=family) as traffic:
+            traffic.go(flows)
+            wait_until(lambda: small.host(0).run(
+                ["ss", "-Htn", "state", "established", "sport", "= 40001"]).count(address) == 2,
+                       "both leave from there")
+            assert not [record for record in traffic.end() if "failed" in record]
+
+
+@pytest.mark.parametrize("order", ["flow 1 0 0 nowhere 7000 100", "flow 1 0 0 10.0.0.1 7000 23",
                                    "flow 1", "stop", "x" * 5000])
 def test_the_generator_refuses_what_it_cannot_read(small, order):
     process = small.host(0).popen([BUILD / "lab" / "traffic", 7001], stdin=-1, stdout=-1, stderr=-1,
@@ -159,7 +174,7 @@ def test_the_generator_refuses_what_it_cannot_read(small, order):
 def test_a_connection_refused_is_told(small):
     process = small.host(0).popen([BUILD / "lab" / "traffic", 7001], stdin=subprocess.PIPE,
                                   stdout=subprocess.PIPE, text=True)
-    process.stdin.write(f"flow 7 0 {small.host(1).ip4} 9 100\ngo 1\n")
+    process.stdin.write(f"flow 7 0 0 {small.host(1).ip4} 9 100\ngo 1\n")
     process.stdin.flush()
     lines = [process.stdout.readline() for _ in range(2)]
     process.communicate("end\n", timeout=20)
