@@ -30,15 +30,19 @@ int count_packet(struct __sk_buff *skb)
 SEC("sockops")
 int count_round(struct bpf_sock_ops *ops)
 {
-	__u64 key, bytes;
+	__u64 key, *bytes, acked;
 
 	if (ops->op == BPF_SOCK_OPS_ACTIVE_ESTABLISHED_CB ||
 		ops->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB) {
 		bpf_sock_ops_cb_flags_set(ops, BPF_SOCK_OPS_RTT_CB_FLAG);
 	} else if (ops->op == BPF_SOCK_OPS_RTT_CB) {
 		key = bpf_get_socket_cookie(ops);
-		bytes = ops->bytes_acked;
-		bpf_map_update_elem(&flows, &key, &bytes, BPF_ANY);
+		acked = ops->bytes_acked;
+		bytes = bpf_map_lookup_elem(&flows, &key);
+		if (bytes)
+			*bytes = acked;
+		else
+			bpf_map_update_elem(&flows, &key, &acked, BPF_ANY);
 	}
 	return 1;
 }

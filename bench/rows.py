@@ -194,7 +194,8 @@ LIMITS = {
     " ({of[last-hop][median]}): what the subflows leave there is for the congestion control to feel. The rounds gave"
     " {each}.",
     ("harmless", "unsplit"): "It is the worse of a round's two workloads, and the rounds gave {each}: which elephants"
-    " meet which others is drawn anew each time. Where every subflow takes what one TCP flow takes, .81 is what a"
+    " meet which others is drawn anew each round. In one round every flow leaves from the same port, whoever is"
+    " measured, so what chance gives is little. Where every subflow takes what one TCP flow takes, .81 is what a"
     " permutation keeps by max-min"
     " theory (`subflow-lab model`): an elephant's link is full, and a quarter of it passes each path, whoever else"
     " needs that. Only congestion controls that look at each other leave it: the next line.",
