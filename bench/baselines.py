@@ -95,7 +95,8 @@ NATIVE = ("Times by themselves are those of one machine on one day. What attache
 STALL = ("Repair is off, and nothing takes the place of the subflow: what ends the stall is the kernel's own reinjection,"
          " when the least RTO of 200 ms has passed, behind what its siblings hold by then. So it goes with the"
          " buffers, and with the congestion control: it was longer with tcp_rmem and tcp_wmem of 1 MB, and much shorter"
-         " with cubic than with reno, which it is here (by hand, 2026-11-27). Here it is {low} to {high}; rounds below"
+         " with cubic than with reno, which it is here (by hand, 2026-11-27); bbr makes no difference, 245 on the leaf-spine and"
+         " 250 on the fat-tree, medians of five (by hand, 2026-11-28). Here it is {low} to {high}; rounds below"
          " the RTO are those whose timer a loss probe had set. Which of all these the prototype had is not known.")
 LISTING = ("It is ten times the CPU that one listing takes; the prototype took 1.0 to 1.2 us a connection. A time by itself"
            " is that of one machine on one day.")
@@ -198,7 +199,9 @@ BASELINES = (
              " packets of 16 kB, of which it holds four, it was .99 at 50 Mbit/s and .89 at 100 (by hand, 2026-11-27,"
              " five pairs each); the prototype's lies between.", (.99, 1)),
     Baseline(16, "harmless", "one TCP flow beside 4 subflows, one link", *one(.33), ("neighbour", "always split"),
-             known=SHARE + " With cubic, which the prototype may have had, it was more (by hand, 2026-11-27). None of"
+             known=SHARE + " With cubic, which the prototype may have had, it was more (by hand, 2026-11-27). With reno it"
+             " was .57 in packets of 1.5 and of 2 kB and .93 in those of 8 kB, with bbr .77 in those of 4 kB and 1.06 in those"
+             " of 16 kB (by hand, 2026-11-28, medians of five). None of"
              " these is the prototype's; its queue and its packets are not known.",
              note=PACKETS.format("1.28")),
     Baseline(16, "harmless", "the same on a last hop", *one(.40), ("last-hop", "always split"),
