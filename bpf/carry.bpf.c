@@ -90,16 +90,22 @@ static __always_inline void carry_wishes_of(struct sock *sk, const void *earlier
 SEC("iter/bpf_sk_storage_map")
 int carry_intent(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	if (ctx->sk && ctx->value)
-		carry_intent_of(ctx->sk, ctx->value);
+	void *earlier = ctx->value;
+	struct sock *sk = ctx->sk;
+
+	if (sk && earlier)
+		carry_intent_of(sk, earlier);
 	return 0;
 }
 
 SEC("iter/bpf_sk_storage_map")
 int carry_wishes(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	if (ctx->sk && ctx->value)
-		carry_wishes_of(ctx->sk, ctx->value);
+	void *earlier = ctx->value;
+	struct sock *sk = ctx->sk;
+
+	if (sk && earlier)
+		carry_wishes_of(sk, earlier);
 	return 0;
 }
 

@@ -36,8 +36,12 @@ static __always_inline void write_intent(
 SEC("iter/bpf_sk_storage_map")
 int subflow_walk(struct bpf_iter__bpf_sk_storage_map *ctx)
 {
-	if (ctx->sk && ctx->value)
-		write_intent(ctx->meta->seq, ctx->sk, ctx->value);
+	struct seq_file *seq = ctx->meta->seq;
+	struct intent *intent = ctx->value;
+	struct sock *sk = ctx->sk;
+
+	if (sk && intent)
+		write_intent(seq, sk, intent);
 	return 0;
 }
 
