@@ -164,8 +164,8 @@ BASELINES = (
     Baseline(9, "tax", "naive callback of every round trip, ns", *one(228), ("mouse", "a callback for each round trip"),
              "What a program takes is what it does. This one looks a socket up in a hash map and notes what it has had"
              " acknowledged: 236 to 424 ns by hand, 2026-11-28 (three runs of 16,000 over loopback, one a kind in turn). With"
-             " socket storage it was 130 to 169, and with an update of the map each time 380 to 852. The prototype's lies among"
-             " these.", (130, 852)),
+             " socket storage it was 130 to 169, and with an update of the map each time 380 to 852. The prototype's lies at the lower"
+             " end of the first.", (230, 430)),
     Baseline(10, "tax", "a call in a cgroup with an empty program / without", 1.6, 2.1, ("inside", "an empty one / none"),
              known="It is the kernel's: what it takes to run any program at a socket option, over a call without. Both are some"
              " hundred nanoseconds of one machine; that of the prototypes is not there to be asked."),

@@ -33,6 +33,7 @@ static void idle(struct plan *plan, struct conn *conn)
 	set_due(plan, conn, 0);
 	conn->brake.phase = BRAKE_IDLE;
 	conn->brake.wait_ns = 0;
+	conn->brake.cause_ns = 0;
 	conn->brake.paths = 0;
 }
 
@@ -113,11 +114,12 @@ static void look_again(struct plan *plan, struct conn *conn)
 	set_due(plan, conn, plan->now_ns + APART_NS);
 }
 
-static void hold(struct plan *plan, struct conn *conn)
+static void hold(struct plan *plan, struct conn *conn, enum rate_limit limit)
 {
 	struct brake *brake = &conn->brake;
 	bool is_new = !brake->wait_ns;
 
+	brake->limit = limit;
 	brake->phase = BRAKE_HELD;
 	brake->wait_ns = is_new ? WAIT_NS : MIN(brake->wait_ns * 2, WAIT_MOST_NS);
 	brake->cause_ns = 0;
@@ -133,6 +135,7 @@ static void hold(struct plan *plan, struct conn *conn)
 void brake_hear_measured(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct brake *brake = &conn->brake;
+	enum rate_limit limit;
 
 	if (event->serial != brake->asked || brake->phase != BRAKE_ASKED)
 		return;
@@ -142,13 +145,13 @@ void brake_hear_measured(struct plan *plan, struct conn *conn, const struct even
 	}
 	if (!brake->paths)
 		brake->bytes_per_s = rate_while_busy(&brake->seen, &event->sample);
-	brake->limit = rate_find_limit(&brake->seen, &event->sample);
+	limit = rate_find_limit(&brake->seen, &event->sample);
 	brake->seen = event->sample;
 	/* Once it waits, a path that takes less is what it waits for. */
 	if (!brake->wait_ns && brake->bytes_per_s < plan->brakes.rule.fast_bytes_per_s)
 		release(plan, conn);
-	else if (brake->limit != RATE_LIMIT_PATH)
-		hold(plan, conn);
+	else if (limit != RATE_LIMIT_PATH)
+		hold(plan, conn, limit);
 	else if (++brake->paths == SAMPLES)
 		release(plan, conn);
 	else
@@ -165,6 +168,8 @@ const char *brake_text(const struct conn *conn)
 
 static void run_due(struct plan *plan, struct conn *conn)
 {
+	uint64_t cause_ns = conn->brake.cause_ns;
+
 	switch (conn->brake.phase) {
 	case BRAKE_AGAIN:
 	case BRAKE_HELD:
@@ -181,7 +186,7 @@ static void run_due(struct plan *plan, struct conn *conn)
 		break;
 	}
 	idle(plan, conn);
-	opening_run(plan, conn, 0);
+	opening_run(plan, conn, cause_ns);
 }
 
 void brake_tick(struct plan *plan, uint64_t now_ns)

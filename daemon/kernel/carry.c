@@ -70,11 +70,9 @@ static int read_all(void *arg, int fd)
 	ssize_t len;
 
 	(void)arg;
-	while ((len = read(fd, nothing, sizeof(nothing))) != 0) {
-		if (len < 0 && errno != EINTR)
-			return -errno;
-	}
-	return 0;
+	while ((len = visit_read(fd, nothing, sizeof(nothing))) > 0)
+		;
+	return (int)len;
 }
 
 /* One of the earlier daemon's two maps of sockets. */

@@ -405,12 +405,10 @@ void hooks_set_full(struct hooks *hooks, bool is_full)
 /* So many whole records of @size bytes, 0 at the end, or -errno. */
 static int read_some(int fd, void *records, size_t len, size_t size)
 {
-	ssize_t n;
+	ssize_t n = visit_read(fd, records, len);
 
-	while ((n = read(fd, records, len)) < 0 && errno == EINTR)
-		;
 	if (n < 0)
-		return -errno;
+		return (int)n;
 	return n % size ? -EBADMSG : (int)(n / size);
 }
 

@@ -69,6 +69,15 @@ int visit_kept(const struct visitor *visitor, int map_fd, int (*take)(void *arg,
 	return visit(visitor->by_map, &opts, take, arg);
 }
 
+ssize_t visit_read(int fd, void *buffer, size_t size)
+{
+	ssize_t n;
+
+	while ((n = read(fd, buffer, size)) < 0 && (errno == EINTR || errno == EAGAIN))
+		;
+	return n < 0 ? -errno : n;
+}
+
 int visit_sockets(const struct bpf_program *program, int (*take)(void *arg, int fd), void *arg)
 {
 	return visit(program, NULL, take, arg);

@@ -8,6 +8,8 @@
 #ifndef SUBFLOW_VISIT_H
 #define SUBFLOW_VISIT_H
 
+#include <sys/types.h>
+
 struct bpf_program;
 
 /* Programs of one object, which visit_choose() is told before it is loaded. */
@@ -26,6 +28,12 @@ void visit_choose(const struct visitor *visitor);
  */
 int visit_kept(
 	const struct visitor *visitor, int map_fd, int (*take)(void *arg, int fd), void *arg);
+
+/*
+ * read(2) for @take: 0 at the end, or -errno. It goes on where the kernel has let go after a
+ * million descriptors that nothing was written of (kernel/bpf/bpf_iter.c: MAX_ITER_OBJECTS).
+ */
+ssize_t visit_read(int fd, void *buffer, size_t size);
 
 /* Likewise @program (iter/tcp) over the TCP sockets of the namespace that the thread is in. */
 int visit_sockets(const struct bpf_program *program, int (*take)(void *arg, int fd), void *arg);

@@ -130,8 +130,10 @@ static void nor_does_one_whose_peer_takes_no_more(void **state)
 	play_threshold(play, 100);
 	assert_held(play, 1);
 	assert_string_equal(brake_text(play_conn(play)), "its peer takes no more");
-	/* What it had to wait before is over. */
+	/* What it had to wait before is over. Until that is sure, it is told why it waits. */
 	pass(play, 1000);
+	assert_held(play, 2);
+	assert_string_equal(brake_text(play_conn(play)), "its peer takes no more");
 	confirm(play);
 	assert_int_equal(play->creates, 1);
 }

@@ -8,20 +8,29 @@
 #include "record.h"
 #include "subflow.skel.h"
 
-#include <errno.h>
+#include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdbool.h>
+#include <sys/param.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define SOCKETS 200
+
+/* More descriptors than a walk passes in two goes, the first of which finds ours: the children have
+ * copies. */
+#define CHILDREN 115
+#define COPIES   18500
 
 static struct {
 	struct hooks_bpf *hooks;
 	struct visitor visitor;
 	int sockets[SOCKETS];
 	unsigned int seen[SOCKETS + 1]; /* by generation */
+	pid_t children[CHILDREN];
 } stage;
 
 /* @by_files: NULL = by what the kernel takes. */
@@ -43,15 +52,29 @@ static void load(const void *by_files)
 	bpf_program__set_autoload(stage.visitor.by_files, true);
 	kept_by_files = by_files != NULL;
 	visit_choose(&stage.visitor);
+	print_message("walked by %s\n",
+		bpf_program__autoload(stage.visitor.by_map) ? "the map" : "open files");
 	assert_int_equal(bpf_program__autoload(stage.visitor.by_map) +
 				 bpf_program__autoload(stage.visitor.by_files),
 		1);
 	assert_int_equal(hooks_bpf__load(stage.hooks), 0);
 }
 
+static void end_children(void)
+{
+	for (size_t i = 0; i < CHILDREN; i++) {
+		if (!stage.children[i])
+			continue;
+		kill(stage.children[i], SIGKILL);
+		waitpid(stage.children[i], NULL, 0);
+		stage.children[i] = 0;
+	}
+}
+
 static int end(void **state)
 {
 	(void)state;
+	end_children();
 	for (size_t i = 0; i < SOCKETS; i++) {
 		if (stage.sockets[i])
 			close(stage.sockets[i]);
@@ -78,7 +101,7 @@ static int take(void *arg, int fd)
 	ssize_t n;
 
 	(void)arg;
-	while ((n = read(fd, records, sizeof(records))) > 0) {
+	while ((n = visit_read(fd, records, sizeof(records))) > 0) {
 		for (size_t i = 0; i < n / sizeof(*records); i++) {
 			uint32_t generation = records[i].record.generation;
 
@@ -88,7 +111,7 @@ static int take(void *arg, int fd)
 			stage.seen[generation]++;
 		}
 	}
-	return n < 0 ? -errno : 0;
+	return (int)n;
 }
 
 static void walk(void)
@@ -125,36 +148,67 @@ static void each_of_many_is_seen(void **state)
 	assert_int_equal(stage.seen[8], 1);
 }
 
-/* Only another process has it, in another network namespace. */
-static void one_of_another_process_is_seen(void **state)
+/* A process that has what we have, in another network namespace, until it is killed. */
+static void copy_process(size_t which)
 {
-	int gate[2], status;
-	pid_t child;
+	int gate[2];
 	char byte;
 
+	assert_int_equal(pipe2(gate, O_CLOEXEC), 0);
+	stage.children[which] = fork();
+	assert_true(stage.children[which] >= 0);
+	if (!stage.children[which]) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (!unshare(CLONE_NEWNET) && write(gate[1], "", 1) == 1)
+			pause();
+		_exit(1);
+	}
+	close(gate[1]);
+	assert_int_equal(read(gate[0], &byte, 1), 1);
+	close(gate[0]);
+}
+
+static void one_of_another_process_is_seen(void **state)
+{
 	load(*state);
 	open_all();
-	assert_int_equal(pipe(gate), 0);
-	child = fork();
-	if (!child) {
-		if (unshare(CLONE_NEWNET) < 0 || write(gate[1], "", 1) != 1)
-			_exit(1);
-		pause();
-		_exit(0);
-	}
-	assert_int_equal(read(gate[0], &byte, 1), 1);
+	copy_process(0);
 	close(stage.sockets[9]);
 	stage.sockets[9] = 0;
 	walk();
 	assert_int_equal(stage.seen[9], 1);
 	/* One that both have: the daemon hears of it at least once. */
 	assert_in_range(stage.seen[10], 1, 2);
-	kill(child, SIGKILL);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	close(gate[0]);
-	close(gate[1]);
+	end_children();
 	walk();
 	assert_int_equal(stage.seen[9], 0);
+}
+
+static void among_millions_of_descriptors_one_is_seen(void **state)
+{
+	struct rlimit before, many;
+	int copies[COPIES];
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &before), 0);
+	many = before;
+	many.rlim_cur = MIN(before.rlim_max, COPIES + 1000);
+	if (geteuid() != 0 || many.rlim_cur < COPIES + 1000)
+		skip();
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &many), 0);
+	for (size_t i = 0; i < COPIES; i++) {
+		copies[i] = dup(STDERR_FILENO);
+		assert_true(copies[i] >= 0);
+	}
+	for (size_t i = 0; i < CHILDREN; i++)
+		copy_process(i);
+	for (size_t i = 0; i < COPIES; i++)
+		close(copies[i]);
+	load(*state);
+	open_all();
+	walk();
+	for (size_t i = 1; i < SOCKETS - 1; i++)
+		assert_int_equal(stage.seen[i], 1);
+	setrlimit(RLIMIT_NOFILE, &before);
 }
 
 #define TEST_TWICE(name)                                                                           \
@@ -168,6 +222,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST_TWICE(each_of_many_is_seen),
 		TEST_TWICE(one_of_another_process_is_seen),
+		TEST_TWICE(among_millions_of_descriptors_one_is_seen),
 	};
 
 	return cmocka_run_group_tests_name("visit", tests, NULL, NULL);
