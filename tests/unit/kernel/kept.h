@@ -15,4 +15,11 @@ int kept_socket(void);
  * --wrap=visit_choose. */
 extern int kept_by_files;
 
+/* A test by each of the two: its state is NULL, then not. */
+#define KEPT_TEST_TWICE(name, teardown)                                                            \
+	cmocka_unit_test_prestate_setup_teardown(name, NULL, teardown, NULL),                      \
+	{                                                                                          \
+#name "_by_files", name, NULL, teardown, &kept_by_files                            \
+	}
+
 #endif

@@ -147,18 +147,12 @@ static void one_map_alone_is_carried_over(void **state)
 	assert_int_equal(intent.generation, 3);
 }
 
-#define TEST_TWICE(name)                                                                           \
-	cmocka_unit_test_prestate_setup_teardown(name, NULL, end, NULL),                           \
-	{                                                                                          \
-#name "_by_files", name, NULL, end, &kept_by_files                                 \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST_TWICE(shorter_values_are_the_beginning_of_ours),
-		TEST_TWICE(what_is_not_understood_is_closed),
-		TEST_TWICE(one_map_alone_is_carried_over),
+		KEPT_TEST_TWICE(shorter_values_are_the_beginning_of_ours, end),
+		KEPT_TEST_TWICE(what_is_not_understood_is_closed, end),
+		KEPT_TEST_TWICE(one_map_alone_is_carried_over, end),
 	};
 
 	return cmocka_run_group_tests_name("carry", tests, NULL, NULL);

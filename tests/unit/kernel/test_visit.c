@@ -211,18 +211,12 @@ static void among_millions_of_descriptors_one_is_seen(void **state)
 	setrlimit(RLIMIT_NOFILE, &before);
 }
 
-#define TEST_TWICE(name)                                                                           \
-	cmocka_unit_test_prestate_setup_teardown(name, NULL, end, NULL),                           \
-	{                                                                                          \
-#name "_by_files", name, NULL, end, &kept_by_files                                 \
-	}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST_TWICE(each_of_many_is_seen),
-		TEST_TWICE(one_of_another_process_is_seen),
-		TEST_TWICE(among_millions_of_descriptors_one_is_seen),
+		KEPT_TEST_TWICE(each_of_many_is_seen, end),
+		KEPT_TEST_TWICE(one_of_another_process_is_seen, end),
+		KEPT_TEST_TWICE(among_millions_of_descriptors_one_is_seen, end),
 	};
 
 	return cmocka_run_group_tests_name("visit", tests, NULL, NULL);
