@@ -75,8 +75,11 @@ static int end(void **state)
 
 static void keep(void)
 {
-	struct intent intent = {.generation = 3, .adds = 2, .removes = 1};
-	struct wishes wishes = {.is_restricted = 1, .list[2] = {.port = 7000, .adds = 2}};
+	/* Up to the last that the earlier build knew. */
+	struct intent intent = {.generation = 3, .adds = 2, .removes = 1, .total = 4, .purpose = 1};
+	struct wishes wishes = {.is_restricted = 1,
+		.list[2] = {.port = 7000, .adds = 2},
+		.list[WISHES_MAX - 2] = {.adds = 1, .flags = 1}};
 
 	assert_int_equal(bpf_map_update_elem(stage.intents, &stage.fd, &intent, BPF_ANY), 0);
 	assert_int_equal(bpf_map_update_elem(stage.wishes, &stage.fd, &wishes, BPF_ANY), 0);
@@ -110,10 +113,14 @@ static void shorter_values_are_the_beginning_of_ours(void **state)
 	assert_int_equal(intent.generation, 3);
 	assert_int_equal(intent.adds, 2);
 	assert_int_equal(intent.removes, 1);
+	assert_int_equal(intent.total, 4);
+	assert_int_equal(intent.purpose, 1);
 	assert_int_equal(intent.expected, 0);
 	assert_int_equal(wishes.is_restricted, 1);
 	assert_int_equal(wishes.list[2].port, 7000);
 	assert_int_equal(wishes.list[2].adds, 2);
+	assert_int_equal(wishes.list[WISHES_MAX - 2].adds, 1);
+	assert_int_equal(wishes.list[WISHES_MAX - 2].flags, 1);
 	assert_int_equal(wishes.list[WISHES_MAX - 1].adds, 0);
 }
 
