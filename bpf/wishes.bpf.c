@@ -12,22 +12,23 @@
 /* What struct wish can count. */
 #define ADDS_MAX 0xffff
 
-static __always_inline bool is_removed(const struct wish *wish)
-{
-	return wish->flags & WISH_REMOVED && !wish->adds;
-}
+/*
+ * What is asked of each slot in turn is a function of its own for the verifier as well: it looks at
+ * it once, not once a slot with all that can be so of the slots before.
+ */
 
 /* Taken away, and its subflows have been closed: what is left to say is that none may follow. */
-static __always_inline bool is_spent(const struct wish *wish, __u32 heard)
+__noinline int wish_is_spent(const struct wish *wish, __u32 heard)
 {
-	return is_removed(wish) && (__s16)(heard - wish->since) >= 0;
+	return wish && wish->flags & WISH_REMOVED && !wish->adds &&
+	       (__s16)(heard - wish->since) >= 0;
 }
 
 /* Whether what is at @end is meant: a wish may name every port of its address. */
-static __always_inline bool is_meant(const struct wish *wish, const struct end *end)
+__noinline int wish_is_meant(const struct wish *wish, const struct end *end)
 {
-	return wish->flags & WISH_TAKEN && (!wish->port || wish->port == end->port) &&
-	       is_same_address(wish->addr, end->addr);
+	return wish && end && wish->flags & WISH_TAKEN &&
+	       (!wish->port || wish->port == end->port) && is_same_address(wish->addr, end->addr);
 }
 
 int wishes_find(const struct wishes *wishes, const struct end *end)
@@ -35,7 +36,7 @@ int wishes_find(const struct wishes *wishes, const struct end *end)
 	if (!wishes || !end)
 		return -1;
 	for (int i = 0; i < WISHES_MAX; i++) {
-		if (is_meant(&wishes->list[i], end) &&
+		if (wish_is_meant(&wishes->list[i], end) &&
 			(wishes->list[i].adds || wishes->list[i].draft))
 			return i;
 	}
@@ -74,7 +75,7 @@ int wishes_meet(struct wishes *wishes, const struct end *end, __u32 heard, bool 
 		return 0;
 	for (int i = 0; i < WISHES_MAX; i++) {
 		wish = &wishes->list[i];
-		if (!is_meant(wish, end))
+		if (!wish_is_meant(wish, end))
 			continue;
 		/* Asked for again before the daemon heard that it was to go: it goes all the same.
 		 */
@@ -88,31 +89,55 @@ int wishes_meet(struct wishes *wishes, const struct end *end, __u32 heard, bool 
 	return meant;
 }
 
+/* The slot of exactly what is at @end, or -1. */
+__noinline int wishes_find_own(const struct wishes *wishes, const struct end *end)
+{
+	const struct wish *wish;
+
+	if (!wishes || !end)
+		return -1;
+	for (int i = 0; i < WISHES_MAX; i++) {
+		wish = &wishes->list[i];
+		if (wish->flags && wish->port == end->port &&
+			is_same_address(wish->addr, end->addr))
+			return i;
+	}
+	return -1;
+}
+
+/* A slot that nobody needs, or -1: one that was never taken, if there is one. */
+__noinline int wishes_find_free(const struct wishes *wishes, __u32 heard)
+{
+	if (!wishes)
+		return -1;
+	for (int i = 0; i < WISHES_MAX; i++) {
+		if (!wishes->list[i].flags)
+			return i;
+	}
+	for (int i = 0; i < WISHES_MAX; i++) {
+		if (wish_is_spent(&wishes->list[i], heard))
+			return i;
+	}
+	return -1;
+}
+
 int wishes_draft(
 	struct wishes *wishes, const struct end *end, __u32 generation, __u32 heard, bool add)
 {
-	struct wish *wish, *slot = NULL, *spent = NULL;
+	struct wish *slot;
+	bool is_new;
+	__u32 at;
 
 	if (!wishes || !end)
 		return EINVAL;
-	for (int i = 0; i < WISHES_MAX; i++) {
-		wish = &wishes->list[i];
-		if (!wish->flags) {
-			slot = slot ?: wish;
-		} else if (wish->port == end->port && is_same_address(wish->addr, end->addr)) {
-			slot = wish;
-			break;
-		} else if (is_spent(wish, heard)) {
-			spent = wish;
-		}
-	}
-	if (!slot) {
-		if (!spent)
-			return ENOBUFS;
-		slot = spent;
-		slot->flags = 0;
-	}
-	if (!slot->flags) {
+	at = wishes_find_own(wishes, end);
+	is_new = at >= WISHES_MAX;
+	if (is_new)
+		at = wishes_find_free(wishes, heard);
+	if (at >= WISHES_MAX)
+		return ENOBUFS;
+	slot = &wishes->list[at];
+	if (is_new) {
 		__builtin_memcpy(slot->addr, end->addr, sizeof(slot->addr));
 		slot->port = end->port;
 		slot->since = generation;
@@ -133,7 +158,7 @@ int wishes_keep_add(struct wishes *wishes, __u32 generation, __u32 heard)
 		return 0;
 	for (int i = 0; i < WISHES_MAX; i++) {
 		wish = &wishes->list[i];
-		if (wish->draft && is_spent(wish, heard)) {
+		if (wish->draft && wish_is_spent(wish, heard)) {
 			wish->since = generation;
 			wish->flags = WISH_TAKEN;
 		}
@@ -144,11 +169,14 @@ int wishes_keep_add(struct wishes *wishes, __u32 generation, __u32 heard)
 }
 
 /* Whether a draft means this slot too. */
-static __always_inline bool is_covered(const struct wishes *wishes, const struct wish *wish)
+__noinline int wish_is_covered(const struct wish *wish, const struct wishes *wishes)
 {
 	const struct wish *other;
-	bool is = wish->draft;
+	bool is;
 
+	if (!wish || !wishes)
+		return 0;
+	is = wish->draft;
 	for (int i = 0; i < WISHES_MAX; i++) {
 		other = &wishes->list[i];
 		is |= other->flags && other->draft && !other->port &&
@@ -157,9 +185,25 @@ static __always_inline bool is_covered(const struct wishes *wishes, const struct
 	return is;
 }
 
+/* Finds the drafts that mean this slot, the slot @at. */
+__noinline int wish_find_drafts(const struct wish *wish, struct wishes *wishes, int at)
+{
+	struct wish *other;
+
+	if (!wish || !wishes)
+		return 0;
+	for (int i = 0; i < WISHES_MAX; i++) {
+		other = &wishes->list[i];
+		if (other->draft && (!other->port || i == at) &&
+			is_same_address(other->addr, wish->addr))
+			other->draft = 2;
+	}
+	return 0;
+}
+
 int wishes_find_drafts(struct wishes *wishes)
 {
-	struct wish *wish, *other;
+	struct wish *wish;
 	int has_alternative = 0;
 
 	if (!wishes)
@@ -168,16 +212,11 @@ int wishes_find_drafts(struct wishes *wishes)
 		wish = &wishes->list[i];
 		if (!wish->flags || !wish->adds)
 			continue;
-		if (!is_covered(wishes, wish)) {
+		if (!wish_is_covered(wish, wishes)) {
 			has_alternative = 1;
 			continue;
 		}
-		for (int j = 0; j < WISHES_MAX; j++) {
-			other = &wishes->list[j];
-			if (other->draft && (!other->port || i == j) &&
-				is_same_address(other->addr, wish->addr))
-				other->draft = 2;
-		}
+		wish_find_drafts(wish, wishes, i);
 	}
 	return has_alternative;
 }
@@ -193,39 +232,55 @@ int wishes_are_found(const struct wishes *wishes)
 	return 1;
 }
 
+__noinline int wishes_are_taken(const struct wishes *wishes)
+{
+	if (!wishes)
+		return 0;
+	for (int i = 0; i < WISHES_MAX; i++) {
+		if (wishes->list[i].flags)
+			return 1;
+	}
+	return 0;
+}
+
+__noinline int wish_take_away(struct wish *wish, __u32 generation, __u32 flags)
+{
+	if (!wish || !wish->draft)
+		return 0;
+	wish->draft = 0;
+	wish->adds = 0;
+	wish->since = generation;
+	wish->flags = flags;
+	return 0;
+}
+
 int wishes_keep_remove(struct wishes *wishes, __u32 generation, bool is_fresh)
 {
+	__u32 flags = is_fresh ? 0 : WISH_TAKEN | WISH_REMOVED;
 	struct wish *wish;
-	__u32 left = 0;
 
 	if (!wishes)
 		return 0;
 	for (int i = 0; i < WISHES_MAX; i++) {
 		wish = &wishes->list[i];
-		if (!wish->draft && is_covered(wishes, wish))
+		if (!wish->draft && wish_is_covered(wish, wishes))
 			wish->flags = 0;
 	}
-	for (int i = 0; i < WISHES_MAX; i++) {
-		wish = &wishes->list[i];
-		if (wish->draft) {
-			wish->draft = 0;
-			wish->adds = 0;
-			wish->since = generation;
-			wish->flags = is_fresh ? 0 : WISH_TAKEN | WISH_REMOVED;
-		}
-		left += wish->flags;
-	}
-	if (is_fresh && !left)
+	for (int i = 0; i < WISHES_MAX; i++)
+		wish_take_away(&wishes->list[i], generation, flags);
+	if (is_fresh && !wishes_are_taken(wishes))
 		wishes->is_restricted = 0;
 	return 0;
 }
 
 /* Whether the address of @wish is listed, with whichever port. */
-static __always_inline bool is_listed(const struct wishes *wishes, const struct wish *wish)
+__noinline int wish_is_listed(const struct wish *wish, const struct wishes *wishes)
 {
 	const struct wish *other;
 	bool is = false;
 
+	if (!wish || !wishes)
+		return 0;
 	for (int i = 0; i < WISHES_MAX; i++) {
 		other = &wishes->list[i];
 		is |= other->flags && other->adds && is_same_address(other->addr, wish->addr);
@@ -241,7 +296,7 @@ int wishes_forget(struct wishes *wishes, __u32 heard)
 		return 0;
 	for (int i = 0; i < WISHES_MAX; i++) {
 		wish = &wishes->list[i];
-		if (is_spent(wish, heard) && (wish->port || is_listed(wishes, wish)))
+		if (wish_is_spent(wish, heard) && (wish->port || wish_is_listed(wish, wishes)))
 			wish->flags = 0;
 	}
 	return 0;

@@ -45,9 +45,11 @@ class Daemon:
 
         def is_serving():
             self.check()
+            if not self.socket.exists():  # no process is started in vain
+                return False
             served = {entry["name"] for entry in self.status().get("namespaces", [])
                       if entry["state"] == "served"}
-            return self.socket.exists() and names <= served
+            return names <= served
 
         wait_until(is_serving, "subflowd serves " + ", ".join(sorted(names)))
 
