@@ -17,46 +17,57 @@ tell(results=results, client=[protocol(client), info(client)],
 """
 
 
-@pytest.mark.parametrize("family", ["AF_INET", "AF_INET6"])
-@pytest.mark.parametrize("how", ["library", "preload"])
-class TestConnections:
-    # Under the preload object a socket starts as MPTCP whatever is asked: the
-    # program turns it off first, so that both directions are gone through.
-    @staticmethod
-    def run(netns, family, how, first, on_client, on_server):
-        return netns.python(
-            BOTH_ENDS, family, how, str(first), str(on_client), str(on_server),
-            preload=how == "preload")
+def each(test):
+    """Of both families, in both ways."""
+    return pytest.mark.parametrize("family", ["AF_INET", "AF_INET6"])(
+        pytest.mark.parametrize("how", ["library", "preload"])(test))
 
-    def test_on(self, netns, family, how):
-        result = self.run(netns, family, how, 6, 1, 1)
-        assert result["results"] == [0, 0]
-        assert result["client"] == [262, 2]
-        assert result["server"] == [262, 2]
-        assert netns.counter("MPTcpExtMPCapableSYNTX") == 1
-        assert netns.counter("MPTcpExtMPCapableACKRX") == 1
 
-    def test_off(self, netns, family, how):
-        result = self.run(netns, family, how, 262, 0, 0)
-        assert result["results"] == [0, 0]
-        assert result["client"] == [6, None]
-        assert result["server"] == [6, None]
-        assert netns.counter("MPTcpExtMPCapableSYNTX") == 0
+def run(netns, family, how, first, on_client, on_server):
+    """What both ends are in the end.
 
-    def test_falls_back_where_the_server_has_none(self, netns, family, how):
-        result = self.run(netns, family, how, 262, 1, 0)
-        assert result["results"] == [0, 0]
-        # A socket that has fallen back keeps its protocol and loses its MPTCP_INFO.
-        assert result["client"] == [262, None]
-        assert result["server"] == [6, None]
-        assert netns.counter("MPTcpExtMPCapableSYNTX") == 1
-        assert netns.counter("MPTcpExtMPCapableACKRX") == 0
+    Under the preload object a socket starts as MPTCP whatever is asked: the program turns it off first, so that both
+    directions are gone through.
+    """
+    return netns.python(BOTH_ENDS, family, how, str(first), str(on_client), str(on_server), preload=how == "preload")
 
-    def test_server_takes_plain_clients(self, netns, family, how):
-        result = self.run(netns, family, how, 262, 0, 1)
-        assert result["results"] == [0, 0]
-        assert result["client"] == [6, None]
-        assert netns.counter("MPTcpExtMPCapableSYNTX") == 0
+
+@each
+def test_on(netns, family, how):
+    result = run(netns, family, how, 6, 1, 1)
+    assert result["results"] == [0, 0]
+    assert result["client"] == [262, 2]
+    assert result["server"] == [262, 2]
+    assert netns.counter("MPTcpExtMPCapableSYNTX") == 1
+    assert netns.counter("MPTcpExtMPCapableACKRX") == 1
+
+
+@each
+def test_off(netns, family, how):
+    result = run(netns, family, how, 262, 0, 0)
+    assert result["results"] == [0, 0]
+    assert result["client"] == [6, None]
+    assert result["server"] == [6, None]
+    assert netns.counter("MPTcpExtMPCapableSYNTX") == 0
+
+
+@each
+def test_falls_back_where_the_server_has_none(netns, family, how):
+    result = run(netns, family, how, 262, 1, 0)
+    assert result["results"] == [0, 0]
+    # A socket that has fallen back keeps its protocol and loses its MPTCP_INFO.
+    assert result["client"] == [262, None]
+    assert result["server"] == [6, None]
+    assert netns.counter("MPTcpExtMPCapableSYNTX") == 1
+    assert netns.counter("MPTcpExtMPCapableACKRX") == 0
+
+
+@each
+def test_server_takes_plain_clients(netns, family, how):
+    result = run(netns, family, how, 262, 0, 1)
+    assert result["results"] == [0, 0]
+    assert result["client"] == [6, None]
+    assert netns.counter("MPTcpExtMPCapableSYNTX") == 0
 
 
 @pytest.mark.parametrize("how", ["library", "preload"])
