@@ -156,6 +156,7 @@ struct conn {
 	/* Ports: see steer.h. */
 	bool is_steering; /* retry_ns is the end of waiting for paths */
 	bool has_asked_more;
+	bool has_explored; /* the ways to where it goes were not known before it asked */
 	/* CLOCK_MONOTONIC: waiting for paths since, and the last news of them; 0 = not waiting */
 	uint64_t patience_ns, heard_ns;
 	uint64_t cause_ns; /* of what waits for paths */

@@ -87,7 +87,21 @@ static enum steer_answer ask(
 {
 	steer->counters.surveys += !map || map->state != PATH_ASKING;
 	conn->has_asked_more |= what == STEER_MORE;
+	conn->has_explored |= !map || map->state != PATH_KNOWN;
 	return what;
+}
+
+/*
+ * Whether a survey is to be certain of there being no further way, which takes as many probes again.
+ * That is for who has the destination explored; to others the ways are known as they are. A single
+ * one is looked into whoever comes: nobody is split there.
+ */
+static bool takes_certainty(const struct path_map *map, const struct conn *conn)
+{
+	unsigned int ports;
+
+	return !map->is_thorough &&
+	       (conn->has_explored || path_count(map, map->depth, &ports) == 1);
 }
 
 /* It has no more of this host's subflows than any other that was seen there, and there are others.
@@ -213,7 +227,8 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 	/* All ports of a better way are in use. */
 	is_crowded = rank / PLACEMENT_OTHERS > possible / PLACEMENT_OTHERS;
 	is_sharing = !choice.port || !is_alone(map, &choice.path);
-	if ((is_crowded || (is_sharing && !map->is_thorough)) && !is_late && !conn->has_asked_more)
+	if ((is_crowded || (is_sharing && takes_certainty(map, conn))) && !is_late &&
+		!conn->has_asked_more)
 		return ask(steer, conn, map, STEER_MORE);
 	if (!choice.port)
 		return go_blind(ret_choice);

@@ -231,6 +231,25 @@ static void sharing_takes_certainty(void **state)
 	assert_int_equal(play->steer.counters.shared, 1);
 }
 
+/* Of several ways, who comes to a known map takes what is known: two probes at most are his. */
+static void a_further_connection_shares_without_a_survey(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play), *b;
+	struct steer_choice choice;
+
+	learn(play, FIRST_PORT + 1, 0);
+	learn(play, PORT, 1);
+	assert_int_equal(place(play, a), PORT);
+	b = open_conn(play);
+	learn(play, FIRST_PORT + 2, 0);
+	learn(play, PORT + 1, 1);
+	assert_int_equal(place(play, b), PORT + 1);
+	assert_int_equal(play->steer.counters.shared, 0);
+	b->has_explored = true;
+	assert_int_equal(choose(play, b, &choice), STEER_MORE);
+}
+
 /* What was left last is the likeliest to be in TIME-WAIT. */
 static void what_was_left_is_tried_where_nothing_else_is_as_good(void **state)
 {
@@ -520,6 +539,7 @@ int main(void)
 		TEST(each_tier_is_waited_for),
 		TEST(a_way_beside_one_that_is_whole_is_taken),
 		TEST(sharing_takes_certainty),
+		TEST(a_further_connection_shares_without_a_survey),
 		TEST(what_was_left_is_tried_where_nothing_else_is_as_good),
 		TEST(what_cannot_be_known_is_done_without),
 		TEST(what_nobody_can_tell_is_not_believed),
