@@ -13,7 +13,7 @@ from lab.netns import PATIENCE, wait_until
 from test_watch import Watch
 
 FLOODER = 65533
-ROUNDS = 10
+ROUNDS = 5
 TRIES = 3
 FLOODED = int(300 / PATIENCE)  # connections; fewer where the machine is slow
 # How many times as long somebody else's request may take during the flood. Without limits he waits for one of its
