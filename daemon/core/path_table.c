@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define SECOND_NS 1000000000ull
+
 void path_table_init(struct path_table *table)
 {
 	*table = (struct path_table){};
@@ -160,6 +162,17 @@ struct path_prefix *path_table_get_prefix(struct path_table *table, const struct
 	HASH_ADD(hh, table->prefixes, key, sizeof(prefix->key), prefix);
 	TAILQ_INSERT_TAIL(&table->prefixes_by_age, prefix, age);
 	return prefix;
+}
+
+bool path_prefix_may_send(struct path_prefix *prefix, uint64_t now_ns)
+{
+	bucket_fill(&prefix->probes, SECOND_NS, now_ns);
+	return bucket_has(&prefix->probes, PATH_PREFIX_PER_SECOND);
+}
+
+void path_prefix_spend(struct path_prefix *prefix)
+{
+	bucket_spend(&prefix->probes, PATH_PREFIX_PER_SECOND);
 }
 
 static void sweep_routers(struct path_table *table)

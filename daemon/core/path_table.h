@@ -14,6 +14,7 @@
 #define PATH_TABLE_MAPS_MAX     1024
 #define PATH_TABLE_PREFIXES_MAX 1024
 #define PATH_TABLE_ROUTERS_MAX  16384
+#define PATH_PREFIX_PER_SECOND  250 /* probes; as many are saved */
 
 /* What all destinations of one prefix (IPv4 /24, IPv6 /64) have in common. */
 struct path_prefix {
@@ -56,6 +57,13 @@ struct path_map *path_table_get(struct path_table *table, const struct path_key 
 
 /* As path_table_get(); what a survey looks at makes no room. */
 struct path_prefix *path_table_get_prefix(struct path_table *table, const struct path_key *key);
+
+/*
+ * Whether the prefix may be sent one more probe, and that it is: all that are sent there share
+ * PATH_PREFIX_PER_SECOND, whatever ports and connections they are for.
+ */
+bool path_prefix_may_send(struct path_prefix *prefix, uint64_t now_ns);
+void path_prefix_spend(struct path_prefix *prefix);
 
 /* Finds or makes it; NULL when memory is short. Those of no map and no subflow make room. */
 struct router *path_table_get_router(

@@ -486,19 +486,6 @@ uint64_t survey_deadline(const struct survey *survey)
 	return MAX(find_due(survey), survey->held_until_ns);
 }
 
-bool survey_may_send(struct survey *survey, uint64_t now_ns)
-{
-	struct bucket *bucket = &survey->prefix->probes;
-
-	bucket_fill(bucket, 1000 * MS, now_ns);
-	return bucket_has(bucket, SURVEY_PER_SECOND);
-}
-
-void survey_spend(struct survey *survey)
-{
-	bucket_spend(&survey->prefix->probes, SURVEY_PER_SECOND);
-}
-
 bool survey_hold(struct survey *survey, uint64_t now_ns, uint64_t until_ns)
 {
 	bool is_due = survey->phase != SURVEY_DONE && find_due(survey) <= now_ns;

@@ -18,7 +18,6 @@
 #define SURVEY_TRIES_MAX  4
 #define SURVEY_LATE_MAX   4
 #define SURVEY_ASKERS_MAX 64
-#define SURVEY_PER_SECOND 250 /* probes to one prefix; as many are saved */
 
 /* A packet that looks like one of the flow from @port, and dies @ttl hops away. */
 struct survey_probe {
@@ -108,13 +107,6 @@ bool survey_next(struct survey *survey, uint64_t now_ns, struct survey_probe *re
 
 /* Whether it can tell no two ways apart, and may yet: others are to let it go first. */
 bool survey_is_blind(const struct survey *survey);
-
-/*
- * Whether its prefix may be sent one more, which is spent: all surveys of a prefix share
- * SURVEY_PER_SECOND, whatever ports and connections they are for.
- */
-bool survey_may_send(struct survey *survey, uint64_t now_ns);
-void survey_spend(struct survey *survey);
 
 /* No probe may be sent before @until_ns. True: one is due now. */
 bool survey_hold(struct survey *survey, uint64_t now_ns, uint64_t until_ns);

@@ -136,7 +136,8 @@ static int begin(struct reach *reach, struct reach_question *question)
 
 int reach_ask(struct reach *reach, const struct action *action)
 {
-	struct endpoint remote = endpoint_unmap(&action->remote);
+	struct endpoint local = endpoint_unmap(&action->local),
+			remote = endpoint_unmap(&action->remote);
 	struct reach_question *question;
 	int err;
 
@@ -144,14 +145,14 @@ int reach_ask(struct reach *reach, const struct action *action)
 		reach->refused++;
 		return -EBUSY;
 	}
-	if (!scout_spend(reach->scout, &action->key, &remote))
+	if (!scout_spend(reach->scout, &action->key, &local, &remote))
 		return -EBUSY;
 	question = calloc(1, sizeof(*question));
 	if (!question)
 		return -ENOMEM;
 	*question = (struct reach_question){.reach = reach,
 		.probe = {.send_fd = -1, .receive_fd = -1},
-		.packet = {.local = endpoint_unmap(&action->local),
+		.packet = {.local = local,
 			.remote = remote,
 			.ttl = action->ttl,
 			.sequence = scout_draw(reach->scout) >> 32,

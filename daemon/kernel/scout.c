@@ -88,8 +88,8 @@ static bool has_quota(struct scout *scout, struct survey *survey, uint64_t now_n
 /* Until when the survey may send no probe, apart from what bounds all of them; 0: it may. */
 static uint64_t find_hold(struct scout *scout, struct survey *survey, uint64_t now_ns)
 {
-	if (!survey_may_send(survey, now_ns))
-		return now_ns + bucket_price_ns(SURVEY_PER_SECOND);
+	if (!path_prefix_may_send(survey->prefix, now_ns))
+		return now_ns + bucket_price_ns(PATH_PREFIX_PER_SECOND);
 	return has_quota(scout, survey, now_ns) ? 0 : now_ns + quota_price_ns(&scout->quota);
 }
 
@@ -110,7 +110,7 @@ static void send_due(struct scout_session *session, struct survey *survey, uint6
 			return;
 		bucket_spend(&scout->bucket, scout->probes_per_second);
 		quota_spend(&scout->quota, quota_payer(&survey->payers));
-		survey_spend(survey);
+		path_prefix_spend(survey->prefix);
 		scout_session_send(session, survey, &probe, now_ns);
 	}
 	survey_hold(survey, now_ns, now_ns + price_ns(scout));
@@ -279,19 +279,26 @@ static void silence(struct scout *scout, const struct path_key *key, const char 
 	path_map_silence(map, why, loop_now_ns());
 }
 
-bool scout_spend(struct scout *scout, const struct conn_key *asker, const struct endpoint *remote)
+bool scout_spend(struct scout *scout, const struct conn_key *asker, const struct endpoint *local,
+	const struct endpoint *remote)
 {
+	struct path_key key = path_key_of(asker->netns, local, remote);
 	struct in6_addr address = path_address(remote);
+	struct path_prefix *prefix;
 	uint64_t now_ns = loop_now_ns();
 	uint32_t payer = QUOTA_NOBODY;
 
 	if (!prefixes_has(&scout->prefixes, &address) || !has_token(scout, now_ns))
+		return false;
+	prefix = path_table_get_prefix(scout->paths, &key);
+	if (!prefix || !path_prefix_may_send(prefix, now_ns))
 		return false;
 	if (!quota_has(&scout->quota, payer, now_ns))
 		payer = find_user(scout, asker);
 	if (!quota_has(&scout->quota, payer, now_ns))
 		return false;
 	quota_spend(&scout->quota, payer);
+	path_prefix_spend(prefix);
 	bucket_spend(&scout->bucket, scout->probes_per_second);
 	return true;
 }

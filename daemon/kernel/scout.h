@@ -71,9 +71,10 @@ bool scout_survey(struct scout *scout, const struct action *action);
 
 /*
  * Whether a probe of somebody else may be sent there now, for the connection @asker: it is one of
- * those of this second then, and of those of its user.
+ * those of this second then, of those of its user and of the destination's.
  */
-bool scout_spend(struct scout *scout, const struct conn_key *asker, const struct endpoint *remote);
+bool scout_spend(struct scout *scout, const struct conn_key *asker, const struct endpoint *local,
+	const struct endpoint *remote);
 
 uint64_t scout_draw(struct scout *scout);
 

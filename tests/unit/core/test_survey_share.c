@@ -134,19 +134,20 @@ static void surveys_of_one_prefix_share_what_may_be_sent_there(void **state)
 
 	(void)state;
 	fabric_begin(&play, &fabric, 1);
-	for (unsigned int i = 0; i < 2 * SURVEY_PER_SECOND; i++) {
+	for (unsigned int i = 0; i < 2 * PATH_PREFIX_PER_SECOND; i++) {
 		fabric_survey(&play, FABRIC_PEER + i % 8);
-		if (!survey_may_send(&play.survey, play.now_ns))
+		if (!path_prefix_may_send(play.survey.prefix, play.now_ns))
 			continue;
-		survey_spend(&play.survey);
+		path_prefix_spend(play.survey.prefix);
 		sent++;
 	}
-	assert_int_equal(sent, SURVEY_PER_SECOND);
-	assert_false(
-		survey_may_send(&play.survey, play.now_ns + SECOND_NS / SURVEY_PER_SECOND - 1));
-	assert_true(survey_may_send(&play.survey, play.now_ns + SECOND_NS / SURVEY_PER_SECOND));
+	assert_int_equal(sent, PATH_PREFIX_PER_SECOND);
+	assert_false(path_prefix_may_send(
+		play.survey.prefix, play.now_ns + SECOND_NS / PATH_PREFIX_PER_SECOND - 1));
+	assert_true(path_prefix_may_send(
+		play.survey.prefix, play.now_ns + SECOND_NS / PATH_PREFIX_PER_SECOND));
 	fabric_survey(&play, FABRIC_PEER + 256);
-	assert_true(survey_may_send(&play.survey, play.now_ns));
+	assert_true(path_prefix_may_send(play.survey.prefix, play.now_ns));
 	path_table_done(&play.table);
 }
 

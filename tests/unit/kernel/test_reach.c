@@ -93,6 +93,8 @@ int __wrap_probe_receive(const struct probe *probe, struct icmp_answer *ret_answ
 	return is_answered;
 }
 
+static struct path_table paths;
+
 static void hear(void *owner, const struct event *event)
 {
 	(void)owner;
@@ -109,7 +111,9 @@ static void begin(struct reach *reach, struct scout *scout)
 		.remote = {.family = AF_INET, .port = 80, .v4.s_addr = htonl(0x0a000101)},
 		.ttl = 2};
 
-	*scout = (struct scout){.probes_per_second = 1000,
+	path_table_init(&paths);
+	*scout = (struct scout){.paths = &paths,
+		.probes_per_second = 1000,
 		.random = 1,
 		.quota = {.per_second = 1000},
 		.bucket = {.saved_ns = 1000000000ull, .filled_ns = NOW_NS}};
@@ -125,6 +129,7 @@ static void end(struct reach *reach, struct scout *scout)
 {
 	reach_done(reach);
 	quota_done(&scout->quota);
+	path_table_done(&paths);
 }
 
 /* Others wait for the loop: so many are read at once, and the answer is found behind them. */
