@@ -47,6 +47,7 @@ FIGURES = [
     less(5, "spread", "placing", "a port is chosen of 64 candidates, 8 paths", 20, "-", "0", unit="us"),
     less(5, "spread", "map", "memory for what is known of one destination", 4096, "-", "0", unit="bytes"),
     less(5, "spread", "probes-known", "probes a further connection, known prefix", 2, "-", "0"),
+    less(5, "spread", "probes-beside", "the same, while the first connection goes on", 2, "-", "0"),
     less(5, "spread", "probes-spent", "the same, its predecessors' ports in TIME-WAIT", 2, "-", "a port"),
     Figure(4, "spread", "distinct-spent", "distinct paths / possible there, the least of 2, 4, 8", 1.0, "-", "1"),
     less(6, "detect", "late", "bytes past the threshold, p99, in RTTs of data", 1,

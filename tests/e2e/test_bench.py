@@ -124,7 +124,7 @@ def test_spread(tmp_path):
     data = measured(tmp_path, "spread", "--connections", "2")
     check(data, "spread", ["distinct-2", "distinct-4", "distinct-8", "wasted-syn", "probes-first-4",
                            "probes-first-8", "probes-next-4", "probes-next-8", "placing", "map",
-                           "probes-known", "probes-spent", "distinct-spent"])
+                           "probes-known", "probes-beside", "probes-spent", "distinct-spent"])
     lines = {line["key"]: line for line in data["figures"]}
     assert all(lines[f"distinct-{size}"]["median"] == 1 for size in (2, 4, 8))
     assert 1 / 8 <= lines["distinct-8"]["without"]["the kernel's ports"]["median"] < 1
@@ -133,6 +133,7 @@ def test_spread(tmp_path):
     for size in (2, 4, 8):
         told = measured_round["kernel"][str(size)]
         assert told["wasted"] == round(told["connections"] * size * (1 - told["distinct"])), "each subflow is a SYN"
+    assert 0 < lines["probes-beside"]["median"] <= 2
     assert lines["map"]["median"] <= 4096 and lines["placing"]["median"] > 0
     for size in (4, 8):
         assert 2 * size <= lines[f"probes-next-{size}"]["median"] < lines[f"probes-first-{size}"]["median"]

@@ -325,7 +325,7 @@ def test_a_line_has_both_what_was_measured_and_what_was_known():
 
 # What falls short of these is a fault and no limit: whoever sees it looks for the cause.
 CERTAIN = {("spread", key) for key in ("distinct-2", "distinct-4", "distinct-8", "distinct-spent", "wasted-syn", "map",
-                                       "probes-known")} | {
+                                       "probes-known", "probes-beside")} | {
     ("detect", key) for key in ("precision", "recall", "precision-paper", "recall-paper")} | {
     ("idle", key) for key in ("10k", "100k")}
 
