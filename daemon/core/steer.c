@@ -92,9 +92,9 @@ static enum steer_answer ask(
 }
 
 /*
- * Whether a survey is to be certain of there being no further way, which takes as many probes again.
- * That is for who has the destination explored; to others the ways are known as they are. A single
- * one is looked into whoever comes: nobody is split there.
+ * Whether a survey is to be certain of there being no further way, which takes as many probes
+ * again. That is for who has the destination explored; to others the ways are known as they are. A
+ * single one is looked into whoever comes: nobody is split there.
  */
 static bool takes_certainty(const struct path_map *map, const struct conn *conn)
 {
