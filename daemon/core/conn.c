@@ -347,7 +347,7 @@ uint32_t conn_count_all(const struct conn *conn)
 	bool is_to_come = !conn->is_created && !listed_owes_first(conn->listed);
 
 	return conn_count_live(conn) + conn_count_wanted(conn) + conn->revival.missing +
-	       listed_count_wanted(conn->listed) + is_to_come;
+	       listed_count_wanted(conn->listed) + listed_count_owed(conn->listed) + is_to_come;
 }
 
 uint32_t conn_count_waived(const struct conn *conn)

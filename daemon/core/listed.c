@@ -58,6 +58,15 @@ uint32_t listed_count_wanted(const struct listed *listed)
 	return wanted;
 }
 
+uint32_t listed_count_owed(const struct listed *listed)
+{
+	uint32_t owed = 0;
+
+	for (int i = 0; listed && i < WISHES_MAX; i++)
+		owed += listed->list[i].owed;
+	return owed;
+}
+
 bool listed_owes_first(const struct listed *listed)
 {
 	return listed && listed->owes_first && listed_count_wanted(listed);

@@ -14,6 +14,7 @@ struct listed_address {
 	uint16_t since, adds;     /* as in struct wish */
 	uint16_t done;            /* of adds: carried out or given up */
 	uint16_t wanted;          /* of adds: to be opened still */
+	uint16_t owed;            /* of done: have died, and may not be replaced yet */
 	bool is_leaving;          /* its subflows are being taken away */
 	bool is_marked;           /* those that were there: what is opened since then stays */
 	bool is_announced;        /* to the peer */
@@ -40,6 +41,9 @@ bool listed_allows(const struct listed *listed, const struct endpoint *local);
 
 /* Subflows that are to be opened still. */
 uint32_t listed_count_wanted(const struct listed *listed);
+
+/* Subflows that have died and are to be replaced later. */
+uint32_t listed_count_owed(const struct listed *listed);
 
 /* Whether one of these is the first subflow, not known yet. */
 bool listed_owes_first(const struct listed *listed);

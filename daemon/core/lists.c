@@ -396,16 +396,47 @@ void lists_want_again(struct conn *conn, const struct subflow *subflow)
 		address->wanted++;
 }
 
+static void reopen(struct plan *plan, struct conn *conn, int slot)
+{
+	conn->listed->list[slot].done--;
+	conn->listed->list[slot].wanted++;
+	put_receipt(conn, slot);
+	conn_owe_receipt(&plan->table, conn);
+}
+
 void lists_reopen(struct plan *plan, struct conn *conn, const struct subflow *subflow)
+{
+	const struct listed_address *address =
+		listed_find(conn->listed, subflow->slot, subflow->since);
+
+	if (address && address->done)
+		reopen(plan, conn, subflow->slot);
+}
+
+void lists_owe(struct conn *conn, const struct subflow *subflow)
 {
 	struct listed_address *address = listed_find(conn->listed, subflow->slot, subflow->since);
 
-	if (!address || !address->done)
-		return;
-	address->done--;
-	address->wanted++;
-	put_receipt(conn, subflow->slot);
-	conn_owe_receipt(&plan->table, conn);
+	if (address && address->owed < address->done)
+		address->owed++;
+}
+
+bool lists_pay(struct plan *plan, struct conn *conn)
+{
+	for (int i = 0; conn->listed && i < WISHES_MAX; i++) {
+		if (!conn->listed->list[i].owed)
+			continue;
+		conn->listed->list[i].owed--;
+		reopen(plan, conn, i);
+		return true;
+	}
+	return false;
+}
+
+void lists_waive(struct conn *conn)
+{
+	for (int i = 0; conn->listed && i < WISHES_MAX; i++)
+		conn->listed->list[i].owed = 0;
 }
 
 void lists_keep(struct plan *plan, struct conn *conn, const struct subflow *subflow)

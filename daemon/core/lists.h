@@ -45,6 +45,11 @@ void lists_want_again(struct conn *conn, const struct subflow *subflow);
  */
 void lists_reopen(struct plan *plan, struct conn *conn, const struct subflow *subflow);
 
+/* The same, later; lists_pay() has one that does opened, and lists_waive() none. */
+void lists_owe(struct conn *conn, const struct subflow *subflow);
+bool lists_pay(struct plan *plan, struct conn *conn);
+void lists_waive(struct conn *conn);
+
 /* It is there still: what was to be opened in its place is not. */
 void lists_keep(struct plan *plan, struct conn *conn, const struct subflow *subflow);
 

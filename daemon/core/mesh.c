@@ -95,6 +95,40 @@ void mesh_give_back(struct mesh *mesh, const struct endpoint *local, const struc
 		drop(mesh, i);
 }
 
+void mesh_owe(struct mesh *mesh, const struct endpoint *local, const struct endpoint *remote)
+{
+	uint32_t i = find(mesh, local, remote);
+
+	if (i < mesh->n_taken)
+		mesh->taken[i].is_owed = true;
+}
+
+bool mesh_pay(struct mesh *mesh)
+{
+	for (uint32_t i = 0; mesh && i < mesh->n_taken; i++) {
+		if (!mesh->taken[i].is_owed)
+			continue;
+		drop(mesh, i);
+		return true;
+	}
+	return false;
+}
+
+void mesh_waive(struct mesh *mesh)
+{
+	for (uint32_t i = 0; mesh && i < mesh->n_taken; i++)
+		mesh->taken[i].is_owed = false;
+}
+
+uint32_t mesh_count_owed(const struct mesh *mesh)
+{
+	uint32_t owed = 0;
+
+	for (uint32_t i = 0; mesh && i < mesh->n_taken; i++)
+		owed += mesh->taken[i].is_owed;
+	return owed;
+}
+
 bool mesh_try_again(struct mesh *mesh, const struct endpoint *local, const struct endpoint *remote)
 {
 	if (mesh->n_again >= AGAIN_MAX)

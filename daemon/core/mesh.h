@@ -15,6 +15,7 @@
 
 struct mesh_pair {
 	struct endpoint local, remote; /* the local port is 0 */
+	bool is_owed;                  /* its subflow has died, and may not be replaced yet */
 };
 
 struct mesh {
@@ -41,6 +42,12 @@ int mesh_note(struct mesh *mesh, const struct endpoint *local, const struct endp
 
 /* It came to nothing, and is to be taken again. */
 void mesh_give_back(struct mesh *mesh, const struct endpoint *local, const struct endpoint *remote);
+
+/* It comes later; mesh_pay() gives back one that does, and mesh_waive() has none come. */
+void mesh_owe(struct mesh *mesh, const struct endpoint *local, const struct endpoint *remote);
+bool mesh_pay(struct mesh *mesh);
+void mesh_waive(struct mesh *mesh);
+uint32_t mesh_count_owed(const struct mesh *mesh);
 
 /*
  * No neighbour has answered for it. True: it is given back. A neighbour that was asked for while

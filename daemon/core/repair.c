@@ -63,6 +63,12 @@ static bool is_of_mesh(const struct conn *conn, const struct subflow *subflow)
 	return true;
 }
 
+/* Whether @subflow is one of the addresses of a list. */
+static bool is_of_list(const struct subflow *subflow)
+{
+	return subflow->asker == ASKER_LIST && subflow->slot >= 0 && !subflow->is_exact;
+}
+
 void repair_want_again(struct plan *plan, struct conn *conn, const struct subflow *subflow)
 {
 	struct endpoint local = endpoint_unmap(&subflow->local),
@@ -72,7 +78,7 @@ void repair_want_again(struct plan *plan, struct conn *conn, const struct subflo
 	conn_renew_tries(conn);
 	if (is_of_mesh(conn, subflow))
 		mesh_give_back(conn->mesh, &local, &remote);
-	else if (subflow->asker == ASKER_LIST && subflow->slot >= 0 && !subflow->is_exact)
+	else if (is_of_list(subflow))
 		lists_reopen(plan, conn, subflow);
 	else if (!was_up && (subflow->asker == ASKER_ELEPHANT || subflow->asker == ASKER_OPERATOR ||
 				    subflow->asker == ASKER_POLICY))
@@ -109,22 +115,23 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 	opening_run(plan, conn, now_ns);
 }
 
-/* What its list or a full mesh opens comes back by these. */
-static bool is_by_number(const struct conn *conn, const struct subflow *subflow)
-{
-	return !is_of_mesh(conn, subflow) &&
-	       !(subflow->asker == ASKER_LIST && subflow->slot >= 0 && !subflow->is_exact);
-}
-
 /* One is gone, and another may not be opened yet. */
 static void defer(struct plan *plan, struct conn *conn, const struct subflow *subflow)
 {
+	struct endpoint local = endpoint_unmap(&subflow->local),
+			remote = endpoint_unmap(&subflow->remote);
+
 	conn_say(conn,
 		"a subflow died, and nothing is opened in its place yet: %d were replaced in %llu "
 		"s",
 		REPAIR_MOST, REPAIR_WINDOW_NS / SECOND_NS);
-	if (is_by_number(conn, subflow))
+	if (is_of_mesh(conn, subflow))
+		mesh_owe(conn->mesh, &local, &remote);
+	else if (is_of_list(subflow))
+		lists_owe(conn, subflow);
+	else
 		revival_miss(plan, conn, 0);
+	revival_expect(plan, conn);
 }
 
 /* Of an accepted connection its client does it. */
@@ -170,7 +177,7 @@ void repair_hear_kept(struct plan *plan, struct conn *conn, const struct subflow
 	local.port = 0;
 	if (is_of_mesh(conn, subflow))
 		mesh_note(conn->mesh, &local, &remote);
-	else if (subflow->asker == ASKER_LIST && subflow->slot >= 0 && !subflow->is_exact)
+	else if (is_of_list(subflow))
 		lists_keep(plan, conn, subflow);
 	else if (conn->wanted_repair)
 		conn->wanted_repair--;
@@ -214,8 +221,9 @@ void repair_hear_closed(
 
 void repair_hear_lost(struct plan *plan, struct conn *conn, const struct subflow *subflow)
 {
-	if (!plan->does_repair || conn->is_server || !is_by_number(conn, subflow) ||
-		apart_inherit(conn, subflow))
+	/* What its list or a full mesh opens comes back with the address. */
+	if (!plan->does_repair || conn->is_server || is_of_mesh(conn, subflow) ||
+		is_of_list(subflow) || apart_inherit(conn, subflow))
 		return;
 	if (repair_allow(plan, conn, plan->now_ns))
 		repair_want_again(plan, conn, subflow);

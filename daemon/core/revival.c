@@ -2,6 +2,7 @@
 /* Judgement: a subflow that has died is not forgotten where nothing has come up in its place. */
 #include "revival.h"
 
+#include "core/lists.h"
 #include "core/opening.h"
 
 #include <sys/param.h>
@@ -44,6 +45,12 @@ bool revival_is_on(const struct conn *conn, uint64_t now_ns)
 	       !conn_has_established(conn, NULL);
 }
 
+/* Of those that have died and were not replaced: what a list or a full mesh opens. */
+static uint32_t count_owed(const struct conn *conn)
+{
+	return mesh_count_owed(conn->mesh) + listed_count_owed(conn->listed);
+}
+
 /* Whether what is to take the place of one that has died is on its way. */
 static bool is_under_way(const struct conn *conn)
 {
@@ -61,7 +68,7 @@ static bool lacks_one(const struct plan *plan, const struct conn *conn)
 {
 	if (!conn_has_established(conn, NULL))
 		return revival_is_on(conn, plan->now_ns) && !conn_count_live(conn);
-	return conn->revival.missing && !is_under_way(conn);
+	return (conn->revival.missing || count_owed(conn)) && !is_under_way(conn);
 }
 
 static uint64_t rest_ns(const struct conn *conn)
@@ -109,6 +116,8 @@ void revival_miss(struct plan *plan, struct conn *conn, uint64_t from_ns)
 void revival_waive(struct conn *conn)
 {
 	conn->revival.missing = 0;
+	mesh_waive(conn->mesh);
+	lists_waive(conn);
 }
 
 void revival_hear_established(struct plan *plan, struct conn *conn)
@@ -133,7 +142,7 @@ static void say(const struct plan *plan, struct conn *conn)
 	if (conn_has_established(conn, NULL))
 		conn_say(conn,
 			"%u of its subflows have died and were not replaced: one is tried again",
-			conn->revival.missing);
+			conn->revival.missing + count_owed(conn));
 	else
 		conn_say(conn,
 			"its last subflow has died, and nothing has come up in its place: tried "
@@ -147,10 +156,12 @@ static void try_again(struct plan *plan, struct conn *conn)
 
 	say(plan, conn);
 	revival->tries++;
-	revival->missing -= revival->missing > 0;
 	conn_renew_tries(conn);
-	if (!conn->wanted_repair)
-		conn_want_again(conn, ASKER_REPAIR);
+	if (!mesh_pay(conn->mesh) && !lists_pay(plan, conn)) {
+		revival->missing -= revival->missing > 0;
+		if (!conn->wanted_repair)
+			conn_want_again(conn, ASKER_REPAIR);
+	}
 	conn->is_mending = true;
 	opening_run(plan, conn, 0);
 }

@@ -27,8 +27,10 @@ struct revival {
 	struct agenda_entry due; /* when the next one is tried */
 	uint64_t died_ns;        /* the last subflow, CLOCK_MONOTONIC; 0 = it has not */
 	uint32_t tries;          /* since then, or since one was missed, after the first one */
-	uint32_t missing; /* subflows that have died, and nothing was opened in their place */
-	uint64_t up_ns;   /* when one came up, with none refused since; 0 = none did */
+	/* Subflows that have died, and nothing was opened in their place, but for what a list or a
+	 * full mesh owes. */
+	uint32_t missing;
+	uint64_t up_ns; /* when one came up, with none refused since; 0 = none did */
 };
 
 struct revivals {
