@@ -106,6 +106,10 @@ def traces():
 
 
 def main():
+    if os.geteuid():
+        print("make check: not root, and tests make network namespaces and load BPF programs: sudo make check",
+              file=sys.stderr)
+        return 1
     tally, started, before = Tally(), time.monotonic(), traces()
     is_all = "--all" in sys.argv[1:]
     beside, built = concurrent.futures.ThreadPoolExecutor(1), {}
