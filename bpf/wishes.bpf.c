@@ -105,7 +105,7 @@ __noinline int wishes_find_own(const struct wishes *wishes, const struct end *en
 	return -1;
 }
 
-/* A slot that nobody needs, or -1: one that was never taken, if there is one. */
+/* A slot that nobody needs, this call neither, or -1: one that was never taken, if there is one. */
 __noinline int wishes_find_free(const struct wishes *wishes, __u32 heard)
 {
 	if (!wishes)
@@ -115,7 +115,7 @@ __noinline int wishes_find_free(const struct wishes *wishes, __u32 heard)
 			return i;
 	}
 	for (int i = 0; i < WISHES_MAX; i++) {
-		if (wish_is_spent(&wishes->list[i], heard))
+		if (!wishes->list[i].draft && wish_is_spent(&wishes->list[i], heard))
 			return i;
 	}
 	return -1;

@@ -39,7 +39,7 @@ def e2e(*names):
 
 DEMO = e2e("demo")
 # The figures and the host's own state are what they look at: nothing else may run meanwhile.
-ALONE = e2e("lab_report", "benefit", "brake", "lab_host", "flood", "short_flight")
+ALONE = e2e("lab_report", "benefit", "brake", "lab_host", "flood_latency", "short_flight")
 # They emulate fabrics of the lab, which is not sanitized.
 FABRICS = e2e("lab", "experiment", "lab_failures", "extending", "fabric", "lab_programs", "lab_runs")
 # What takes longest begins first: nobody waits for a single file in the end.

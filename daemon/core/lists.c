@@ -427,6 +427,8 @@ bool lists_pay(struct plan *plan, struct conn *conn)
 		if (!conn->listed->list[i].owed)
 			continue;
 		conn->listed->list[i].owed--;
+		if (!conn->listed->list[i].done)
+			continue;
 		reopen(plan, conn, i);
 		return true;
 	}

@@ -157,7 +157,9 @@ static void try_again(struct plan *plan, struct conn *conn)
 	say(plan, conn);
 	revival->tries++;
 	conn_renew_tries(conn);
-	if (!mesh_pay(conn->mesh) && !lists_pay(plan, conn)) {
+	/* To live comes first, from wherever that is. */
+	if (!conn_has_established(conn, NULL) ||
+		(!mesh_pay(conn->mesh) && !lists_pay(plan, conn))) {
 		revival->missing -= revival->missing > 0;
 		if (!conn->wanted_repair)
 			conn_want_again(conn, ASKER_REPAIR);

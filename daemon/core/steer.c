@@ -93,15 +93,16 @@ static enum steer_answer ask(
 
 /*
  * Whether a survey is to be certain of there being no further way, which takes as many probes
- * again. That is for who has the destination explored; to others the ways are known as they are. A
- * single one is looked into whoever comes: nobody is split there.
+ * again. That is for who has the destination explored; to others the ways are known as they are.
+ * What is known in part is looked into whoever comes, and so is a single way, where nobody is
+ * split.
  */
 static bool takes_certainty(const struct path_map *map, const struct conn *conn)
 {
 	unsigned int ports;
 
 	return !map->is_thorough &&
-	       (conn->has_explored || path_count(map, map->depth, &ports) == 1);
+	       (conn->has_explored || map->is_partial || path_count(map, map->depth, &ports) == 1);
 }
 
 /* It has no more of this host's subflows than any other that was seen there, and there are others.

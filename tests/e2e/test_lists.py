@@ -47,6 +47,23 @@ def test_what_was_taken_away_takes_no_room_from_others(homes):
     wait_locals(app, homes.near.ip4, *[homes.near2.ip4] * 6)
 
 
+def test_addresses_of_one_call_take_no_room_from_one_another(homes):
+    """All room is taken by what was taken away: what is asked for again keeps its own."""
+    near = homes.near.ip4
+    hosts = [near.rpartition(".")[0] + f".{100 + i}" for i in range(9)]
+    homes.client.ip(*(f"address add {host}/24 dev {homes.near.device}" for host in hosts))
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    for host in hosts[:8]:
+        wait_until(lambda host=host: added(app, ends(host)), "it is local")
+        wait_until(lambda host=host: done(app, REMOVE, ends(host)), "the limit on calls lets it by")
+    wait_locals(app, near)
+    for again in hosts[0], hosts[7]:
+        wait_until(lambda again=again: added(app, ends(again, hosts[8])), "the daemon has heard what was taken away")
+        wait_locals(app, near, again, hosts[8])
+        app.set(REMOVE, ends(again, hosts[8]))
+        wait_locals(app, near)
+
+
 def test_a_refused_call_forgets_nothing(kept):
     """Of what was taken away it could have had all the slots: the next daemon knows of it still."""
     first, second = kept.pair.near.ip4, kept.pair.near.ip4.rpartition(".")[0] + ".99"

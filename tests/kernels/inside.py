@@ -33,7 +33,7 @@ CONFORMANCE = ("test_enable.py", "test_preload.py", "test_rfc6897*.py", "test_li
                "test_restriction.py", "test_run.py", "test_outlive.py", "test_listener.py", "test_bursts.py",
                "test_backup.py", "test_announce.py", "test_states.py", "test_storage.py", "test_policy.py",
                "test_ports.py", "test_run_programs.py", "test_python.py", "test_examples.py", "test_fuzz_options.py",
-               "test_flood.py")
+               "test_flood.py", "test_flood_latency.py")
 # They are about the lab's emulation and measuring, or build the whole anew, of which an emulated machine has too little.
 LEFT_OUT = ("test_bench.py", "test_benefit.py", "test_experiment.py", "test_extending.py", "test_fabric.py", "test_lab.py",
             "test_lab_failures.py", "test_lab_host.py", "test_lab_machine.py", "test_lab_programs.py",

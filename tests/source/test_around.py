@@ -27,7 +27,7 @@ TESTS = {
         "e2e/test_bounds.py::test_more_clients_than_there_is_room_for",
         "e2e/test_watch.py::test_a_slow_watcher_is_told_what_it_missed"],
     "a request that is too long, or none": ["e2e/test_daemon.py::test_garbage_on_the_control_socket_does_no_harm"],
-    "an application that floods the options": ["e2e/test_flood.py::test_a_flood_of_one_user_keeps_no_other_waiting",
+    "an application that floods the options": ["e2e/test_flood_latency.py::test_a_flood_of_one_user_keeps_no_other_waiting",
                                                "e2e/test_flood.py::test_the_calls_of_one_user_are_bounded"],
     "a namespace that vanishes, at whatever moment": [
         "e2e/test_vanishing.py::test_namespaces_that_vanish_at_any_moment",

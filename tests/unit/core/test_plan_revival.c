@@ -448,10 +448,9 @@ static void nor_where_fewer_are_wanted(void **state)
 	assert_int_equal(play->creates, creates);
 }
 
-static void what_the_budget_denies_a_mesh_comes_later(void **state)
+/* A full mesh of two addresses, one of whose pairs the budget denies. */
+static void deny_a_mesh(struct play *play)
 {
-	struct play *play = *state;
-
 	play->plan.policy.fullmesh = true;
 	play->locals[0] = play_from(1, 0);
 	play->locals[1] = play_from(2, 0);
@@ -459,7 +458,29 @@ static void what_the_budget_denies_a_mesh_comes_later(void **state)
 	play_connect(play);
 	play_join_from(play, 2, 41000);
 	die_from(play, 2, 41000, REPAIR_MOST);
+}
+
+static void what_the_budget_denies_a_mesh_comes_later(void **state)
+{
+	struct play *play = *state;
+
+	deny_a_mesh(play);
 	comes_later(play, 2);
+}
+
+/* Whatever the destination has refused is no reason not to try, which it is for a full mesh. */
+static void to_live_comes_before_what_is_owed(void **state)
+{
+	struct play *play = *state;
+	int creates;
+
+	deny_a_mesh(play);
+	dies(play, LOCAL_PORT);
+	creates = play->creates;
+	play_assert_subflows(play, 0, 0, 0);
+	mute_pass(play, REPAIR_WINDOW_NS);
+	assert_int_equal(play->creates, creates + 1);
+	play_assert_created_from(play, 1, 0);
 }
 
 /* Of others the destination has refused many: for a while none is tried there, and then it is. */
@@ -642,6 +663,7 @@ int main(void)
 		TEST(what_was_taken_away_meanwhile_does_not),
 		TEST(nor_where_fewer_are_wanted),
 		TEST(what_the_budget_denies_a_mesh_comes_later),
+		TEST(to_live_comes_before_what_is_owed),
 		TEST(what_is_withheld_comes_after_the_hold),
 		TEST(what_the_kernel_does_not_open_is_not_forgotten),
 		TEST(the_peer_s_addresses_are_tried_by_turns),

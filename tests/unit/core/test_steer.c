@@ -246,6 +246,12 @@ static void a_further_connection_shares_without_a_survey(void **state)
 	learn(play, PORT + 1, 1);
 	assert_int_equal(place(play, b), PORT + 1);
 	assert_int_equal(play->steer.counters.shared, 0);
+	learn(play, PORT + 2, 0);
+	learn(play, PORT + 3, 1);
+	assert_int_equal(choose(play, b, &choice), STEER_GO);
+	play->map->is_partial = true;
+	assert_int_equal(choose(play, b, &choice), STEER_MORE);
+	play->map->is_partial = b->has_asked_more = false;
 	b->has_explored = true;
 	assert_int_equal(choose(play, b, &choice), STEER_MORE);
 }
