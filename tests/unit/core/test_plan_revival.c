@@ -471,14 +471,19 @@ static void what_the_budget_denies_a_mesh_comes_later(void **state)
 /* Whatever the destination has refused is no reason not to try, which it is for a full mesh. */
 static void to_live_comes_before_what_is_owed(void **state)
 {
+	struct refusal refusal = {.reset_reason = -1};
+	struct endpoint remote = play_remote();
 	struct play *play = *state;
 	int creates;
 
+	play->plan.refusals.rule = (struct refusals_rule){.most = 1, .hold_ns = 600 * S};
 	deny_a_mesh(play);
+	refusals_note(&play->plan.refusals, play->key.netns, &remote, &refusal, play->now_ns);
+	play_meddle(play);
 	dies(play, LOCAL_PORT);
 	creates = play->creates;
 	play_assert_subflows(play, 0, 0, 0);
-	mute_pass(play, REPAIR_WINDOW_NS);
+	mute_pass(play, REPAIR_WINDOW_NS - REPAIR_MOST * S);
 	assert_int_equal(play->creates, creates + 1);
 	play_assert_created_from(play, 1, 0);
 }
