@@ -66,6 +66,23 @@ int wishes_count_pending(const struct wishes *wishes, const struct receipt *rece
 	return pending;
 }
 
+/* Whether what is at @end was asked for by its port after @removed took all of its address away. */
+__noinline int wishes_have_later(
+	const struct wishes *wishes, const struct end *end, const struct wish *removed)
+{
+	const struct wish *wish;
+
+	if (!wishes || !end || !removed || removed->port)
+		return 0;
+	for (int i = 0; i < WISHES_MAX; i++) {
+		wish = &wishes->list[i];
+		if (wish->port && wish->adds && wish_is_meant(wish, end) &&
+			(__s16)(wish->since - removed->since) > 0)
+			return 1;
+	}
+	return 0;
+}
+
 int wishes_meet(struct wishes *wishes, const struct end *end, __u32 heard, bool is_remove)
 {
 	struct wish *wish;
@@ -79,7 +96,9 @@ int wishes_meet(struct wishes *wishes, const struct end *end, __u32 heard, bool 
 			continue;
 		/* Asked for again before the daemon heard that it was to go: it goes all the same.
 		 */
-		if (wish->flags & WISH_REMOVED && (!wish->adds || (__s16)(wish->since - heard) > 0))
+		if (wish->flags & WISH_REMOVED &&
+			(!wish->adds || (__s16)(wish->since - heard) > 0) &&
+			!wishes_have_later(wishes, end, wish))
 			meant |= MEANT_LEAVES;
 		if (is_remove && wish->draft) {
 			wish->draft = 2;

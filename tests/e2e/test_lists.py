@@ -138,6 +138,24 @@ def test_an_address_that_is_added_again_counts(homes):
         wait_locals(app, near)
 
 
+def test_a_port_of_an_address_that_was_taken_away_counts(homes):
+    """The daemon, which stands still, hears of both at once: the address was taken away before."""
+    near, near2 = homes.near.ip4, homes.near2.ip4
+    app = homes.app(homes.client).connect(homes.far.ip4)
+    app.set(ADD, ends(near2))
+    wait_locals(app, near, near2)
+    homes.daemon.process.send_signal(signal.SIGSTOP)
+    app.set(REMOVE, ends(near2))
+    app.set(ADD, ends((near2, 5001)))
+    homes.daemon.process.send_signal(signal.SIGCONT)
+    wait_until(lambda: (near2, 5001) in [local for local, _ in app.subflows()], "the one with the port")
+    wait_locals(app, near, near2)
+    homes.connection(homes.daemon, app)  # it has told the hooks by now
+    fails(errno.EDQUOT, app.set, ADD, 7)
+    app.set(REMOVE, 1)
+    wait_locals(app, near)
+
+
 def test_a_v4_mapped_address_is_ipv4(homes):
     app = homes.app(homes.client).connect("::ffff:" + homes.far.ip4)
     app.set(ADD, ends("::ffff:" + homes.near2.ip4, homes.near2.ip4))
