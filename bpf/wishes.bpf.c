@@ -94,10 +94,11 @@ int wishes_meet(struct wishes *wishes, const struct end *end, __u32 heard, bool 
 		wish = &wishes->list[i];
 		if (!wish_is_meant(wish, end))
 			continue;
-		/* Asked for again before the daemon heard that it was to go: it goes all the same.
+		/*
+		 * Also if it was asked for again before the daemon heard that it was to go. What is
+		 * there when it has heard stays: it was the last one, or came later.
 		 */
-		if (wish->flags & WISH_REMOVED &&
-			(!wish->adds || (__s16)(wish->since - heard) > 0) &&
+		if (wish->flags & WISH_REMOVED && (__s16)(wish->since - heard) > 0 &&
 			!wishes_have_later(wishes, end, wish))
 			meant |= MEANT_LEAVES;
 		if (is_remove && wish->draft) {

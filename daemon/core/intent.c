@@ -12,7 +12,8 @@ void intent_note_heard(struct plan *plan, struct conn *conn)
 {
 	struct action *action;
 
-	if (!conn->is_created || conn->receipt.heard == conn->generation)
+	if (!conn->is_created || conn->receipt.heard == conn->generation ||
+		(conn->listed && conn->listed->is_replacing))
 		return;
 	action = actions_add(&plan->actions, ACTION_RECEIPT, conn);
 	if (!action)

@@ -9,7 +9,7 @@
 
 /*
  * What was heard has a receipt. After what it led to: by then a subflow that was taken away is seen
- * to go.
+ * to go, or stays because it is the last one.
  */
 void intent_note_heard(struct plan *plan, struct conn *conn);
 

@@ -3,6 +3,7 @@
 #include "lists.h"
 
 #include "core/closing.h"
+#include "core/intent.h"
 #include "core/opening.h"
 
 #include <stdlib.h>
@@ -175,6 +176,17 @@ static bool is_to_close(const struct subflow *subflow)
 	return subflow->state == SUBFLOW_ESTABLISHED && subflow->is_doomed && subflow->is_lost;
 }
 
+static struct subflow *find_to_close(const struct conn *conn)
+{
+	struct subflow *subflow;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (is_to_close(subflow))
+			return subflow;
+	}
+	return NULL;
+}
+
 static void tell_of_withdrawn(struct plan *plan, struct conn *conn)
 {
 	struct listed *listed = conn->listed;
@@ -185,6 +197,14 @@ static void tell_of_withdrawn(struct plan *plan, struct conn *conn)
 	}
 	memset(listed->withdrawn, 0, sizeof(listed->withdrawn));
 	listed->has_withdrawn = false;
+}
+
+static void end_replacing(struct plan *plan, struct conn *conn)
+{
+	conn->listed->is_replacing = false;
+	for (int i = 0; i < WISHES_MAX; i++)
+		conn->listed->list[i].is_leaving = false;
+	intent_note_heard(plan, conn);
 }
 
 static void close_doomed(struct plan *plan, struct conn *conn)
@@ -201,8 +221,7 @@ static void close_doomed(struct plan *plan, struct conn *conn)
 		if (is_to_close(subflow))
 			closing_begin(plan, conn, subflow);
 	}
-	for (int i = 0; i < WISHES_MAX; i++)
-		conn->listed->list[i].is_leaving = false;
+	end_replacing(plan, conn);
 }
 
 /* Whether one is on its way that is to stay. */
@@ -218,20 +237,18 @@ static bool is_opening(const struct conn *conn)
 	return false;
 }
 
-/* The last one stays. */
+/* One of them stays, the oldest. */
 static void give_up(struct plan *plan, struct conn *conn)
 {
-	struct subflow *subflow;
+	struct subflow *subflow = find_to_close(conn);
 
-	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
-		if (!is_to_close(subflow))
-			continue;
+	if (subflow) {
 		subflow->is_doomed = subflow->is_lost = subflow->is_withdrawn = false;
 		plan->counters.dropped++;
+		close_doomed(plan, conn);
+	} else {
+		end_replacing(plan, conn);
 	}
-	conn->listed->is_replacing = false;
-	for (int i = 0; i < WISHES_MAX; i++)
-		conn->listed->list[i].is_leaving = false;
 	conn_say(conn, "the last subflow stays: none could be opened in its place");
 }
 

@@ -3,12 +3,13 @@
 and from several at once."""
 import errno
 import random
+import signal
 
 import pytest
-from app import ADD, NDIFFPORTS, REMOVE
-from lab.netns import wait_until
+from app import ADD, EXPECTED, NDIFFPORTS, REMOVE
+from lab.netns import PATIENCE, wait_until
 from race import Race
-from lists import added, ends, homes, locals_of, wait_locals  # noqa: F401
+from lists import added, ends, fails, homes, locals_of, wait_locals  # noqa: F401
 
 # What a burst of calls on the application's socket answers, before the daemon has heard of them all.
 ASK = """
@@ -19,6 +20,7 @@ def ask(option, value):
     except OSError as error:
         return error.errno
 """
+CONNECTIONS = int(40 / PATIENCE)  # fewer where the machine is slow
 
 
 def expected(calls, answers):
@@ -53,6 +55,61 @@ def test_a_burst_of_calls_means_what_they_mean_one_by_one(pair, seed):
             wait_until(lambda: [locals_of(app).count(host) for host in two] == after[-1],
                        lambda: f"{calls}: {after[-1]}, there are {locals_of(app)}")
     assert exact > 10
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_sum_is_right_once_a_burst_is_carried_out(pair, seed):
+    """Addresses and ports, by list and by number, of which the daemon hears at once: no more than the limit is accepted
+    then, nor is the last one taken, whatever was taken away and asked for again meanwhile.
+
+    Without quiet_ms: what waits for that of another is there, and is to go.
+    """
+    many, limit, checked = 1000000, 8, 0
+    daemon = pair.serve({"joins": {"quiet_ms": 0}, "limits": {"max_subflows": limit, "calls_per_second": many,
+                                                              "calls_per_second_of_user": many}})
+    pair.sink()
+    second = pair.near.ip4.rpartition(".")[0] + ".99"
+    pair.client.ip(f"address add {second}/24 dev {pair.near.device}")
+    draw, ports = random.Random(seed), range(5000, 5000)
+    app = pair.app(pair.client).connect(pair.far.ip4)
+    wait_until(lambda: added(app, ends(second)), "it is known to be local")
+    app(ASK)
+
+    def place(option):
+        """A port is added once: another connection may have it in TIME-WAIT, or this one have it already."""
+        nonlocal ports
+        if draw.random() < .6:
+            return draw.choice((pair.near.ip4, second))
+        ports = range(5000, ports.stop + (option == ADD))
+        return second, draw.choice(ports[-3:] or [4999]) if option == REMOVE else ports[-1]
+
+    def call():
+        option = draw.choice((ADD, ADD, REMOVE))
+        return option, draw.randint(1, 2) if draw.random() < .2 else ends(*(place(option) for _ in range(draw.randint(1, 2))))
+
+    def is_settled(burst):
+        """What is expected is said last: who has heard of that has heard of all."""
+        told = pair.connection(daemon, app)
+        return told["expected"] == burst and not told["wanted"] and \
+            {s["state"] for s in told["subflows"]} == {"established"} and \
+            len(told["subflows"]) == len(app.subflows())
+
+    for _ in range(CONNECTIONS):
+        app.connect(pair.far.ip4)
+        for burst in range(1, 5):
+            daemon.process.send_signal(signal.SIGSTOP)
+            app(f"[ask(*call) for call in {[call() for _ in range(4)]!r}]")
+            app.set(EXPECTED, burst.to_bytes(8, "little"))
+            daemon.process.send_signal(signal.SIGCONT)
+            wait_until(lambda burst=burst: is_settled(burst), "all is carried out")
+            live = len(app.subflows())
+            fails(errno.EDQUOT, app.set, ADD, limit + 1 - live)
+            fails(errno.EBUSY, app.set, REMOVE, live)
+            if live > 1:  # neither is one too few known
+                app.set(REMOVE, live - 1)
+                app.set(ADD, live - 1)
+            checked += 1
+    assert checked == 4 * CONNECTIONS
 
 
 def test_what_waits_is_the_youngest(homes):  # noqa: F811

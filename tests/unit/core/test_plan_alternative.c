@@ -43,6 +43,44 @@ static void the_last_one_stays_if_there_is_no_other(void **state)
 	assert_int_equal(play->plan.counters.dropped, 1);
 }
 
+static void of_several_the_oldest_stays(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_wish(play, 0, 1, 0, 2);
+	play_tell(play);
+	play_join_from(play, 1, 41000);
+	play_join_from(play, 1, 41001);
+	play->create_error = EADDRNOTAVAIL;
+	play_wish(play, 1, 2, 0, 1);
+	play_tell(play);
+	play_take_away(play, 0, 1, 0);
+	play_tell(play);
+	assert_int_equal(play->destroys, 2);
+	assert_int_equal(play->destroy.local.port, 41001);
+	assert_non_null(strstr(play_conn(play)->why, "the last subflow stays"));
+	assert_int_equal(play->plan.counters.dropped, 1);
+	assert_int_equal(play->receipt.heard, play->generation);
+}
+
+/* Until then the hooks count what is to go as gone. */
+static void it_is_heard_when_it_has_gone(void **state)
+{
+	struct play *play = *state;
+
+	play_connect(play);
+	play_wish(play, 0, 2, 0, 1);
+	play_tell(play);
+	play_take_away(play, 1, 1, 0);
+	play_tell(play);
+	assert_int_equal(play->destroys, 0);
+	assert_int_equal(play->receipt.heard, play->generation - 1);
+	play_join_from(play, 2, 41000);
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(play->receipt.heard, play->generation);
+}
+
 /* What waits without a term is no reason to wait: there is an address that can be reached. */
 static void the_last_one_waits_for_none_that_cannot_be_reached(void **state)
 {
@@ -201,6 +239,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(the_last_one_waits_for_another),
 		TEST(the_last_one_stays_if_there_is_no_other),
+		TEST(of_several_the_oldest_stays),
+		TEST(it_is_heard_when_it_has_gone),
 		TEST(the_last_one_waits_for_none_that_cannot_be_reached),
 		TEST(the_last_one_stays_if_what_is_wanted_has_no_way),
 		TEST(the_last_one_of_a_server_stays),
