@@ -7,6 +7,7 @@ import signal
 
 import pytest
 from app import ADD, EXPECTED, NDIFFPORTS, REMOVE
+from conftest import ROUNDS
 from lab.netns import PATIENCE, wait_until
 from race import Race
 from lists import added, ends, fails, homes, locals_of, wait_locals  # noqa: F401
@@ -20,7 +21,7 @@ def ask(option, value):
     except OSError as error:
         return error.errno
 """
-CONNECTIONS = int(40 / PATIENCE)  # fewer where the machine is slow
+CONNECTIONS = int(2 * ROUNDS / PATIENCE)  # fewer where the machine is slow
 
 
 def expected(calls, answers):
