@@ -369,125 +369,6 @@ static void what_the_budget_denies_comes_later(void **state)
 	assert_int_equal(play->plan.counters.repairs, 15);
 }
 
-/* The one from 10.0.0.LAST, which has taken the place of the one before, dies: so often, each
- * replaced. */
-static void die_from(struct play *play, uint8_t last, uint16_t first_port, unsigned int times)
-{
-	struct event event = {.kind = EVENT_SUBFLOW_CLOSED,
-		.remote = play_remote(),
-		.error = ECONNRESET,
-		.reset_reason = -1};
-
-	for (unsigned int i = 0; i < times; i++) {
-		mute_pass(play, S);
-		event.local = play_from(last, first_port + i);
-		play_hear(play, event);
-		play_join_from(play, last, first_port + i + 1);
-	}
-	mute_pass(play, S);
-	event.local = play_from(last, first_port + times);
-	play_hear(play, event);
-}
-
-/* Once more than the budget has: it comes from its own address, and as often as before. */
-static void comes_later(struct play *play, uint8_t last)
-{
-	int creates = play->creates;
-
-	assert_int_equal(play->plan.counters.repairs_denied, 1);
-	play_assert_subflows(play, 1, 0, 0);
-	mute_pass(play, REPAIR_WINDOW_NS);
-	assert_int_equal(play->creates, creates + 1);
-	play_assert_created_from(play, last, 0);
-	play_join_from(play, last, 42000);
-	mute_pass(play, 3600 * S);
-	assert_int_equal(play->creates, creates + 1);
-	play_assert_subflows(play, 2, 0, 0);
-}
-
-static void what_the_budget_denies_a_list_comes_later(void **state)
-{
-	struct play *play = *state;
-
-	play_connect_listed(play, 1);
-	die_from(play, 2, 41000, REPAIR_MOST);
-	assert_int_equal(play->receipt.wishes[0].done, 1);
-	comes_later(play, 2);
-	assert_int_equal(play->receipt.wishes[0].done, 1);
-}
-
-static void what_was_taken_away_meanwhile_does_not(void **state)
-{
-	struct play *play = *state;
-	int creates;
-
-	play_connect_listed(play, 1);
-	play_intent(play, 1, 0);
-	play_joined(play, LOCAL_PORT + 1);
-	die_from(play, 2, 41000, REPAIR_MOST);
-	creates = play->creates;
-	play_take_away(play, 2, 1, 0);
-	play_tell(play);
-	mute_pass(play, 3600 * S);
-	assert_int_equal(play->creates, creates);
-}
-
-/* By number: those that are there are meant, and none that is missing is wanted. */
-static void nor_where_fewer_are_wanted(void **state)
-{
-	struct play *play = *state;
-	int creates;
-
-	play_connect_listed(play, 1);
-	play_intent(play, 1, 0);
-	play_joined(play, LOCAL_PORT + 1);
-	die_from(play, 2, 41000, REPAIR_MOST);
-	creates = play->creates;
-	play_intent(play, 1, 1);
-	mute_pass(play, 3600 * S);
-	assert_int_equal(play->creates, creates);
-}
-
-/* A full mesh of two addresses, one of whose pairs the budget denies. */
-static void deny_a_mesh(struct play *play)
-{
-	play->plan.policy.fullmesh = true;
-	play->locals[0] = play_from(1, 0);
-	play->locals[1] = play_from(2, 0);
-	play->n_locals = 2;
-	play_connect(play);
-	play_join_from(play, 2, 41000);
-	die_from(play, 2, 41000, REPAIR_MOST);
-}
-
-static void what_the_budget_denies_a_mesh_comes_later(void **state)
-{
-	struct play *play = *state;
-
-	deny_a_mesh(play);
-	comes_later(play, 2);
-}
-
-/* Whatever the destination has refused is no reason not to try, which it is for a full mesh. */
-static void to_live_comes_before_what_is_owed(void **state)
-{
-	struct refusal refusal = {.reset_reason = -1};
-	struct endpoint remote = play_remote();
-	struct play *play = *state;
-	int creates;
-
-	play->plan.refusals.rule = (struct refusals_rule){.most = 1, .hold_ns = 600 * S};
-	deny_a_mesh(play);
-	refusals_note(&play->plan.refusals, play->key.netns, &remote, &refusal, play->now_ns);
-	play_meddle(play);
-	dies(play, LOCAL_PORT);
-	creates = play->creates;
-	play_assert_subflows(play, 0, 0, 0);
-	mute_pass(play, REPAIR_WINDOW_NS - REPAIR_MOST * S);
-	assert_int_equal(play->creates, creates + 1);
-	play_assert_created_from(play, 1, 0);
-}
-
 /* Of others the destination has refused many: for a while none is tried there, and then it is. */
 static void what_is_withheld_comes_after_the_hold(void **state)
 {
@@ -664,11 +545,6 @@ int main(void)
 		TEST(what_the_peer_refuses_for_good_is_not_missing),
 		TEST(nor_is_what_the_application_wants_no_more),
 		TEST(what_the_budget_denies_comes_later),
-		TEST(what_the_budget_denies_a_list_comes_later),
-		TEST(what_was_taken_away_meanwhile_does_not),
-		TEST(nor_where_fewer_are_wanted),
-		TEST(what_the_budget_denies_a_mesh_comes_later),
-		TEST(to_live_comes_before_what_is_owed),
 		TEST(what_is_withheld_comes_after_the_hold),
 		TEST(what_the_kernel_does_not_open_is_not_forgotten),
 		TEST(the_peer_s_addresses_are_tried_by_turns),
