@@ -57,6 +57,13 @@ class Pair(Lab):
         daemon.start(nodes, within)
         return daemon
 
+    def narrow(self, rate_mbit):
+        """The client's end of the link is slower than any sender from now on, an emulated one as
+        well: what waits, and what goes over which subflow, is not a matter of the machine."""
+        rate = f"{rate_mbit}mbit"
+        self.client.tc(f"class change dev {self.near.device} parent 1: classid 1:1 htb"
+                       f" rate {rate} ceil {rate}")
+
     def app(self, node, **options):
         return App(node, **options)
 

@@ -291,9 +291,7 @@ def waiting(connection):
 
 @pytest.fixture
 def narrow(pair):
-    """Its link is slower than any sender: what waits is not a matter of the machine."""
-    pair.client.tc(f"class change dev {pair.near.device} parent 1: classid 1:1 htb"
-                   " rate 50mbit ceil 50mbit")
+    pair.narrow(50)
 
 
 @pytest.mark.usefixtures("narrow")

@@ -220,6 +220,8 @@ def test_buffer_sizes_are_those_of_the_connection(served, when):
 
 def test_a_stream_stays_in_order_over_four_subflows(served):
     """3 and 4.1: the byte stream of TCP, whichever way the bytes go."""
+    # The kernel gives nothing to a further subflow while the others send as fast as it has data.
+    served.narrow(20)
     server = served.app(served.server)
     server(f"""
 import hashlib
@@ -245,7 +247,7 @@ reader.start()
 import hashlib, random
 sent = hashlib.sha256(b"x")
 def go_on():
-    data = random.randbytes(4 << 20)
+    data = random.randbytes(1 << 20)
     sent.update(data)
     s.sendall(data)
 """)
@@ -258,5 +260,5 @@ def go_on():
     wait_until(all_carry, "data over all four subflows")
     app("s.shutdown(socket.SHUT_WR)")
     server("reader.join()")
-    assert server("size") % (4 << 20) == 1
+    assert server("size") % (1 << 20) == 1
     assert server("digest.hexdigest()") == app("sent.hexdigest()")

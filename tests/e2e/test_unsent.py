@@ -20,8 +20,7 @@ def held(pair):
 
 def send(pair, elephant):
     """What they hold, in the long run, of an elephant that gives more than the network takes."""
-    # Slower than any sender: what waits is not a matter of the machine.
-    pair.client.tc(f"class change dev {pair.near.device} parent 1: classid 1:1 htb rate 20mbit ceil 20mbit")
+    pair.narrow(20)
     pair.serve({"elephant": {**RULE, **elephant}, "benefit": {"margin_percent": 0}, **NO_REPAIR})
     pair.sink()
     app = pair.app(pair.client, uid=0).open()
