@@ -22,6 +22,7 @@ def test_one_more_from_each_address(homes, family):
     near, near2, far = (getattr(e, family) for e in (homes.near, homes.near2, homes.far))
     app = homes.app(homes.client).connect(far)
     before = homes.client.tx_bytes()["server2"]
+    homes.narrow(50)
     app.set(ADD, ends(near2, near, near2))
     wait_locals(app, near, near, near2, near2)
     app("send(s, 20000000)")
