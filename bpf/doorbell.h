@@ -34,6 +34,7 @@ static __always_inline void fill_intent(
 	r->removes = intent->removes;
 	r->bytes = intent->expected;
 	r->purpose = intent->purpose;
+	r->totals = intent->totals;
 }
 
 /*

@@ -49,7 +49,8 @@ struct intent {
 	__u32 removes;    /* subflows asked to go */
 	__u32 calls;      /* calls in the current window, for the rate limit */
 	__u32 window_ms;  /* when that window began, CLOCK_MONOTONIC, modulo 2^32 */
-	__u16 total;      /* subflows in all, as last set; 0 = never */
+	__u8 total;       /* subflows in all, as last set; 0 = never */
+	__u8 totals;      /* how often it was set, modulo 2^8 */
 	__u16 purpose;    /* enum purpose */
 	__u64 expected;   /* bytes that the connection is to carry; 0 = it was not said */
 };
@@ -105,7 +106,9 @@ struct record {
 	__u16 family, local_port, remote_port;
 	union {
 		__u16 is_backup; /* RECORD_BACKUP */
-		__u16 purpose;   /* RECORD_INTENT */
+		struct {
+			__u8 purpose, totals; /* RECORD_INTENT: see struct intent */
+		};
 	};
 	__u32 local[4], remote[4];
 };

@@ -214,6 +214,7 @@ static __always_inline int set_total(struct bpf_sockopt *ctx)
 		return fail(ctx, EDQUOT);
 	count_request(&request);
 	request.intent->total = n;
+	request.intent->totals++;
 	if (n > request.total)
 		request.intent->adds += n - request.total;
 	else

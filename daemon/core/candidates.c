@@ -2,30 +2,67 @@
 /* Judgement: the ways that the known ports of a map lead, for one subflow. */
 #include "candidates.h"
 
-static void add(struct candidates *c, const struct path *path, uint16_t port, uint16_t rest_s)
+#include <string.h>
+
+/* The deciding router is looked at first: most ways differ there. */
+static struct candidate *find(
+	struct candidates *c, const struct path *path, unsigned int depth, uint64_t now_ns)
 {
-	c->paths[c->n] = *path;
-	c->ports[c->n] = port;
-	c->rest_s[c->n++] = rest_s;
+	struct candidate *candidate;
+	struct router *router = path->tiers[depth];
+
+	for (candidate = c->all; candidate < c->all + c->n; candidate++) {
+		if (candidate->path.tiers[depth] == router &&
+			!memcmp(&candidate->path, path, sizeof(*path)))
+			return candidate;
+	}
+	router->is_contended = router->contended_until_ns > now_ns;
+	c->n++;
+	*candidate = (struct candidate){
+		.path = *path, .is_shunned = path_shunned_until_ns(path) > now_ns};
+	return candidate;
 }
 
-void candidates_collect(const struct path_map *map, enum port_state worst, bool is_shunned,
-	uint64_t now_ns, struct candidates *ret_candidates)
+void candidates_collect(
+	const struct path_map *map, uint64_t now_ns, struct candidates *ret_candidates)
 {
+	struct path paths[PATH_PORTS_MAX];
 	const struct path_port *port;
-	struct router *router;
-	struct path path;
+	struct candidate *candidate;
+	enum port_state state;
+	uint16_t rest_s;
 
 	ret_candidates->n = 0;
+	path_of_all(map, paths);
 	for (unsigned int i = 0; i < map->n_ports; i++) {
 		port = &map->ports[i];
-		if (path_port_state(port, now_ns) > worst || !path_is_known(map, port))
+		if (!path_is_known(map, port))
 			continue;
-		path = path_of(map, port);
-		router = path.tiers[map->depth];
-		router->is_contended = router->contended_until_ns > now_ns;
-		if ((path_shunned_until_ns(&path) > now_ns) == is_shunned)
-			add(ret_candidates, &path, port->port, path_port_rest_s(port, now_ns));
+		candidate = find(ret_candidates, &paths[i], map->depth, now_ns);
+		state = path_port_state(port, now_ns);
+		rest_s = path_port_rest_s(port, now_ns);
+		if (candidate->ports[state] && rest_s <= candidate->rest_s[state])
+			continue;
+		candidate->ports[state] = port->port;
+		candidate->rest_s[state] = rest_s;
+	}
+}
+
+void candidates_shortlist(const struct candidates *candidates, enum port_state worst,
+	bool is_shunned, struct shortlist *ret_list)
+{
+	const struct candidate *candidate;
+	enum port_state state;
+
+	ret_list->n = 0;
+	for (size_t i = 0; i < candidates->n; i++) {
+		candidate = &candidates->all[i];
+		for (state = PORT_FREE; state < worst && !candidate->ports[state]; state++)
+			;
+		if (!candidate->ports[state] || candidate->is_shunned != is_shunned)
+			continue;
+		ret_list->paths[ret_list->n] = candidate->path;
+		ret_list->ports[ret_list->n++] = candidate->ports[state];
 	}
 }
 
@@ -34,20 +71,21 @@ static bool is_free(const struct router *router)
 	return !router->load && !router->is_contended;
 }
 
-void candidates_collect_free(
-	const struct path_map *map, uint64_t now_ns, struct candidates *ret_candidates)
+void candidates_shortlist_free(
+	const struct candidates *candidates, unsigned int depth, struct shortlist *ret_list)
 {
-	struct candidates *c = ret_candidates;
 	size_t n;
 
-	c->n = 0;
-	for (enum port_state worst = PORT_FREE; worst <= PORT_LEFT && !c->n; worst++) {
-		candidates_collect(map, worst, false, now_ns, c);
-		n = c->n;
-		c->n = 0;
+	ret_list->n = 0;
+	for (enum port_state worst = PORT_FREE; worst <= PORT_LEFT && !ret_list->n; worst++) {
+		candidates_shortlist(candidates, worst, false, ret_list);
+		n = ret_list->n;
+		ret_list->n = 0;
 		for (size_t i = 0; i < n; i++) {
-			if (is_free(c->paths[i].tiers[map->depth]))
-				add(c, &c->paths[i], c->ports[i], c->rest_s[i]);
+			if (!is_free(ret_list->paths[i].tiers[depth]))
+				continue;
+			ret_list->paths[ret_list->n] = ret_list->paths[i];
+			ret_list->ports[ret_list->n++] = ret_list->ports[i];
 		}
 	}
 }

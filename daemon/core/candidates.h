@@ -9,22 +9,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* A way, and of its ports in each state the one that was left longest ago; 0 = none is so. */
+struct candidate {
+	struct path path;
+	bool is_shunned;                                  /* it has just failed */
+	uint16_t ports[PORT_STATES], rest_s[PORT_STATES]; /* path_port_rest_s() */
+};
+
 struct candidates {
+	size_t n;
+	struct candidate all[PATH_PORTS_MAX];
+};
+
+/* Some of them, as placement has them: ways, and a port on each. */
+struct shortlist {
 	size_t n;
 	struct path paths[PATH_PORTS_MAX];
 	uint16_t ports[PATH_PORTS_MAX];
-	uint16_t rest_s[PATH_PORTS_MAX]; /* path_port_rest_s() */
 };
 
-/* Known ports whose state is @worst or better, on ways that have just failed or on the others. */
-void candidates_collect(const struct path_map *map, enum port_state worst, bool is_shunned,
-	uint64_t now_ns, struct candidates *ret_candidates);
+void candidates_collect(
+	const struct path_map *map, uint64_t now_ns, struct candidates *ret_candidates);
+
+/* Those with a port in state @worst or better, the best of which is taken. */
+void candidates_shortlist(const struct candidates *candidates, enum port_state worst,
+	bool is_shunned, struct shortlist *ret_list);
 
 /*
- * Those on ways that nobody takes, as far as this host can tell; those that a subflow has left a
- * moment ago only if there are no others.
+ * Those on ways that nobody takes, as far as this host can tell; by a port that a subflow has left
+ * a moment ago only if there are no others.
  */
-void candidates_collect_free(
-	const struct path_map *map, uint64_t now_ns, struct candidates *ret_candidates);
+void candidates_shortlist_free(
+	const struct candidates *candidates, unsigned int depth, struct shortlist *ret_list);
 
 #endif

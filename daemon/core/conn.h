@@ -142,6 +142,7 @@ struct conn {
 	struct endpoint barred;
 	struct room room;
 	uint32_t generation, adds, removes; /* of the application, heard so far */
+	uint8_t totals;                     /* the same: see struct intent */
 	struct receipt receipt;             /* of these, carried out or given up */
 	/* Of these, what an earlier daemon was carrying out when it died, and did carry out. */
 	uint32_t resumed_adds, resumed_removes;
@@ -155,8 +156,9 @@ struct conn {
 		retry_ns; /* CLOCK_MONOTONIC; 0 = none is due. Before CREATED: when to give it up */
 	/* Ports: see steer.h. */
 	bool is_steering; /* retry_ns is the end of waiting for paths */
-	bool has_asked_more;
-	bool has_explored; /* the ways to where it goes were not known before it asked */
+	bool has_asked_all;
+	uint8_t asked_more; /* how often in a row */
+	bool has_explored;  /* the ways to where it goes were not known before it asked */
 	/* CLOCK_MONOTONIC: waiting for paths since, and the last news of them; 0 = not waiting */
 	uint64_t patience_ns, heard_ns;
 	uint64_t cause_ns; /* of what waits for paths */

@@ -71,6 +71,7 @@ int event_from_record(const void *bytes, size_t size, struct event *ret_event)
 	if (kind == EVENT_INTENT) {
 		ret_event->expected_bytes = record.bytes;
 		ret_event->purpose = record.purpose;
+		ret_event->totals = record.totals;
 	}
 	if (kind == EVENT_BACKLOG)
 		ret_event->backlog_bytes = record.backlog;

@@ -32,8 +32,8 @@ enum event_kind {
 	EVENT_THRESHOLD, /* bytes, threshold */
 	EVENT_BACKLOG,   /* bytes, threshold, backlog_bytes: so much waits that it counts as passed
 			  */
-	EVENT_INTENT,    /* generation, adds, removes, expected_bytes, purpose; wishes, if there
-			    are */
+	EVENT_INTENT,    /* generation, adds, removes, expected_bytes, purpose, totals; wishes, if
+			    there    are */
 	EVENT_FOREIGN,
 	EVENT_BACKUP,   /* local, remote: is to be a backup, or no more */
 	EVENT_BOUND,    /* the application chose the local address, or the device: device */
@@ -84,6 +84,7 @@ struct event {
 	uint32_t generation, adds, removes; /* see struct intent */
 	uint64_t expected_bytes;
 	enum purpose purpose;
+	uint8_t totals; /* see struct intent */
 	bool is_backup;
 	uint32_t device; /* its index; 0 = none */
 	bool has_wishes;
@@ -118,6 +119,13 @@ enum action_kind {
 	ACTION_FORGET,   /* the connection is gone: drop its receipt and its rule */
 };
 
+/* What a survey is to find out. */
+enum want {
+	WANT_WAYS,  /* those that there are, as its stopping rule has it */
+	WANT_PORTS, /* and more ports than are known: on the better ones none is free */
+	WANT_ALL,   /* and that there are no more */
+};
+
 struct action {
 	enum action_kind kind;
 	struct conn_key key;
@@ -129,7 +137,7 @@ struct action {
 	bool is_announced; /* the hooks are told before */
 	bool is_backup;    /* CREATE, BACKUP */
 	uint8_t ttl;       /* REACH */
-	bool wants_more;   /* SURVEY: what is known of the paths does not do */
+	uint8_t want;      /* SURVEY: enum want */
 	uint64_t cause_ns; /* CREATE: when the kernel noticed what led to it; 0 = not known */
 };
 

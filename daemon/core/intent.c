@@ -127,8 +127,13 @@ void intent_hear(struct plan *plan, struct conn *conn, const struct event *event
 	adds = event->adds - conn->adds;
 	removes = event->removes - conn->removes;
 
-	if ((int32_t)(event->generation - conn->generation) > 0)
+	if ((int32_t)(event->generation - conn->generation) > 0) {
 		conn->generation = event->generation;
+		/* So many in all: those that have died are among what the hooks have asked for. */
+		if (event->totals != conn->totals)
+			revival_waive(conn);
+		conn->totals = event->totals;
+	}
 	/* Nothing new, or a record that was overtaken by a walk. */
 	if (adds > INT32_MAX || removes > INT32_MAX || (!adds && !removes && !has_lists)) {
 		intent_note_heard(plan, conn);

@@ -132,6 +132,11 @@ static bool is_barred(const struct plan *plan, struct conn *conn, enum subflow_a
 	return has_no_more_room(plan, conn);
 }
 
+static enum want want_of(enum steer_answer answer)
+{
+	return answer == STEER_ALL ? WANT_ALL : answer == STEER_MORE ? WANT_PORTS : WANT_WAYS;
+}
+
 /*
  * The port by which the subflow takes a way of its own. -EAGAIN: that is not known yet, and
  * EVENT_PATHS or the end of patience will tell. A repair, and what is opened after another that
@@ -161,7 +166,7 @@ static int choose_port(struct plan *plan, struct conn *conn, enum subflow_asker 
 		return -EAGAIN;
 	action->local = *local;
 	action->remote = *remote;
-	action->wants_more = answer == STEER_MORE;
+	action->want = want_of(answer);
 	if (asker == ASKER_ELEPHANT)
 		benefit_prepare(plan, conn);
 	return -EAGAIN;
@@ -489,7 +494,10 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 	if (is_mending)
 		return true;
 	conn->patience_ns = 0;
-	conn->has_asked_more &= is_waiting;
+	if (!is_waiting) {
+		conn->has_asked_all = false;
+		conn->asked_more = 0;
+	}
 	return true;
 }
 

@@ -288,6 +288,33 @@ struct path path_of(const struct path_map *map, const struct path_port *port)
 	return path;
 }
 
+void path_of_all(const struct path_map *map, struct path ret_paths[PATH_PORTS_MAX])
+{
+	/* By the deciding router: the first of those that meet there, from 1. */
+	uint8_t first[PATH_ROUTERS_MAX + 1] = {}, *known, index;
+	const struct path_port *port;
+
+	for (unsigned int i = 0; i < map->n_ports; i++) {
+		port = &map->ports[i];
+		ret_paths[i] = (struct path){};
+		if (!path_is_known(map, port))
+			continue;
+		known = &first[port->tiers[map->depth]];
+		if (!*known) {
+			*known = i + 1;
+			ret_paths[i] = path_of(map, port);
+			continue;
+		}
+		if (!map->is_tangled)
+			ret_paths[i] = ret_paths[*known - 1];
+		for (unsigned int tier = 0; tier <= map->depth; tier++) {
+			index = port->tiers[tier];
+			if (index)
+				ret_paths[i].tiers[tier] = map->routers[index - 1];
+		}
+	}
+}
+
 bool path_is_known(const struct path_map *map, const struct path_port *port)
 {
 	return map->depth && port->tiers[map->depth];

@@ -68,6 +68,7 @@ enum port_state {
 	PORT_FREE,
 	PORT_LEFT, /* by a subflow, and may be in TIME-WAIT: who tries it is told */
 	PORT_HELD, /* by a subflow of ours, or by somebody else a moment ago */
+	PORT_STATES,
 };
 
 enum path_state {
@@ -139,6 +140,9 @@ void path_make_room(struct path_map *map, unsigned int n);
 
 /* What is known of the way from a port; the map's other ports help out. */
 struct path path_of(const struct path_map *map, const struct path_port *port);
+
+/* The same of all of its ports: of those whose deciding router is not known it is empty. */
+void path_of_all(const struct path_map *map, struct path ret_paths[PATH_PORTS_MAX]);
 
 /* Whether it is known at the tier that tells paths apart. */
 bool path_is_known(const struct path_map *map, const struct path_port *port);

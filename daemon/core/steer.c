@@ -15,6 +15,7 @@
 #define PORTS_AGE_NS  10000000000ull /* others may have been reserved since */
 #define CONTENDED_NS  60000000000ull
 #define REFUSED_MAX   4 /* ports that were left, one after the other */
+#define ASKED_MAX     4 /* one in 50 does not find a port on a way of many by then */
 
 void steer_init(struct steer *steer)
 {
@@ -86,7 +87,8 @@ static enum steer_answer ask(
 	struct steer *steer, struct conn *conn, const struct path_map *map, enum steer_answer what)
 {
 	steer->counters.surveys += !map || map->state != PATH_ASKING;
-	conn->has_asked_more |= what == STEER_MORE;
+	conn->asked_more += what == STEER_MORE;
+	conn->has_asked_all |= what == STEER_ALL;
 	conn->has_explored |= !map || map->state != PATH_KNOWN;
 	return what;
 }
@@ -151,41 +153,27 @@ static bool is_ideal(const struct path_map *map, const struct path *path)
 	return true;
 }
 
-/* Which of them is on the best way; of those on the same the one left longest ago. */
-static size_t choose_port(
-	const struct candidates *c, const struct path *own, size_t n_own, placement_rank *ret_rank)
-{
-	size_t best = placement_choose(c->paths, c->n, own, n_own, ret_rank), oldest = best;
-
-	for (size_t i = 0; i < c->n; i++) {
-		if (c->rest_s[i] > c->rest_s[oldest] &&
-			!memcmp(&c->paths[i], &c->paths[best], sizeof(c->paths[i])))
-			oldest = i;
-	}
-	return oldest;
-}
-
 /*
  * A port that a subflow has left a moment ago may not be had. So it is tried where those that are
  * free lead no way as good, up to @worst. UINT64_MAX in *@ret_rank: there is none.
  */
-static struct steer_choice choose_way(const struct path_map *map, const struct path *own,
-	size_t n_own, enum port_state worst, bool is_shunned, uint64_t now_ns,
+static struct steer_choice choose_way(const struct path_map *map, const struct candidates *all,
+	const struct path *own, size_t n_own, enum port_state worst, bool is_shunned,
 	placement_rank *ret_rank)
 {
 	struct steer_choice choice = {};
+	struct shortlist list;
 	placement_rank rank;
-	struct candidates c;
 	size_t best;
 
 	*ret_rank = UINT64_MAX;
 	for (enum port_state state = PORT_FREE; state <= worst; state++) {
-		candidates_collect(map, state, is_shunned, now_ns, &c);
-		best = choose_port(&c, own, n_own, &rank);
+		candidates_shortlist(all, state, is_shunned, &list);
+		best = placement_choose(list.paths, list.n, own, n_own, &rank);
 		if (rank >= *ret_rank)
 			continue;
-		choice = (struct steer_choice){.port = c.ports[best],
-			.path = c.paths[best],
+		choice = (struct steer_choice){.port = list.ports[best],
+			.path = list.paths[best],
 			.is_shared = rank >= PLACEMENT_SAME};
 		*ret_rank = rank;
 		if (is_ideal(map, &choice.path))
@@ -195,13 +183,13 @@ static struct steer_choice choose_way(const struct path_map *map, const struct p
 }
 
 /* A way that has just failed is taken where there is no other. */
-static struct steer_choice choose_live_way(const struct path_map *map, const struct path *own,
-	size_t n_own, enum port_state worst, uint64_t now_ns, placement_rank *ret_rank)
+static struct steer_choice choose_live_way(const struct path_map *map, const struct candidates *all,
+	const struct path *own, size_t n_own, enum port_state worst, placement_rank *ret_rank)
 {
 	struct steer_choice choice;
 
-	choice = choose_way(map, own, n_own, worst, false, now_ns, ret_rank);
-	return choice.port ? choice : choose_way(map, own, n_own, worst, true, now_ns, ret_rank);
+	choice = choose_way(map, all, own, n_own, worst, false, ret_rank);
+	return choice.port ? choice : choose_way(map, all, own, n_own, worst, true, ret_rank);
 }
 
 static enum steer_answer choose_path(struct steer *steer, struct conn *conn, struct path_map *map,
@@ -210,6 +198,7 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 	struct path own[SUBFLOWS_HARD_MAX];
 	struct steer_choice choice;
 	placement_rank rank, possible;
+	struct candidates all;
 	bool is_best, is_crowded, is_sharing;
 	enum port_state worst;
 	size_t n_own;
@@ -220,16 +209,18 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 	n_own = traffic_collect(conn, own);
 	/* Where so many in a row were somebody else's, others will be. */
 	worst = conn->ports_in_use < REFUSED_MAX ? PORT_LEFT : PORT_FREE;
-	choice = choose_live_way(map, own, n_own, worst, now_ns, &rank);
-	choose_live_way(map, own, n_own, PORT_HELD, now_ns, &possible);
+	candidates_collect(map, now_ns, &all);
+	choice = choose_live_way(map, &all, own, n_own, worst, &rank);
+	choose_live_way(map, &all, own, n_own, PORT_HELD, &possible);
 	is_best = choice.port && is_ideal(map, &choice.path);
 	if (!is_best && map->state == PATH_ASKING && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
 	/* All ports of a better way are in use. */
 	is_crowded = rank / PLACEMENT_OTHERS > possible / PLACEMENT_OTHERS;
 	is_sharing = !choice.port || !is_alone(map, &choice.path);
-	if ((is_crowded || (is_sharing && takes_certainty(map, conn))) && !is_late &&
-		!conn->has_asked_more)
+	if (is_sharing && takes_certainty(map, conn) && !is_late && !conn->has_asked_all)
+		return ask(steer, conn, map, STEER_ALL);
+	if (is_crowded && !is_late && conn->asked_more < ASKED_MAX)
 		return ask(steer, conn, map, STEER_MORE);
 	if (!choice.port)
 		return go_blind(ret_choice);
@@ -255,7 +246,7 @@ static enum steer_answer choose_random(struct steer *steer, struct conn *conn, b
 	struct steer_ports *ports;
 
 	HASH_FIND(hh, steer->ports, &conn->key.netns, sizeof(conn->key.netns), ports);
-	if ((!ports || now_ns > ports->read_ns + PORTS_AGE_NS) && !conn->has_asked_more && !is_late)
+	if ((!ports || now_ns > ports->read_ns + PORTS_AGE_NS) && !conn->asked_more && !is_late)
 		return ask(steer, conn, NULL, STEER_MORE);
 	ret_choice->port = draw_port(steer, ports);
 	return STEER_GO;
@@ -351,10 +342,12 @@ static enum steer_company find_free(const struct path_map *map, const struct con
 {
 	struct path own[SUBFLOWS_HARD_MAX];
 	size_t n_own = traffic_collect(conn, own), best;
-	struct candidates free;
+	struct candidates all;
+	struct shortlist free;
 	placement_rank now, then;
 
-	candidates_collect_free(map, now_ns, &free);
+	candidates_collect(map, now_ns, &all);
+	candidates_shortlist_free(&all, map->depth, &free);
 	if (!free.n)
 		return STEER_CROWDED;
 	placement_choose(path, 1, own, n_own, &now);

@@ -45,6 +45,7 @@ enum steer_answer {
 	STEER_GO,   /* open it so */
 	STEER_ASK,  /* have the ways to the destination looked at, and ask again with what is new */
 	STEER_MORE, /* the same, and more ports than are known now */
+	STEER_ALL,  /* the same, until it is certain that there are no more ways */
 };
 
 /* Whether a subflow takes a way of its own. */

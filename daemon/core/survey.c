@@ -151,13 +151,13 @@ void survey_done(struct survey *survey)
 	survey->prefix->surveys--;
 }
 
-int survey_ask(struct survey *survey, const struct conn_key *key, bool wants_more)
+int survey_ask(struct survey *survey, const struct conn_key *key, enum want want)
 {
 	unsigned int seen, more;
 
-	if (wants_more) {
-		survey->is_thorough = true;
-		more = 4 * path_count(survey->map, survey->map->depth, &seen);
+	survey->is_thorough |= want == WANT_ALL;
+	if (want != WANT_WAYS) {
+		more = path_count(survey->map, survey->map->depth, &seen);
 		path_make_room(survey->map, more);
 		path_count(survey->map, survey->map->depth, &seen);
 		survey->least_flows = MIN(more + seen, PATH_PORTS_MAX);
@@ -235,7 +235,7 @@ static void advance(struct survey *survey, uint64_t now_ns)
 		survey->prefix->is_verified |= survey->phase == SURVEY_VERIFY;
 		path_count(survey->map, survey->map->depth, &seen);
 		if (survey->phase == SURVEY_CONFIRM && seen < sample_count_needed(survey) &&
-			survey->is_thorough)
+			(survey->is_thorough || survey->least_flows))
 			survey_begin(survey, SURVEY_FLOWS);
 		else
 			survey_finish(survey, now_ns);

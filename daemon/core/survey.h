@@ -4,6 +4,7 @@
 #define SUBFLOW_SURVEY_H
 
 #include "core/endpoint.h"
+#include "core/event.h"
 #include "core/path_table.h"
 #include "core/ports.h"
 #include "core/quota.h"
@@ -98,9 +99,9 @@ void survey_done(struct survey *survey);
 
 /*
  * The connection waits for it, if it does not yet. The map has the ports of subflows that are to
- * be looked at (path_port_seek). @wants_more: what is known does not do. -ENOSPC.
+ * be looked at (path_port_seek). -ENOSPC.
  */
-int survey_ask(struct survey *survey, const struct conn_key *key, bool wants_more);
+int survey_ask(struct survey *survey, const struct conn_key *key, enum want want);
 
 /* The next probe to send now; false when there is none, or none yet. */
 bool survey_next(struct survey *survey, uint64_t now_ns, struct survey_probe *ret_probe);

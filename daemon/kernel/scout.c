@@ -335,7 +335,7 @@ bool scout_survey(struct scout *scout, const struct action *action)
 			scout, session, &action->key, &local, &remote, has_uplinks, &survey);
 	}
 	if (!err)
-		err = survey_ask(survey, &action->key, action->wants_more);
+		err = survey_ask(survey, &action->key, action->want);
 	/* Who finds no place among those who wait has the survey go on nevertheless. */
 	if (err == -ENOSPC)
 		quota_add_payer(&survey->payers, find_user(scout, &action->key));

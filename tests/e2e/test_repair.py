@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from app import ADD, App
+from app import ADD, NDIFFPORTS, App
 from conftest import BUILD
 from lab.daemon import Daemon
 from lab.fabric import leaf_spine
@@ -145,6 +145,30 @@ def test_a_last_subflow_whose_replacement_is_refused_is_tried_again(pair, rule):
     app(f"send(s, {MB})")
     wait_until(lambda: sink("drained") >= sent, "it goes on", 30)
     assert not before & {local[1] for local, _ in app.subflows()}
+
+
+def test_a_total_has_those_in_it_that_have_died(pair):
+    """What could not be replaced is tried again, until its application says how many there are to be."""
+    daemon = pair.serve()
+    pair.sink(port=PORT)
+    app = pair.app(pair.client).connect(pair.far.ip4, PORT)
+    app.set(NDIFFPORTS, 4)
+    first, *others = app.wait_subflows(4)
+    begun = time.monotonic()
+    wait_until(lambda: app("s.send(b'x')") and time.monotonic() > begun + 1.5, "a second")
+    pair.server.run(["nft", "-f", "-"], input=REFUSE.format(rule="reject with tcp reset"))
+    for local, _ in others:
+        pair.server.run(["ss", "-tK", "dport", "=", f":{local[1]}"])
+    wait_until(lambda: daemon.status()["daemon"]["counters"]["refused_by_peer"] >= 3, "three are refused")
+    assert app.subflows() == [first]
+    pair.server.run(["nft", "delete", "table", "ip", "refusing"])
+    app.set(NDIFFPORTS, 3)
+    app.wait_subflows(3)
+    # One that has come up and was not refused in its first second would bring the others.
+    begun, most = time.monotonic(), 3
+    while time.monotonic() < begun + 2.5:
+        most = max(most, len(app.subflows()))
+    assert most == 3
 
 
 def timeouts(node):

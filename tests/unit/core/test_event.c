@@ -95,9 +95,11 @@ static void decodes_what_is_expected(void **state)
 
 	(void)state;
 	record.purpose = PURPOSE_BULK;
+	record.totals = 3;
 	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
 	assert_int_equal(event.expected_bytes, 100000001);
 	assert_int_equal(event.purpose, PURPOSE_BULK);
+	assert_int_equal(event.totals, 3);
 	assert_false(event.is_backup);
 	record.kind = RECORD_BACKLOG;
 	record.backlog = 4000000;

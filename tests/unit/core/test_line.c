@@ -69,6 +69,7 @@ static struct event full_event(enum event_kind kind)
 		.removes = 9,
 		.expected_bytes = 1000000000,
 		.purpose = PURPOSE_BULK,
+		.totals = 3,
 		.is_backup = true,
 		.has_wishes = true,
 		.wishes = {.is_restricted = 1},
@@ -110,6 +111,7 @@ static void every_kind_of_event(void **state)
 		assert_int_equal(line.event.reset_reason, event.reset_reason);
 		assert_int_equal(line.event.expected_bytes, event.expected_bytes);
 		assert_int_equal(line.event.purpose, event.purpose);
+		assert_int_equal(line.event.totals, event.totals);
 		assert_int_equal(line.event.remote_id, event.remote_id);
 		assert_memory_equal(&line.event.key, &event.key, sizeof(event.key));
 		assert_memory_equal(&line.event.receipt, &event.receipt, sizeof(event.receipt));
@@ -140,7 +142,7 @@ static void every_kind_of_action(void **state)
 			.rule = {.start = 5, .step = 6, .stop = 7, .backlog = 9},
 			.is_announced = true,
 			.is_backup = true,
-			.wants_more = true,
+			.want = WANT_ALL,
 			.cause_ns = 8};
 		text_clear(&text);
 		line_write(&text, LINE_DO, &action);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* The path map: ports, ways, the stopping rule, and what is kept when it is asked again. */
 #include "core/path_table.h"
+#include "core/ports.h"
 
 #include <errno.h>
 
@@ -126,6 +127,39 @@ static void what_a_port_told_of_its_way_outlives_it(void **state)
 	assert_ptr_equal(path.tiers[2], map->routers[0]);
 }
 
+/* All at once they are what they are one by one, whatever is known of each. */
+static void the_ways_of_all_ports_are_those_of_each(void **state)
+{
+	struct path paths[PATH_PORTS_MAX], path;
+	unsigned int tangled = 0;
+	uint64_t random = 1;
+	struct path_map *map;
+
+	(void)state;
+	for (int round = 0; round < 200; round++) {
+		map = get_map(2);
+		path_map_reset(map);
+		map->depth = 3;
+		for (uint16_t i = 0; i < 60; i++) {
+			uint16_t port = 1000 + ports_random(&random) % 40;
+			unsigned int tier = 1 + (ports_random(&random) >> 8) % 3;
+			/* Every other round each router there has one before it. */
+			uint32_t way = round % 2 ? port % 6 : (ports_random(&random) >> 8) % 6;
+
+			learn(map, port, tier, 10 * tier + way);
+		}
+		tangled += map->is_tangled;
+		path_of_all(map, paths);
+		for (unsigned int i = 0; i < map->n_ports; i++) {
+			path = path_of(map, &map->ports[i]);
+			if (!path_is_known(map, &map->ports[i]))
+				path = (struct path){};
+			assert_memory_equal(&paths[i], &path, sizeof(path));
+		}
+	}
+	assert_in_range(tangled, 1, 199);
+}
+
 static void ports_of_subflows_outlive_what_was_learned(void **state)
 {
 	struct path_map *map = get_map(2);
@@ -248,6 +282,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(ports_that_meet_have_come_the_same_way, begin, end),
 		cmocka_unit_test_setup_teardown(
 			what_a_port_told_of_its_way_outlives_it, begin, end),
+		cmocka_unit_test_setup_teardown(
+			the_ways_of_all_ports_are_those_of_each, begin, end),
 		cmocka_unit_test_setup_teardown(
 			ports_of_subflows_outlive_what_was_learned, begin, end),
 		cmocka_unit_test_setup_teardown(what_was_known_at_a_nearer_tier_stays, begin, end),

@@ -340,6 +340,36 @@ static void nor_is_what_the_application_wants_no_more(void **state)
 	play_assert_subflows(play, 1, 0, 0);
 }
 
+/* The hooks count those that are there: a number in all has those that have died in it already. */
+static void a_total_has_what_is_missing_in_it(void **state)
+{
+	struct play *play = *state;
+	struct event event = {.kind = EVENT_INTENT, .generation = 2, .totals = 1, .adds = 3 + 2};
+
+	play_three_deaths(play);
+	play_refuse_opening(play);
+	play_hear(play, event);
+	for (uint16_t port = LOCAL_PORT + 4; port <= LOCAL_PORT + 5; port++)
+		play_joined(play, port);
+	mute_pass(play, 3600 * S);
+	play_assert_subflows(play, 3, 0, 0);
+	/* What dies from there on is missing again, whatever is heard twice. */
+	dies(play, LOCAL_PORT + 5);
+	play_refuse_opening(play);
+	play_hear(play, event);
+	mute_pass(play, 2 * S);
+	play_joined(play, LOCAL_PORT + 6);
+	play_assert_subflows(play, 3, 0, 0);
+	/* And so it is until a total is set again, which may need none. */
+	dies(play, LOCAL_PORT + 6);
+	play_refuse_opening(play);
+	event.generation++;
+	event.totals++;
+	play_hear(play, event);
+	mute_pass(play, 3600 * S);
+	play_assert_subflows(play, 2, 0, 0);
+}
+
 /* The budget is what one moment may have: what it denies comes later. */
 static void what_the_budget_denies_comes_later(void **state)
 {
@@ -544,6 +574,7 @@ int main(void)
 		TEST(nor_is_one_that_is_up_for_a_moment_a_success),
 		TEST(what_the_peer_refuses_for_good_is_not_missing),
 		TEST(nor_is_what_the_application_wants_no_more),
+		TEST(a_total_has_what_is_missing_in_it),
 		TEST(what_the_budget_denies_comes_later),
 		TEST(what_is_withheld_comes_after_the_hold),
 		TEST(what_the_kernel_does_not_open_is_not_forgotten),

@@ -225,7 +225,7 @@ static void sharing_takes_certainty(void **state)
 
 	learn(play, FIRST_PORT + 1, 0);
 	learn(play, PORT, 0);
-	assert_int_equal(choose(play, a, &choice), STEER_MORE);
+	assert_int_equal(choose(play, a, &choice), STEER_ALL);
 	play->map->is_thorough = true;
 	assert_int_equal(place(play, a), PORT);
 	assert_int_equal(play->steer.counters.shared, 1);
@@ -250,10 +250,10 @@ static void a_further_connection_shares_without_a_survey(void **state)
 	learn(play, PORT + 3, 1);
 	assert_int_equal(choose(play, b, &choice), STEER_GO);
 	play->map->is_partial = true;
-	assert_int_equal(choose(play, b, &choice), STEER_MORE);
-	play->map->is_partial = b->has_asked_more = false;
+	assert_int_equal(choose(play, b, &choice), STEER_ALL);
+	play->map->is_partial = b->has_asked_all = false;
 	b->has_explored = true;
-	assert_int_equal(choose(play, b, &choice), STEER_MORE);
+	assert_int_equal(choose(play, b, &choice), STEER_ALL);
 }
 
 /* What was left last is the likeliest to be in TIME-WAIT. */
@@ -272,6 +272,30 @@ static void what_was_left_is_tried_where_nothing_else_is_as_good(void **state)
 	play->now_ns = 10 * SECOND_NS;
 	assert_int_equal(place(play, a), PORT + 4);
 	assert_int_equal(place(play, a), PORT + 5);
+}
+
+/* All its ports are in use: some more are asked for, a few at a time, whoever comes. */
+static void a_free_port_of_a_better_way_is_looked_for(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+	struct steer_choice choice;
+
+	play->map->is_thorough = true;
+	learn(play, FIRST_PORT + 1, 0);
+	learn(play, PORT, 0);
+	learn(play, PORT + 1, 1);
+	play->now_ns = SECOND_NS;
+	path_port_refuse(path_port_find(play->map, PORT + 1), play->now_ns);
+	for (int i = 0; i < 4; i++)
+		assert_int_equal(choose(play, a, &choice), STEER_MORE);
+	assert_int_equal(choose(play, a, &choice), STEER_GO);
+	assert_int_equal(choice.port, PORT);
+	a->asked_more = 0;
+	assert_int_equal(choose(play, a, &choice), STEER_MORE);
+	learn(play, PORT + 2, 1);
+	assert_int_equal(place(play, a), PORT + 2);
+	assert_int_equal(play->steer.counters.surveys, 5);
 }
 
 /* Found out: nothing more will be. It is not asked for again and again. */
@@ -411,7 +435,7 @@ static void the_ports_of_a_namespace_are_read_now_and_then(void **state)
 	/* It cannot be read: the kernel chooses. */
 	assert_int_equal(choose(play, a, &choice), STEER_GO);
 	assert_int_equal(choice.port, 0);
-	a->has_asked_more = false;
+	a->asked_more = 0;
 	assert_int_equal(steer_set_ports(&play->steer, a->key.netns, &ports, play->now_ns), 0);
 	play->now_ns += 10 * SECOND_NS;
 	assert_int_equal(choose(play, a, &choice), STEER_GO);
@@ -547,6 +571,7 @@ int main(void)
 		TEST(sharing_takes_certainty),
 		TEST(a_further_connection_shares_without_a_survey),
 		TEST(what_was_left_is_tried_where_nothing_else_is_as_good),
+		TEST(a_free_port_of_a_better_way_is_looked_for),
 		TEST(what_cannot_be_known_is_done_without),
 		TEST(what_nobody_can_tell_is_not_believed),
 		TEST(routes_that_change_move_the_load),

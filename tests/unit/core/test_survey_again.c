@@ -120,13 +120,37 @@ static void what_seems_to_be_all_is_looked_at_again(void **state)
 	for (uint64_t seed = 1; seed <= 10 * FABRICS; seed++) {
 		learned_ns = fabric_explore(&play, &fabric, seed)->learned_ns;
 		fabric_survey(&play, FABRIC_PEER);
-		assert_int_equal(survey_ask(&play.survey, &key, true), 0);
+		assert_int_equal(survey_ask(&play.survey, &key, WANT_ALL), 0);
 		fabric_run(&play);
 		assert_true(play.survey.map->is_thorough);
 		/* What was asked before is as old as it was. */
 		assert_int_equal(play.survey.map->learned_ns, learned_ns);
 		assert_int_equal(path_count(play.survey.map, 2, &ports), 4);
 		assert_in_range(ports, path_flows_sure(4), path_flows_sure(4) + SURVEY_WINDOW);
+		path_table_done(&play.table);
+	}
+}
+
+/* One more for each way that is known, and no certainty. */
+static void some_more_ports_take_few_probes(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	struct conn_key key = {.netns = 1, .token = 7};
+	unsigned int ways, before, ports;
+	struct fabric_play play;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= FABRICS; seed++) {
+		fabric_explore(&play, &fabric, seed);
+		ways = path_count(play.survey.map, 2, &before);
+		play.probes = 0;
+		fabric_survey(&play, FABRIC_PEER);
+		assert_int_equal(survey_ask(&play.survey, &key, WANT_PORTS), 0);
+		fabric_run(&play);
+		assert_false(play.survey.map->is_thorough);
+		path_count(play.survey.map, 2, &ports);
+		assert_int_equal(ports, before + ways);
+		assert_int_equal(play.probes, ways);
 		path_table_done(&play.table);
 	}
 }
@@ -143,8 +167,8 @@ static void the_ways_of_subflows_are_found(void **state)
 	for (uint16_t i = 0; i < 20; i++)
 		assert_int_equal(path_port_seek(play.survey.map, 1000 + i), 0);
 	fabric_survey(&play, FABRIC_PEER);
-	assert_int_equal(survey_ask(&play.survey, &key, false), 0);
-	assert_int_equal(survey_ask(&play.survey, &key, false), 0);
+	assert_int_equal(survey_ask(&play.survey, &key, WANT_WAYS), 0);
+	assert_int_equal(survey_ask(&play.survey, &key, WANT_WAYS), 0);
 	assert_int_equal(play.survey.n_askers, 1);
 	play.probes = 0;
 	fabric_run(&play);
@@ -343,6 +367,7 @@ int main(void)
 		cmocka_unit_test(silence_agrees_with_nothing),
 		cmocka_unit_test(a_nearer_host_of_the_prefix_gets_thirty_two_at_most),
 		cmocka_unit_test(what_seems_to_be_all_is_looked_at_again),
+		cmocka_unit_test(some_more_ports_take_few_probes),
 		cmocka_unit_test(the_ways_of_subflows_are_found),
 		cmocka_unit_test(a_change_of_routes_begins_it_anew),
 		cmocka_unit_test(no_finding_lasts),

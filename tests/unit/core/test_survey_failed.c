@@ -45,12 +45,12 @@ static struct path_map *lose_last(struct fabric_play *play, uint64_t seed)
 	return map;
 }
 
-static void look(struct fabric_play *play, uint32_t address, bool wants_more)
+static void look(struct fabric_play *play, uint32_t address, enum want want)
 {
 	struct conn_key key = {.netns = 1, .token = 7};
 
 	fabric_survey(play, address);
-	assert_int_equal(survey_ask(&play->survey, &key, wants_more), 0);
+	assert_int_equal(survey_ask(&play->survey, &key, want), 0);
 	fabric_run(play);
 }
 
@@ -67,7 +67,7 @@ static void while_it_is_avoided_it_stays_known(void **state)
 		learned_ns = map->learned_ns;
 		probes = play.probes;
 		play.now_ns += HOLD_NS / 2;
-		look(&play, FABRIC_PEER, false);
+		look(&play, FABRIC_PEER, WANT_WAYS);
 		assert_int_equal(play.probes - probes, 1);
 		assert_int_equal(map->state, PATH_KNOWN);
 		assert_int_equal(map->learned_ns, learned_ns);
@@ -88,7 +88,7 @@ static void what_it_swallows_is_no_doubt(void **state)
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		map = lose_last(&play, seed);
 		play.survey.prefix->paths = 4;
-		look(&play, FABRIC_PEER, true);
+		look(&play, FABRIC_PEER, WANT_ALL);
 		assert_true(map->is_thorough);
 		assert_int_equal(count_ways(map), 4);
 		assert_false(map->is_partial);
@@ -108,16 +108,16 @@ static void it_is_asked_before_it_is_taken_again(void **state)
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		map = lose_last(&play, seed);
 		play.now_ns += HOLD_NS - MS;
-		look(&play, FABRIC_PEER, false);
+		look(&play, FABRIC_PEER, WANT_WAYS);
 		play.now_ns += MS;
 		probes = play.probes;
 		play.fabric.dead = 0;
-		look(&play, FABRIC_PEER, false);
+		look(&play, FABRIC_PEER, WANT_WAYS);
 		assert_int_equal(play.probes - probes, 1);
 		assert_int_equal(count_ways(map), 4);
 		assert_false(map->is_partial);
 		/* Once it has answered there is no doubt any more. */
-		look(&play, FABRIC_PEER, false);
+		look(&play, FABRIC_PEER, WANT_WAYS);
 		assert_int_equal(play.probes - probes, 1);
 		path_table_done(&play.table);
 	}
@@ -132,7 +132,7 @@ static void one_that_is_dead_still_leaves_a_map_that_is_soon_old(void **state)
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		map = lose_last(&play, seed);
 		play.now_ns += HOLD_NS;
-		look(&play, FABRIC_PEER, false);
+		look(&play, FABRIC_PEER, WANT_WAYS);
 		assert_int_equal(map->state, PATH_KNOWN);
 		assert_int_equal(count_ways(map), 3);
 		assert_true(map->is_partial);
@@ -152,14 +152,14 @@ static void so_does_one_that_was_never_seen(void **state)
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		fabric_begin(&play, &fabric, seed);
 		play.fabric.dead = 1 << LAST;
-		look(&play, FABRIC_PEER, false);
+		look(&play, FABRIC_PEER, WANT_WAYS);
 		map = play.survey.map;
 		/* By the dead one nothing is seen beyond the first router. */
 		known += map->state == PATH_KNOWN;
 		unmet += map->state == PATH_KNOWN && !map->is_partial;
 		/* It is back: other hosts are not said to have three ways. */
 		play.fabric.dead = 0;
-		look(&play, FABRIC_PEER + 1, false);
+		look(&play, FABRIC_PEER + 1, WANT_WAYS);
 		missed += count_ways(play.survey.map) != 4;
 		assert_false(play.survey.map->is_partial);
 		path_table_done(&play.table);
@@ -200,10 +200,10 @@ static void subflows_in_doubt_cost_a_probe_each(void **state)
 		learned_ns = map->learned_ns;
 		probes = play.probes;
 		ways = count_ways(map);
-		look(&play, FABRIC_PEER, false);
+		look(&play, FABRIC_PEER, WANT_WAYS);
 		assert_int_equal(play.probes - probes, ways);
 		assert_int_equal(map->learned_ns, learned_ns);
-		look(&play, FABRIC_PEER, false);
+		look(&play, FABRIC_PEER, WANT_WAYS);
 		assert_int_equal(play.probes - probes, ways);
 		path_table_done(&play.table);
 	}
@@ -223,7 +223,7 @@ static void one_that_is_elsewhere_has_all_found_anew(void **state)
 		learned_ns = map->learned_ns;
 		play.fabric.seed += SEEDS;
 		play.fabric.lost = 20;
-		look(&play, FABRIC_PEER, seed % 2);
+		look(&play, FABRIC_PEER, seed % 2 ? WANT_ALL : WANT_WAYS);
 		assert_int_equal(map->state, PATH_KNOWN);
 		known += map->learned_ns > learned_ns;
 		path_table_done(&play.table);

@@ -64,7 +64,7 @@ static void one_that_may_not_send_confirms_nothing(void **state)
 	confirmed_ns = map->confirmed_ns;
 	play.now_ns += 100 * SECOND_NS;
 	fabric_survey(&play, FABRIC_PEER);
-	assert_int_equal(survey_ask(&play.survey, &key, true), 0);
+	assert_int_equal(survey_ask(&play.survey, &key, WANT_ALL), 0);
 	hold(&play);
 	assert_int_equal(map->state, PATH_KNOWN);
 	assert_int_equal(map->confirmed_ns, confirmed_ns);

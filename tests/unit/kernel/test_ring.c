@@ -59,7 +59,7 @@ static void what_is_not_of_the_form_is_dropped_and_counted(void **state)
 	add();
 	add()->version = RECORD_VERSION + 1;
 	add()->kind = UINT16_MAX;
-	add()->purpose = UINT16_MAX;
+	add()->purpose = UINT8_MAX;
 	add();
 	assert_int_equal(ring_hear_all(&hooks), 0);
 	assert_int_equal(heard, 2);
