@@ -15,7 +15,7 @@
 #define PORTS_AGE_NS  10000000000ull /* others may have been reserved since */
 #define CONTENDED_NS  60000000000ull
 #define REFUSED_MAX   4 /* ports that were left, one after the other */
-#define ASKED_MAX     4 /* one in 50 does not find a port on a way of many by then */
+#define ASKED_MAX     8 /* by then one in 3,000 has not found a port on a way of many */
 
 void steer_init(struct steer *steer)
 {

@@ -287,7 +287,7 @@ static void a_free_port_of_a_better_way_is_looked_for(void **state)
 	learn(play, PORT + 1, 1);
 	play->now_ns = SECOND_NS;
 	path_port_refuse(path_port_find(play->map, PORT + 1), play->now_ns);
-	for (int i = 0; i < 4; i++)
+	for (int i = 0; i < 8; i++)
 		assert_int_equal(choose(play, a, &choice), STEER_MORE);
 	assert_int_equal(choose(play, a, &choice), STEER_GO);
 	assert_int_equal(choice.port, PORT);
@@ -295,7 +295,7 @@ static void a_free_port_of_a_better_way_is_looked_for(void **state)
 	assert_int_equal(choose(play, a, &choice), STEER_MORE);
 	learn(play, PORT + 2, 1);
 	assert_int_equal(place(play, a), PORT + 2);
-	assert_int_equal(play->steer.counters.surveys, 5);
+	assert_int_equal(play->steer.counters.surveys, 9);
 }
 
 /* Found out: nothing more will be. It is not asked for again and again. */
