@@ -438,9 +438,11 @@ static __noinline int on_established(struct bpf_sock_ops *ctx, bool active)
 	if (is_bound(msk))
 		tell(RECORD_BOUND, netns, msk->token, bound_device(msk));
 	intent = bpf_sk_storage_get(&intents, msk, NULL, 0);
-	if (intent && intent->generation)
-		ring_doorbell(netns, msk->token, uid_of(msk), intent,
-			bpf_sk_storage_get(&all_wishes, msk, NULL, 0));
+	if (!intent || !intent->generation)
+		return 1;
+	intent->is_used = 1;
+	ring_doorbell(netns, msk->token, uid_of(msk), intent,
+		bpf_sk_storage_get(&all_wishes, msk, NULL, 0));
 	return 1;
 }
 

@@ -9,27 +9,35 @@
 #include "draft.h"
 #include "request.h"
 
-/* Whether the application has bound the socket to an address that it has not listed. */
-static __always_inline bool is_bound_elsewhere(const struct request *request)
+/*
+ * The address that the application has bound the socket to is the first one, and the list is what
+ * else there is: RFC 6897 section 5.3.2.
+ */
+static __always_inline int draft_bound(struct request *request, struct draft *draft)
 {
 	struct mptcp_sock *msk = request->msk;
 	struct sock *first = BPF_CORE_READ(msk, first);
 	struct end bound = {};
 
 	if (!first || !has_chosen_address(first))
-		return false;
+		return 0;
 	read_local(first, &bound);
-	return wishes_find(request->wishes, &bound) < 0;
+	if (wishes_have_bound(request->wishes, &bound) || wishes_find(request->wishes, &bound) >= 0)
+		return 0;
+	bound.port = 0;
+	draft->n++;
+	return wishes_draft(request->wishes, &bound, draft->generation, draft->heard, true);
 }
 
 /* Why the draft cannot hold, or 0. */
-static __always_inline int judge_add(struct request *request, int n)
+static __always_inline int judge_add(struct request *request, struct draft *draft)
 {
-	if (request->state == BPF_TCP_CLOSE && is_bound_elsewhere(request))
-		return EADDRNOTAVAIL;
-	if (request->is_server || request->state == BPF_TCP_LISTEN)
-		return 0;
+	int n, err = request->state == BPF_TCP_CLOSE ? draft_bound(request, draft) : 0;
+
+	if (err || request->is_server || request->state == BPF_TCP_LISTEN)
+		return err;
 	count_request(request);
+	n = draft->n;
 	/* The first one leaves from one of these. */
 	if (request->state == BPF_TCP_CLOSE && !request->wishes->is_restricted)
 		n--;
@@ -99,7 +107,7 @@ static __always_inline int set_list(struct bpf_sockopt *ctx, bool add)
 	if (!err && (int)draft.at < ctx->optlen)
 		err = add ? EDQUOT : EINVAL;
 	if (!err)
-		err = add ? judge_add(&request, draft.n) : judge_remove(&request);
+		err = add ? judge_add(&request, &draft) : judge_remove(&request);
 	if (err && before)
 		*request.wishes = *before;
 	else if (err) /* accepted connections would inherit it */

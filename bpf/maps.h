@@ -114,6 +114,21 @@ struct peers_map {
 	__type(value, __u32);
 };
 
+/*
+ * What was asked for by number is of one connection: a socket that connect(2) to AF_UNSPEC has
+ * taken from it, and that is to have another, begins without.
+ */
+static __always_inline void intent_begin(struct intent *intent)
+{
+	if (!intent->is_used)
+		return;
+	intent->is_used = 0;
+	intent->adds = 0;
+	intent->removes = 0;
+	intent->total = 0;
+	intent->expected = 0;
+}
+
 extern struct ring_map ring SEC(".maps");
 extern struct intents_map intents SEC(".maps");
 extern struct wishes_map all_wishes SEC(".maps");

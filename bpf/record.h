@@ -51,7 +51,8 @@ struct intent {
 	__u32 window_ms;  /* when that window began, CLOCK_MONOTONIC, modulo 2^32 */
 	__u8 total;       /* subflows in all, as last set; 0 = never */
 	__u8 totals;      /* how often it was set, modulo 2^8 */
-	__u16 purpose;    /* enum purpose */
+	__u8 purpose;     /* enum purpose */
+	__u8 is_used;     /* a connection has come up: what the next one gets is asked for anew */
 	__u64 expected;   /* bytes that the connection is to carry; 0 = it was not said */
 };
 
@@ -75,7 +76,7 @@ struct wish {
  */
 struct wishes {
 	__u32 is_restricted; /* from before connect(2): nothing leaves from elsewhere */
-	__u32 zero;
+	__u32 bound; /* wishes_fold() of the address that connect(2) was given by these; 0 = none */
 	struct wish list[WISHES_MAX];
 };
 

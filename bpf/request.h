@@ -94,8 +94,7 @@ static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request
 	request->uid = uid_of(msk);
 	request->state = ctx->sk->state;
 	request->key.netns = bpf_get_netns_cookie(ctx);
-	if (has_fallen_back(msk) || BPF_CORE_READ(msk, pm.pm_type) != PM_TYPE_USERSPACE ||
-		!is_served(ctx))
+	if (has_fallen_back(msk) || BPF_CORE_READ(msk, pm.pm_type) != PM_TYPE_USERSPACE)
 		return EOPNOTSUPP;
 	if (!config.applications)
 		return EPERM;
@@ -112,6 +111,12 @@ static __always_inline int begin_request(struct bpf_sockopt *ctx, struct request
 	if (is_too_often(request) || is_user_too_often(request->uid))
 		return EAGAIN;
 	request->wishes = bpf_sk_storage_get(&all_wishes, ctx->sk, NULL, 0);
+	if (request->state == BPF_TCP_CLOSE) {
+		intent_begin(request->intent);
+		request->receipt = NULL; /* of a connection that the socket has left */
+	} else if (is_connected(ctx)) {
+		request->intent->is_used = 1;
+	}
 	return 0;
 }
 

@@ -31,7 +31,7 @@ static __always_inline int set_enable(struct bpf_sockopt *ctx)
 		return fail(ctx, EINVAL);
 	if (*value != 0 && *value != 1)
 		return fail(ctx, EINVAL);
-	if (!is_served(ctx) || *value != (is_mptcp(ctx) && !has_fallen_back(msk_of(ctx))))
+	if (*value != (is_mptcp(ctx) && !has_fallen_back(msk_of(ctx))))
 		return fail(ctx, EOPNOTSUPP);
 	return handled(ctx);
 }
@@ -47,6 +47,8 @@ int subflow_set(struct bpf_sockopt *ctx)
 	/* Answered by the program of a cgroup below. */
 	if (ctx->optlen < 0 || bpf_get_retval())
 		return 1;
+	if (!is_served(ctx))
+		return fail(ctx, EOPNOTSUPP);
 	switch (ctx->optname) {
 	case TCP_MULTIPATH_ENABLE:
 		return set_enable(ctx);

@@ -75,6 +75,18 @@ static __always_inline bool is_bound(const struct mptcp_sock *msk)
 	return has_chosen_address(BPF_CORE_READ(msk, first)) || bound_device(msk);
 }
 
+/* What tells one address from others in so much room. */
+static __always_inline __u32 wishes_fold(const __be32 addr[4])
+{
+	return addr[0] ^ addr[1] ^ addr[2] ^ addr[3];
+}
+
+/* A connect(2) that failed leaves the socket bound to the address that it had from the list. */
+static __always_inline bool wishes_have_bound(const struct wishes *wishes, const struct end *bound)
+{
+	return wishes && wishes->bound && wishes->bound == wishes_fold(bound->addr);
+}
+
 /*
  * Functions of their own for the verifier too: it looks at each once, whatever calls it. So their
  * arguments might be NULL, as far as it knows.

@@ -156,7 +156,7 @@ extern "C" {
 #define TCP_MULTIPATH_EXPECTED 10009
 
 /*
- * TCP_MULTIPATH_INTENT (get, set: int; an extension, RFC 6897 appendix A, REQ8 and REQ10)
+ * TCP_MULTIPATH_INTENT (get, set: int; an extension, RFC 6897 appendix A, REQ9 and REQ10)
  *
  * What the connection is for (enum tcp_multipath_intent), and so whether the administrator's
  * rule for elephants is to split it. What the application asks for itself it gets in any case.

@@ -375,6 +375,9 @@ def test_where_no_daemon_serves_the_options_do_not_exist(pair):
         calls = [(app.get, option, 1024) for option in range(ENABLE, INTENT + 1)]
         calls += [(app.set, ENABLE, value) for value in (0, 1)]
         calls += [(app.set, option, 1) for option in (ADD, REMOVE, NDIFFPORTS, INTENT)]
+        # Malformed ones as well.
+        calls += [(app.set, option, value) for option in (ADD, REMOVE, NDIFFPORTS, INTENT, ENABLE, EXPECTED, BACKUP)
+                  for value in (-1, 99, bytes(3), bytes(17))]
         calls += [(app.set, EXPECTED, bytes(8)), (app.set, ADD, packed(pair.near.ip4)),
                   (app.set, BACKUP, backup(pair.near.ip4, 1))]
         for call, *arguments in calls:

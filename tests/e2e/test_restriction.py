@@ -5,7 +5,7 @@ import signal
 import socket
 
 import pytest
-from app import ADD, REMOVE
+from app import ADD, NDIFFPORTS, REMOVE
 from lists import PORT, ends, fails, homes, locals_of, wait_locals  # noqa: F401
 
 MSG_FASTOPEN, TCP_FASTOPEN_CONNECT = 0x20000000, 30
@@ -86,6 +86,57 @@ def test_a_socket_that_connects_again_leaves_from_what_is_left(homes):
     homes.daemon.process.send_signal(signal.SIGCONT)
 
 
+def test_a_connect_that_failed_binds_to_nothing(homes):
+    """The kernel keeps the address that the first subflow was given; the next try is by the list of then."""
+    near, near2, far = homes.near.ip4, homes.near2.ip4, homes.far.ip4
+    app = homes.app(homes.client).open()
+    app.set(ADD, ends(near))
+    fails(errno.ECONNREFUSED, app, f"s.connect(({far!r}, 1))")
+    app.set(REMOVE, ends(near))
+    app.set(ADD, ends(near2))
+    fails(errno.ECONNREFUSED, app, f"s.connect(({far!r}, 1))")
+    app.set(ADD, ends(near))
+    app.set(REMOVE, ends(near2))
+    app(f"s.connect(({far!r}, {PORT})); s.send(b'x')")
+    assert app("s.getsockname()[0]") == near
+    app.set(ADD, 1)
+    wait_locals(app, near, near)
+    # A list that is empty by then restricts nothing: the route chooses.
+    app = homes.app(homes.client).open()
+    app.set(ADD, ends(near2))
+    fails(errno.ECONNREFUSED, app, f"s.connect(({far!r}, 1))")
+    app.set(REMOVE, ends(near2))
+    app(f"s.connect(({far!r}, {PORT})); s.send(b'x')")
+    assert app("s.getsockname()[0]") == near
+    # What the application has bound it to itself, it stays bound to.
+    app = homes.app(homes.client).open()
+    app(f"s.bind(({near2!r}, 0))")
+    app.set(ADD, ends(near))
+    fails(errno.ECONNREFUSED, app, f"s.connect(({far!r}, 1))")
+    app(f"s.connect(({far!r}, {PORT})); s.send(b'x')")
+    assert app("s.getsockname()[0]") == near2
+
+
+def test_a_number_is_of_one_connection(homes):
+    """A socket that is connected anew begins without; its lists it keeps."""
+    app = homes.app(homes.client).open()
+    for _ in range(4):
+        app.set(ADD, 2)
+        app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
+        app.wait_subflows(3)
+        app.set(ADD, 1)
+        app.wait_subflows(4)
+        app(DISCONNECT)
+    app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
+    app.set(ADD, 7)
+    assert len(app.wait_subflows(8)) == 8
+    app(DISCONNECT)
+    app.set(NDIFFPORTS, 3)
+    fails(errno.ECONNREFUSED, app, f"s.connect(({homes.far.ip4!r}, 1))")
+    app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
+    app.wait_subflows(3)
+
+
 @pytest.mark.parametrize("how", ["MSG_FASTOPEN", "TCP_FASTOPEN_CONNECT"])
 @pytest.mark.parametrize("family", ["ip4", "ip6"])
 def test_the_restriction_holds_without_a_connect_of_its_own(homes, family, how):
@@ -115,11 +166,10 @@ def test_a_bound_ipv6_socket(homes, kind):
     wait_locals(app, near2, near2, near2)
     app.set(ADD, ends(near))
     wait_locals(app, near, near2, near2, near2)
-    # With a list before connect, in which it has to be.
+    # With a list before connect, to which it belongs.
     app = homes.app(homes.client).open(socket.AF_INET6)
     app(f"s.bind(({near2!r}, 0))")
-    fails(errno.EADDRNOTAVAIL, app.set, ADD, ends(near))
-    app.set(ADD, ends(near, near2))
+    app.set(ADD, ends(near))
     app(f"s.connect(({far!r}, {PORT})); s.send(b'x')")
     assert app("s.getsockname()[0]") == near2
     wait_locals(app, near, near2)
@@ -128,10 +178,18 @@ def test_a_bound_ipv6_socket(homes, kind):
 def test_bound_and_restricted(homes):
     app = homes.app(homes.client).open()
     app(f"s.bind(({homes.near.ip4!r}, 0))")
-    fails(errno.EADDRNOTAVAIL, app.set, ADD, ends(homes.near2.ip4))
     app.set(ADD, ends(homes.near2.ip4, homes.near.ip4))
     app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
     wait_locals(app, homes.near.ip4, homes.near2.ip4)
+    # It is the first one also where the list does not name it; and counts.
+    app = homes.app(homes.client).open()
+    app(f"s.bind(({homes.near.ip4!r}, 5070))")
+    fails(errno.EDQUOT, app.set, ADD, ends(*[homes.near2.ip4] * 8))
+    app.set(ADD, ends(homes.near2.ip4))
+    app.set(ADD, ends(homes.near2.ip4))
+    app(f"s.connect(({homes.far.ip4!r}, {PORT})); s.send(b'x')")
+    assert app("s.getsockname()") == (homes.near.ip4, 5070)
+    wait_locals(app, homes.near.ip4, homes.near2.ip4, homes.near2.ip4)
     # Bound afterwards.
     app = homes.app(homes.client).open()
     app.set(ADD, ends(homes.near2.ip4))
