@@ -43,13 +43,15 @@ static __always_inline int read_address(
 static __always_inline bool is_local(__u64 netns, const struct end *end)
 {
 	struct local_key key = {.bits = LOCAL_PREFIX_BITS};
+	__u32 *is;
 
 	/* It would need a device. */
 	if ((end->addr[0] & bpf_htonl(0xffc00000)) == bpf_htonl(0xfe800000))
 		return false;
 	__builtin_memcpy(key.netns, &netns, sizeof(netns));
 	__builtin_memcpy(key.addr, end->addr, sizeof(key.addr));
-	return bpf_map_lookup_elem(&locals, &key);
+	is = bpf_map_lookup_elem(&locals, &key);
+	return is && *is;
 }
 
 struct reading {

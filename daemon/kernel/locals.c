@@ -19,7 +19,7 @@
 
 struct reading {
 	uint64_t cookie;
-	struct local_key *keys;
+	struct local *prefixes;
 	size_t count, room, refused;
 };
 
@@ -30,7 +30,7 @@ static int find_destination(const struct nlattr *attr, void *arg)
 	return MNL_CB_OK;
 }
 
-int locals_decode(const struct nlmsghdr *message, uint64_t cookie, struct local_key *ret_key)
+int locals_decode(const struct nlmsghdr *message, uint64_t cookie, struct local *ret_local)
 {
 	const struct rtmsg *route = mnl_nlmsg_get_payload(message);
 	struct local_key key = {};
@@ -39,8 +39,7 @@ int locals_decode(const struct nlmsghdr *message, uint64_t cookie, struct local_
 
 	if (mnl_nlmsg_get_payload_len(message) < sizeof(*route))
 		return -EBADMSG;
-	if (message->nlmsg_type != RTM_NEWROUTE || route->rtm_type != RTN_LOCAL ||
-		route->rtm_table != RT_TABLE_LOCAL ||
+	if (message->nlmsg_type != RTM_NEWROUTE || route->rtm_table != RT_TABLE_LOCAL ||
 		(route->rtm_family != AF_INET && route->rtm_family != AF_INET6))
 		return -ENOENT;
 	len = route->rtm_family == AF_INET ? sizeof(struct in_addr) : sizeof(struct in6_addr);
@@ -58,31 +57,31 @@ int locals_decode(const struct nlmsghdr *message, uint64_t cookie, struct local_
 	if (destination)
 		memcpy((char *)key.addr + sizeof(key.addr) - len, mnl_attr_get_payload(destination),
 			len);
-	*ret_key = key;
+	*ret_local = (struct local){.key = key, .is_local = route->rtm_type == RTN_LOCAL};
 	return 0;
 }
 
 static int note_route(const struct nlmsghdr *message, void *arg)
 {
 	struct reading *reading = arg;
-	struct local_key key, *keys;
+	struct local local, *prefixes;
 	size_t room;
 
-	if (locals_decode(message, reading->cookie, &key))
+	if (locals_decode(message, reading->cookie, &local))
 		return MNL_CB_OK;
 	if (reading->count == reading->room) {
 		room = reading->room ? reading->room * 2 : 16;
-		keys = room > LOCALS_OF_NETNS_MAX
-			       ? NULL
-			       : reallocarray(reading->keys, room, sizeof(*keys));
-		if (!keys) {
+		prefixes = room > LOCALS_OF_NETNS_MAX
+				   ? NULL
+				   : reallocarray(reading->prefixes, room, sizeof(*prefixes));
+		if (!prefixes) {
 			reading->refused++;
 			return MNL_CB_OK;
 		}
-		reading->keys = keys;
+		reading->prefixes = prefixes;
 		reading->room = room;
 	}
-	reading->keys[reading->count++] = key;
+	reading->prefixes[reading->count++] = local;
 	return MNL_CB_OK;
 }
 
@@ -101,19 +100,28 @@ static int dump(struct mnl_socket *socket, uint8_t family, struct reading *readi
 	return genl_ask(socket, request, note_route, reading);
 }
 
+static int compare_keys(const struct local *a, const struct local *b)
+{
+	return memcmp(&a->key, &b->key, sizeof(a->key));
+}
+
+/* What is local by one of its routes comes first. */
 static int compare(const void *a, const void *b)
 {
-	return memcmp(a, b, sizeof(struct local_key));
+	const struct local *left = a, *right = b;
+	int order = compare_keys(left, right);
+
+	return order ? order : (int)right->is_local - (int)left->is_local;
 }
 
 /* An address on two devices is local by two routes. */
-static size_t drop_repeated(struct local_key *keys, size_t count)
+static size_t drop_repeated(struct local *prefixes, size_t count)
 {
 	size_t kept = 0;
 
 	for (size_t i = 0; i < count; i++) {
-		if (!kept || compare(&keys[kept - 1], &keys[i]))
-			keys[kept++] = keys[i];
+		if (!kept || compare_keys(&prefixes[kept - 1], &prefixes[i]))
+			prefixes[kept++] = prefixes[i];
 	}
 	return kept;
 }
@@ -125,18 +133,22 @@ static size_t drop_repeated(struct local_key *keys, size_t count)
 static void tell(struct locals *locals, const struct locals_netns *netns, struct reading *now)
 {
 	size_t i = 0, j = 0, told = 0;
+	bool is_new;
 	int order;
 
 	while (i < netns->count || j < now->count) {
 		order = i == netns->count ? 1
 			: j == now->count ? -1
-					  : compare(&netns->keys[i], &now->keys[j]);
+					  : compare_keys(&netns->prefixes[i], &now->prefixes[j]);
+		is_new = order > 0 ||
+			 (!order && netns->prefixes[i].is_local != now->prefixes[j].is_local);
 		if (order < 0)
-			maps_drop_local(locals->hooks, &netns->keys[i]);
-		else if (order > 0 && maps_put_local(locals->hooks, &now->keys[j]))
+			maps_drop_local(locals->hooks, &netns->prefixes[i].key);
+		else if (is_new && maps_put_local(locals->hooks, &now->prefixes[j].key,
+					   now->prefixes[j].is_local))
 			locals->refused++;
 		else
-			now->keys[told++] = now->keys[j];
+			now->prefixes[told++] = now->prefixes[j];
 		i += order <= 0;
 		j += order >= 0;
 	}
@@ -181,16 +193,16 @@ int locals_read(struct locals *locals, uint64_t cookie)
 	}
 	mnl_socket_close(socket);
 	if (err) {
-		free(now.keys);
+		free(now.prefixes);
 		return err;
 	}
 	if (now.count)
-		qsort(now.keys, now.count, sizeof(*now.keys), compare);
-	now.count = drop_repeated(now.keys, now.count);
+		qsort(now.prefixes, now.count, sizeof(*now.prefixes), compare);
+	now.count = drop_repeated(now.prefixes, now.count);
 	tell(locals, netns, &now);
 	locals->refused += now.refused;
-	free(netns->keys);
-	netns->keys = now.keys;
+	free(netns->prefixes);
+	netns->prefixes = now.prefixes;
 	netns->count = now.count;
 	return 0;
 }
@@ -205,15 +217,18 @@ static struct in6_addr map(const struct endpoint *address)
 bool locals_has(const struct locals *locals, uint64_t cookie, const struct endpoint *address)
 {
 	struct in6_addr mapped = map(address), prefix;
+	const struct local *local, *longest = NULL;
 	struct locals_netns *netns;
 
 	HASH_FIND(hh, locals->all, &cookie, sizeof(cookie), netns);
 	for (size_t i = 0; netns && i < netns->count; i++) {
-		memcpy(&prefix, netns->keys[i].addr, sizeof(prefix));
-		if (prefixes_is_inside(&mapped, &prefix, netns->keys[i].bits - NETNS_BITS))
-			return true;
+		local = &netns->prefixes[i];
+		memcpy(&prefix, local->key.addr, sizeof(prefix));
+		if (prefixes_is_inside(&mapped, &prefix, local->key.bits - NETNS_BITS) &&
+			(!longest || local->key.bits > longest->key.bits))
+			longest = local;
 	}
-	return false;
+	return longest && longest->is_local;
 }
 
 void locals_forget(struct locals *locals, uint64_t cookie)
@@ -225,7 +240,7 @@ void locals_forget(struct locals *locals, uint64_t cookie)
 		return;
 	tell(locals, netns, &(struct reading){});
 	HASH_DEL(locals->all, netns);
-	free(netns->keys);
+	free(netns->prefixes);
 	free(netns);
 }
 
@@ -307,7 +322,7 @@ void locals_done(struct locals *locals)
 
 	HASH_ITER (hh, locals->all, netns, next) {
 		HASH_DEL(locals->all, netns);
-		free(netns->keys);
+		free(netns->prefixes);
 		free(netns);
 	}
 	if (locals->socket)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * A mirror of what is local in each served namespace, for the hooks: the routes of type local in
- * the routing table of that name. An address need not be assigned to be local: all of 127.0.0.0/8
- * is.
+ * the routing table of that name, and what others take from these, such as 127.255.255.255. An
+ * address need not be assigned to be local: all of 127.0.0.0/8 is.
  */
 #ifndef SUBFLOW_LOCALS_H
 #define SUBFLOW_LOCALS_H
@@ -20,10 +20,15 @@
 /* Of one namespace; those beyond it are not seen, and counted. */
 #define LOCALS_OF_NETNS_MAX 4096
 
+struct local {
+	struct local_key key;
+	uint32_t is_local; /* else what lies there is none, though a shorter prefix may be */
+};
+
 struct locals_netns {
 	uint64_t cookie;
 	UT_hash_handle hh;
-	struct local_key *keys; /* sorted */
+	struct local *prefixes; /* sorted */
 	size_t count;
 };
 
@@ -57,9 +62,9 @@ bool locals_has(const struct locals *locals, uint64_t cookie, const struct endpo
 void locals_forget(struct locals *locals, uint64_t cookie);
 
 /*
- * A message of RTM_NEWROUTE: what is local by it in the namespace @cookie. -ENOENT: nothing;
- * -EBADMSG.
+ * A message of RTM_NEWROUTE: what is local by it in the namespace @cookie, or is not. -ENOENT: it
+ * is of another table; -EBADMSG.
  */
-int locals_decode(const struct nlmsghdr *message, uint64_t cookie, struct local_key *ret_key);
+int locals_decode(const struct nlmsghdr *message, uint64_t cookie, struct local *ret_local);
 
 #endif

@@ -47,14 +47,12 @@ void maps_unserve(struct hooks *hooks, uint64_t netns)
 	bpf_map__delete_elem(hooks->skeleton->maps.served, &netns, sizeof(netns), 0);
 }
 
-int maps_put_local(struct hooks *hooks, const struct local_key *key)
+int maps_put_local(struct hooks *hooks, const struct local_key *key, uint32_t is_local)
 {
-	uint32_t one = 1;
-
 	if (!hooks_are_there(hooks))
 		return 0;
-	return bpf_map__update_elem(
-		hooks->skeleton->maps.locals, key, sizeof(*key), &one, sizeof(one), BPF_ANY);
+	return bpf_map__update_elem(hooks->skeleton->maps.locals, key, sizeof(*key), &is_local,
+		sizeof(is_local), BPF_ANY);
 }
 
 void maps_drop_local(struct hooks *hooks, const struct local_key *key)

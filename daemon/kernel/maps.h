@@ -13,7 +13,7 @@
 int maps_serve(struct hooks *hooks, uint64_t netns);
 void maps_unserve(struct hooks *hooks, uint64_t netns);
 /* An address, or a prefix of some, is local in a namespace, or is no more. */
-int maps_put_local(struct hooks *hooks, const struct local_key *key);
+int maps_put_local(struct hooks *hooks, const struct local_key *key, uint32_t is_local);
 void maps_drop_local(struct hooks *hooks, const struct local_key *key);
 
 int maps_put_receipt(

@@ -267,6 +267,14 @@ def test_what_is_local_follows_the_routes(homes, family, host, net, length):
         homes.client.ip(go)
         wait_until(lambda: not can_add(app), go)
     assert can_add(server)
+    if family != socket.AF_INET:
+        return
+    # What another route takes from a prefix that is local.
+    homes.client.ip(f"route add local {net} dev lo")
+    wait_until(lambda: can_add(app), "it is local")
+    homes.client.ip(f"route add unreachable {host} table local")
+    wait_until(lambda: not can_add(app), "it is taken from the prefix")
+    fails(errno.EADDRNOTAVAIL, app.open().set, ADD, ends("127.255.255.255"))
 
 
 def test_a_fork_shares_the_list(homes):

@@ -9,9 +9,10 @@
 
 static uint32_t count;
 
-int maps_put_local(struct hooks *hooks, const struct local_key *key)
+int maps_put_local(struct hooks *hooks, const struct local_key *key, uint32_t is_local)
 {
 	(void)hooks;
+	(void)is_local;
 	FUZZ_CHECK(key->bits >= 64 && key->bits <= 64 + 128);
 	count++;
 	return 0;

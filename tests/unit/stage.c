@@ -299,9 +299,10 @@ void maps_unserve(struct hooks *hooks, uint64_t netns)
 	stage.unserves++;
 }
 
-int maps_put_local(struct hooks *hooks, const struct local_key *key)
+int maps_put_local(struct hooks *hooks, const struct local_key *key, uint32_t is_local)
 {
 	(void)hooks;
+	(void)is_local;
 	(void)key;
 	return 0;
 }

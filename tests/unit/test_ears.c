@@ -261,14 +261,16 @@ static void without_connections_no_addresses_are_read(void **state)
 /* What went unheard is found by what is local still: here 127.0.0.0/8 and the first address. */
 static void what_has_gone_unheard_is_sought(void **state)
 {
-	struct local_key keys[] = {{.bits = 64 + 96 + 8, .addr = {0, 0, htonl(0xffff)}},
-		{.bits = 64 + 128, .addr = {0, 0, htonl(0xffff), stage_local().v4.s_addr}}};
+	struct local prefixes[] = {
+		{.key = {.bits = 64 + 96 + 8, .addr = {0, 0, htonl(0xffff)}}, .is_local = 1},
+		{.key = {.bits = 64 + 128, .addr = {0, 0, htonl(0xffff), stage_local().v4.s_addr}},
+			.is_local = 1}};
 	struct locals_netns *local = calloc(1, sizeof(*local));
 	struct subflow *subflow;
 
 	(void)state;
-	keys[0].addr[3] = htonl(0x7f000000);
-	*local = (struct locals_netns){.cookie = STAGE_COOKIE, .keys = keys, .count = 2};
+	prefixes[0].key.addr[3] = htonl(0x7f000000);
+	*local = (struct locals_netns){.cookie = STAGE_COOKIE, .prefixes = prefixes, .count = 2};
 	HASH_ADD(hh, whole->locals.all, cookie, sizeof(local->cookie), local);
 	whole->addresses.lost(whole);
 	assert_int_equal(stage.enters, 0);

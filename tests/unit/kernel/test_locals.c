@@ -16,12 +16,14 @@
 static char buffers[16][512];
 static unsigned int used, puts_told, drops_told;
 static struct local_key last;
+static uint32_t last_is_local;
 static bool has_no_room;
 
-int maps_put_local(struct hooks *hooks, const struct local_key *key)
+int maps_put_local(struct hooks *hooks, const struct local_key *key, uint32_t is_local)
 {
 	(void)hooks;
 	last = *key;
+	last_is_local = is_local;
 	puts_told++;
 	return has_no_room ? -E2BIG : 0;
 }
@@ -66,33 +68,36 @@ static int set_up(void **state)
 
 static void is_mapped(void **state)
 {
-	struct local_key key;
+	struct local read;
+	struct local_key *key = &read.key;
 	uint64_t cookie;
 
 	(void)state;
-	assert_int_equal(locals_decode(local("127.0.0.0", 8), COOKIE, &key), 0);
-	assert_int_equal(key.bits, 64 + 96 + 8);
-	memcpy(&cookie, key.netns, sizeof(cookie));
+	assert_int_equal(locals_decode(local("127.0.0.0", 8), COOKIE, &read), 0);
+	assert_int_equal(key->bits, 64 + 96 + 8);
+	memcpy(&cookie, key->netns, sizeof(cookie));
 	assert_int_equal(cookie, COOKIE);
-	assert_int_equal(key.addr[2], htonl(0xffff));
-	assert_int_equal(key.addr[3], htonl(0x7f000000));
-	assert_int_equal(locals_decode(local("fd00::1", 128), COOKIE, &key), 0);
-	assert_int_equal(key.bits, 64 + 128);
-	assert_int_equal(key.addr[0], htonl(0xfd000000));
+	assert_int_equal(key->addr[2], htonl(0xffff));
+	assert_int_equal(key->addr[3], htonl(0x7f000000));
+	assert_int_equal(locals_decode(local("fd00::1", 128), COOKIE, &read), 0);
+	assert_int_equal(key->bits, 64 + 128);
+	assert_int_equal(key->addr[0], htonl(0xfd000000));
+	assert_true(read.is_local);
+	assert_int_equal(locals_decode(route("10.0.0.255", 32, RTN_BROADCAST, RT_TABLE_LOCAL),
+				 COOKIE, &read),
+		0);
+	assert_false(read.is_local);
 }
 
 static void others_are_none(void **state)
 {
-	struct local_key key;
+	struct local read;
 
 	(void)state;
 	assert_int_equal(
-		locals_decode(route("10.0.0.255", 32, RTN_BROADCAST, RT_TABLE_LOCAL), COOKIE, &key),
+		locals_decode(route("10.0.0.0", 24, RTN_UNICAST, RT_TABLE_MAIN), COOKIE, &read),
 		-ENOENT);
-	assert_int_equal(
-		locals_decode(route("10.0.0.0", 24, RTN_UNICAST, RT_TABLE_MAIN), COOKIE, &key),
-		-ENOENT);
-	assert_int_equal(locals_decode(local("10.0.0.1", 33), COOKIE, &key), -EBADMSG);
+	assert_int_equal(locals_decode(local("10.0.0.1", 33), COOKIE, &read), -EBADMSG);
 }
 
 static void give(const struct nlmsghdr *message)
@@ -109,6 +114,31 @@ static void give_end(void)
 	message->nlmsg_flags = NLM_F_MULTI;
 	*(int *)mnl_nlmsg_put_extra_header(message, sizeof(int)) = 0;
 	give(message);
+}
+
+/* A route that is none of these takes its addresses from a prefix that is; and gives them back. */
+static void what_is_taken_from_a_prefix_is_not_local(void **state)
+{
+	const struct endpoint inside = {.family = AF_INET, .v4.s_addr = htonl(0x0a000007)},
+			      beside = {.family = AF_INET, .v4.s_addr = htonl(0x0a000008)};
+	struct locals locals = {};
+
+	(void)state;
+	for (unsigned int i = 0; i < 2; i++) {
+		set_up(state);
+		give(local("10.0.0.0", 24));
+		give(route("10.0.0.7", 32, i ? RTN_LOCAL : RTN_UNREACHABLE, RT_TABLE_LOCAL));
+		give_end();
+		give_end();
+		assert_int_equal(locals_read(&locals, COOKIE), 0);
+		assert_int_equal(puts_told, i ? 1 : 2);
+		assert_int_equal(locals_has(&locals, COOKIE, &inside), i);
+		assert_true(locals_has(&locals, COOKIE, &beside));
+	}
+	assert_int_equal(last_is_local, 1);
+	assert_int_equal(drops_told, 0);
+	locals_forget(&locals, COOKIE);
+	locals_done(&locals);
 }
 
 static void changes_are_told(void **state)
@@ -252,6 +282,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(is_mapped, set_up),
 		cmocka_unit_test_setup(others_are_none, set_up),
+		cmocka_unit_test_setup(what_is_taken_from_a_prefix_is_not_local, set_up),
 		cmocka_unit_test_setup(changes_are_told, set_up),
 		cmocka_unit_test_setup(an_address_may_be_there_twice, set_up),
 		cmocka_unit_test_setup(what_found_no_room_is_told_again, set_up),
