@@ -92,6 +92,18 @@ static void settle_resumed(struct plan *plan, struct conn *conn, const struct ev
 	conn_settle(&plan->table, conn, adds, removes);
 }
 
+/*
+ * So many in all, of which the hooks have asked for those that are not there: what has died, and
+ * what is wanted on behalf of others, is among these.
+ */
+static void heed_total(struct conn *conn)
+{
+	revival_waive(conn);
+	for (; conn->wanted_elephant; conn->wanted_elephant--)
+		conn_drop_passed(conn);
+	conn->wanted_policy = conn->wanted_operator = conn->wanted_repair = 0;
+}
+
 /* The hooks do not know what is wanted on behalf of others, and count while others ask. */
 static void tell(struct plan *plan, struct conn *conn, uint64_t too_many, uint32_t kept)
 {
@@ -129,9 +141,8 @@ void intent_hear(struct plan *plan, struct conn *conn, const struct event *event
 
 	if ((int32_t)(event->generation - conn->generation) > 0) {
 		conn->generation = event->generation;
-		/* So many in all: those that have died are among what the hooks have asked for. */
 		if (event->totals != conn->totals)
-			revival_waive(conn);
+			heed_total(conn);
 		conn->totals = event->totals;
 	}
 	/* Nothing new, or a record that was overtaken by a walk. */

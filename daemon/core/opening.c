@@ -344,7 +344,21 @@ int opening_move(struct plan *plan, struct conn *conn, const struct subflow *sub
 	return ask_for(plan, conn, heir, 0);
 }
 
-static void mesh_with(struct plan *plan, struct conn *conn, const struct endpoint *remote)
+/*
+ * What waited for paths has them: the next one waits as if it were the first, and if there is none
+ * that waits for something else, it asks as if it were.
+ */
+static void end_steering(struct conn *conn)
+{
+	conn->patience_ns = 0;
+	if (conn_count_wanted(conn))
+		return;
+	conn->has_asked_all = false;
+	conn->asked_more = 0;
+}
+
+/* False: it waits for paths. */
+static bool mesh_with(struct plan *plan, struct conn *conn, const struct endpoint *remote)
 {
 	struct endpoint local;
 	int err;
@@ -360,12 +374,13 @@ static void mesh_with(struct plan *plan, struct conn *conn, const struct endpoin
 		}
 		if (err) {
 			mesh_give_back(conn->mesh, &local, remote);
-			return;
+			return err != -EAGAIN;
 		}
-		conn->patience_ns = 0;
+		end_steering(conn);
 		plan->counters.policies++;
 		conn_say(conn, "fullmesh: %u in all", conn_count_all(conn));
 	}
+	return true;
 }
 
 static int open_from(struct plan *plan, struct conn *conn, int slot,
@@ -455,7 +470,7 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 {
 	struct endpoint local, remote;
 	enum subflow_asker asker;
-	bool is_waiting = false, is_mending = conn->is_steering;
+	bool has_opened = false, is_mending = conn->is_steering;
 	int err;
 
 	while (is_mending ? conn->wanted_repair : conn_count_wanted(conn)) {
@@ -484,45 +499,45 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			give_up_one(plan, conn, asker);
 		} else if (err == -EBUSY) {
 			conn_want_again(conn, asker);
-			is_waiting = true;
 			break;
 		} else if (err) {
 			conn_want_again(conn, asker);
 			return false;
 		}
+		has_opened |= !err;
 	}
-	if (is_mending)
-		return true;
-	conn->patience_ns = 0;
-	if (!is_waiting) {
-		conn->has_asked_all = false;
-		conn->asked_more = 0;
-	}
+	if (has_opened && !is_mending)
+		end_steering(conn);
 	return true;
 }
 
-static void open_mesh(struct plan *plan, struct conn *conn)
+/* False: it waits for paths. */
+static bool open_mesh(struct plan *plan, struct conn *conn)
 {
 	struct endpoint remote = endpoint_unmap(&conn->remote);
+	bool is_done = conn->denies_join || mesh_with(plan, conn, &remote);
 
-	if (!conn->denies_join)
-		mesh_with(plan, conn, &remote);
 	for (uint32_t i = 0; i < conn->remotes.count; i++) {
 		if (conn->remotes.list[i].endpoint.family == remote.family)
-			mesh_with(plan, conn, &conn->remotes.list[i].endpoint);
+			is_done &= mesh_with(plan, conn, &conn->remotes.list[i].endpoint);
 	}
+	return is_done;
 }
 
 static void open_all(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 {
+	bool is_mending = conn->is_steering;
+
 	if (conn->is_server || conn->is_foreign)
 		give_up_wanted(plan, conn);
 	if (conn->listed && conn->is_server)
 		lists_announce(plan, conn);
 	else if (conn->listed && !conn->is_foreign && open_listed(plan, conn, cause_ns))
 		return;
-	if (open_wanted(plan, conn, cause_ns) && conn->mesh)
-		open_mesh(plan, conn);
+	if (!open_wanted(plan, conn, cause_ns) || (conn->mesh && !open_mesh(plan, conn)))
+		return;
+	if (!is_mending)
+		end_steering(conn);
 }
 
 void opening_run(struct plan *plan, struct conn *conn, uint64_t cause_ns)

@@ -182,16 +182,6 @@ static struct steer_choice choose_way(const struct path_map *map, const struct c
 	return choice;
 }
 
-/* A way that has just failed is taken where there is no other. */
-static struct steer_choice choose_live_way(const struct path_map *map, const struct candidates *all,
-	const struct path *own, size_t n_own, enum port_state worst, placement_rank *ret_rank)
-{
-	struct steer_choice choice;
-
-	choice = choose_way(map, all, own, n_own, worst, false, ret_rank);
-	return choice.port ? choice : choose_way(map, all, own, n_own, worst, true, ret_rank);
-}
-
 static enum steer_answer choose_path(struct steer *steer, struct conn *conn, struct path_map *map,
 	bool is_late, uint64_t now_ns, struct steer_choice *ret_choice)
 {
@@ -199,7 +189,7 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 	struct steer_choice choice;
 	placement_rank rank, possible;
 	struct candidates all;
-	bool is_best, is_crowded, is_sharing;
+	bool is_best, is_crowded, is_sharing, is_live, is_failed;
 	enum port_state worst;
 	size_t n_own;
 
@@ -210,13 +200,20 @@ static enum steer_answer choose_path(struct steer *steer, struct conn *conn, str
 	/* Where so many in a row were somebody else's, others will be. */
 	worst = conn->ports_in_use < REFUSED_MAX ? PORT_LEFT : PORT_FREE;
 	candidates_collect(map, now_ns, &all);
-	choice = choose_live_way(map, &all, own, n_own, worst, &rank);
-	choose_live_way(map, &all, own, n_own, PORT_HELD, &possible);
+	choose_way(map, &all, own, n_own, PORT_HELD, false, &possible);
+	is_live = possible != UINT64_MAX;
+	if (!is_live)
+		choose_way(map, &all, own, n_own, PORT_HELD, true, &possible);
+	choice = choose_way(map, &all, own, n_own, worst, false, &rank);
+	/* A way that has just failed is taken where there is no other. */
+	is_failed = !choice.port;
+	if (is_failed)
+		choice = choose_way(map, &all, own, n_own, worst, true, &rank);
 	is_best = choice.port && is_ideal(map, &choice.path);
 	if (!is_best && map->state == PATH_ASKING && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
 	/* All ports of a better way are in use. */
-	is_crowded = rank / PLACEMENT_OTHERS > possible / PLACEMENT_OTHERS;
+	is_crowded = is_failed ? is_live : rank / PLACEMENT_OTHERS > possible / PLACEMENT_OTHERS;
 	is_sharing = !choice.port || !is_alone(map, &choice.path);
 	if (is_sharing && takes_certainty(map, conn) && !is_late && !conn->has_asked_all)
 		return ask(steer, conn, map, STEER_ALL);

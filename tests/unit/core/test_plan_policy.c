@@ -219,6 +219,49 @@ static void fullmesh_ends_at_the_limit(void **state)
 	assert_int_equal(play->creates, 2);
 }
 
+/* From the second address all ports that lead the better way are in use; no survey finds another.
+ */
+static void a_mesh_asks_for_paths_as_seldom_as_others(void **state)
+{
+	struct play *play = *state;
+	const struct endpoint local = play_from(11, 0), remote = play_remote();
+	struct path_key key = path_key_of(play->key.netns, &local, &remote);
+	struct subflow *first;
+	struct path_map *map;
+	unsigned int surveys;
+
+	play_meddle(play);
+	play->plan.steer.mode = STEER_PATHS;
+	play->plan.policy.fullmesh = true;
+	play->locals[0] = play_from(1, 0);
+	play->locals[1] = local;
+	play->n_locals = 2;
+	play_created(play);
+	map = play_know(play);
+	play_learn(play, map, LOCAL_PORT, 0);
+	first = TAILQ_FIRST(&play_conn(play)->subflows);
+	first->path = path_of(map, path_port_find(map, LOCAL_PORT));
+	path_load(&first->path, false);
+	map = path_table_get(&play->plan.steer.paths, &key);
+	assert_non_null(map);
+	map->depth = 2;
+	map->state = PATH_KNOWN;
+	map->is_thorough = true;
+	map->learned_ns = map->confirmed_ns = play->now_ns;
+	play_learn(play, map, 50000, 0);
+	play_learn(play, map, 50001, 1);
+	path_port_find(map, 50001)->is_taken = true;
+	play_established(play);
+	for (surveys = 0; !play->creates && surveys < 100; surveys++)
+		play_hear(play, (struct event){.kind = EVENT_PATHS});
+	assert_in_range(surveys, 1, 10);
+	assert_int_equal(play->create.local.port, 50000);
+	/* The next one of the connection may ask again. */
+	assert_int_equal(play_conn(play)->asked_more, 0);
+	assert_int_equal(play_conn(play)->patience_ns, 0);
+	path_unload(&first->path, false);
+}
+
 static void a_bound_connection_keeps_its_address(void **state)
 {
 	struct endpoint local = play_local(0);
@@ -390,6 +433,7 @@ int main(void)
 		TEST(an_address_keeps_its_id),
 		TEST(what_is_announced_first_counts_too),
 		TEST(fullmesh_ends_at_the_limit),
+		TEST(a_mesh_asks_for_paths_as_seldom_as_others),
 		TEST(a_bound_connection_keeps_its_address),
 		TEST(fullmesh_leaves_the_denied_address_out),
 		TEST(fullmesh_tries_again_what_may_work),

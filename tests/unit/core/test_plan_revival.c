@@ -370,6 +370,23 @@ static void a_total_has_what_is_missing_in_it(void **state)
 	play_assert_subflows(play, 2, 0, 0);
 }
 
+/* Nor does what is wanted for others come beside it: the hooks do not know of that either. */
+static void a_total_has_what_is_wanted_in_it(void **state)
+{
+	struct play *play = *state;
+
+	play->plan.steer.mode = STEER_PATHS;
+	play_connect(play);
+	/* It waits for paths. */
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 0);
+	play_hear(play,
+		(struct event){.kind = EVENT_INTENT, .generation = 1, .totals = 1, .adds = 3});
+	assert_int_equal(conn_count_all(play_conn(play)), 4);
+	mute_pass(play, 60 * S);
+	assert_int_equal(play->creates, 3);
+}
+
 /* The budget is what one moment may have: what it denies comes later. */
 static void what_the_budget_denies_comes_later(void **state)
 {
@@ -575,6 +592,7 @@ int main(void)
 		TEST(what_the_peer_refuses_for_good_is_not_missing),
 		TEST(nor_is_what_the_application_wants_no_more),
 		TEST(a_total_has_what_is_missing_in_it),
+		TEST(a_total_has_what_is_wanted_in_it),
 		TEST(what_the_budget_denies_comes_later),
 		TEST(what_is_withheld_comes_after_the_hold),
 		TEST(what_the_kernel_does_not_open_is_not_forgotten),

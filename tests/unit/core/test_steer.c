@@ -380,7 +380,9 @@ static void what_was_known_farther_stays_until_it_is_known_again(void **state)
 static void a_way_that_has_failed_is_the_last_to_be_taken(void **state)
 {
 	struct play *play = *state;
+	struct endpoint local = endpoint(1, 0), remote = endpoint(2, 80);
 	struct conn *a = open_conn(play);
+	struct steer_choice choice;
 	struct path path;
 
 	play->map->is_thorough = true;
@@ -392,7 +394,14 @@ static void a_way_that_has_failed_is_the_last_to_be_taken(void **state)
 	path.tiers[2]->shunned_until_ns = 20 * SECOND_NS;
 	play->now_ns = 10 * SECOND_NS;
 	assert_int_equal(place(play, a), PORT + 1);
-	assert_int_equal(place(play, a), PORT);
+	/* Another port of one that lives is looked for before it, if there is time. */
+	assert_int_equal(choose(play, a, &choice), STEER_MORE);
+	assert_int_equal(
+		steer_choose(&play->steer, a, &local, &remote, true, play->now_ns, &choice),
+		STEER_GO);
+	assert_int_equal(choice.port, PORT);
+	learn(play, PORT + 2, 0);
+	assert_int_equal(place(play, a), PORT + 2);
 }
 
 /* Routes change: what was asked too long ago is asked again. */
