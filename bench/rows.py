@@ -143,9 +143,9 @@ LIMITS = {
     " ceiling, where theory leaves them .94; the rest is what row 1 lacks.",
     ("spread", "probes-first-4"): "The figure is all packets until the first survey of a fabric is over. The rule"
     " of the Multipath Detection Algorithm alone asks for 28 at 99 %, and fewer do not give that certainty. Three more find"
-    " out how far it is, one of them behind the last router; four find out whether ports decide the way at all, with 99 % too."
-    " No subflow waits for these seven, and a further address of the prefix takes none of them.",
-    ("spread", "probes-first-8"): "As for 4 paths; the rule alone asks for 58, and three tell whether ports decide.",
+    " out how far it is, one of them behind the last router; seven find out whether ports decide the way at all, with 99 % also"
+    " where that shows in every other answer only. No subflow waits for these ten, and a further address of the prefix takes none of them.",
+    ("spread", "probes-first-8"): "As for 4 paths; the rule alone asks for 58.",
     ("spread", "probes-next-4"): "How many ports have to be asked until one was found for each path is chance.",
     ("spread", "probes-next-8"): "As for 4 paths.",
     ("spread", "placing"): "A time by itself: that of one machine on one day.",

@@ -9,7 +9,8 @@
 #include <sys/param.h>
 
 #define FLOWS_FIRST 8
-#define LUCK_MAX    .01
+/* Where packets are spread over two ways, or a router has two addresses, one agrees in two. */
+#define AGAIN 7
 
 /* How many may be under way: each hop that is asked finds a slot. */
 static unsigned int find_room(const struct survey *survey)
@@ -123,11 +124,9 @@ static void queue_fill(struct survey *survey, const struct path_port *port)
 
 unsigned int sample_count_again(const struct survey *survey)
 {
-	unsigned int seen, paths = path_count(survey->map, survey->map->depth, &seen), again = 0;
+	unsigned int seen;
 
-	for (double luck = 1; paths > 1 && luck > LUCK_MAX; again++)
-		luck /= paths;
-	return again;
+	return path_count(survey->map, survey->map->depth, &seen) > 1 ? AGAIN : 0;
 }
 
 const char *sample_find_doubt(const struct survey *survey)

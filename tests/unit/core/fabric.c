@@ -87,6 +87,7 @@ void fabric_answer(struct fabric_play *play, const struct survey_probe *probe)
 	struct fabric *fabric = &play->fabric;
 	uint64_t rtt_ns =
 		play->heard || !fabric->first_rtt_ns ? fabric->rtt_ns : fabric->first_rtt_ns;
+	struct in6_addr router;
 
 	if (play->muted && play->survey.phase == play->muted)
 		return;
@@ -105,12 +106,15 @@ void fabric_answer(struct fabric_play *play, const struct survey_probe *probe)
 		play->now_ns - fabric->spoken_ns[probe->ttl] < fabric->period_ns)
 		return;
 	fabric->spoken_ns[probe->ttl] = play->now_ns;
+	router = fabric_router_of(fabric, probe->ttl, probe->port);
+	if (fabric->has_aliases && probe->ttl == 2 && ports_random(&play->random) >> 63)
+		router = fabric_router(2, 64 + choose_router(fabric, 2, probe->port));
 	assert_in_range(play->n_flights, 0, FABRIC_FLIGHTS_MAX - 1);
 	play->flights[play->n_flights++] = (struct fabric_flight){
 		.due_ns = play->now_ns + rtt_ns + ports_random(&play->random) % (rtt_ns + 1),
 		.port = probe->port,
 		.cookie = probe->cookie,
-		.router = fabric_router_of(fabric, probe->ttl, probe->port)};
+		.router = router};
 }
 
 static void note_parting(struct fabric_play *play)

@@ -24,6 +24,7 @@ struct fabric {
 	unsigned int silent;    /* bits: hops that never answer */
 	unsigned int dead;      /* leaf-spine; bits: spines that swallow everything */
 	bool has_host_router;   /* the last hop is the peer's own host */
+	bool has_aliases;       /* leaf-spine: spines answer by either of two addresses, by lot */
 	uint8_t ttl;            /* of what comes from the peer; 0 = it is not known */
 	uint64_t stall_ns;      /* the daemon sleeps up to so long at every turn */
 	uint64_t first_rtt_ns;  /* before anything was answered: caches are cold */

@@ -62,6 +62,25 @@ static void what_is_seen_beside_the_middle_is_not_of_the_prefix(void **state)
 	path_table_done(&play.table);
 }
 
+/* Of two addresses a port meets the same one again half of the time, however many paths there are.
+ */
+static void routers_of_two_addresses_are_no_paths(void **state)
+{
+	static const struct fabric fabrics[] = {
+		{.hops = 3, .ways = 4, .rtt_ns = MS / 10, .has_aliases = true},
+		{.hops = 3, .ways = 8, .rtt_ns = MS / 10, .has_aliases = true},
+	};
+	unsigned int believed = 0;
+	struct fabric_play play;
+
+	(void)state;
+	for (uint64_t seed = 1; seed <= FABRICS; seed++) {
+		believed += fabric_explore(&play, &fabrics[seed % 2], seed)->state == PATH_KNOWN;
+		path_table_done(&play.table);
+	}
+	assert_in_range(believed, 0, FABRICS / 50);
+}
+
 /* The routers are out of answers just when ports are asked again. */
 static void silence_agrees_with_nothing(void **state)
 {
@@ -364,6 +383,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_was_silent_in_the_middle_may_answer_later),
 		cmocka_unit_test(what_is_seen_beside_the_middle_is_not_of_the_prefix),
+		cmocka_unit_test(routers_of_two_addresses_are_no_paths),
 		cmocka_unit_test(silence_agrees_with_nothing),
 		cmocka_unit_test(a_nearer_host_of_the_prefix_gets_thirty_two_at_most),
 		cmocka_unit_test(what_seems_to_be_all_is_looked_at_again),
