@@ -49,7 +49,7 @@ int settings_init(struct settings *settings)
 		.placement = strdup("paths"),
 		.probe_prefixes = strdup("private"),
 		.probes_per_second = 1000,
-		.probes_per_second_of_user = 500,
+		.probes_per_second_of_user = 250,
 		.applications = true,
 		.calls_per_second = 100,
 		.calls_per_second_of_user = 1000,

@@ -164,6 +164,7 @@ static bool may_move(struct plan *plan, struct conn *conn)
 		"it shares a path while another is free, and stays: it was moved %u times in "
 		"%llu s",
 		rule->moves, hold_ns / 1000000000ull);
+	news_add(&plan->news, NEWS_HELD, conn);
 	set_due(plan, conn, apart->moved_ns + hold_ns);
 	return false;
 }
@@ -391,8 +392,10 @@ int apart_leave(struct plan *plan, struct conn *conn, struct subflow *subflow, u
 		endpoint_text(&subflow->local, text), subflow->pace.rate.bytes_per_s * 8 / 1e6,
 		median * 8 / 1e6,
 		company == STEER_BETTER ? "it is moved" : "no free path is known");
-	if (company == STEER_CROWDED)
+	if (company == STEER_CROWDED) {
+		news_add(&plan->news, NEWS_HELD, conn);
 		return -ENOENT;
+	}
 	if (!may_move(plan, conn))
 		return -EBUSY;
 	move(plan, conn, subflow, &choice);

@@ -95,6 +95,11 @@ void elephant_hear(struct plan *plan, struct conn *conn, const struct event *eve
 	if (!why && subflows < rule->max_subflows && subflows + waived >= rule->max_subflows)
 		why = "its application has removed others";
 	if (why || !elephant_decide(rule, bytes, subflows, &why)) {
+		/* Those that it is due count, and are not there. */
+		if (brake_text(conn)) {
+			why = brake_text(conn);
+			subflows = conn_count_live(conn);
+		}
 		conn_say(conn, "no more at %s: %s (%u of %u)", where, why, subflows,
 			rule->max_subflows);
 		news_add_threshold(&plan->news, conn, event->threshold, event->bytes);

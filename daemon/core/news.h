@@ -20,7 +20,7 @@ enum news_kind {
 	NEWS_FOREIGN,     /* it cannot be split */
 	NEWS_REQUEST,     /* its application asked for something */
 	NEWS_THRESHOLD,   /* threshold, bytes */
-	NEWS_HELD,        /* it gets no subflow: no path holds it back */
+	NEWS_HELD,        /* it gets none that it is due, or keeps what it would be rid of */
 	NEWS_CLOSED,
 	/* of a subflow */
 	NEWS_SUBFLOW_ASKED, /* the kernel has sent its SYN */

@@ -482,6 +482,7 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 		if ((!is_vital(conn, asker) && is_held(plan, conn, &remote)) ||
 			is_barred(plan, conn, asker, &remote)) {
 			plan->counters.withheld++;
+			news_add(&plan->news, NEWS_HELD, conn);
 			give_up_one(plan, conn, asker);
 			if (asker == ASKER_REPAIR)
 				revival_miss(plan, conn, held_until_ns(plan, conn, &remote));
@@ -492,8 +493,10 @@ static bool open_wanted(struct plan *plan, struct conn *conn, uint64_t cause_ns)
 			plan->counters.single_paths++;
 			conn_drop_passed(conn);
 			conn_say(conn, "not split: one path leads to its peer");
+			news_add(&plan->news, NEWS_HELD, conn);
 		} else if (err == -EHOSTDOWN) {
 			conn_drop_passed(conn);
+			news_add(&plan->news, NEWS_HELD, conn);
 		} else if (err == -ENOSPC) {
 			note_spent(plan, conn, &local, 1);
 			give_up_one(plan, conn, asker);

@@ -101,6 +101,7 @@ static void replace(struct plan *plan, struct conn *conn, struct subflow *subflo
 			"a subflow fell silent, and is left to the kernel: %d were replaced in "
 			"%llu s",
 			REPAIR_MOST, REPAIR_WINDOW_NS / SECOND_NS);
+		news_add(&plan->news, NEWS_HELD, conn);
 		return;
 	}
 	conn_say(conn, "the path of %s is silent: replaced", endpoint_text(&subflow->local, text));
@@ -125,6 +126,7 @@ static void defer(struct plan *plan, struct conn *conn, const struct subflow *su
 		"a subflow died, and nothing is opened in its place yet: %d were replaced in %llu "
 		"s",
 		REPAIR_MOST, REPAIR_WINDOW_NS / SECOND_NS);
+	news_add(&plan->news, NEWS_HELD, conn);
 	if (is_of_mesh(conn, subflow))
 		mesh_owe(conn->mesh, &local, &remote);
 	else if (is_of_list(subflow))

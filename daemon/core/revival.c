@@ -135,7 +135,7 @@ void revival_hear_addresses(struct plan *plan, struct conn *conn)
 	expect_from(plan, conn, 0);
 }
 
-static void say(const struct plan *plan, struct conn *conn)
+static void say(struct plan *plan, struct conn *conn)
 {
 	uint64_t end_ns = conn->revival.died_ns + REVIVAL_NS;
 
@@ -148,6 +148,7 @@ static void say(const struct plan *plan, struct conn *conn)
 			"its last subflow has died, and nothing has come up in its place: tried "
 			"again, for another %llu s",
 			(end_ns - plan->now_ns + SECOND_NS - 1) / SECOND_NS);
+	news_add(&plan->news, NEWS_HELD, conn);
 }
 
 static void try_again(struct plan *plan, struct conn *conn)

@@ -268,6 +268,15 @@ void play_intent(struct play *play, uint32_t adds, uint32_t removes)
 	play_hear(play, (struct event){.kind = EVENT_INTENT, .adds = adds, .removes = removes});
 }
 
+void play_assert_told(struct play *play)
+{
+	const struct news_queue *news = &play->plan.news;
+
+	assert_true(news->is_wanted && news->count);
+	assert_int_equal(news->list[news->count - 1].kind, NEWS_HELD);
+	assert_string_equal(news->list[news->count - 1].why, play_conn(play)->why);
+}
+
 void play_threshold(struct play *play, uint64_t mb)
 {
 	play_hear(play,

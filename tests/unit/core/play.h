@@ -73,6 +73,9 @@ void play_joined(struct play *play, uint16_t port);
 void play_left(struct play *play, uint16_t port);
 void play_fell_silent(struct play *play, uint16_t port);
 void play_intent(struct play *play, uint32_t adds, uint32_t removes);
+
+/* Who watches was told last why nothing is done: by what the connection says now. */
+void play_assert_told(struct play *play);
 void play_threshold(struct play *play, uint64_t mb);
 
 /* Created and established. */

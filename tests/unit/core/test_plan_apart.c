@@ -172,6 +172,7 @@ static void one_that_the_kernel_refuses_is_not_forced(void **state)
 {
 	struct play *play = *state;
 
+	play->plan.news.is_wanted = true;
 	herd_know(play, 8);
 	collide(play);
 	play->create_error = EADDRINUSE;
@@ -181,6 +182,7 @@ static void one_that_the_kernel_refuses_is_not_forced(void **state)
 	assert_int_equal(counters(play)->failed, 4);
 	assert_non_null(strstr(play_conn(play)->why,
 		"it shares a path while another is free, and stays: it was moved 2 times in "));
+	play_assert_told(play);
 	assert_int_equal(conn_count_wanted(play_conn(play)), 0);
 }
 

@@ -118,6 +118,9 @@ static void a_fast_one_with_nothing_waiting_gets_none(void **state)
 	assert_held(play, 1);
 	play_assert_subflows(play, 1, 0, 3);
 	assert_non_null(strstr(play_conn(play)->why, "no path holds it back"));
+	play_threshold(play, 250);
+	assert_string_equal(
+		play_conn(play)->why, "no more at 250 MB: its sender has no more to send (1 of 4)");
 }
 
 static void nor_does_one_whose_peer_takes_no_more(void **state)

@@ -323,6 +323,7 @@ static void one_path_is_not_split(void **state)
 {
 	struct play *play = *state;
 
+	play->plan.news.is_wanted = true;
 	play->plan.steer.mode = STEER_PATHS;
 	play_connect(play);
 	play_threshold(play, 100);
@@ -333,6 +334,7 @@ static void one_path_is_not_split(void **state)
 	play_assert_subflows(play, 1, 0, 0);
 	assert_int_equal(play_conn(play)->n_passed, 0);
 	assert_string_equal(play_conn(play)->why, "not split: one path leads to its peer");
+	play_assert_told(play);
 	play_threshold(play, 150);
 	assert_int_equal(play->plan.counters.single_paths, 2);
 	/* Who asks has reasons of his own. */

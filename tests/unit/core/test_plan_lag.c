@@ -184,9 +184,11 @@ static void without_a_free_way_it_stays_and_says_so(void **state)
 {
 	struct play *play = *state;
 
+	play->plan.news.is_wanted = true;
 	pipes_spread(play, 4);
 	half(PLACED + 2);
 	pipes_pass(play, 9000);
+	play_assert_told(play);
 	assert_int_equal(play->creates, 3);
 	assert_int_equal(counters(play)->slow, 1);
 	assert_int_equal(counters(play)->stuck, 1);

@@ -170,6 +170,7 @@ static void flapping_links_are_left_to_the_kernel(void **state)
 	struct play *play = *state;
 	uint16_t port = LOCAL_PORT + 1;
 
+	play->plan.news.is_wanted = true;
 	play_two(play);
 	for (int i = 0; i < 3 * REPAIR_MOST; i++) {
 		play_fell_silent(play, port);
@@ -183,6 +184,7 @@ static void flapping_links_are_left_to_the_kernel(void **state)
 	assert_int_equal(play->plan.counters.repairs_denied, 2 * REPAIR_MOST);
 	assert_non_null(strstr(play_conn(play)->why,
 		"a subflow fell silent, and is left to the kernel: 8 were replaced"));
+	play_assert_told(play);
 	play->now_ns += REPAIR_WINDOW_NS;
 	play_fell_silent(play, port);
 	assert_int_equal(play->destroys, REPAIR_MOST + 1);

@@ -394,6 +394,7 @@ static void what_the_budget_denies_comes_later(void **state)
 	uint16_t port = LOCAL_PORT + 16;
 
 	play->plan.max_subflows = 16;
+	play->plan.news.is_wanted = true;
 	play_connect_with(play, 15);
 	mute_pass(play, 2 * S);
 	for (uint16_t i = 1; i <= 15; i++)
