@@ -77,12 +77,13 @@ def test_quick_leaves_what_is_kept_alone(tmp_path):
 @pytest.mark.parametrize("other, is_kept", [
     ({}, True), ({"commit": "another"}, False), ({"kernel": "another"}, False), ({"cpus": 99}, False),
     ({"busy": True}, False), ({"options": {"scale": .01}}, False)])
-def test_what_is_done_is_passed_over_by_resume(tmp_path, other, is_kept):
+def test_what_is_done_is_passed_over_by_resume(tmp_path, monkeypatch, other, is_kept):
+    monkeypatch.setenv("SUBFLOW_BUILD", "/nowhere")  # what was built before the tree changed is another commit
     path = leave(tmp_path, "idle", **{"10k": [.01, .02]})
     same = {key: kept.begin("idle", False)[key] for key in kept.IDENTITY}
     path.write_text(json.dumps({**json.loads(path.read_text()), **same, **other}))
     before = path.read_text()
-    shown = run("all", "idle", "--resume", "--results", tmp_path, env={"SUBFLOW_BUILD": "/nowhere"})
+    shown = run("all", "idle", "--resume", "--results", tmp_path)
     assert ("== bench/idle: kept from before" in shown.stderr) == is_kept
     assert shown.returncode == (0 if is_kept else 1), "there is nothing to measure"
     assert path.read_text() == before
