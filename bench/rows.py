@@ -236,7 +236,7 @@ LIMITS = {
     " {without[chance][median]} in the same run. Without the limit a new"
     " subflow waits for what the first one holds.",
     ("bulk", "spread"): "Here a CPU forwards the packets as well, and to a sender that looks like a path that is full: so"
-    " a subflow or two are opened, and each costs some CPU.",
+    " most get the subflows of the rule, and these cost some CPU.",
 }
 
 SCOPE = """\
