@@ -2,6 +2,8 @@
 /* A peer that answers no join, unless the test says so. */
 #include "mute.h"
 
+#include <errno.h>
+
 int mute_begin(void **state)
 {
 	struct play *play = play_new(state);
@@ -45,4 +47,23 @@ struct subflow *mute_find(struct play *play, uint16_t port)
 	struct endpoint local = play_local(port), remote = play_remote();
 
 	return conn_find_subflow(play_conn(play), &local, &remote);
+}
+
+static void ends(struct play *play, uint16_t port, int reset_reason)
+{
+	play_hear(play, (struct event){.kind = EVENT_SUBFLOW_CLOSED,
+				.local = play_local(port),
+				.remote = play_remote(),
+				.error = ECONNRESET,
+				.reset_reason = reset_reason});
+}
+
+void mute_is_reset(struct play *play, uint16_t port)
+{
+	ends(play, port, RESET_PROHIBITED);
+}
+
+void mute_dies(struct play *play, uint16_t port)
+{
+	ends(play, port, -1);
 }

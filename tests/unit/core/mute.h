@@ -23,4 +23,9 @@ uint16_t mute_open(struct play *play);
 
 struct subflow *mute_find(struct play *play, uint16_t port);
 
+/* The peer resets one, with the reason that it wants none; or one that was up, without saying why.
+ */
+void mute_is_reset(struct play *play, uint16_t port);
+void mute_dies(struct play *play, uint16_t port);
+
 #endif
