@@ -5,14 +5,21 @@
 
 #include "core/path.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* In the order in which they are taken. */
+enum way_state {
+	WAY_GOOD,
+	WAY_DOUBTED, /* it has just failed, but another subflow of the connection lives there */
+	WAY_FAILED,
+	WAY_STATES,
+};
 
 /* A way, and of its ports in each state the one that was left longest ago; 0 = none is so. */
 struct candidate {
 	struct path path;
-	bool is_shunned;                                  /* it has just failed */
+	enum way_state state;
 	uint16_t ports[PORT_STATES], rest_s[PORT_STATES]; /* path_port_rest_s() */
 };
 
@@ -28,12 +35,13 @@ struct shortlist {
 	uint16_t ports[PATH_PORTS_MAX];
 };
 
-void candidates_collect(
-	const struct path_map *map, uint64_t now_ns, struct candidates *ret_candidates);
+/* @live: ways that subflows of the connection take, and live there. */
+void candidates_collect(const struct path_map *map, const struct path *live, size_t n_live,
+	uint64_t now_ns, struct candidates *ret_candidates);
 
-/* Those with a port in state @worst or better, the best of which is taken. */
-void candidates_shortlist(const struct candidates *candidates, enum port_state worst,
-	bool is_shunned, struct shortlist *ret_list);
+/* Ways in that state, with a port in state @worst or better, the best of which is taken. */
+void candidates_shortlist(const struct candidates *candidates, enum way_state state,
+	enum port_state worst, struct shortlist *ret_list);
 
 /*
  * Those on ways that nobody takes, as far as this host can tell; by a port that a subflow has left

@@ -158,7 +158,7 @@ static bool is_ideal(const struct path_map *map, const struct path *path)
  * free lead no way as good, up to @worst. UINT64_MAX in *@ret_rank: there is none.
  */
 static struct steer_choice choose_way(const struct path_map *map, const struct candidates *all,
-	const struct path *own, size_t n_own, enum port_state worst, bool is_shunned,
+	const struct path *own, size_t n_own, enum way_state way, enum port_state worst,
 	placement_rank *ret_rank)
 {
 	struct steer_choice choice = {};
@@ -168,7 +168,7 @@ static struct steer_choice choose_way(const struct path_map *map, const struct c
 
 	*ret_rank = UINT64_MAX;
 	for (enum port_state state = PORT_FREE; state <= worst; state++) {
-		candidates_shortlist(all, state, is_shunned, &list);
+		candidates_shortlist(all, way, state, &list);
 		best = placement_choose(list.paths, list.n, own, n_own, &rank);
 		if (rank >= *ret_rank)
 			continue;
@@ -182,38 +182,57 @@ static struct steer_choice choose_way(const struct path_map *map, const struct c
 	return choice;
 }
 
+/* A way that has just failed is taken where there is no other. WAY_STATES: there is none at all. */
+static enum way_state choose_best(const struct path_map *map, const struct candidates *all,
+	const struct path *own, size_t n_own, enum port_state worst,
+	struct steer_choice *ret_choice, placement_rank *ret_rank)
+{
+	enum way_state way;
+
+	for (way = WAY_GOOD; way < WAY_STATES; way++) {
+		*ret_choice = choose_way(map, all, own, n_own, way, worst, ret_rank);
+		if (ret_choice->port)
+			break;
+	}
+	return way;
+}
+
+/* Than what might be had: its siblings are there, or others of this host where nobody need be. */
+static bool is_worse(const struct path_map *map, const struct steer_choice *choice,
+	placement_rank rank, const struct steer_choice *best, placement_rank best_rank)
+{
+	return rank / PLACEMENT_OTHERS > best_rank / PLACEMENT_OTHERS ||
+	       (is_alone(map, &best->path) && !is_alone(map, &choice->path));
+}
+
 static enum steer_answer choose_path(struct steer *steer, struct conn *conn, struct path_map *map,
 	bool is_late, uint64_t now_ns, struct steer_choice *ret_choice)
 {
-	struct path own[SUBFLOWS_HARD_MAX];
-	struct steer_choice choice;
-	placement_rank rank, possible;
+	struct path own[SUBFLOWS_HARD_MAX], live[SUBFLOWS_HARD_MAX];
+	struct steer_choice choice, possible;
+	placement_rank rank, possible_rank;
 	struct candidates all;
-	bool is_best, is_crowded, is_sharing, is_live, is_failed;
+	bool is_best, is_crowded, is_sharing;
+	enum way_state way, best;
 	enum port_state worst;
-	size_t n_own;
+	size_t n_own, n_live;
 
 	traffic_note_all(map, conn);
 	if (path_is_seeking(map) && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
 	n_own = traffic_collect(conn, own);
+	n_live = traffic_collect_live(conn, live);
 	/* Where so many in a row were somebody else's, others will be. */
 	worst = conn->ports_in_use < REFUSED_MAX ? PORT_LEFT : PORT_FREE;
-	candidates_collect(map, now_ns, &all);
-	choose_way(map, &all, own, n_own, PORT_HELD, false, &possible);
-	is_live = possible != UINT64_MAX;
-	if (!is_live)
-		choose_way(map, &all, own, n_own, PORT_HELD, true, &possible);
-	choice = choose_way(map, &all, own, n_own, worst, false, &rank);
-	/* A way that has just failed is taken where there is no other. */
-	is_failed = !choice.port;
-	if (is_failed)
-		choice = choose_way(map, &all, own, n_own, worst, true, &rank);
+	candidates_collect(map, live, n_live, now_ns, &all);
+	best = choose_best(map, &all, own, n_own, PORT_HELD, &possible, &possible_rank);
+	way = choose_best(map, &all, own, n_own, worst, &choice, &rank);
 	is_best = choice.port && is_ideal(map, &choice.path);
 	if (!is_best && map->state == PATH_ASKING && !is_late)
 		return ask(steer, conn, map, STEER_ASK);
-	/* All ports of a better way are in use. */
-	is_crowded = is_failed ? is_live : rank / PLACEMENT_OTHERS > possible / PLACEMENT_OTHERS;
+	/* All ports of a better way are in use. Of one that has failed there is no hurry. */
+	is_crowded = way > best ||
+		     (way == WAY_GOOD && is_worse(map, &choice, rank, &possible, possible_rank));
 	is_sharing = !choice.port || !is_alone(map, &choice.path);
 	if (is_sharing && takes_certainty(map, conn) && !is_late && !conn->has_asked_all)
 		return ask(steer, conn, map, STEER_ALL);
@@ -343,7 +362,7 @@ static enum steer_company find_free(const struct path_map *map, const struct con
 	struct shortlist free;
 	placement_rank now, then;
 
-	candidates_collect(map, now_ns, &all);
+	candidates_collect(map, NULL, 0, now_ns, &all);
 	candidates_shortlist_free(&all, map->depth, &free);
 	if (!free.n)
 		return STEER_CROWDED;

@@ -93,3 +93,16 @@ size_t traffic_collect(const struct conn *conn, struct path own[SUBFLOWS_HARD_MA
 	}
 	return n;
 }
+
+size_t traffic_collect_live(const struct conn *conn, struct path live[SUBFLOWS_HARD_MAX])
+{
+	const struct subflow *subflow;
+	size_t n = 0;
+
+	TAILQ_FOREACH (subflow, &conn->subflows, entry) {
+		if (n < SUBFLOWS_HARD_MAX && subflow->state == SUBFLOW_ESTABLISHED &&
+			!subflow->is_silent && path_is_set(&subflow->path))
+			live[n++] = subflow->path;
+	}
+	return n;
+}

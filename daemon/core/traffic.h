@@ -26,4 +26,7 @@ void traffic_note_all(struct path_map *map, struct conn *conn);
 /* The ways that are known of a connection's own subflows; how many. */
 size_t traffic_collect(const struct conn *conn, struct path own[SUBFLOWS_HARD_MAX]);
 
+/* The same of those that are established, and not known to be silent. */
+size_t traffic_collect_live(const struct conn *conn, struct path live[SUBFLOWS_HARD_MAX]);
+
 #endif

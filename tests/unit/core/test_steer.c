@@ -93,6 +93,14 @@ static enum steer_answer choose(struct play *play, struct conn *conn, struct ste
 	return steer_choose(&play->steer, conn, &local, &remote, false, play->now_ns, choice);
 }
 
+static uint16_t choose_port(struct play *play, struct conn *conn)
+{
+	struct steer_choice choice;
+
+	assert_int_equal(choose(play, conn, &choice), STEER_GO);
+	return choice.port;
+}
+
 /* Opens one more subflow of it where steer says. */
 static uint16_t place(struct play *play, struct conn *conn)
 {
@@ -298,6 +306,33 @@ static void a_free_port_of_a_better_way_is_looked_for(void **state)
 	assert_int_equal(play->steer.counters.surveys, 9);
 }
 
+/* So it is before one is taken where somebody else of this host is. */
+static void so_it_is_where_only_others_would_be_met(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play), *b = open_conn(play);
+	struct steer_choice choice;
+
+	play->map->is_thorough = true;
+	learn(play, FIRST_PORT + 1, 0);
+	learn(play, FIRST_PORT + 2, 2);
+	learn(play, PORT, 1);
+	learn(play, PORT + 1, 1);
+	learn(play, PORT + 2, 2);
+	assert_int_equal(place(play, b), PORT);
+	/* All are somebody's now: there is nothing to look for. */
+	a->has_asked_all = true;
+	assert_int_equal(choose(play, a, &choice), STEER_GO);
+	learn(play, PORT + 3, 3);
+	assert_int_equal(choose(play, a, &choice), STEER_GO);
+	assert_int_equal(choice.port, PORT + 3);
+	play->now_ns = SECOND_NS;
+	path_port_refuse(path_port_find(play->map, PORT + 3), play->now_ns);
+	assert_int_equal(choose(play, a, &choice), STEER_MORE);
+	learn(play, PORT + 4, 3);
+	assert_int_equal(place(play, a), PORT + 4);
+}
+
 /* Found out: nothing more will be. It is not asked for again and again. */
 static void what_cannot_be_known_is_done_without(void **state)
 {
@@ -377,6 +412,20 @@ static void what_was_known_farther_stays_until_it_is_known_again(void **state)
 }
 
 /* A path that is known to be dead is worse than a port that may be in TIME-WAIT. */
+/* As a subflow that is up. */
+static struct subflow *put(struct play *play, struct conn *conn, uint16_t port)
+{
+	struct path_port *known = path_port_find(play->map, port);
+	const struct steer_choice choice = {.port = port, .path = path_of(play->map, known)};
+	struct subflow *subflow = conn_add_subflow(conn);
+
+	subflow->state = SUBFLOW_ESTABLISHED;
+	subflow->local = endpoint(1, port);
+	subflow->remote = endpoint(2, 80);
+	steer_take(&play->steer, conn, subflow, &choice);
+	return subflow;
+}
+
 static void a_way_that_has_failed_is_the_last_to_be_taken(void **state)
 {
 	struct play *play = *state;
@@ -402,6 +451,40 @@ static void a_way_that_has_failed_is_the_last_to_be_taken(void **state)
 	assert_int_equal(choice.port, PORT);
 	learn(play, PORT + 2, 0);
 	assert_int_equal(place(play, a), PORT + 2);
+}
+
+/* Of two ways that have failed at once, one may only have been slow: who lives there shows it. */
+static void where_all_have_failed_the_way_of_one_that_lives_is_taken(void **state)
+{
+	struct play *play = *state;
+	struct conn *a = open_conn(play);
+	struct subflow *sibling;
+	struct path path;
+
+	conn_remove_subflow(a, TAILQ_FIRST(&a->subflows));
+	learn(play, PORT, 0);
+	learn(play, PORT + 1, 1);
+	learn(play, PORT + 2, 1);
+	play->map->is_thorough = true;
+	for (uint16_t port = PORT; port < PORT + 2; port++) {
+		path = path_of(play->map, path_port_find(play->map, port));
+		path.tiers[2]->shunned_until_ns = 20 * SECOND_NS;
+	}
+	play->now_ns = 10 * SECOND_NS;
+	assert_int_equal(choose_port(play, a), PORT);
+	sibling = put(play, a, PORT + 1);
+	assert_int_equal(choose_port(play, a), PORT + 2);
+	/* Not if it is silent itself, nor before it is up. */
+	sibling->is_silent = true;
+	assert_int_equal(choose_port(play, a), PORT);
+	sibling->is_silent = false;
+	sibling->state = SUBFLOW_OPENING;
+	assert_int_equal(choose_port(play, a), PORT);
+	sibling->state = SUBFLOW_ESTABLISHED;
+	assert_int_equal(choose_port(play, a), PORT + 2);
+	/* One that has not failed comes first. */
+	learn(play, PORT + 3, 2);
+	assert_int_equal(choose_port(play, a), PORT + 3);
 }
 
 /* Routes change: what was asked too long ago is asked again. */
@@ -457,20 +540,6 @@ static void the_ports_of_a_namespace_are_read_now_and_then(void **state)
 		assert_int_equal(choose(play, a, &choice), STEER_GO);
 		assert_int_equal(choice.port, 40001);
 	}
-}
-
-/* As a subflow that is up. */
-static struct subflow *put(struct play *play, struct conn *conn, uint16_t port)
-{
-	struct path_port *known = path_port_find(play->map, port);
-	const struct steer_choice choice = {.port = port, .path = path_of(play->map, known)};
-	struct subflow *subflow = conn_add_subflow(conn);
-
-	subflow->state = SUBFLOW_ESTABLISHED;
-	subflow->local = endpoint(1, port);
-	subflow->remote = endpoint(2, 80);
-	steer_take(&play->steer, conn, subflow, &choice);
-	return subflow;
 }
 
 /* Two routers, with two more behind each: an end of a fat-tree. Ports 0 and 1 take the first. */
@@ -581,10 +650,12 @@ int main(void)
 		TEST(a_further_connection_shares_without_a_survey),
 		TEST(what_was_left_is_tried_where_nothing_else_is_as_good),
 		TEST(a_free_port_of_a_better_way_is_looked_for),
+		TEST(so_it_is_where_only_others_would_be_met),
 		TEST(what_cannot_be_known_is_done_without),
 		TEST(what_nobody_can_tell_is_not_believed),
 		TEST(routes_that_change_move_the_load),
 		TEST(a_way_that_has_failed_is_the_last_to_be_taken),
+		TEST(where_all_have_failed_the_way_of_one_that_lives_is_taken),
 		TEST(what_is_known_gets_old),
 		TEST(the_ports_of_a_namespace_are_read_now_and_then),
 		TEST(what_no_living_sibling_passes_is_shunned),
