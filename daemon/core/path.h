@@ -90,7 +90,7 @@ struct path_map {
 	uint8_t depth;                     /* the tier by which paths are told apart */
 	bool is_tangled;                   /* the router there does not tell those before it */
 	bool is_thorough;                  /* looked at until it was sure: path_flows_sure() */
-	bool is_partial; /* the routers answered too little for the rule, or are too many */
+	bool is_partial; /* too few ports, or answers, for the rule; or too many routers */
 	bool is_changed; /* by a survey, since the tape has noted it */
 	uint8_t n_routers, n_ports;
 	struct router *routers[PATH_ROUTERS_MAX];

@@ -58,7 +58,8 @@ uint16_t sample_draw_port(struct survey *survey)
 	return 0;
 }
 
-unsigned int sample_count_needed(const struct survey *survey)
+/* By the rule alone. */
+static unsigned int count_sure(const struct survey *survey)
 {
 	const struct path_map *map = survey->map;
 	unsigned int needed = FLOWS_FIRST, seen, paths = 0;
@@ -71,7 +72,20 @@ unsigned int sample_count_needed(const struct survey *survey)
 	if (!survey->is_thorough && survey->prefix->is_verified && survey->prefix->paths &&
 		paths >= survey->prefix->paths)
 		needed = MIN(needed, 2 * paths);
-	return MIN(MAX(needed, survey->least_flows), PATH_PORTS_MAX);
+	return MIN(needed, PATH_PORTS_MAX);
+}
+
+unsigned int sample_count_needed(const struct survey *survey)
+{
+	return MIN(MAX(count_sure(survey), survey->least_flows), PATH_PORTS_MAX);
+}
+
+bool sample_is_sure(const struct survey *survey)
+{
+	unsigned int seen;
+
+	path_count(survey->map, survey->map->depth, &seen);
+	return seen >= count_sure(survey);
 }
 
 /* What was asked at a nearer tier, when less was known, comes first. */

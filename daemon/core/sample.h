@@ -20,7 +20,10 @@ uint16_t sample_draw_port(struct survey *survey);
 /* How many flows must have been seen before nothing more is expected. */
 unsigned int sample_count_needed(const struct survey *survey);
 
-/* As many as are missing to that. */
+/* Whether as many were seen as the rule asks for: there may be too few ports for that. */
+bool sample_is_sure(const struct survey *survey);
+
+/* As many as are missing to what is needed. */
 void sample_flows(struct survey *survey);
 
 /*

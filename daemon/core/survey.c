@@ -205,6 +205,10 @@ static void end_flows(struct survey *survey, uint64_t now_ns)
 	/* Beside the middle not all that are there may be told apart. */
 	map->is_partial |=
 		map->depth != walk_find_middle(map->hops) && map->depth != survey->prefix->depth;
+	if (!sample_is_sure(survey)) {
+		map->is_partial = true;
+		survey->is_thorough = false;
+	}
 	if (doubt)
 		survey_refuse(survey, doubt, now_ns);
 	else if (survey->prefix->is_verified || paths == 1)

@@ -337,6 +337,37 @@ static void no_way_is_lost_with_its_ports(void **state)
 	path_table_done(&play.table);
 }
 
+/* Where a namespace has too few ports nothing is certain: not that there is one way either. */
+static void too_few_ports_make_a_partial_map(void **state)
+{
+	static const struct fabric fabric = {.hops = 3, .ways = 4, .rtt_ns = MS / 10};
+	static const unsigned int counts[] = {1, 2, 27, 28};
+	struct path_map *map;
+	struct fabric_play play;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(counts) / sizeof(*counts); i++) {
+		fabric_begin(&play, &fabric, 5);
+		play.ports.high = play.ports.low + counts[i] - 1;
+		fabric_survey(&play, FABRIC_PEER);
+		play.survey.is_thorough = true;
+		fabric_run(&play);
+		map = play.survey.map;
+		assert_int_equal(map->state, PATH_KNOWN);
+		assert_int_equal(map->n_ports, counts[i]);
+		assert_true(map->is_partial);
+		assert_false(map->is_thorough);
+		path_table_done(&play.table);
+	}
+	/* What one percent allows for takes 28. */
+	fabric_begin(&play, &fabric, 5);
+	play.ports.high = play.ports.low + 27;
+	map = fabric_look(&play, FABRIC_PEER);
+	assert_int_equal(fabric_count_ways(map), 4);
+	assert_false(map->is_partial);
+	path_table_done(&play.table);
+}
+
 /* What was known of its prefix says nothing any more. */
 static void a_way_that_has_come_back_is_found_when_the_map_is_old(void **state)
 {
@@ -393,6 +424,7 @@ int main(void)
 		cmocka_unit_test(no_finding_lasts),
 		cmocka_unit_test(what_was_reserved_since_is_not_known_any_more),
 		cmocka_unit_test(no_way_is_lost_with_its_ports),
+		cmocka_unit_test(too_few_ports_make_a_partial_map),
 		cmocka_unit_test(a_way_that_has_come_back_is_found_when_the_map_is_old),
 		cmocka_unit_test(a_farther_host_of_the_prefix_is_walked_to),
 	};
