@@ -10,7 +10,10 @@
 #define SECOND_NS 1000000000ull
 #define REST_NS   SECOND_NS /* after the first try; twice as long after each other one */
 
-/* Of the rest: from then on each is as long as the one before. While others live there is time. */
+/*
+ * Of the rest: from then on each is as long as the one before. While others live there is time, and
+ * beyond REVIVAL_NS it is not known how much.
+ */
 #define SHIFT_MAX      3
 #define LONG_SHIFT_MAX 6
 
@@ -63,17 +66,17 @@ static bool is_under_way(const struct conn *conn)
 	return conn->wanted_repair;
 }
 
-/* Whether one is to be tried. */
-static bool lacks_one(const struct plan *plan, const struct conn *conn)
+/* Whether one is to be tried. Where none is left the kernel says when it is too late. */
+static bool lacks_one(const struct conn *conn)
 {
 	if (!conn_has_established(conn, NULL))
-		return revival_is_on(conn, plan->now_ns) && !conn_count_live(conn);
+		return conn->revival.died_ns && !conn_count_live(conn);
 	return (conn->revival.missing || count_owed(conn)) && !is_under_way(conn);
 }
 
-static uint64_t rest_ns(const struct conn *conn)
+static uint64_t rest_ns(const struct plan *plan, const struct conn *conn)
 {
-	uint32_t most = conn_has_established(conn, NULL) ? LONG_SHIFT_MAX : SHIFT_MAX;
+	uint32_t most = revival_is_on(conn, plan->now_ns) ? SHIFT_MAX : LONG_SHIFT_MAX;
 
 	return REST_NS << MIN(conn->revival.tries, most);
 }
@@ -87,12 +90,12 @@ static void expect_at(struct plan *plan, struct conn *conn, uint64_t due_ns)
 /* After the rest, and not before @from_ns. */
 static void expect_from(struct plan *plan, struct conn *conn, uint64_t from_ns)
 {
-	expect_at(plan, conn, MAX(from_ns, plan->now_ns + rest_ns(conn)));
+	expect_at(plan, conn, MAX(from_ns, plan->now_ns + rest_ns(plan, conn)));
 }
 
 void revival_expect(struct plan *plan, struct conn *conn)
 {
-	if (lacks_one(plan, conn) && !conn->revival.due.at_ns)
+	if (lacks_one(conn) && !conn->revival.due.at_ns)
 		expect_from(plan, conn, 0);
 }
 
@@ -123,13 +126,13 @@ void revival_waive(struct conn *conn)
 void revival_hear_established(struct plan *plan, struct conn *conn)
 {
 	conn->revival.up_ns = plan->now_ns;
-	if (lacks_one(plan, conn))
+	if (lacks_one(conn))
 		expect_at(plan, conn, plan->now_ns + REFUSAL_NS);
 }
 
 void revival_hear_addresses(struct plan *plan, struct conn *conn)
 {
-	if (!lacks_one(plan, conn))
+	if (!lacks_one(conn))
 		return;
 	conn->revival.tries = 0;
 	expect_from(plan, conn, 0);
@@ -137,8 +140,6 @@ void revival_hear_addresses(struct plan *plan, struct conn *conn)
 
 static void say(struct plan *plan, struct conn *conn)
 {
-	uint64_t end_ns = conn->revival.died_ns + REVIVAL_NS;
-
 	if (conn_has_established(conn, NULL))
 		conn_say(conn,
 			"%u of its subflows have died and were not replaced: one is tried again",
@@ -146,8 +147,7 @@ static void say(struct plan *plan, struct conn *conn)
 	else
 		conn_say(conn,
 			"its last subflow has died, and nothing has come up in its place: tried "
-			"again, for another %llu s",
-			(end_ns - plan->now_ns + SECOND_NS - 1) / SECOND_NS);
+			"again");
 	news_add(&plan->news, NEWS_HELD, conn);
 }
 
@@ -174,7 +174,7 @@ static void run_due(struct plan *plan, struct conn *conn)
 	set_due(plan, conn, 0);
 	if (!plan->does_repair)
 		revival_waive(conn);
-	if (!plan->does_repair || !lacks_one(plan, conn))
+	if (!plan->does_repair || !lacks_one(conn))
 		return;
 	heed_success(plan, conn);
 	if (plan->now_ns < repair_free_ns(&conn->repairs)) {

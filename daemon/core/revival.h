@@ -16,7 +16,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* As long as the kernel keeps it, unless its sysctl says otherwise. */
+/* As long as the kernel keeps it by default. From then on others are tried more seldom. */
 #define REVIVAL_NS 60000000000ull
 
 struct conn;
@@ -63,7 +63,7 @@ void revival_hear_established(struct plan *plan, struct conn *conn);
 /* The addresses of its namespace have changed: the same. */
 void revival_hear_addresses(struct plan *plan, struct conn *conn);
 
-/* Whether none is up since the last one died, and there is time to try others. */
+/* Whether none is up since the last one died, and that was within REVIVAL_NS. */
 bool revival_is_on(const struct conn *conn, uint64_t now_ns);
 
 /* Does what is due. */

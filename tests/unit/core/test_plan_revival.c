@@ -41,9 +41,9 @@ static void play_refused_for(struct play *play, uint64_t ns, unsigned int create
 	assert_int_equal(play->creates, creates);
 }
 
-static void what_is_refused_is_tried_again_for_a_minute(void **state)
+static void what_is_refused_is_tried_again_while_the_kernel_waits(void **state)
 {
-	static const unsigned int rests_s[] = {1, 2, 4, 8, 8, 8, 8, 8, 8};
+	static const unsigned int rests_s[] = {1, 2, 4, 8, 8, 8, 8, 8, 8, 8};
 	struct play *play = *state;
 	unsigned int creates = 3;
 
@@ -53,8 +53,11 @@ static void what_is_refused_is_tried_again_for_a_minute(void **state)
 		play_refused_for(play, rests_s[i] * S - 1, creates);
 		play_refused_for(play, 1, ++creates);
 	}
-	play_refused_for(play, 3600 * S, creates);
-	assert_false(play_step(play, UINT64_MAX));
+	/* Beyond what it waits by default it is not known how long: seldom, until it is over. */
+	for (int i = 0; i < 60; i++) {
+		play_refused_for(play, 64 * S - 1, creates);
+		play_refused_for(play, 1, ++creates);
+	}
 	assert_int_equal(play->plan.counters.repairs, creates - 1);
 	/* Of that it is not heard whether the destination takes joins of others. */
 	assert_null(play->plan.refusals.entries);
@@ -73,8 +76,7 @@ static void when_one_comes_up_the_others_follow(void **state)
 	mute_pass(play, 4 * S);
 	assert_int_equal(play->creates, 6);
 	assert_non_null(strstr(play_conn(play)->why,
-		"its last subflow has died, and nothing has come up in its place: tried again, for "
-		"another 53 s"));
+		"its last subflow has died, and nothing has come up in its place: tried again"));
 	play_joined(play, LOCAL_PORT + 2);
 	mute_pass(play, S - 1);
 	assert_int_equal(play->creates, 6);
@@ -325,7 +327,7 @@ static void a_repair_goes_where_one_lives(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(what_is_refused_is_tried_again_for_a_minute),
+		TEST(what_is_refused_is_tried_again_while_the_kernel_waits),
 		TEST(when_one_comes_up_the_others_follow),
 		TEST(one_that_is_up_for_a_moment_does_not),
 		TEST(what_has_come_up_and_ends_in_good_order_is_not_replaced),
