@@ -28,6 +28,7 @@ enum record_kind {
 	RECORD_BACKUP = 7,    /* a subflow is to be a backup, or no more */
 	RECORD_FLOW = 8,      /* a plain TCP flow has sent or received start: no token */
 	RECORD_BACKLOG = 9, /* so much waits to be sent that the first threshold counts as passed */
+	RECORD_OUTAGE = 10, /* a subflow is silent, and of its siblings no fewer than progress */
 };
 
 /* The values of TCP_MULTIPATH_INTENT. */
@@ -101,8 +102,8 @@ struct record {
 		__u32 backlog;   /* RECORD_BACKLOG: bytes that wait */
 		__u32 device;    /* RECORD_BOUND: its index; 0 = to an address alone */
 	};
-	/* RECORD_TIMEOUT, RECORD_BACKUP: the subflow. Addresses are in network byte order, IPv4 in
-	 * the first word.
+	/* RECORD_TIMEOUT, RECORD_OUTAGE, RECORD_BACKUP: the subflow. Addresses are in network byte
+	 * order, IPv4 in the first word.
 	 */
 	__u16 family, local_port, remote_port;
 	union {

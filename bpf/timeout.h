@@ -79,24 +79,27 @@ static __always_inline bool is_probed(struct tcp_sock *tp)
 }
 
 /*
- * Whether the timeout means a dead path, and not a loss in a full queue, a late acknowledgement or
- * an outage of this host: nothing of the flight came through, and most siblings go on.
+ * Whether the timeout means a dead path, RECORD_TIMEOUT, and not a loss in a full queue, a late
+ * acknowledgement or an outage of this host: nothing of the flight came through, and most siblings
+ * go on. RECORD_OUTAGE: no more go on than are silent, which is said once. 0: neither.
  */
-static __always_inline bool is_path_dead(
+static __always_inline __u16 judge_timeout(
 	struct mptcp_sock *msk, struct tcp_sock *tp, __u32 timeouts)
 {
 	struct siblings siblings = {.msk = msk, .self = (struct sock *)tp};
 
 	if (timeouts == 0 &&
 		(tp->sacked_out || (tp->packets_out < PACKETS_ENOUGH && !is_probed(tp))))
-		return false;
+		return 0;
 	siblings.node = subflows_of(msk);
 	siblings.now = bpf_jiffies64();
 	siblings.silence = siblings.now - tp->rcv_tstamp;
 	bpf_loop(SUBFLOWS_HARD_MAX, judge_sibling, &siblings, 0);
 	/* On a crowded path several wait for the same queue: the second timeout in a row decides.
 	 */
-	return siblings.progressing > siblings.silent && (timeouts || !siblings.silent);
+	if (siblings.progressing > siblings.silent && (timeouts || !siblings.silent))
+		return RECORD_TIMEOUT;
+	return timeouts == 1 && siblings.silent ? RECORD_OUTAGE : 0;
 }
 
 /* The kernel's least: a subflow that may be given up must notice soon (default: 200 ms). */
@@ -136,6 +139,7 @@ static __noinline int on_timeout(struct bpf_sock_ops *ctx)
 	struct mptcp_sock *msk;
 	struct tcp_sock *tp;
 	struct record *r;
+	__u16 kind;
 
 	/* Repair may have been switched off since it came up. */
 	if (!sk || !config.rto_min_us)
@@ -144,14 +148,15 @@ static __noinline int on_timeout(struct bpf_sock_ops *ctx)
 	msk = (struct mptcp_sock *)bpf_skc_to_mptcp_sock(sk);
 	if (!tp || !msk || msk->flags & config.fallback_mask)
 		return 1;
-	if (!is_path_dead(msk, tp, ctx->args[0]))
+	kind = judge_timeout(msk, tp, ctx->args[0]);
+	if (!kind)
 		return 1;
 	r = bpf_ringbuf_reserve(&ring, sizeof(*r), 0);
 	if (!r) { /* the next timeout tries again */
 		__sync_fetch_and_add(&counters.deferred, 1);
 		return 1;
 	}
-	fill_record(r, RECORD_TIMEOUT, bpf_get_netns_cookie(ctx), msk->token);
+	fill_record(r, kind, bpf_get_netns_cookie(ctx), msk->token);
 	r->family = ctx->family;
 	r->local_port = ctx->local_port;
 	r->remote_port = bpf_ntohl(ctx->remote_port);

@@ -205,6 +205,7 @@ const struct config_key keys_all[] = {
 	KEY("benefit", "time_rtts", CONFIG_NUMBER, time_rtts, 1, 1000, NULL, NULL),
 	KEY("benefit", "time_min_ms", CONFIG_NUMBER, time_min_ms, 10, 60000, NULL, NULL),
 	KEY("benefit", "tries", CONFIG_NUMBER, tries, 0, 16, NULL, NULL),
+	KEY("benefit", "own_paths", CONFIG_BOOL, own_paths, 0, 0, NULL, NULL),
 	KEY("benefit", "hold_s", CONFIG_NUMBER, left_alone_s, 1, 86400, NULL, NULL),
 	KEY("apart", "moves", CONFIG_NUMBER, moves, 0, 16, NULL, NULL),
 	KEY("apart", "hold_s", CONFIG_NUMBER, moved_hold_s, 1, 86400, NULL, NULL),

@@ -60,6 +60,7 @@ struct settings {
 	uint32_t time_min_ms;
 	uint32_t left_alone_s;
 	uint32_t tries;
+	bool own_paths; /* judged as well */
 	/* [apart] */
 	uint32_t moves; /* 0 = nothing is moved */
 	uint32_t moved_hold_s;

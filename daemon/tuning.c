@@ -78,7 +78,8 @@ static void apply_settings(struct daemon *daemon)
 		(struct benefit_rule){.margin_percent = settings->margin_percent,
 			.time_rtts = settings->time_rtts,
 			.time_min_ns = settings->time_min_ms * 1000000ull,
-			.tries = settings->tries};
+			.tries = settings->tries,
+			.judges_own = settings->own_paths};
 	daemon->plan.aparts.rule = (struct apart_rule){.moves = settings->moves,
 		.hold_ns = settings->moved_hold_s * 1000000000ull,
 		.delay_ns = settings->delay_ms * 1000000ull};

@@ -111,6 +111,7 @@ static struct json_object *write_counters(const struct status_view *view)
 	put_number(object, "repairs", plan->repairs);
 	put_number(object, "false_alarms", plan->false_alarms);
 	put_number(object, "repairs_denied", plan->repairs_denied);
+	put_number(object, "outages", plan->outages);
 	put_number(object, "subflows_lost", plan->lost);
 	put_number(object, "addresses_refused", plan->addresses_refused);
 	put_number(object, "placed", view->plan->steer.counters.placed);

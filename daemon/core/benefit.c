@@ -105,6 +105,13 @@ static bool is_apart(const struct conn *conn, const struct path *path, uint32_t 
 	return true;
 }
 
+/* One on a path of its own need not help at once: where all are split all gain in the end. */
+static bool is_exempt(
+	const struct plan *plan, const struct conn *conn, const struct path *path, uint32_t serial)
+{
+	return !plan->benefits.rule.judges_own && is_apart(conn, path, serial);
+}
+
 /* More did not help to where it goes, or this connection, not long ago. */
 static bool is_left_alone(struct plan *plan, struct conn *conn, const struct endpoint *remote)
 {
@@ -127,7 +134,7 @@ int benefit_admit(struct plan *plan, struct conn *conn, const struct path *path,
 
 	/* Of what was announced there is no rate without it. */
 	if (!plan->benefits.rule.margin_percent || conn_is_foreseen(conn) ||
-		is_apart(conn, path, 0))
+		is_exempt(plan, conn, path, 0))
 		return 0;
 	if (is_left_alone(plan, conn, remote)) {
 		plan->benefits.counters.left_alone++;
@@ -307,7 +314,7 @@ static void conclude(struct plan *plan, struct conn *conn, const struct rate_sam
 		&benefit->before, &benefit->with, plan->benefits.rule.margin_percent, &why);
 	if (is_unsettled(conn, subflow))
 		why = "others came or went meanwhile";
-	else if (is_apart(conn, &subflow->path, subflow->serial))
+	else if (is_exempt(plan, conn, &subflow->path, subflow->serial))
 		why = "its path is its own, as is known by now";
 	if (*why || !plan->benefits.rule.margin_percent)
 		benefit->verdict = RATE_UNKNOWN;

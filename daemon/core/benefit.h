@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Judgement: whether a subflow of the elephant rule helps. One on a path that is known to be its
- * own is not judged; any other one has to raise the rate of its connection in time. One that does
- * not is replaced by one from another port, a few times, then taken back, and its destination is
- * left alone.
+ * own is not judged unless the rule says so; any other one has to raise the rate of its connection
+ * in time. One that does not is replaced by one from another port, a few times, then taken back,
+ * and its destination is left alone.
  */
 #ifndef SUBFLOW_BENEFIT_H
 #define SUBFLOW_BENEFIT_H
@@ -26,6 +26,7 @@ struct benefit_rule {
 	uint32_t time_rtts;      /* within so many round trips, */
 	uint64_t time_min_ns;    /* and so long at least */
 	uint32_t tries;          /* replacements of one whose path is not known */
+	bool judges_own;         /* also one on a path that is known to be its own */
 };
 
 enum benefit_phase {

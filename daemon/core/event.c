@@ -18,6 +18,8 @@ static enum event_kind kind_of(uint16_t kind)
 		return EVENT_FOREIGN;
 	case RECORD_TIMEOUT:
 		return EVENT_TIMEOUT;
+	case RECORD_OUTAGE:
+		return EVENT_OUTAGE;
 	case RECORD_BACKUP:
 		return EVENT_BACKUP;
 	case RECORD_BOUND:
@@ -79,7 +81,7 @@ int event_from_record(const void *bytes, size_t size, struct event *ret_event)
 		ret_event->is_backup = record.is_backup;
 	if (kind == EVENT_BOUND)
 		ret_event->device = record.device;
-	if (kind == EVENT_TIMEOUT || kind == EVENT_BACKUP) {
+	if (kind == EVENT_TIMEOUT || kind == EVENT_OUTAGE || kind == EVENT_BACKUP) {
 		read_end(&ret_event->local, record.family, record.local, record.local_port);
 		read_end(&ret_event->remote, record.family, record.remote, record.remote_port);
 	}

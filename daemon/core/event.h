@@ -42,6 +42,7 @@ enum event_kind {
 	EVENT_FLOW,     /* of no connection: an elephant that is plain TCP */
 	EVENT_TIMEOUT,  /* local, remote: silent, while another subflow of the connection progresses
 			 */
+	EVENT_OUTAGE,   /* local, remote: silent, and of the others no fewer than progress */
 	/* from the hands */
 	EVENT_PATHS, /* more is known of the paths that the connection may take, or never will be */
 	EVENT_CREATE_DONE,     /* serial, error; ENONET: the namespace cannot be entered */

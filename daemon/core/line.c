@@ -64,6 +64,7 @@ static const struct field settings_list[] = {
 	FIELD("time_rtts", field_u32, struct line_settings, benefit.time_rtts),
 	FIELD("time_min", field_u64, struct line_settings, benefit.time_min_ns),
 	FIELD("tries", field_u32, struct line_settings, benefit.tries),
+	FIELD("own_paths", field_bool, struct line_settings, benefit.judges_own),
 	FIELD("moves", field_u32, struct line_settings, apart.moves),
 	FIELD("moved_hold", field_u64, struct line_settings, apart.hold_ns),
 	FIELD("delay", field_u64, struct line_settings, apart.delay_ns),
@@ -260,6 +261,8 @@ const char *line_event_name(enum event_kind kind)
 		return "FLOW";
 	case EVENT_TIMEOUT:
 		return "TIMEOUT";
+	case EVENT_OUTAGE:
+		return "OUTAGE";
 	case EVENT_PATHS:
 		return "PATHS";
 	case EVENT_MEASURED:

@@ -322,6 +322,9 @@ void plan_hear(struct plan *plan, const struct event *event)
 	case EVENT_TIMEOUT:
 		repair_hear_timeout(plan, conn, event);
 		break;
+	case EVENT_OUTAGE:
+		repair_hear_outage(plan, conn, event);
+		break;
 	case EVENT_BACKUP:
 		hear_backup(plan, conn, event);
 		break;

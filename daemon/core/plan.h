@@ -50,6 +50,7 @@ struct plan_counters {
 	uint64_t repairs;           /* subflows replaced: their path was dead, or they were reset */
 	uint64_t lost;              /* subflows closed because their local address had gone */
 	uint64_t false_alarms;      /* subflows that were heard of before they were replaced */
+	uint64_t outages;           /* subflows that fell silent at once with others */
 	uint64_t repairs_denied;    /* left to the kernel: the connection had too many */
 	uint64_t addresses_refused; /* announced ones that found the connection's table full */
 	uint64_t not_served;        /* events of connections that found the table full */

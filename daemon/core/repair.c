@@ -151,6 +151,19 @@ void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct even
 		actions_add_about(&plan->actions, ACTION_LISTEN, conn, subflow);
 }
 
+void repair_hear_outage(struct plan *plan, struct conn *conn, const struct event *event)
+{
+	const struct subflow *subflow = conn_find_subflow(conn, &event->local, &event->remote);
+	char text[ENDPOINT_TEXT_MAX];
+
+	if (!plan->does_repair || !is_replaceable(conn, subflow))
+		return;
+	plan->counters.outages++;
+	conn_say(conn, "%s is silent, and of the others no fewer than go on: left to the kernel",
+		endpoint_text(&subflow->local, text));
+	news_add(&plan->news, NEWS_HELD, conn);
+}
+
 void repair_hear_listened(struct plan *plan, struct conn *conn, const struct event *event)
 {
 	struct subflow *subflow = conn_find_serial(conn, event->serial);

@@ -30,6 +30,9 @@ uint64_t repair_free_ns(const struct repair_budget *budget);
 /* A subflow is silent while its siblings progress: it is listened for once more. */
 void repair_hear_timeout(struct plan *plan, struct conn *conn, const struct event *event);
 
+/* A subflow is silent, and of its siblings no fewer than progress: it is left to the kernel. */
+void repair_hear_outage(struct plan *plan, struct conn *conn, const struct event *event);
+
 /* @subflow of a download brings nothing any more, while its siblings do: it is replaced. */
 void repair_hear_silence(struct plan *plan, struct conn *conn, struct subflow *subflow);
 

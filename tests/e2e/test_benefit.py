@@ -2,6 +2,8 @@
 """Subflows that do not help are taken back; those that do, or are on paths of their own, stay."""
 import subprocess
 
+import pytest
+
 from app import ADD
 from lab import fabric
 from lab.netns import wait_until
@@ -111,6 +113,18 @@ def test_a_path_of_its_own_is_not_judged_and_a_shared_one_is():
         assert (counters["helped"], counters["replaced"]) == (0, 0)
         paths = {scene.routers(local[1]) for local, _ in app.wait_subflows(2)}
         assert len(paths) == 2
+
+
+@pytest.mark.parametrize("host_mbit, helps", [(100, False), (None, True)])
+def test_a_path_of_its_own_is_judged_where_that_is_wanted(host_mbit, helps):
+    """With a link of its own that is full already, a second path brings a host nothing."""
+    with fabric.leaf_spine(2, host_mbit=host_mbit) as lab:
+        scene = scene_of(lab, 2, own_paths="yes")
+        app = pour(scene)
+        counters = wait_counter(scene, "helped" if helps else "taken_back", 1)
+        assert (counters["helped"], counters["taken_back"], counters["replaced"]) == (helps, not helps, 0)
+        paths = {scene.routers(local[1]) for local, _ in app.wait_subflows(1 + helps)}
+        assert len(paths) == 1 + helps
 
 
 def test_without_a_margin_nothing_is_judged():

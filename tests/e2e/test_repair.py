@@ -195,8 +195,9 @@ def test_the_first_subflow_of_several_notices_as_soon_as_the_others(pair):
 
 
 def test_an_outage_of_everything_is_not_for_us_to_mend(fabric):
-    """Every path silent at once: closing subflows would leave the connection without any."""
+    """Every path silent at once: closing subflows would leave the connection without any. It is told."""
     daemon = serve(fabric)
+    watch = Watch(fabric, daemon)
     app, _, _, _ = spread(fabric)
     app("t = threading.Thread(target=send, args=(s, 40000000), daemon=True)")
     app("t.start()")
@@ -208,6 +209,9 @@ def test_an_outage_of_everything_is_not_for_us_to_mend(fabric):
     # On a busy machine one may have been far behind the others before.
     assert repairs(daemon) <= 1
     assert len(app.subflows()) >= 7
+    wait_until(lambda: any("left to the kernel" in event.get("why", "") for event in watch.events()),
+               "it is told")
+    assert daemon.status()["daemon"]["counters"]["outages"] >= 1
     fabric.black_hole(router.label, fabric.host(1).label, on=False)
     wait_until(lambda: app("not t.is_alive()"), "it goes on where it was", 60)
 

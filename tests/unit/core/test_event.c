@@ -81,9 +81,11 @@ static void decodes_the_ends_of_a_silent_subflow(void **state)
 	assert_int_equal(event.remote.port, 80);
 	assert_int_equal(event.remote.v4.s_addr, htonl(0x0a000002));
 
+	record.kind = RECORD_OUTAGE;
 	record.family = AF_INET6;
 	record.remote[3] = htonl(1);
 	assert_int_equal(event_from_record(&record, sizeof(record), &event), 0);
+	assert_int_equal(event.kind, EVENT_OUTAGE);
 	assert_int_equal(event.remote.family, AF_INET6);
 	assert_memory_equal(&event.remote.v6, record.remote, sizeof(record.remote));
 }

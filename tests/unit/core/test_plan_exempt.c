@@ -120,6 +120,39 @@ static void a_path_of_its_own_is_not_judged(void **state)
 	play_assert_subflows(play, 2, 0, 0);
 }
 
+/* Who wants no more of the links than helps has it judged all the same. */
+static void a_path_of_its_own_may_be_judged(void **state)
+{
+	struct play *play = *state;
+	struct path_map *map = open_map(play);
+
+	play->plan.benefits.rule.judges_own = true;
+	for (uint16_t i = 0; i < 8; i++)
+		learn(play, map, LOCAL_PORT + i, 1 + i % 4);
+	play_connect(play);
+	play_threshold(play, 100);
+	assert_int_equal(play->creates, 0);
+	trial_pass(play, WINDOW_MS, 100);
+	assert_int_equal(play->create.local.port, LOCAL_PORT + 1);
+	play_joined(play, LOCAL_PORT + 1);
+	trial_pass(play, WINDOW_MS, 150);
+	assert_int_equal(trial_counters(play)->helped, 1);
+	play_threshold(play, 150);
+	trial_pass(play, WINDOW_MS, 150);
+	assert_int_equal(play->create.local.port, LOCAL_PORT + 2);
+	play_joined(play, LOCAL_PORT + 2);
+	trial_pass(play, WINDOW_MS, 150);
+	/* Its path was the best that there was: no other port would do better. */
+	assert_int_equal(play->destroys, 1);
+	assert_int_equal(trial_counters(play)->replaced, 0);
+	assert_int_equal(trial_counters(play)->taken_back, 1);
+	play_left(play, LOCAL_PORT + 2);
+	play_assert_subflows(play, 2, 0, 0);
+	play_threshold(play, 200);
+	assert_int_equal(play->creates, 2);
+	assert_int_equal(trial_counters(play)->left_alone, 1);
+}
+
 /* Who wants subflows on the one path that there is gets them. */
 static void the_only_path_is_not_judged(void **state)
 {
@@ -194,6 +227,7 @@ int main(void)
 		TEST(nor_has_what_was_announced),
 		TEST(off_is_off),
 		TEST(a_path_of_its_own_is_not_judged),
+		TEST(a_path_of_its_own_may_be_judged),
 		TEST(the_only_path_is_not_judged),
 		TEST(a_shared_path_is_judged_once),
 		TEST(one_whose_path_proves_to_be_its_own_is_judged_no_more),

@@ -120,6 +120,30 @@ static void one_that_is_heard_of_meanwhile_stays(void **state)
 	assert_int_equal(play->plan.counters.repairs, 0);
 }
 
+/* Of several at once nobody knows whether the paths are dead: it is told, and nothing is done. */
+static void several_at_once_are_left_to_the_kernel(void **state)
+{
+	struct event outage = {.kind = EVENT_OUTAGE, .remote = play_remote()};
+	struct play *play = *state;
+
+	play_connect_with(play, 2);
+	play->plan.news.is_wanted = true;
+	outage.local = play_local(LOCAL_PORT + 1);
+	play_hear(play, outage);
+	play_assert_told(play);
+	assert_non_null(strstr(play_conn(play)->why, "left to the kernel"));
+	assert_int_equal(play->listens, 0);
+	assert_int_equal(play->destroys, 0);
+	assert_int_equal(play->plan.counters.outages, 1);
+	/* Of one that is gone, and where nothing is repaired, there is nothing to tell. */
+	outage.local = play_local(LOCAL_PORT + 9);
+	play_hear(play, outage);
+	outage.local = play_local(LOCAL_PORT + 1);
+	play->plan.does_repair = false;
+	play_hear(play, outage);
+	assert_int_equal(play->plan.counters.outages, 1);
+}
+
 static void a_refused_destroy_leaves_it_as_it_was(void **state)
 {
 	struct play *play = *state;
@@ -479,6 +503,7 @@ int main(void)
 		TEST(the_last_one_is_left_alone),
 		TEST(once_is_enough),
 		TEST(one_that_is_heard_of_meanwhile_stays),
+		TEST(several_at_once_are_left_to_the_kernel),
 		TEST(a_refused_destroy_leaves_it_as_it_was),
 		TEST(what_cannot_be_closed_is_replaced_once),
 		TEST(what_cannot_be_closed_takes_back_its_replacement),
