@@ -112,6 +112,24 @@ static void notice_refusals(struct watch *watch, const struct replay_decision *d
 	watch->seen.refused = counters->refused_by_peer;
 }
 
+/* The last of the connection came to nothing, its port being somebody else's: another takes its
+ * place. */
+static void notice_retries(struct watch *watch, const struct replay_decision *decision)
+{
+	uint64_t retries = watch->replay.feed.plan.counters.retries;
+	bool has_failed = retries > watch->seen.retries;
+
+	watch->seen.retries = retries;
+	for (unsigned int i = watch->n_creates; has_failed && i-- > 0;) {
+		if (memcmp(&watch->creates[i].key, decision->key, sizeof(*decision->key)))
+			continue;
+		watch->n_creates--;
+		memmove(&watch->creates[i], &watch->creates[i + 1],
+			(watch->n_creates - i) * sizeof(*watch->creates));
+		break;
+	}
+}
+
 static void check_create(struct watch *watch, const struct replay_decision *decision,
 	const struct conn *conn, const struct subflow *subflow)
 {
@@ -165,6 +183,7 @@ void watch_hear(void *owner, const struct replay_decision *decision)
 	notice_verdicts(watch, decision, conn);
 	notice_last_hop(watch, decision);
 	notice_refusals(watch, decision);
+	notice_retries(watch, decision);
 	if (!action)
 		return;
 	watch->kinds[action->kind]++;

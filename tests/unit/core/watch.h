@@ -45,7 +45,7 @@ struct held {
 
 /* What the plan had counted when it was looked at last. */
 struct seen {
-	uint64_t replaced, judged, taken_back, taken, refused, established;
+	uint64_t replaced, judged, taken_back, taken, refused, established, retries;
 };
 
 struct watch {
