@@ -183,7 +183,7 @@ static void make(struct subject *subject, struct call *call)
 		r = getsockopt(subject->fd, call->level, call->name, value, &len);
 	atomic_fetch_add(&calls, 1);
 	if (call_is_ours(call))
-		model_hear(subject, call, r < 0 ? errno : 0, len);
+		model_hear(subject, call, max_subflows, r < 0 ? errno : 0, len);
 }
 
 static void *storm(void *arg)
@@ -203,7 +203,7 @@ static void *storm(void *arg)
 		make(subject, call);
 		if (model_needs_quiet(subject, call))
 			await_wanted(subject);
-		model_unlock(subject);
+		model_unlock(subject, call);
 	}
 	free(call);
 	return NULL;

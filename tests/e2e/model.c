@@ -14,10 +14,16 @@ enum {
 	ERRNO_MAX = 200,
 	/* While some are on their way out, there may be more than the limit. */
 	HARD_MAX = 64,
+	/* Amid subflows that come and go the hook's sum may be off by so many (docs/ring.md). */
+	OFF_MAX = 1,
 };
 
 static atomic_ulong accepted, adds, removes, backups, forecasts, list_adds, list_removes, totals,
 	announced, dismissed, beyond, ports, violations;
+/* Of this thread's subject, when its call began: others go on meanwhile. */
+static _Thread_local struct {
+	int adds, removes;
+} before;
 static atomic_ulong errors[2][LAST - FIRST + 1][ERRNO_MAX];
 
 __attribute__((format(printf, 1, 2))) static void violate(const char *format, ...)
@@ -71,18 +77,65 @@ static bool may_lack_option(const struct subject *subject, const struct call *ca
 	       (subject->kind == KIND_ACCEPTED && asks_for_subflows(call));
 }
 
-/* Whether subflow.h allows this errno. */
-static bool is_allowed(const struct subject *subject, const struct call *call, int error)
+/* Whether it is a number of subflows to be added or removed, for a socket that gets no lists. */
+static bool is_number(const struct subject *subject, const struct call *call, int *ret_number)
 {
-	static const int of_request[] = {
-		ENOTCONN, EADDRNOTAVAIL, EACCES, EDQUOT, EAGAIN, EPERM, EBUSY, ENOBUFS};
-	static const int of_backup[] = {ENOTCONN, EADDRNOTAVAIL, EAGAIN, ENOBUFS};
+	if (!call->is_set || call->is_null || subject->kind != KIND_NUMBERS ||
+		!call_is_add_or_remove(call) || call->len != sizeof(*ret_number))
+		return false;
+	memcpy(ret_number, call->value, sizeof(*ret_number));
+	return *ret_number >= 1;
+}
+
+/* A socket gets no lists but good ones, so that what else is as long as it must be is in order. */
+static bool is_malformed(const struct subject *subject, const struct call *call)
+{
+	bool is_expected = call->name == TCP_MULTIPATH_EXPECTED;
+	socklen_t len = is_expected ? sizeof(uint64_t) : sizeof(int);
+	int number;
+
+	if (subject->kind == KIND_ANY || call->is_null || call->name == TCP_MULTIPATH_BACKUP ||
+		!is_defined(call))
+		return true;
+	if (!call->is_set)
+		return call->len < len;
+	if (call_is_add_or_remove(call) && call->len != len)
+		return subject->kind == KIND_NUMBERS || subject->kind == KIND_PEER ||
+		       call->len < sizeof(struct sockaddr_in) || call->value[0] == 0xff;
+	if (call->len != len)
+		return true;
+	memcpy(&number, call->value, sizeof(number));
+	if (call->name == TCP_MULTIPATH_ENABLE || call->name == TCP_MULTIPATH_INTENT)
+		return number < 0 || number > (call->name == TCP_MULTIPATH_ENABLE ? 1 : 3);
+	return !is_expected && number < 1;
+}
+
+/* Whether the limit forbids it, or nothing would be left, whatever of the others counts already. */
+static bool is_out_of_bounds(
+	const struct subject *subject, const struct call *call, int max_subflows, int error)
+{
+	int number;
+
+	if (!is_number(subject, call, &number) || number >= HARD_MAX)
+		return true;
+	if (error == EDQUOT)
+		return subject->total + subject->adds + subject->adding - before.removes + OFF_MAX >
+		       max_subflows;
+	return subject->total + before.adds - subject->removes - subject->removing - OFF_MAX < 1;
+}
+
+/* Whether subflow.h allows this errno. */
+static bool is_allowed(
+	const struct subject *subject, const struct call *call, int max_subflows, int error)
+{
+	static const int of_list[] = {EADDRNOTAVAIL, EACCES, ENOBUFS};
+	static const int of_backup[] = {ENOTCONN, EADDRNOTAVAIL, ENOBUFS};
 	bool is_backup = call->is_set && call->name == TCP_MULTIPATH_BACKUP;
 	bool is_request = call->is_set && call->name != TCP_MULTIPATH_ENABLE && !is_backup;
 	bool is_connected = subject->kind != KIND_ANY && !subject->is_late;
 
 	if (error == EINVAL)
-		return true;
+		return is_malformed(subject, call);
 	if (error == EOPNOTSUPP || error == ENOPROTOOPT)
 		return may_lack_option(subject, call);
 	if (error == EFAULT)
@@ -90,26 +143,31 @@ static bool is_allowed(const struct subject *subject, const struct call *call, i
 	if (error == ENOTCONN && is_connected)
 		return false;
 	if (call->is_set && is_forecast(call))
-		return error == ENOTCONN || error == EAGAIN || error == ENOBUFS;
+		return error == ENOTCONN;
 	for (size_t i = 0; is_backup && i < sizeof(of_backup) / sizeof(*of_backup); i++)
 		if (error == of_backup[i])
 			return true;
-	if (error == EBUSY)
-		return is_request && call->name == TCP_MULTIPATH_REMOVE;
-	for (size_t i = 0; is_request && i < sizeof(of_request) / sizeof(*of_request); i++)
-		if (error == of_request[i])
-			return true;
+	if (is_request && (error == EDQUOT || error == EBUSY))
+		return (error == EBUSY) == (call->name == TCP_MULTIPATH_REMOVE) &&
+		       is_out_of_bounds(subject, call, max_subflows, error);
+	if (is_request && error == ENOTCONN)
+		return true;
+	/* The daemon lets each ask as often as it likes, and has room for all. */
+	for (size_t i = 0; is_request && i < sizeof(of_list) / sizeof(*of_list); i++)
+		if (error == of_list[i])
+			return call_is_add_or_remove(call) && call->len > sizeof(int);
 	if (error == ERANGE)
 		return !call->is_set && call->name == TCP_MULTIPATH_SUBFLOWS;
 	return error == ENOTCONN && !call->is_set &&
 	       (call->name == TCP_MULTIPATH_SUBFLOWS || call->name == TCP_MULTIPATH_CONNID);
 }
 
-static void note_error(const struct subject *subject, const struct call *call, int error)
+static void note_error(
+	const struct subject *subject, const struct call *call, int max_subflows, int error)
 {
 	if (error < ERRNO_MAX)
 		atomic_fetch_add(&errors[call->is_set][call->name - FIRST][error], 1);
-	if (!is_allowed(subject, call, error))
+	if (!is_allowed(subject, call, max_subflows, error))
 		violate("%s of option %d with %u bytes: %s\n", call->is_set ? "set" : "get",
 			call->name, call->len, strerror(error));
 }
@@ -249,10 +307,11 @@ static void note_success(struct subject *subject, const struct call *call, sockl
 		model_number(subject, call);
 }
 
-void model_hear(struct subject *subject, const struct call *call, int error, socklen_t len)
+void model_hear(struct subject *subject, const struct call *call, int max_subflows, int error,
+	socklen_t len)
 {
 	if (error)
-		note_error(subject, call, error);
+		note_error(subject, call, max_subflows, error);
 	else if (!call->is_null)
 		note_success(subject, call, len);
 	/* __cgroup_bpf_run_filter_getsockopt() takes NULL for "do not copy". */
@@ -270,6 +329,16 @@ bool model_needs_quiet(const struct subject *subject, const struct call *call)
  * What REMOVE of an address or NDIFFPORTS leaves depends on what was there before, and of a
  * forecast the last one counts.
  */
+static void note_under_way(struct subject *subject, const struct call *call, int sign)
+{
+	int number;
+
+	if (is_number(subject, call, &number) && number < HARD_MAX)
+		atomic_fetch_add(
+			call->name == TCP_MULTIPATH_ADD ? &subject->adding : &subject->removing,
+			sign * number);
+}
+
 void model_lock(struct subject *subject, const struct call *call)
 {
 	if (subject->kind == KIND_ANY)
@@ -279,10 +348,14 @@ void model_lock(struct subject *subject, const struct call *call)
 		pthread_rwlock_wrlock(&subject->order);
 	else
 		pthread_rwlock_rdlock(&subject->order);
+	before.adds = subject->adds;
+	before.removes = subject->removes;
+	note_under_way(subject, call, 1);
 }
 
-void model_unlock(struct subject *subject)
+void model_unlock(struct subject *subject, const struct call *call)
 {
+	note_under_way(subject, call, -1);
 	if (subject->kind != KIND_ANY)
 		pthread_rwlock_unlock(&subject->order);
 }

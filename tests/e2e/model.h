@@ -23,14 +23,16 @@ struct subject {
 	uint64_t expected;     /* as EXPECTED and INTENT were */
 	int intent;
 	atomic_int adds, removes; /* since NDIFFPORTS */
-	atomic_int from[N_OWN];   /* KIND_LISTS: wanted subflows from each address */
+	/* KIND_NUMBERS: of calls that are under way, which may count already, or not yet. */
+	atomic_int adding, removing;
+	atomic_int from[N_OWN]; /* KIND_LISTS: wanted subflows from each address */
 };
 
 void model_init(struct subject *subject, enum kind kind, int fd);
 
 /* Around a call and model_hear() of it. */
 void model_lock(struct subject *subject, const struct call *call);
-void model_unlock(struct subject *subject);
+void model_unlock(struct subject *subject, const struct call *call);
 
 /*
  * REMOVE of addresses: the model has it only where all before it has come about, and nothing else
@@ -38,8 +40,12 @@ void model_unlock(struct subject *subject);
  */
 bool model_needs_quiet(const struct subject *subject, const struct call *call);
 
-/* One of our options was answered: @error is an errno or 0, @len what getsockopt() made of it. */
-void model_hear(struct subject *subject, const struct call *call, int error, socklen_t len);
+/*
+ * One of our options was answered: @error is an errno or 0, @len what getsockopt() made of it. No
+ * more than @max_subflows may be asked for.
+ */
+void model_hear(struct subject *subject, const struct call *call, int max_subflows, int error,
+	socklen_t len);
 
 /* Whether the socket has the subflows that were accepted; an accepted one: those of its peer. */
 bool model_is_met(struct subject *subject);
