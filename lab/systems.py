@@ -115,6 +115,17 @@ class Elephant(System):
         return {"elephant": elephant, **{k: dict(v) for k, v in self.sections.items()}}
 
 
+class Judged(Elephant):
+    """The same rule where each subflow has to raise the rate, on a path of its own as well."""
+
+    def __init__(self, name, about):
+        super().__init__(name, about, benefit={"own_paths": "yes"})
+
+    def least_joins(self, topology, flow, rule):
+        """One: where that is in vain no other is opened for a while."""
+        return min(self.joins(topology, flow, rule), 1)
+
+
 class Unplaced(Elephant):
     """The same rule where nobody looks for paths: what choosing them is worth. A path is then never
     known, so that each subflow would have to prove itself; here all of them stay."""
@@ -137,4 +148,5 @@ SYSTEMS = {system.name: system for system in (
     Elephant("subflow", "Subflow: the elephant rule, up to 4 subflows on paths of their own"),
     Elephant("coupled", "Subflow, and a coupled congestion control for shared last links",
              fairness={"coupled": "yes", "last_hop": "no"}),
+    Judged("judged", "Subflow where each subflow has to raise the rate, on a path of its own as well"),
 )}

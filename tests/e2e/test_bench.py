@@ -211,13 +211,15 @@ def test_fabric(tmp_path):
 
 def test_harmless(tmp_path):
     data = measured(tmp_path, "harmless", "--scale", SCALE)
-    check(data, "harmless", ["unsplit", "unsplit-coupled", "single-path", "neighbour", "last-hop", "last-hop-coupled"])
+    check(data, "harmless", ["unsplit", "unsplit-leaf-spine", "unsplit-coupled", "unsplit-judged", "single-path",
+                             "single-path-leaf-spine", "neighbour", "last-hop", "last-hop-fat-tree", "last-hop-coupled"])
     assert data["options"] == {"scale": float(SCALE)}
     (measured_round,) = data["rounds"]
-    both, pairs, shares = {"stride1", "permutation"}, {"pairs"}, {"last-hop", "share"}
+    both, leaf, pairs = {"stride1", "permutation"}, {"leaf-permutation"}, {"pairs", "leaf-pairs"}
+    shares = {"share", "last-hop", "tree-last-hop"}
     assert {name: set(told) for name, told in measured_round.items()} == {
-        **{name: both | pairs | shares for name in ("mptcp", "random4", "subflow")},
-        "coupled": both | {"last-hop"}, "again": both | pairs}
+        **{name: both | leaf | pairs | shares for name in ("mptcp", "random4", "subflow")},
+        "coupled": both | {"last-hop"}, "judged": both, "again": both | leaf | pairs}
     for told in measured_round.values():
         assert all(told[case] > 0 for case in told.keys() - shares)
         assert all(0 <= told[case] <= 2 for case in told.keys() & shares)

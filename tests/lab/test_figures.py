@@ -49,13 +49,14 @@ def test_the_fabrics_of_a_black_hole_have_four_paths_and_each_a_bottleneck_of_it
 
 def test_chance_is_what_is_measured_twice_over_itself():
     harmless = bench("harmless")
-    value = {"mptcp": 4, "random4": 2, "subflow": 3, "coupled": 5, "again": 3.6}
+    value = {"mptcp": 4, "random4": 2, "subflow": 3, "coupled": 5, "judged": 3.8, "again": 3.6}
     found = harmless.figures([{name: {case: value[name] for case in cases}
                                for name, (_, cases) in harmless.MEASURED.items()}])
     assert set(found) == set(rows.of("harmless"))
     beside = {"always split": [.5], "chance": [.9]}
     assert found["unsplit"] == ([.75], beside) and found["unsplit-coupled"] == ([1.25], beside)
-    assert found["single-path"] == ([.75], beside)
+    assert found["unsplit-leaf-spine"] == ([.75], beside) and found["unsplit-judged"] == ([.95], beside)
+    assert found["single-path"] == ([.75], beside) and found["single-path-leaf-spine"] == ([.75], beside)
     assert harmless.MEASURED["again"][0] == "mptcp"
 
 
