@@ -103,10 +103,10 @@ LISTING = ("It is ten times the CPU that one listing takes; the prototype took 1
 SHARE = ("Five reno flows that share evenly leave it .40; the prototype's were below that. The four that it is beside are"
          " those of subflowd's `[policy] ndiffports`, from the start and on ports that the kernel chooses; [fairness] leaves"
          " alone what was asked for so.")
-# {}: the median of what was measured in larger packets.
+# {}: the medians of what was measured in larger packets.
 PACKETS = ("It goes with the queue: packets of these two cases are 4 kB here, of which it holds 15, and not 16 kB, of"
-           " which it holds four, as in the other emulations of 100 Mbit/s. With those it was {} (five rounds, `git"
-           " show 08c3077:bench/results/harmless.json`).")
+           " which it holds four, as in the other emulations of 100 Mbit/s. With those it was {} and {} (five rounds each,"
+           " `git show cc9d440:bench/results/harmless.json`, and of fb0c5d0).")
 COUNTER = "It adds each packet's length to what a hash map has of its flow. What the prototype did is not known."
 RATES = ("Rates of mice are good to some 5 % where seven rounds are measured, and to a tenth where one is: what is measured"
          " without anything, over itself, is in the table (chance).", (.90, 1.05))
@@ -203,11 +203,11 @@ BASELINES = (
              " was .57 in packets of 1.5 and of 2 kB and .93 in those of 8 kB, with bbr .77 in those of 4 kB and 1.06 in those"
              " of 16 kB (by hand, 2026-11-28, medians of five). None of"
              " these is the prototype's; its queue and its packets are not known.",
-             note=PACKETS.format("1.28")),
+             note=PACKETS.format("1.13", ".89")),
     Baseline(16, "harmless", "the same on a last hop", *one(.40), ("last-hop", "always split"),
              SHARE + " It is luck which flow loses how many packets: five rounds with these queues gave a median of"
-             " .389 before (`git show e938efd:bench/results/harmless.json`).", (.38, .55),
-             note=PACKETS.format(".87")),
+             " .543 before (`git show 732e385:bench/results/harmless.json`).", (.38, .55),
+             note=PACKETS.format(".85", ".92")),
     Baseline(18, "bulk", "TCP / MPTCP with 1 subflow", *one(25.4 / 22.0), ("goodput", "TCP"),
              "Here it is the median of pairs, one process on each CPU; that of the prototype was of two rates, and single pairs"
              " differ by a tenth and more.", (1.04, 1.27)),

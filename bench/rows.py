@@ -191,6 +191,11 @@ LIMITS = {
     ("tax", "early-add"): "As for our options.",
     ("harmless", "unsplit-coupled"): "Which elephants meet which others is drawn anew each round, and a congestion control"
     " that looks at its subflows leaves a link to others only as far as it loses packets there.",
+    ("harmless", "unsplit-leaf-spine"): "As on the fat-tree; of permutations alone. The rounds gave {each}.",
+    ("harmless", "unsplit-judged"): "An elephant that meets nobody is left with one subflow here; one that does meet somebody"
+    " is not, and its subflows take of each path what others have there. The rounds gave {each}.",
+    ("harmless", "single-path-leaf-spine"): "As on the fat-tree.",
+    ("harmless", "last-hop-fat-tree"): "As on the leaf-spine. The rounds gave {each}.",
     ("harmless", "single-path"): "What has one path is not split; what chance gives in the same rounds is beside it.",
     ("harmless", "neighbour"): "Two flows of reno do not divide a link with a short queue evenly: what one subflow leaves it is"
     " beside it.",

@@ -28,6 +28,7 @@ sys.path.insert(0, str(ROOT))
 BUILD = Path(os.environ.get("SUBFLOW_BUILD", ROOT / "build")).resolve()
 
 from lab import experiment, systems  # noqa: E402: the path comes first
+from lab.command import positive  # noqa: E402
 from lab.gates import IDLE_MIN, missed_cpu_only  # noqa: E402
 from lab.measure import cpu_ticks  # noqa: E402
 from lab.netns import LabError  # noqa: E402
@@ -239,7 +240,7 @@ def parse(name, description, rounds, quick_rounds, arguments):
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true",
                         help=f"{quick_rounds} rounds and not {rounds}: shows that it works, no more")
-    parser.add_argument("--rounds", type=int, metavar="N",
+    parser.add_argument("--rounds", type=positive, metavar="N",
                         help=f"figures of fewer than {kept.ROUNDS_MIN} do not count")
     parser.add_argument("--busy", action="store_true",
                         help="go on where the machine is too busy; the figures then do not count")
@@ -252,6 +253,8 @@ def parse(name, description, rounds, quick_rounds, arguments):
                    if getattr(options, option) != default}
     if options.quick and options.json and options.json.resolve().parent == kept.RESULTS:
         parser.error(f"what --quick shows is not kept in {kept.RESULTS}")
+    if options.json and not os.access(options.json.resolve().parent, os.W_OK):
+        parser.error(f"--json {options.json}: nothing can be written to {options.json.resolve().parent}")
     options.count = options.rounds or (quick_rounds if options.quick else rounds)
     options.was_busy = False
     return options

@@ -125,7 +125,8 @@ class Campaign:
             return found
         result = {**identity, **ceiling.measure(lab, self.options.build), "shape": self.shape()}
         self.store.add(result)
-        print(f"seed {seed}: " + (f"thrown away: {result['discarded']}" if result["discarded"] else
+        miss = "kept all the same (--busy)" if self.options.busy else "thrown away"
+        print(f"seed {seed}: " + (f"{miss}: {result['discarded']}" if result["discarded"] else
                                   f"a flow alone gets {result['mean_mbps']:.1f} Mbit/s,"
                                   f" {result['share']:.3f} of its links' rate"), flush=True)
         return result

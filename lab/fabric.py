@@ -2,6 +2,7 @@
 """Fabrics of routers with equal-cost paths, in namespaces, with the kernel's own forwarding."""
 import collections
 import dataclasses
+import functools
 import json
 import random
 import re
@@ -72,14 +73,14 @@ class Topology:
 
     def _faults(self):
         """What a Fabric, the devices of its nodes and a subflowd for its hosts could not bear."""
-        nodes = self.routers + self.hosts
-        for label in nodes:
+        nodes, hosts = collections.Counter(self.routers + self.hosts), set(self.hosts)
+        for label, times in nodes.items():
             if not NAME.fullmatch(label) or label == "lo":
                 yield (f"{label} is no name for a device: a letter and at most 14 more, digits, dots, dashes"
                        " or underlines")
-            if nodes.count(label) > 1:
+            if times > 1:
                 yield f"{label} is there twice"
-            if (label in self.hosts) != label.startswith("host"):
+            if (label in hosts) != label.startswith("host"):
                 yield f"{label}: the names of hosts begin with host, and no others"
         if not self.hosts:
             yield "it has no host"
@@ -99,11 +100,19 @@ class Topology:
                 yield f"there are several links between {a} and {b}: one with the rate of all does as well"
         links = collections.Counter(label for link in self.links for label in link[:2])
         for host in self.hosts:
-            if links[host] != 1 or self.neighbours(host)[0] in self.hosts:
+            if links[host] != 1 or self.neighbours(host)[0].startswith("host"):
                 yield f"{host} has {links[host]} links: a host has one, and that to a router"
 
+    @functools.cached_property
+    def _nearby(self):
+        nearby = collections.defaultdict(list)
+        for a, b, _ in self.links:
+            nearby[a].append(b)
+            nearby[b].append(a)
+        return nearby
+
     def neighbours(self, label):
-        return [b if a == label else a for a, b, _ in self.links if label in (a, b)]
+        return list(self._nearby.get(label, ()))
 
     def paths(self, source, target):
         """How many shortest paths lead from one host to another; labels."""
@@ -117,11 +126,11 @@ class Topology:
 
     def distances(self, to):
         """{router: how many links it is from this host}, of those that are linked with it."""
-        distance, queue = {to: 0}, collections.deque([to])
+        distance, queue, routers = {to: 0}, collections.deque([to]), set(self.routers)
         while queue:
             label = queue.popleft()
             for neighbour in self.neighbours(label):
-                if neighbour not in distance and neighbour in self.routers:
+                if neighbour not in distance and neighbour in routers:
                     distance[neighbour] = distance[label] + 1
                     queue.append(neighbour)
         return distance
@@ -258,7 +267,10 @@ class Fabric(Lab):
         self._troubled = set()  # labels of nodes with a table of nftables
 
     def host(self, number):
-        return self.nodes[self.topology.hosts[number]]
+        hosts = self.topology.hosts
+        if not 0 <= number < len(hosts):
+            raise LabError(f"there is no host {number}: this fabric has {len(hosts)}, counted from 0")
+        return self.nodes[hosts[number]]
 
     def lose(self, a, b, on=True):
         """The link between two nodes loses everything in both directions, or works again."""

@@ -167,8 +167,28 @@ def orphans():
             continue
         if any(word.endswith("/reaper.py") for word in words):
             reaped.update(words)
-    return [prefix for prefix in sorted(found - reaped)
-            if not os.path.exists(f"/proc/{prefix[2:].split('-')[0]}")]
+    return [prefix for prefix in sorted(found - reaped) if not _is_owned(prefix)]
+
+
+def _is_owned(prefix):
+    """Whether the process that has made it lives: dead, it may wait for its parent, and its pid may have been given to
+    another, which has then begun after the lab."""
+    try:
+        state, *fields = Path(f"/proc/{prefix[2:].split('-')[0]}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        return False
+    if state in "ZX":
+        return False
+    # proc(5): the 22nd field, of which the first two are gone, and the state.
+    begun = _booted() + int(fields[22 - 4]) / os.sysconf("SC_CLK_TCK")
+    made = [path.stat().st_mtime for path in places(prefix) if path.exists()]
+    return not made or begun < max(made) + 1
+
+
+def _booted():
+    """When, by the clock that files have."""
+    return next(int(line.split()[1]) for line in Path("/proc/stat").read_text().splitlines()
+                if line.startswith("btime "))
 
 
 def _is_keeper(pid):

@@ -21,6 +21,8 @@ LOOK = {"svg.fonttype": "none", "font.family": "sans-serif", "font.size": 10,
         "axes.spines.top": False, "axes.spines.right": False, "axes.edgecolor": "#8a94a0",
         "axes.labelcolor": "#1f2933", "text.color": "#1f2933", "xtick.color": "#1f2933",
         "ytick.color": "#1f2933", "axes.axisbelow": True, "grid.color": "#e4e8ed"}
+# Of what was decided: lines of text above the curves, and the part of the width that a letter takes.
+NOTE_ROWS, NOTE_WIDTH = 3, .0125
 CLASSES = (("mice, below 100 kB", 0, 1e5), ("from there to the threshold", 1e5, None),
            ("elephants", None, float("inf")))
 
@@ -143,10 +145,24 @@ def splits(result):
     told, seen = [], {}
     for line in result.get("decisions", ()):
         if line["subflows"] > max(1, seen.get(line["connection"], 0)):
-            sent = f"{line['bytes'] / 1e6:.0f} MB: " if line["bytes"] is not None else ""
+            sent = f"{line['bytes'] / 1e6:.1f}".removesuffix(".0") + " MB: " if line["bytes"] is not None else ""
             told.append((line["s"], f"{sent}{line['subflows']} subflows"))
         seen[line["connection"]] = max(line["subflows"], seen.get(line["connection"], 0))
     return told
+
+
+def beside(notes, longest_s):
+    """[(where it begins, text, row)], so that none is on another, nor beyond the end; those without room are left
+    out."""
+    ends, found = [0.0] * NOTE_ROWS, []
+    for when, note in notes:
+        width = len(note) * NOTE_WIDTH * longest_s
+        left = max(0.0, min(when, longest_s - width))
+        row = next((row for row, end in enumerate(ends) if end <= left), None)
+        if row is not None:
+            ends[row] = left + width
+            found.append((left, note, row))
+    return found
 
 
 def total(result):
@@ -158,6 +174,7 @@ def over_time(result, longest_s, top_mbps):
     """longest_s, top_mbps: of all that it is shown beside."""
     series, paths = result["series"], list(result["series"]["paths"])
     notes = splits(result)
+    shown = notes if len(notes) <= 8 else []
     key = {path: COLOURS[i % len(COLOURS)] for i, path in enumerate(paths)}
 
     def paint(axes):
@@ -167,17 +184,18 @@ def over_time(result, longest_s, top_mbps):
         axes.set(xlabel="seconds", ylabel="Mbit/s", xlim=(0, longest_s), ylim=(0, 1.25 * top_mbps))
         axes.grid(axis="y")
         # Only where there is room between them.
-        for i, (when, note) in enumerate(notes if len(notes) <= 8 else []):
+        for when, _ in shown:
             axes.axvline(when, color="#1f2933", linestyle="--", linewidth=1, gid="data split")
-            axes.annotate(note, (when, 1.24 * top_mbps), (3, -4 - 11 * (i % 3)), fontsize=8, va="top",
+        for left, note, row in beside(shown, longest_s):
+            axes.annotate(note, (left, 1.24 * top_mbps), (3, -4 - 11 * row), fontsize=8, va="top",
                           textcoords="offset points", gid="data value",
                           bbox={"facecolor": "white", "edgecolor": "none", "pad": .8})
         for step in result["settings"]["fail"]:
             axes.axvline(float(step.split(":")[0]), color="#b00020", linestyle=":", linewidth=1.5,
                          gid="data failure")
     broken = "; dotted: " + failures.told(result["settings"]["fail"]) if result["settings"]["fail"] else ""
-    split = "; dashed: a subflow more" if notes and len(notes) <= 8 else ""
-    return plotted(f"{about_system(result['system'])}; by the router at the top of the path{split}{broken}", paint, key,
+    split = "; dashed: a subflow more" if shown else ""
+    return plotted(f"{about_system(result['system'])}; by the router at the top of the path, without what stays below it{split}{broken}", paint, key,
                    (6, 3.4))
 
 

@@ -130,17 +130,25 @@ def decisions(runs):
         ("system", "seed", "s", "MB sent", "subflows", "decision"), rows, is_tall=True) if rows else ""
 
 
+def amount(value):
+    """Four digits, and no exponent."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
 def bench_rows(directory):
     rows = []
     for path in sorted(directory.glob("*.json")) if directory and directory.is_dir() else []:
-        for line in results.benchmark(path)["figures"]:
-            without = ", ".join(f"{name} {theirs['median']:.3g}"
+        found = results.benchmark(path)
+        for line in found["figures"]:
+            without = ", ".join(f"{name} {amount(theirs['median'])} (worst {amount(theirs['worst'])})"
                                 for name, theirs in line["without"].items())
-            rows.append((line["row"], line["what"], float(line["median"]), float(line["worst"]),
+            rows.append((line["row"], line["what"] + f", {line['unit']}" * bool(line["unit"]),
+                         float(line["median"]), float(line["worst"]),
                          ("<= " if line["smaller"] else ">= ") + f"{line['goal']:g}",
                          without or "-", line["known"], line["limit"],
                          "; does not count: ".join([("falls short", "met")[line["met"]],
-                                                    *filter(None, [", ".join(line["doubts"])])])))
+                                                    *filter(None, [", ".join(line["doubts"])])]),
+                         f"{found['bench']} {found.get('commit', '-')}"))
     return sorted(rows, key=lambda row: row[0])
 
 
@@ -229,9 +237,15 @@ def section(name, runs):
               f'<div class="pair">{series(shown)}</div>', decisions(shown),
               f"<h3>{text(last['workload'])}, seed {last['seed']}: which links carried it</h3>",
               f'<div class="{"pair" * (len(runs[0]["links_mbps"]) <= SMALL)}">'
-              + "".join(map(pictures.heat, shown[:1] + shown[1:][-1:])) + "</div>",
+              + "".join(map(pictures.heat, ends(shown))) + "</div>",
               hosts(runs), "<h3>What it took</h3>", costs(runs)]
     return "".join(parts)
+
+
+def ends(shown):
+    """The first of these, and Subflow, or the last where it is not among them."""
+    ours = [r for r in shown[1:] if r["system"] == OURS]
+    return shown[:1] + (ours or shown[1:])[-1:]
 
 
 def emulated(found, k=4):
@@ -297,7 +311,7 @@ def write(found, output, bench=None):
         parts.append(section(runs[0]["settings"]["fabric"], runs))
     if rows := bench_rows(bench):
         parts += ["<h2>Against the goals</h2>",
-                  table(("row", "figure", "median", "worst", "goal", "without", "known", "limit", ""), rows)]
+                  table(("row", "figure", "median", "worst", "goal", "without", "known", "limit", "", "measured by"), rows)]
     measured = emulated(good)
     parts += [published(*measured), theory(*measured),
               "<h2>What this shows, and what it does not</h2>", items(LIMITS)]

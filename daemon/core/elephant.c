@@ -88,7 +88,7 @@ void elephant_hear(struct plan *plan, struct conn *conn, const struct event *eve
 		return;
 	why = forecast_denial(conn, event->threshold);
 	note_elephant(plan, conn);
-	snprintf(where, sizeof(where), "%.0f MB", event->threshold / MB);
+	snprintf(where, sizeof(where), "%g MB", event->threshold / MB);
 	if (event->backlog_bytes)
 		snprintf(where, sizeof(where), "%.2f MB, with %.2f MB waiting", event->bytes / MB,
 			event->backlog_bytes / MB);

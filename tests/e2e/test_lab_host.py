@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import labs
 import pytest
@@ -130,6 +132,37 @@ def test_down_after_a_run_that_was_killed_with_its_reaper(command):
     status, output, error = command("down")
     assert status == 0 and "killed labs left: removed" in output, error
     wait_gone(prefix)
+
+
+def test_down_where_nobody_waits_for_who_has_died(command):
+    """Its parent is not told yet, as where the first process of a container waits for no children."""
+    process = command.start(*command.hasty("stride1", "--system", "subflow", "--seeds", 1, "--busy"))
+    assert process.stdout.readline().startswith("seed 1: ")
+    prefix = f"sf{process.pid}-"
+    assert command("down") == (1, "", "subflow-lab: no lab is up\n"), "it is a run's"
+    for pid in labs.reapers(prefix):
+        os.kill(pid, signal.SIGKILL)
+    process.kill()
+    wait_until(lambda: Path(f"/proc/{process.pid}/stat").read_text().split()[2] == "Z", "it is dead")
+    status, output, error = command("down")
+    process.communicate()
+    assert status == 0 and "killed labs left: removed" in output, error
+    wait_gone(prefix)
+
+
+def test_down_where_a_pid_is_somebody_elses_by_now(command):
+    other = subprocess.Popen(["sleep", "600"])
+    cgroup, directory = places(f"sf{other.pid}-0-")
+    try:
+        directory.mkdir()
+        assert command("down")[0] == 1, "it may be the one that has made it"
+        os.utime(directory, (time.time() - 60,) * 2)
+        status, output, error = command("down")
+        assert status == 0 and "killed labs left: removed" in output, error
+        assert not directory.exists() and not cgroup.exists()
+    finally:
+        other.kill()
+        other.wait()
 
 
 BEGUN = """

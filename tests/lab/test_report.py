@@ -125,6 +125,34 @@ def test_a_benchmark_that_was_cut_off_is_said(tmp_path):
         report.write(some()[:1], tmp_path / "r.html", tmp_path)
 
 
+def test_notes_are_beside_one_another_and_within_the_picture():
+    """A letter takes 1/80 of the width."""
+    at = [(0, "x" * 20), (0, "y" * 20), (3, "z" * 20), (3, "left"), (9.9, "w" * 8)]
+    assert pictures.beside(at, 10) == [(0, "x" * 20, 0), (0, "y" * 20, 1), (3, "z" * 20, 0), (3, "left", 1),
+                                       (9, "w" * 8, 0)]
+    crowd = [(0, "x" * 20)] * 5
+    assert len(pictures.beside(crowd, 10)) == pictures.NOTE_ROWS
+
+
+def test_a_benchmark_is_shown_with_its_units_and_what_measured_it(tmp_path):
+    (tmp_path / "react.json").write_text(json.dumps({"bench": "react", "commit": "abc", "rounds": [], "figures": [
+        {"row": 8, "what": "to the first byte", "unit": "us", "median": 20, "worst": 30, "goal": 150, "smaller": True,
+         "met": True, "without": {"a poller": {"median": 84897.4, "worst": 96038}}, "known": "60", "limit": "0",
+         "doubts": []}]}))
+    (row,) = report.bench_rows(tmp_path)
+    assert row[1] == "to the first byte, us" and row[5] == "a poller 84,897 (worst 96,038)"
+    assert row[-1] == "react abc"
+
+
+def test_the_map_is_of_subflow_where_it_was_measured():
+    def ran(*names):
+        return [{"system": name} for name in names]
+
+    assert report.ends(ran("tcp", "mptcp", "subflow", "judged")) == ran("tcp", "subflow")
+    assert report.ends(ran("tcp", "mptcp")) == ran("tcp", "mptcp")
+    assert report.ends(ran("subflow")) == ran("subflow") and report.ends(ran("tcp")) == ran("tcp")
+
+
 def test_the_model_stands_beside_the_emulation(tmp_path):
     runs = [result("tcp", 1, mean_mbps=24.0), result("random4", 1, mean_mbps=36.0)]
     report.write(runs, tmp_path / "r.html")

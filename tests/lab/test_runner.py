@@ -67,6 +67,16 @@ def test_a_machine_that_others_use_is_no_place_to_measure(monkeypatch, ticks, bu
     assert options.was_busy == (busy and ticks < 15)
 
 
+@pytest.mark.parametrize("words, why", [
+    (("--rounds", 0), "0: a whole number from 1"), (("--rounds", -1), "-1: a whole number from 1"),
+    (("--json", "/no/such/folder/x.json"), "nothing can be written to /no/such/folder")])
+def test_what_cannot_be_is_refused_before_anything_is_measured(monkeypatch, capsys, words, why):
+    with pytest.raises(SystemExit) as ended:
+        run(monkeypatch, {"A": lambda _: pytest.fail("it was measured")}, lambda rounds: {}, *words)
+    assert ended.value.code == 2
+    assert why in capsys.readouterr().err
+
+
 def test_a_goal_that_is_met_is_not_marked(monkeypatch, capsys):
     variants = {"A": lambda _: {}}
     assert run(monkeypatch, variants, lambda rounds: {"over-ecmp": [1.7, 1.6, 1.66]}) == 0

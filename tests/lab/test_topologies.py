@@ -4,6 +4,7 @@ import random
 
 import pytest
 from lab import command, fabric, workloads
+from lab.netns import LabError
 
 
 def options_of(*words):
@@ -29,6 +30,11 @@ def test_the_hosts_of_a_leaf_share_what_its_uplinks_carry(words, host, others):
     assert rates(topology) == ({host}, {others})
     assert fabric.host_mbit(options) == host or (host is None and fabric.host_mbit(options) == others)
     assert command.about(options).endswith(f", {others} Mbit/s, hosts {host or 'without a rate'}")
+
+
+def test_a_host_that_is_not_there_is_named():
+    with pytest.raises(LabError, match="there is no host 4: this fabric has 4, counted from 0"):
+        fabric.leaf_spine(2, leaves=2, hosts=2).host(4)
 
 
 @pytest.mark.parametrize("workload", ["paper", "flapping"])
