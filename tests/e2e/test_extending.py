@@ -78,7 +78,7 @@ def test_a_rule_of_ones_own_in_the_core(build_core, tmp_path):
     driver.write_text(next(block for block in blocks("c") if "int main(void)" in block))
     output = subprocess.run([build_core(driver)], capture_output=True, text=True, check=True).stdout
     assert output == ("one more from address id 0\n"
-                      "no more at 0 MB: it is a pair, or none (2 of 4)\n")
+                      "no more at 0.00015 MB: it is a pair, or none (2 of 4)\n")
 
 
 def test_what_it_would_have_done(build_core):
