@@ -267,8 +267,9 @@ class Fabric(Lab):
         self._troubled = set()  # labels of nodes with a table of nftables
 
     def host(self, number):
+        """Counted from 0, or from the last one: -1."""
         hosts = self.topology.hosts
-        if not 0 <= number < len(hosts):
+        if not -len(hosts) <= number < len(hosts):
             raise LabError(f"there is no host {number}: this fabric has {len(hosts)}, counted from 0")
         return self.nodes[hosts[number]]
 

@@ -35,6 +35,8 @@ def test_the_hosts_of_a_leaf_share_what_its_uplinks_carry(words, host, others):
 def test_a_host_that_is_not_there_is_named():
     with pytest.raises(LabError, match="there is no host 4: this fabric has 4, counted from 0"):
         fabric.leaf_spine(2, leaves=2, hosts=2).host(4)
+    with pytest.raises(LabError, match="there is no host -5"):
+        fabric.leaf_spine(2, leaves=2, hosts=2).host(-5)
 
 
 @pytest.mark.parametrize("workload", ["paper", "flapping"])
