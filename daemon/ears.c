@@ -33,6 +33,21 @@ static bool may_rest(void *owner)
 	       loop_now_ns() - daemon->hands.acted_ns >= ALERT_NS;
 }
 
+/*
+ * What was asked for or recorded of it is older than its end: it waits for its turn, or is in the
+ * ring.
+ */
+static bool may_skip(void *owner, int nsid, uint32_t token)
+{
+	struct daemon *daemon = owner;
+	const struct served_netns *netns = served_find_id(&daemon->served, nsid);
+	const struct conn_key key = {.netns = netns ? netns->cookie : 0, .token = token};
+
+	return may_rest(owner) && !daemon->server.watchers && ring_is_read(&daemon->hooks) &&
+	       netns && netns->state == SERVED_YES && !conn_find(&daemon->plan.table, &key) &&
+	       !requests_has(&daemon->requests, &key);
+}
+
 /* Records are of connections that events have told of. */
 static void hear_bell(void *owner)
 {
@@ -472,6 +487,7 @@ void ears_connect(struct daemon *daemon)
 	daemon->monitor.owner = daemon;
 	daemon->monitor.heard = hear_event;
 	daemon->monitor.may_rest = may_rest;
+	daemon->monitor.may_skip = may_skip;
 	daemon->monitor.lost = hear_loss;
 	daemon->monitor.begun = hear_begin;
 	daemon->monitor.ended = hear_end;

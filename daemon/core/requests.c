@@ -24,7 +24,7 @@ void requests_done(struct requests *requests)
 		;
 }
 
-static struct requests_conn *find_conn(struct requests *requests, const struct conn_key *key)
+static struct requests_conn *find_conn(const struct requests *requests, const struct conn_key *key)
 {
 	struct requests_conn *conn;
 
@@ -164,6 +164,11 @@ bool requests_next(struct requests *requests, struct event *ret_event)
 	TAILQ_INSERT_TAIL(&requests->turns, user, turn);
 	drop_idle(requests, user);
 	return true;
+}
+
+bool requests_has(const struct requests *requests, const struct conn_key *key)
+{
+	return find_conn(requests, key);
 }
 
 bool requests_take(struct requests *requests, const struct conn_key *key, struct event *ret_event)

@@ -51,6 +51,9 @@ int requests_add(struct requests *requests, const struct event *event);
 /* Takes the one whose turn it is; false: there is none. */
 bool requests_next(struct requests *requests, struct event *ret_event);
 
+/* Whether one of this connection waits. */
+bool requests_has(const struct requests *requests, const struct conn_key *key);
+
 /* Takes the oldest one of a connection out of its turn; false: there is none. */
 bool requests_take(struct requests *requests, const struct conn_key *key, struct event *ret_event);
 

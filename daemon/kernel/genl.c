@@ -214,22 +214,65 @@ static int read_nsid(struct msghdr *header)
 	return nsid;
 }
 
+/* One datagram's way in; used again and again for others. */
+struct reception {
+	char control[CMSG_SPACE(sizeof(int)) + 64];
+	struct sockaddr_nl sender;
+	struct iovec iov;
+};
+
+static void expect(struct reception *reception, char *buffer, size_t size, struct msghdr *header)
+{
+	reception->sender = (struct sockaddr_nl){};
+	reception->iov = (struct iovec){.iov_base = buffer, .iov_len = size};
+	*header = (struct msghdr){.msg_name = &reception->sender,
+		.msg_namelen = sizeof(reception->sender),
+		.msg_iov = &reception->iov,
+		.msg_iovlen = 1,
+		.msg_control = reception->control,
+		.msg_controllen = sizeof(reception->control)};
+}
+
+static size_t len_of(const struct reception *reception, const struct msghdr *header, size_t len)
+{
+	return reception->sender.nl_pid || header->msg_flags & MSG_TRUNC ? 0 : len;
+}
+
+static int error_of_reading(void)
+{
+	return errno == EAGAIN || errno == EINTR ? 0 : -errno;
+}
+
 int genl_hear(struct mnl_socket *socket, char *buffer, size_t size, size_t *ret_len, int *ret_nsid)
 {
-	char control[CMSG_SPACE(sizeof(int)) + 64];
-	struct sockaddr_nl sender = {};
-	struct iovec iov = {.iov_base = buffer, .iov_len = size};
-	struct msghdr header = {.msg_name = &sender,
-		.msg_namelen = sizeof(sender),
-		.msg_iov = &iov,
-		.msg_iovlen = 1,
-		.msg_control = control,
-		.msg_controllen = sizeof(control)};
-	ssize_t len = recvmsg(mnl_socket_get_fd(socket), &header, MSG_DONTWAIT);
+	struct reception reception;
+	struct msghdr header;
+	ssize_t len;
 
+	expect(&reception, buffer, size, &header);
+	len = recvmsg(mnl_socket_get_fd(socket), &header, MSG_DONTWAIT);
 	if (len < 0)
-		return errno == EAGAIN || errno == EINTR ? 0 : -errno;
-	*ret_len = sender.nl_pid || header.msg_flags & MSG_TRUNC ? 0 : len;
+		return error_of_reading();
+	*ret_len = len_of(&reception, &header, len);
 	*ret_nsid = read_nsid(&header);
 	return 1;
+}
+
+int genl_hear_many(struct mnl_socket *socket, struct genl_datagram datagrams[GENL_MANY])
+{
+	struct reception receptions[GENL_MANY];
+	struct mmsghdr headers[GENL_MANY];
+	int i, n;
+
+	for (i = 0; i < GENL_MANY; i++)
+		expect(&receptions[i], datagrams[i].bytes, sizeof(datagrams[i].bytes),
+			&headers[i].msg_hdr);
+	n = recvmmsg(mnl_socket_get_fd(socket), headers, GENL_MANY, MSG_DONTWAIT, NULL);
+	if (n < 0)
+		return error_of_reading();
+	for (i = 0; i < n; i++) {
+		datagrams[i].len = len_of(&receptions[i], &headers[i].msg_hdr, headers[i].msg_len);
+		datagrams[i].nsid = read_nsid(&headers[i].msg_hdr);
+	}
+	return n;
 }

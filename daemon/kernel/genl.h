@@ -58,4 +58,20 @@ int genl_listen(struct mnl_socket *socket, const unsigned int *groups, size_t n)
  */
 int genl_hear(struct mnl_socket *socket, char *buffer, size_t size, size_t *ret_len, int *ret_nsid);
 
+#define GENL_MANY           64
+#define GENL_DATAGRAM_BYTES 1024
+
+/* As genl_hear() tells of one. */
+struct genl_datagram {
+	char bytes[GENL_DATAGRAM_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
+	size_t len;
+	int nsid;
+};
+
+/*
+ * Reads as many datagrams as are there, GENL_MANY at most, by one system call. How many; 0 = there
+ * is none; -ENOBUFS: some were lost.
+ */
+int genl_hear_many(struct mnl_socket *socket, struct genl_datagram datagrams[GENL_MANY]);
+
 #endif

@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 
 #define RECEIVE_BUFFER_BYTES (4 << 20)
-#define MESSAGE_BYTES_MAX    16384
+#define MESSAGE_BYTES_MAX    16384 /* of a namespace's end */
 
 /*
  * A short connection makes six events, at its two ends. To be woken up for each costs more than to
@@ -64,16 +64,84 @@ void monitor_rouse(struct monitor *monitor)
 	monitor_drain(monitor);
 }
 
+/* What one system call has read. */
+struct batch {
+	struct {
+		int nsid;
+		struct event event;
+	} heard[GENL_MANY];
+	uint32_t n;
+};
+
+/*
+ * A mouse whose end follows on its beginning: nobody hears of it, unless something is known of it
+ * already.
+ */
+static void leave_out_mouse(struct monitor *monitor, struct batch *batch, uint32_t end)
+{
+	uint32_t token = batch->heard[end].event.key.token, begin = end, i;
+	int nsid = batch->heard[end].nsid;
+
+	do {
+		if (!begin--)
+			return;
+	} while (batch->heard[begin].event.kind != EVENT_CREATED ||
+		 batch->heard[begin].event.key.token != token || batch->heard[begin].nsid != nsid);
+	if (!monitor->may_skip(monitor->owner, nsid, token))
+		return;
+	for (i = begin; i <= end; i++) {
+		if (batch->heard[i].event.key.token == token && batch->heard[i].nsid == nsid)
+			batch->heard[i].event.kind = EVENT_NONE;
+	}
+}
+
+static void tell(struct monitor *monitor, struct batch *batch)
+{
+	uint32_t i;
+
+	for (i = 0; i < batch->n; i++) {
+		if (batch->heard[i].event.kind == EVENT_CLOSED)
+			leave_out_mouse(monitor, batch, i);
+	}
+	for (i = 0; i < batch->n; i++) {
+		if (batch->heard[i].event.kind != EVENT_NONE)
+			monitor->heard(
+				monitor->owner, batch->heard[i].nsid, &batch->heard[i].event);
+	}
+	batch->n = 0;
+}
+
+static void decode(
+	struct monitor *monitor, const struct genl_datagram *datagram, struct batch *batch)
+{
+	const struct nlmsghdr *message = (void *)datagram->bytes;
+	int left = datagram->len;
+
+	if (!genl_is_sound(datagram->bytes, datagram->len)) {
+		monitor->malformed++;
+		return;
+	}
+	for (; mnl_nlmsg_ok(message, left); message = mnl_nlmsg_next(message, &left)) {
+		if (batch->n == GENL_MANY)
+			tell(monitor, batch);
+		if (message->nlmsg_type != monitor->family.id ||
+			pm_decode(message, &batch->heard[batch->n].event)) {
+			monitor->malformed++;
+			continue;
+		}
+		batch->heard[batch->n++].nsid = datagram->nsid;
+	}
+}
+
 void monitor_drain(struct monitor *monitor)
 {
-	char buffer[MESSAGE_BYTES_MAX] __attribute__((aligned(NLMSG_ALIGNTO)));
-	const struct nlmsghdr *message;
+	struct genl_datagram datagrams[GENL_MANY];
+	struct batch batch;
 	bool has_lost = false;
-	struct event event;
-	int got, nsid, left;
-	size_t len;
+	int got, i;
 
-	while ((got = genl_hear(monitor->events_socket, buffer, sizeof(buffer), &len, &nsid))) {
+	batch.n = 0;
+	while ((got = genl_hear_many(monitor->events_socket, datagrams))) {
 		if (got == -ENOBUFS) {
 			monitor->overruns++;
 			has_lost = true;
@@ -81,21 +149,9 @@ void monitor_drain(struct monitor *monitor)
 		}
 		if (got < 0)
 			break;
-		if (!genl_is_sound(buffer, len)) {
-			monitor->malformed++;
-			continue;
-		}
-		message = (void *)buffer;
-		for (left = len; mnl_nlmsg_ok(message, left);
-			message = mnl_nlmsg_next(message, &left)) {
-			if (message->nlmsg_type != monitor->family.id ||
-				pm_decode(message, &event)) {
-				monitor->malformed++;
-				continue;
-			}
-			if (event.kind != EVENT_NONE)
-				monitor->heard(monitor->owner, nsid, &event);
-		}
+		for (i = 0; i < got; i++)
+			decode(monitor, &datagrams[i], &batch);
+		tell(monitor, &batch);
 	}
 	/*
 	 * Only now: what waited is older than a list, and until the queue is empty the kernel drops

@@ -30,7 +30,9 @@ struct monitor {
 	void *owner;
 	/* @nsid: MONITOR_HOME or the namespace's id; key.netns is not filled in. */
 	void (*heard)(void *owner, int nsid, struct event *event);
-	bool (*may_rest)(void *owner);        /* nothing hangs on the next event's time */
+	bool (*may_rest)(void *owner); /* nothing hangs on the next event's time */
+	/* Nothing is to be done for this connection, whose beginning and end were read at once. */
+	bool (*may_skip)(void *owner, int nsid, uint32_t token);
 	void (*lost)(void *owner);            /* events were dropped */
 	void (*begun)(void *owner, int nsid); /* a namespace has got an id */
 	void (*ended)(void *owner, int nsid);

@@ -113,6 +113,12 @@ void ring_drain(struct hooks *hooks)
 	drain(hooks, 0);
 }
 
+bool ring_is_read(const struct hooks *hooks)
+{
+	return !hooks_are_there(hooks) ||
+	       __atomic_load_n(hooks->produced, __ATOMIC_ACQUIRE) == *hooks->consumed;
+}
+
 static int map_positions(struct hooks *hooks)
 {
 	size_t page = sysconf(_SC_PAGESIZE);

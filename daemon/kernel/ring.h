@@ -14,6 +14,9 @@ void ring_close(struct hooks *hooks);
 /* Reads every record that is there now. */
 void ring_drain(struct hooks *hooks);
 
+/* Whether there is none that was not read. */
+bool ring_is_read(const struct hooks *hooks);
+
 /* Hears every intent anew. */
 int ring_hear_all(struct hooks *hooks);
 

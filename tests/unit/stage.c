@@ -254,6 +254,12 @@ struct maps_usage maps_usage(const struct hooks *hooks)
 	return (struct maps_usage){};
 }
 
+bool ring_is_read(const struct hooks *hooks)
+{
+	(void)hooks;
+	return stage.record.kind == EVENT_NONE;
+}
+
 void ring_drain(struct hooks *hooks)
 {
 	if (stage.record.kind != EVENT_NONE)

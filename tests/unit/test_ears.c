@@ -75,6 +75,40 @@ static void requests_are_carried_out(void **state)
 	assert_false(is_turn_due());
 }
 
+static bool may_skip(int nsid)
+{
+	return whole->monitor.may_skip(whole, nsid, STAGE_TOKEN);
+}
+
+static void a_mouse_is_skipped_if_nobody_can_tell(void **state)
+{
+	struct event event = request(1, STAGE_TOKEN);
+
+	(void)state;
+	assert_true(may_skip(MONITOR_HOME));
+	assert_false(may_skip(5)); /* it is not served */
+	stage.netns.state = SERVED_ALONE;
+	assert_false(may_skip(MONITOR_HOME)); /* each event is a reason to look there again */
+	stage.netns.state = SERVED_YES;
+
+	stage.record.kind = EVENT_INTENT;
+	assert_false(may_skip(MONITOR_HOME));
+	stage.record.kind = EVENT_NONE;
+	whole->server.watchers = whole->server.user_watchers = 1;
+	assert_false(may_skip(MONITOR_HOME));
+	whole->server.watchers = whole->server.user_watchers = 0;
+	whole->plan.policy.ndiffports = 2;
+	assert_false(may_skip(MONITOR_HOME));
+	whole->plan.policy.ndiffports = 1;
+
+	assert_int_equal(requests_add(&whole->requests, &event), 0);
+	assert_false(may_skip(MONITOR_HOME));
+	assert_true(requests_take(&whole->requests, &event.key, &event));
+	assert_true(may_skip(MONITOR_HOME));
+	hear(MONITOR_HOME, EVENT_CREATED);
+	assert_false(may_skip(MONITOR_HOME));
+}
+
 static void many_requests_of_one_user_are_carried_out_after_one_of_another(void **state)
 {
 	struct event event;
@@ -318,6 +352,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(events_are_of_served_namespaces),
 		TEST(requests_are_carried_out),
+		TEST(a_mouse_is_skipped_if_nobody_can_tell),
 		TEST(many_requests_of_one_user_are_carried_out_after_one_of_another),
 		TEST(what_the_ring_had_no_room_for_is_asked_for),
 		TEST(what_is_no_request_does_not_wait),

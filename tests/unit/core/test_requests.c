@@ -152,11 +152,13 @@ static void those_of_one_connection_are_taken(void **state)
 	struct event event;
 
 	(void)state;
+	assert_false(requests_has(&requests, &key));
 	assert_false(requests_take(&requests, &key, &event));
 	add(intent(1, 10, 1));
 	add(backup(1, 10, 1, true));
 	add(intent(1, 11, 1));
 	add(intent(2, 20, 1));
+	assert_true(requests_has(&requests, &key));
 	assert_true(requests_take(&requests, &key, &event));
 	assert_int_equal(event.kind, EVENT_INTENT);
 	assert_true(requests_take(&requests, &key, &event));

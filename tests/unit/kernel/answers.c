@@ -10,6 +10,8 @@
 ssize_t __wrap_mnl_socket_sendto(const struct mnl_socket *socket, const void *bytes, size_t len);
 ssize_t __wrap_mnl_socket_recvfrom(const struct mnl_socket *socket, void *buffer, size_t size);
 ssize_t __wrap_recvmsg(int fd, struct msghdr *header, int flags);
+int __wrap_recvmmsg(
+	int fd, struct mmsghdr *headers, unsigned int n, int flags, struct timespec *timeout);
 
 struct answers answers;
 
@@ -113,4 +115,23 @@ ssize_t __wrap_recvmsg(int fd, struct msghdr *header, int flags)
 		header->msg_controllen = CMSG_SPACE(sizeof(nsid));
 	}
 	return len > (ssize_t)size ? (ssize_t)size : len;
+}
+
+/* An error after a datagram is told by the next call. */
+int __wrap_recvmmsg(
+	int fd, struct mmsghdr *headers, unsigned int n, int flags, struct timespec *timeout)
+{
+	unsigned int i;
+	ssize_t len;
+
+	(void)timeout;
+	for (i = 0; i < n; i++) {
+		if (i && answers.given < answers.n && answers.queue[answers.given].error)
+			break;
+		len = __wrap_recvmsg(fd, &headers[i].msg_hdr, flags);
+		if (len < 0)
+			return i ? (int)i : -1;
+		headers[i].msg_len = len;
+	}
+	return (int)i;
 }

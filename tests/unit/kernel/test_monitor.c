@@ -24,11 +24,12 @@ struct scene {
 	unsigned int heard, lost, begun, ended;
 	unsigned int heard_before; /* the loss was told */
 	bool is_urgent;
+	uint32_t known; /* token of a connection that something is known of */
 	int nsid, begun_nsid, ended_nsid;
 	struct event event;
 };
 
-static char buffers[3][2048];
+static char buffers[6][2048];
 
 int __wrap_mnl_socket_setsockopt(
 	const struct mnl_socket *socket, int type, void *value, socklen_t len);
@@ -56,6 +57,12 @@ static void hear(void *owner, int nsid, struct event *event)
 static bool may_rest(void *owner)
 {
 	return !((struct scene *)owner)->is_urgent;
+}
+
+static bool may_skip(void *owner, int nsid, uint32_t token)
+{
+	(void)nsid;
+	return token != ((struct scene *)owner)->known;
 }
 
 static void lose(void *owner)
@@ -90,6 +97,7 @@ static struct scene scene_of(struct scene *scene)
 					.owner = scene,
 					.heard = hear,
 					.may_rest = may_rest,
+					.may_skip = may_skip,
 					.rest = {.fd = -1},
 					.lost = lose,
 					.begun = begin,
@@ -172,6 +180,98 @@ static void counts_what_is_not_of_the_form(void **state)
 	monitor_drain(&scene.monitor);
 	assert_int_equal(scene.monitor.malformed, 3);
 	assert_int_equal(scene.heard, 0);
+	monitor_done(&scene.monitor);
+}
+
+static struct nlmsghdr *begin_message(char *buffer, uint8_t command, uint32_t token)
+{
+	struct nlmsghdr *message = event_message(buffer, FAMILY, token);
+	struct genlmsghdr *genl = mnl_nlmsg_get_payload(message);
+
+	genl->cmd = command;
+	mnl_attr_put_u32(message, MPTCP_ATTR_SADDR4, 1);
+	mnl_attr_put_u16(message, MPTCP_ATTR_SPORT, 1);
+	mnl_attr_put_u32(message, MPTCP_ATTR_DADDR4, 2);
+	mnl_attr_put_u16(message, MPTCP_ATTR_DPORT, 2);
+	return message;
+}
+
+static void nobody_hears_of_a_mouse_that_has_come_and_gone(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_of(&scene);
+	put(begin_message(buffers[0], MPTCP_EVENT_CREATED, 11), 5);
+	put(begin_message(buffers[1], MPTCP_EVENT_CREATED, 12), 5);
+	put(begin_message(buffers[2], MPTCP_EVENT_ESTABLISHED, 11), 5);
+	put(event_message(buffers[3], FAMILY, 11), 5);
+	monitor_drain(&scene.monitor);
+	assert_int_equal(scene.heard, 1);
+	assert_int_equal(scene.event.key.token, 12);
+
+	/* Its beginning was heard before. */
+	put(event_message(buffers[3], FAMILY, 12), 5);
+	monitor_drain(&scene.monitor);
+	assert_int_equal(scene.heard, 2);
+	assert_int_equal(scene.event.kind, EVENT_CLOSED);
+	monitor_done(&scene.monitor);
+}
+
+static void a_mouse_that_something_is_known_of_is_heard(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_of(&scene);
+	scene.known = 11;
+	put(begin_message(buffers[0], MPTCP_EVENT_CREATED, 11), 5);
+	put(begin_message(buffers[1], MPTCP_EVENT_ESTABLISHED, 11), 5);
+	put(event_message(buffers[2], FAMILY, 11), 5);
+	monitor_drain(&scene.monitor);
+	assert_int_equal(scene.heard, 3);
+	monitor_done(&scene.monitor);
+}
+
+/* A token is that of one namespace, and may be given again. */
+static void ends_are_those_of_their_own_beginning(void **state)
+{
+	struct scene scene;
+
+	(void)state;
+	scene_of(&scene);
+	put(begin_message(buffers[0], MPTCP_EVENT_CREATED, 11), 5);
+	put(event_message(buffers[1], FAMILY, 11), 6);
+	put(event_message(buffers[2], FAMILY, 11), 5);
+	put(begin_message(buffers[3], MPTCP_EVENT_CREATED, 11), 5);
+	monitor_drain(&scene.monitor);
+	assert_int_equal(scene.heard, 2);
+	assert_int_equal(scene.nsid, 5);
+	assert_int_equal(scene.event.kind, EVENT_CREATED);
+	monitor_done(&scene.monitor);
+}
+
+/* More than are read at once, by one call or out of one datagram. */
+static void hears_all_that_is_there(void **state)
+{
+	static char many[GENL_DATAGRAM_BYTES];
+	struct nlmsghdr *message;
+	struct scene scene;
+	size_t len = 0;
+	unsigned int i, n = 0;
+
+	(void)state;
+	scene_of(&scene);
+	while (len + 100 < sizeof(many)) {
+		message = event_message(many + len, FAMILY, 100 + n++);
+		len += NLMSG_ALIGN(message->nlmsg_len);
+	}
+	for (i = 0; i < ANSWERS_MAX; i++)
+		answers_put(many, len, 5);
+	assert_true(ANSWERS_MAX * n > 5 * GENL_MANY);
+	monitor_drain(&scene.monitor);
+	assert_int_equal(scene.heard, ANSWERS_MAX * n);
+	assert_int_equal(scene.event.key.token, 100 + n - 1);
 	monitor_done(&scene.monitor);
 }
 
@@ -339,6 +439,10 @@ int main(void)
 		cmocka_unit_test(hears_events_of_every_namespace),
 		cmocka_unit_test(hears_each_message_of_a_datagram),
 		cmocka_unit_test(counts_what_is_not_of_the_form),
+		cmocka_unit_test(nobody_hears_of_a_mouse_that_has_come_and_gone),
+		cmocka_unit_test(a_mouse_that_something_is_known_of_is_heard),
+		cmocka_unit_test(ends_are_those_of_their_own_beginning),
+		cmocka_unit_test(hears_all_that_is_there),
 		cmocka_unit_test(tells_of_losses),
 		cmocka_unit_test(a_datagram_cut_off_is_not_read),
 		cmocka_unit_test(tells_of_the_end_of_a_namespace),
