@@ -2,7 +2,9 @@
 # SPDX-License-Identifier: MIT
 """Runs in the guest: suites, with a JUnit file of each in the directory of results.
 
-usage: inside.py RESULTS --suites NAME,NAME...    or    inside.py RESULTS ARGUMENTS OF PYTEST
+usage: inside.py RESULTS
+
+A file there holds, a line each: --suites and their NAME,NAME..., or arguments of pytest.
 """
 import os
 import re
@@ -38,6 +40,8 @@ CONFORMANCE = ("test_enable.py", "test_preload.py", "test_rfc6897*.py", "test_ru
 LEFT_OUT = ("test_bench.py", "test_benefit.py", "test_experiment.py", "test_extending.py", "test_fabric.py", "test_lab.py",
             "test_lab_failures.py", "test_lab_host.py", "test_lab_machine.py", "test_lab_programs.py",
             "test_lab_report.py", "test_lab_runs.py", "test_lab_troubles.py", "test_upgrade.py")
+# The name of that file.
+ARGUMENTS = "arguments"
 # On Debian, the limit of descriptors that a service or a login may raise its own to.
 DESCRIPTORS = 524288
 
@@ -83,7 +87,8 @@ def run(command, output):
 
 
 def main():
-    results, selection = Path(sys.argv[1]), sys.argv[2:]
+    results = Path(sys.argv[1])
+    selection = (results / ARGUMENTS).read_text().splitlines()
     if selection[:1] == ["--suites"]:
         wanted, selection = selection[1].split(","), []
     else:

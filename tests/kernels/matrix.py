@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 from kernels import guest, package
-from kernels.inside import LEFT_OUT, LONGEST_S, SUITES
+from kernels.inside import ARGUMENTS, LEFT_OUT, LONGEST_S, SUITES
 from tally import Tally
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -38,11 +38,12 @@ def run_guest(series, kernel, suites, selection):
     results, console = CACHE / series / "results", CACHE / series / "console.log"
     shutil.rmtree(results, ignore_errors=True)
     results.mkdir()
+    # A kernel's command line holds 32 words, and may be short.
+    (results / ARGUMENTS).write_text("".join(f"{word}\n" for word in words))
     print(f"== {kernel.release}: console in {console.relative_to(ROOT)}", flush=True)
     try:
-        guest.boot(kernel, ROOT, results, " ".join([f"{ROOT}/tests/kernels/inside.py",
-                                                      str(results), *words]),
-                   console, deadline_s)
+        guest.boot(kernel, ROOT, results, f"{ROOT}/tests/kernels/inside.py {results}", console,
+                   deadline_s)
         if not all((results / f"{suite}.xml").exists() for suite in suites):
             raise package.KernelError("the guest ended before all suites had run")
     except package.KernelError as error:
