@@ -64,6 +64,21 @@ def test_two_elephants_whose_first_subflows_collide_are_moved_apart(lab):
     assert "moved to a path of its own: 1." in explain(scene, moved[0])
 
 
+def test_an_elephant_leaves_a_link_that_is_slower_than_the_others():
+    """Whether others load it, or there is no more of it: of paths the map says which there are, and rates tell the rest."""
+    with fabric.Fabric(fabric.with_rates(fabric.leaf_spine_topology(4, 2, 1, SLOW_MBIT),
+                                         {"spine0": SLOW_MBIT // 5})) as lab:
+        scene = Scene(lab, {"elephant": RULE})
+        app = scene.connect()
+        while spines(scene, app) != ["spine0"]:
+            app = scene.connect()
+        app(POUR)
+        wait_until(lambda: len(taken := spines(scene, app)) == 2 and "spine0" not in taken,
+                   "two subflows on two of the three other spines", timeout_s=60)
+        assert scene.counters()["moved"] == 1
+        assert len(set(spines(scene, app))) == 2
+
+
 def test_a_move_that_a_kill_cuts_short_is_carried_to_its_end(lab):
     """The daemon dies between make and break: the next one knows which subflow is one too many."""
     scene = Scene(lab, {"elephant": RULE, "apart": {"slow_percent": 0}})
