@@ -50,9 +50,14 @@ def link_bytes(lab):
             for device, sent in node.tx_bytes().items() if device in lab.nodes}
 
 
-def mptcp_changes(before, after):
-    return {name.removeprefix("MPTcpExt"): after[name] - before.get(name, 0) for name in after
-            if name.startswith("MPTcpExt") and after[name] != before.get(name, 0)}
+def mptcp_counters(total):
+    """{name: value} of MPTCP's own that are not 0."""
+    return {name.removeprefix("MPTcpExt"): value for name, value in total.items()
+            if name.startswith("MPTcpExt") and value}
+
+
+def changes(before, after):
+    return {name: value - before.get(name, 0) for name, value in after.items() if value != before.get(name, 0)}
 
 
 def clients(daemon):
@@ -251,7 +256,8 @@ def measure(lab, build, system, flows, scenario=Scenario(), has_sizes=False, pro
                           / max(1, last["ticks"] - first["ticks"]), 3),
         "daemon_cpu_s": round(last["daemon_s"] - first["daemon_s"], 3),
         "retransmits": after["TcpRetransSegs"] - before["TcpRetransSegs"],
-        "mptcp": mptcp_changes(before, after),
+        "mptcp": changes(mptcp_counters(before), mptcp_counters(after)),
+        "mptcp_before": mptcp_counters(before),
         "signs": {name: after[name] - before[name]
                   for name in (scenario.trouble.signs if scenario.trouble else ())},
         "steps_left": [str(step) for step in watch.left()],
