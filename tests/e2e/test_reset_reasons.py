@@ -14,7 +14,7 @@ from test_elephant import MB, config
 from test_forged import keys_of
 
 MULTIPATH, JOIN, DSS, RESET = 30, 1, 2, 8
-BACKUP = 1  # the B flag: as subflowd has its subflows join
+BACKUP = 1  # the B flag: as subflowd has its subflows join, but on Linux 6.1
 PROHIBITED, RESOURCES, TOO_MUCH_DATA = 3, 2, 5
 SYN, RST, ACK = 2, 4, 16
 FIRST, NONCE = 1000, b"once"  # the peer's sequence number, and its nonce
@@ -103,7 +103,7 @@ class Peer:
         return struct.pack("!BBBBI", MULTIPATH, 8, DSS << 4, 1, first + 1 & 0xffffffff)
 
     def _hear(self, frame):
-        at = frame.find(bytes([MULTIPATH, 12, JOIN << 4 | BACKUP]), 54)
+        at = max(frame.find(bytes([MULTIPATH, 12, JOIN << 4 | flag]), 54) for flag in (0, BACKUP))
         port = struct.unpack("!H", frame[34:36])[0]
         if frame[47] & (SYN | ACK) == SYN and at >= 0:
             self.ports.add(port)
