@@ -55,6 +55,13 @@ def joins(lab):
     return lab.client.netstat()["MPTcpExtMPJoinSynAckRx"]
 
 
+def assert_opened(lab, daemon, most):
+    """By its predecessors; only what a machine that hardly runs has kept unanswered for too long was replaced by this one."""
+    counters = daemon.status()["daemon"]["counters"]
+    assert counters["creates"] == counters["repairs"]
+    assert joins(lab) <= most + counters["repairs"]
+
+
 def failures(lab):
     """Counters of either end that say that a join, or a whole connection, came to nothing."""
     names = ["MPJoinRejected", "MPJoinSynTxBindErr", "MPJoinSynTxConnectErr", "MPFallbackTokenInit",
@@ -204,8 +211,8 @@ def test_a_kill_while_a_subflow_is_being_opened(pair, within):
     deafen(pair.server, False)
     wait_until(lambda: len(app.subflows()) == 2, "it is answered in the end", timeout_s=30)
     app(f"send(s, {3000000})")
-    assert len(app.subflows()) == 2 and joins(pair) == 1
-    assert daemon.status()["daemon"]["counters"]["creates"] == 0
+    assert len(app.subflows()) == 2
+    assert_opened(pair, daemon, 1)
 
 
 def test_a_kill_while_what_was_asked_for_is_being_opened(pair):
@@ -226,8 +233,7 @@ def test_a_kill_while_what_was_asked_for_is_being_opened(pair):
     app.set(NDIFFPORTS, 3)
     deafen(pair.server, False)
     wait_until(lambda: len(app.subflows()) == 3 and not opening(pair, app), "they are answered", timeout_s=30)
-    assert daemon.status()["daemon"]["counters"]["creates"] == 0
-    assert joins(pair) == 3
+    assert_opened(pair, daemon, 3)
     assert_known(pair, daemon, app)
 
 
