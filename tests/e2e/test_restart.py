@@ -72,8 +72,11 @@ def failures(lab):
 
 def assert_known(lab, daemon, app):
     """Status names the subflows that the socket has."""
-    said = [subflow["local"] for subflow in lab.connection(daemon, app)["subflows"]]
-    assert sorted(said) == sorted(f"{address}:{port}" for (address, port), _ in app.subflows())
+    def shown():
+        return sorted(subflow["local"] for subflow in lab.connection(daemon, app)["subflows"])
+
+    wait_until(lambda: shown() == sorted(f"{address}:{port}" for (address, port), _ in app.subflows()),
+               "status and socket show the same")
 
 
 def deafen(node, is_deaf=True):
