@@ -234,7 +234,7 @@ LIMITS = {
     " with one subflow gave {of[elephants][without][1 subflow][median]}.",
     ("mix", "mice"): "An elephant on several links meets more mice than one on a single link: it is"
     " {without[1 subflow][median]} with one subflow, and {without[4 random ports][median]} with four at random ports,"
-    " which go up at once. The rounds gave {each}.",
+    " which go up at once. With `[fairness] coupled = yes` it is {without[coupled = yes][median]}. The rounds gave {each}.",
     ("mix", "mice-leaf-spine"): "As on the fat-tree: it is {without[4 random ports][median]} with four at random ports;"
     " with one subflow it is not measured here. The rounds gave {each}.",
     ("bulk", "goodput"): "Chance gives {without[chance][median]} in the same run. What the rest is is not known: it is"

@@ -16,14 +16,16 @@ def test_a_mix_is_held_against_tcp_on_the_same_fabric():
         flows = [(2_000_000, elephant_s), *[(50_000, mouse_s)] * 9]
         return {"completions": [{"bytes": size, "s": s} for size, s in flows]}
 
-    took = {"fat-tree": {"tcp": (4, .2), "mptcp": (4, .1), "random4": (2, .4), "subflow": (1, .3)},
+    took = {"fat-tree": {"tcp": (4, .2), "mptcp": (4, .1), "random4": (2, .4), "coupled": (1, .2),
+                         "subflow": (1, .3)},
             "leaf-spine": {"tcp": (3, .5), "random4": (1.5, 1), "subflow": (1, .25)}}
     found = mix.figures([{f"{where} {name}": result(*s) for where, systems in took.items()
                           for name, s in systems.items()}] * 2)
     assert found == {
-        "elephants": ([4, 4], {"1 subflow": [1, 1], "4 random ports": [2, 2]}),
+        "elephants": ([4, 4], {"1 subflow": [1, 1], "4 random ports": [2, 2], "coupled = yes": [4, 4]}),
         "mice": ([pytest.approx(1.5)] * 2, {"1 subflow": [pytest.approx(.5)] * 2,
-                                            "4 random ports": [pytest.approx(2)] * 2}),
+                                            "4 random ports": [pytest.approx(2)] * 2,
+                                            "coupled = yes": [pytest.approx(1)] * 2}),
         "elephants-leaf-spine": ([3, 3], {"4 random ports": [2, 2]}),
         "mice-leaf-spine": ([pytest.approx(.5)] * 2, {"4 random ports": [pytest.approx(2)] * 2}),
     }
