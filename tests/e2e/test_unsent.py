@@ -4,6 +4,7 @@ import re
 import statistics
 import time
 
+from test_benefit import POUR
 from test_elephant import MB, NO_REPAIR
 
 RULE = {"start": "1MB", "step": "1MB", "stop": "2MB", "max_subflows": 2}
@@ -28,8 +29,7 @@ def send(pair, elephant):
     app(f"s.connect(({pair.far.ip4!r}, 7000))")
     app(f"send(s, {2 * MB})")
     app.wait_subflows(2)
-    # It goes on in the application's own time.
-    app(f"import threading; threading.Thread(target=send, args=(s, {12 * MB}), daemon=True).start()")
+    app(POUR)
     samples = []
     for _ in range(30):
         samples.append(held(pair))
