@@ -183,14 +183,14 @@ def test_mix(tmp_path):
     data = measured(tmp_path, "mix")
     check(data, "mix", ["elephants", "mice", "elephants-leaf-spine", "mice-leaf-spine"])
     (measured_round,) = data["rounds"]
-    assert set(measured_round) == {f"fat-tree {name}" for name in ("tcp", "mptcp", "random4", "subflow")} | {
+    assert set(measured_round) == {f"fat-tree {name}" for name in ("tcp", "mptcp", "random4", "coupled", "subflow")} | {
         f"leaf-spine {name}" for name in ("tcp", "random4", "subflow")}
     for place in ("fat-tree", "leaf-spine"):
         flows = [sorted(flow["bytes"] for flow in result["completions"])
                  for name, result in measured_round.items() if name.startswith(place)]
         assert len(flows[0]) > 10 and all(sizes == flows[0] for sizes in flows), "the same flows for each system"
     assert [set(line["without"]) for line in data["figures"]] == [
-        {"1 subflow", "4 random ports"}] * 2 + [{"4 random ports"}] * 2
+        {"1 subflow", "4 random ports", "coupled = yes"}] * 2 + [{"4 random ports"}] * 2
 
 
 def test_fabric(tmp_path):

@@ -29,6 +29,13 @@ static void hear(void *owner, int nsid, struct event *event)
 	FUZZ_CHECK(nsid >= MONITOR_HOME && event->kind != EVENT_NONE);
 }
 
+static bool may_skip(void *owner, int nsid, uint32_t token)
+{
+	(void)owner;
+	FUZZ_CHECK(nsid >= MONITOR_HOME);
+	return token % 2;
+}
+
 static void lose(void *owner)
 {
 	(void)owner;
@@ -36,7 +43,7 @@ static void lose(void *owner)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static struct monitor monitor = {.heard = hear, .lost = lose};
+	static struct monitor monitor = {.heard = hear, .may_skip = may_skip, .lost = lose};
 
 	datagrams_each(data, size, decode);
 	if (!monitor.events_socket)
